@@ -1,0 +1,457 @@
+"""Validation of function bodies (core specification, appendix "Validation Algorithm"), in one pass over the bytes.
+
+Iterative: control frames are on a list. The common instructions are handled in the loop, the others by
+`rare_instructions`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wasm_core import opcodes as op
+from wasm_core.body_facts import BodyFacts
+from wasm_core.errors import CompileError, InvalidError, MalformedError
+from wasm_core.features import Features
+from wasm_core.instructions import BY_OPCODE
+from wasm_core.leb128 import read_s32, read_s33, read_s64, read_u32
+from wasm_core.module import DecodedModule
+from wasm_core.opcode_kinds import (
+    BINARY,
+    BLOCK,
+    BR,
+    BR_TABLE,
+    CALL,
+    CONST_FLOAT,
+    CONST_INT,
+    DROP,
+    ELSE,
+    END,
+    FIRST_RARE,
+    GLOBAL_GET,
+    GLOBAL_SET,
+    LOAD,
+    LOCAL_SET,
+    LOCAL_TEE,
+    NOP,
+    RARE,
+    RETURN,
+    SELECT,
+    STORE,
+    UNARY,
+    UNREACHABLE,
+)
+from wasm_core.operand_stack import FLOOR, POLYMORPHIC, check, pop, pop_all, pop_any
+from wasm_core.rare_instructions import HANDLERS, BodyState, check_br_table, disabled
+from wasm_core.type_codes import EMPTY_BLOCK, I32, UNKNOWN, V128, VALUE_TYPE_OF, type_name
+from wasm_core.validation_context import Signature, ValidationContext, context_of
+
+#: Most locals of a function, parameters included. Other engines have the same limit.
+MAX_LOCALS: Final = 50_000
+#: Most operands on the stack of a function where several are pushed at once, so that memory stays in proportion.
+MAX_OPERANDS: Final = 1_000_000
+
+_MAX_DECLARED_LOCALS: Final = 0xFFFF_FFFF
+
+_NO_TYPES: Final[list[int]] = []
+_NO_PARAMS: Final[dict[int, Signature]] = {
+    EMPTY_BLOCK: Signature(_NO_TYPES, _NO_TYPES),
+    **{code: Signature(_NO_TYPES, [code]) for code in VALUE_TYPE_OF},
+}
+
+#: Kind of the outermost control frame, which no instruction opens.
+_FUNCTION_FRAME: Final = -1
+
+
+def validate_body(module: DecodedModule, index: int, features: Features | None = None) -> BodyFacts:
+    """Validate the body of one function.
+
+    Args:
+        module: The module, of which `validate_module` must have said that it is valid.
+        index: Index of the function in the function index space; it must not be an imported one.
+        features: Which parts of WebAssembly are on; those that the module was decoded with.
+
+    Returns:
+        What the compiler wants to know about the body in advance.
+
+    Raises:
+        MalformedError: The code is not well-formed.
+        InvalidError: The code breaks a rule.
+        IndexError: There is no function `index`, or it is imported.
+    """
+    if not module.imported_functions <= index < len(module.function_types):
+        raise IndexError(f"function {index} has no body in this module")
+    context = context_of(module, Features.default() if features is None else features)
+    start, end = module.body(index)
+    return validate_code(context, index, start, end)
+
+
+def validate_code(context: ValidationContext, index: int, start: int, end: int) -> BodyFacts:
+    """Validate the code entry `source[start:end]` of function `index`; as `validate_body`."""
+    code = context.source[start:end]
+    try:
+        return _validate(context, context.functions[index], code, start)
+    except IndexError:
+        # The loop reads bytes without asking whether they are there; all other indices it checks.
+        raise MalformedError(f"unexpected end of section or function (function {index})", end) from None
+    except CompileError as error:
+        at = start if error.offset is None else start + error.offset
+        raise type(error)(f"{error.message} (function {index})", at) from None
+
+
+def _read_locals(context: ValidationContext, code: bytes, params: list[int]) -> tuple[list[int], int]:
+    """The types of all locals, parameters first, and the position after their declarations."""
+    end = len(code)
+    groups, pos = read_u32(code, 0, end)
+    if groups * 2 > end - pos:
+        raise MalformedError("unexpected end of section or function", 0)
+    allowed = context.value_types
+    declared: list[tuple[int, int]] = []
+    total = 0
+    for _ in range(groups):
+        at = pos
+        count, pos = read_u32(code, pos, end)
+        total += count
+        if total > _MAX_DECLARED_LOCALS:
+            raise MalformedError("too many locals", at)
+        code_of_type = code[pos]
+        if code_of_type not in allowed:
+            raise MalformedError("malformed value type", pos)
+        pos += 1
+        declared.append((count, code_of_type))
+    if total + len(params) > MAX_LOCALS:
+        raise InvalidError(f"too many locals: {total + len(params)}, the limit is {MAX_LOCALS}", 0)
+    local_types = list(params)
+    for count, code_of_type in declared:
+        local_types.extend([code_of_type] * count)
+    return local_types, pos
+
+
+def _skip_long_index(code: bytes, pos: int) -> int:
+    """The position after an unsigned 32-bit integer at `pos` that is longer than one byte."""
+    start = pos
+    while code[pos] >= 0x80:
+        pos += 1
+    pos += 1
+    if pos - start > 4:
+        read_u32(code, start, pos)
+    return pos
+
+
+def _check_long_int(code: bytes, start: int, pos: int, opcode: int) -> None:
+    """Check the immediate of i32.const or i64.const, which is `code[start:pos]`."""
+    if opcode == op.I32_CONST:
+        read_s32(code, start, pos)
+    else:
+        read_s64(code, start, pos)
+
+
+def _block_signature(context: ValidationContext, code: bytes, pos: int) -> tuple[Signature, int]:
+    """The type of a block and the position after its encoding."""
+    byte = code[pos]
+    found = _NO_PARAMS.get(byte)
+    if found is not None:
+        if byte != EMPTY_BLOCK and byte not in context.value_types:
+            raise MalformedError("malformed value type", pos)
+        return found, pos + 1
+    index, after = read_s33(code, pos, len(code))
+    if index < 0 or not context.features.multi_value:
+        raise MalformedError("malformed value type", pos)
+    if index >= len(context.types):
+        raise InvalidError(f"unknown type {index}", pos)
+    return context.types[index], after
+
+
+def _check_frame_end(stack: list[int], height: int, results: list[int], at: int) -> None:
+    """Check that the operands of a frame, whose marker is at `height`, are its results."""
+    if check(stack, results, at) != height + 1:
+        raise InvalidError("type mismatch: operands remain on the stack at the end of the block", at)
+
+
+def _is_plain(operand: int) -> bool:
+    """Whether `select` without types takes an operand: numbers and vectors, and whatever unreachable code has."""
+    return operand == UNKNOWN or V128 <= operand <= I32
+
+
+def _select(stack: list[int], at: int) -> None:
+    """`select` without types: a condition and two operands of the same type, not a reference."""
+    pop(stack, I32, at)
+    second = pop_any(stack, at)
+    first = pop_any(stack, at)
+    if not (_is_plain(first) and _is_plain(second)):
+        raise InvalidError("type mismatch: select of references needs a type", at)
+    if first == UNKNOWN:
+        first = second
+    elif second != UNKNOWN and first != second:
+        raise InvalidError(f"type mismatch: select between {type_name(first)} and {type_name(second)}", at)
+    stack.append(first)
+
+
+def _illegal(opcode: int, at: int) -> MalformedError:
+    instruction = BY_OPCODE.get(opcode)
+    if instruction is not None:
+        return disabled(instruction, at)
+    return MalformedError(f"illegal opcode {opcode:02x}", at)
+
+
+def _unknown(what: str, index: int, at: int) -> InvalidError:
+    return InvalidError(f"unknown {what} {index}", at)
+
+
+def _validate(context: ValidationContext, signature: Signature, code: bytes, base: int) -> BodyFacts:
+    """Validate a code entry; offsets of errors are relative to it, those of the facts get `base` added."""
+    tables = context.kinds
+    kinds = tables.kinds
+    operands = tables.operands
+    results_of = tables.results
+    max_align = tables.max_align
+    functions = context.functions
+    global_types = context.globals
+    has_memory = context.has_memory
+
+    local_types, pos = _read_locals(context, code, signature.params)
+    local_count = len(local_types)
+
+    # Three markers, so that the loop may look at the three topmost operands at any time.
+    stack = [FLOOR, FLOOR, FLOOR]
+    push = stack.append
+    drop = stack.pop
+    state = BodyState(context, code, stack)
+
+    # The innermost control frame, with those around it in `frames`. `labels` has what a branch to each takes.
+    frame_kind = _FUNCTION_FRAME
+    height = 2
+    frame = signature
+    frame_start = 0
+    frames: list[tuple[int, int, Signature, int]] = []
+    labels = [signature.results]
+
+    loops: dict[int, int] = {}
+    local_sets: dict[int, list[int]] = {}
+    count = 0
+
+    while True:
+        at = pos
+        opcode = code[pos]
+        pos += 1
+        count += 1
+        if opcode == 0x20:  # local.get
+            index = code[pos]
+            pos += 1
+            if index >= 0x80:
+                index, pos = read_u32(code, pos - 1, len(code))
+            if index >= local_count:
+                raise _unknown("local", index, at)
+            push(local_types[index])
+            continue
+        kind = kinds[opcode]
+        if kind < FIRST_RARE:
+            if kind == BINARY:
+                operand = operands[opcode]
+                if stack[-1] == operand and stack[-2] == operand:
+                    drop()
+                    stack[-1] = results_of[opcode]
+                else:
+                    pop(stack, operand, at)
+                    pop(stack, operand, at)
+                    push(results_of[opcode])
+            elif kind == CONST_INT:
+                if code[pos] >= 0x80:
+                    pos += 1
+                    while code[pos] >= 0x80:
+                        pos += 1
+                    pos += 1
+                    if pos - at > 5:
+                        _check_long_int(code, at + 1, pos, opcode)
+                else:
+                    pos += 1
+                push(results_of[opcode])
+            elif kind <= LOCAL_TEE:  # or LOCAL_SET
+                index = code[pos]
+                pos += 1
+                if index >= 0x80:
+                    index, pos = read_u32(code, pos - 1, len(code))
+                if index >= local_count:
+                    raise _unknown("local", index, at)
+                operand = local_types[index]
+                if stack[-1] != operand:
+                    pop(stack, operand, at)
+                    if kind != LOCAL_SET:
+                        push(operand)
+                elif kind == LOCAL_SET:
+                    drop()
+                if index in local_sets:
+                    local_sets[index].append(base + at)
+                else:
+                    local_sets[index] = [base + at]
+            elif kind <= STORE:  # or LOAD
+                align = code[pos]
+                if align > max_align[opcode]:
+                    align, pos = read_u32(code, pos, len(code))
+                    if align >= 32:
+                        raise MalformedError("malformed memop flags", at + 1)
+                    if align > max_align[opcode]:
+                        raise InvalidError("alignment must not be larger than natural", at)
+                else:
+                    pos += 1
+                if code[pos] >= 0x80:
+                    pos = _skip_long_index(code, pos)
+                else:
+                    pos += 1
+                if not has_memory:
+                    raise _unknown("memory", 0, at)
+                operand = operands[opcode]
+                if kind == LOAD:
+                    if stack[-1] != I32:
+                        pop(stack, I32, at)
+                        push(I32)
+                    stack[-1] = results_of[opcode]
+                elif stack[-1] == operand and stack[-2] == I32:
+                    del stack[-2:]
+                else:
+                    pop(stack, operand, at)
+                    pop(stack, I32, at)
+            elif kind == UNARY:
+                operand = operands[opcode]
+                if stack[-1] == operand:
+                    stack[-1] = results_of[opcode]
+                else:
+                    pop(stack, operand, at)
+                    push(results_of[opcode])
+            else:  # BR_IF
+                index = code[pos]
+                pos += 1
+                if index >= 0x80:
+                    index, pos = read_u32(code, pos - 1, len(code))
+                if stack[-1] == I32:
+                    drop()
+                else:
+                    pop(stack, I32, at)
+                if index >= len(labels):
+                    raise _unknown("label", index, at)
+                types = labels[-1 - index]
+                if types and stack[-len(types) :] != types:
+                    pop_all(stack, types, at)
+                    stack += types
+        elif kind == END:
+            results = frame.results
+            if frame_kind == op.IF and frame.params != results:
+                raise InvalidError("type mismatch: if without else must give what it takes", at)
+            if stack[height + 1 :] != results:
+                _check_frame_end(stack, height, results, at)
+            if not frames:
+                break
+            del stack[height:]
+            if results:
+                stack += results
+            if frame_kind == op.LOOP:
+                loops[base + frame_start + 1] = base + at
+            labels.pop()
+            frame_kind, height, frame, frame_start = frames.pop()
+        elif kind == CALL:
+            index, pos = read_u32(code, pos, len(code))
+            if index >= len(functions):
+                raise _unknown("function", index, at)
+            callee = functions[index]
+            types = callee.params
+            if types:
+                size = len(types)
+                if stack[-size:] == types:
+                    del stack[-size:]
+                else:
+                    pop_all(stack, types, at)
+            types = callee.results
+            if types:
+                stack += types
+                if len(stack) > MAX_OPERANDS:
+                    raise InvalidError("too many operands", at)
+        elif kind == BLOCK:
+            if code[pos] == EMPTY_BLOCK:
+                pos += 1
+                block = _NO_PARAMS[EMPTY_BLOCK]
+            else:
+                block, pos = _block_signature(context, code, pos)
+            if opcode == op.IF:
+                if stack[-1] == I32:
+                    drop()
+                else:
+                    pop(stack, I32, at)
+            types = block.params
+            if types:
+                pop_all(stack, types, at)
+            frames.append((frame_kind, height, frame, frame_start))
+            labels.append(types if opcode == op.LOOP else block.results)
+            frame_kind = opcode
+            height = len(stack)
+            frame = block
+            frame_start = at
+            push(FLOOR)
+            if types:
+                stack += types
+                if height > MAX_OPERANDS:
+                    raise InvalidError("too many operands", at)
+        elif kind == BR:
+            index, pos = read_u32(code, pos, len(code))
+            if index >= len(labels):
+                raise _unknown("label", index, at)
+            types = labels[-1 - index]
+            if types and stack[-len(types) :] != types:
+                check(stack, types, at)
+            del stack[height:]
+            push(POLYMORPHIC)
+        elif kind == GLOBAL_GET:
+            index, pos = read_u32(code, pos, len(code))
+            if index >= len(global_types):
+                raise _unknown("global", index, at)
+            push(global_types[index])
+        elif kind == GLOBAL_SET:
+            index, pos = read_u32(code, pos, len(code))
+            if index >= len(global_types):
+                raise _unknown("global", index, at)
+            if not context.global_mutable[index]:
+                raise InvalidError("global is immutable", at)
+            pop(stack, global_types[index], at)
+        elif kind == SELECT:
+            operand = stack[-2]
+            if stack[-1] == I32 and I32 >= operand >= V128 and stack[-3] == operand:
+                del stack[-2:]
+            else:
+                _select(stack, at)
+        elif kind == ELSE:
+            if frame_kind != op.IF:
+                raise MalformedError("misplaced ELSE opcode", at)
+            _check_frame_end(stack, height, frame.results, at)
+            del stack[height:]
+            push(FLOOR)
+            stack += frame.params
+            frame_kind = op.ELSE
+        elif kind == DROP:
+            if stack[-1] >= 0:
+                drop()
+            else:
+                pop_any(stack, at)
+        elif kind == RETURN:
+            check(stack, signature.results, at)
+            del stack[height:]
+            push(POLYMORPHIC)
+        elif kind == UNREACHABLE:
+            del stack[height:]
+            push(POLYMORPHIC)
+        elif kind == CONST_FLOAT:
+            pos += 4 if opcode == op.F32_CONST else 8
+            push(results_of[opcode])
+        elif kind == NOP:
+            pass
+        elif kind == BR_TABLE:
+            pos = check_br_table(state, pos, labels)
+            del stack[height:]
+            push(POLYMORPHIC)
+        elif kind == RARE:
+            pos = HANDLERS[opcode](state, pos)
+            if len(stack) > MAX_OPERANDS:
+                raise InvalidError("too many operands", at)
+        else:
+            raise _illegal(opcode, at)
+
+    if pos != len(code):
+        raise MalformedError("section size mismatch: bytes after the end of the function", pos)
+    return BodyFacts(count, loops or None, local_sets)

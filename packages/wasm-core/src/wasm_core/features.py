@@ -1,0 +1,42 @@
+"""Which parts of WebAssembly are switched on."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class Features:
+    """One switch per proposal that became part of the standard after 1.0; all off is WebAssembly 1.0."""
+
+    mutable_globals: bool = True
+    sign_extension: bool = False
+    saturating_float_to_int: bool = False
+    multi_value: bool = False
+    bulk_memory: bool = False
+    reference_types: bool = False
+    simd: bool = False
+
+    @classmethod
+    def wasm_1_0(cls) -> Self:
+        """The first version of the standard."""
+        return cls()
+
+    @classmethod
+    def wasm_2_0(cls) -> Self:
+        """Version 2.0 of the standard, SIMD included."""
+        return cls(
+            sign_extension=True,
+            saturating_float_to_int=True,
+            multi_value=True,
+            bulk_memory=True,
+            reference_types=True,
+            simd=True,
+        )
+
+    @classmethod
+    def default(cls) -> Self:
+        """What this version of the project supports and switches on by itself."""
+        return cls.wasm_2_0()

@@ -1,0 +1,171 @@
+"""The module model: what the decoder makes of a binary (core specification, section "Structure", "Modules").
+
+Function bodies are not decoded: the model holds their places in the source. Everything else is decoded and immutable.
+"""
+
+from __future__ import annotations
+
+import enum
+from array import array
+from collections.abc import Sequence
+
+import attrs
+
+from wasm_core.types import ExternType, FuncType, GlobalType, MemoryType, TableType, ValueType
+
+
+class ExternKind(enum.IntEnum):
+    """The kinds of things that are imported and exported; values as in the binary format."""
+
+    FUNC = 0
+    TABLE = 1
+    MEMORY = 2
+    GLOBAL = 3
+
+
+@attrs.frozen
+class ConstExpr:
+    """A constant expression, as (opcode, immediate) pairs without the final `end`.
+
+    Immediates: the signed integer of i32.const and i64.const, the bit pattern of f32.const and f64.const, the 16
+    bytes (as an unsigned little-endian integer) of v128.const, the index of global.get and ref.func, the
+    ValueType of ref.null.
+    """
+
+    instructions: tuple[tuple[int, int | ValueType], ...]
+    #: Byte offset in the module.
+    offset: int = 0
+
+
+@attrs.frozen
+class Import:
+    """One import; `type_index` is set for functions only."""
+
+    module: str
+    name: str
+    kind: ExternKind
+    type: ExternType
+    type_index: int | None = None
+
+
+@attrs.frozen
+class Export:
+    name: str
+    kind: ExternKind
+    index: int
+
+
+@attrs.frozen
+class Global:
+    """A global that the module defines itself."""
+
+    type: GlobalType
+    init: ConstExpr
+
+
+class SegmentMode(enum.Enum):
+    ACTIVE = "active"
+    PASSIVE = "passive"
+    DECLARATIVE = "declarative"
+
+
+@attrs.frozen
+class ElementSegment:
+    """Initial values of (a part of) a table.
+
+    Either `functions` (an array of function indices, the usual case, kept compact) or `expressions` is set.
+    """
+
+    mode: SegmentMode
+    type: ValueType
+    table: int = 0
+    offset: ConstExpr | None = None
+    functions: array[int] | None = None
+    expressions: tuple[ConstExpr, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.functions if self.functions is not None else self.expressions or ())
+
+
+@attrs.frozen
+class DataSegment:
+    """Initial bytes of (a part of) a memory: `source[start:end]` of the module."""
+
+    mode: SegmentMode
+    memory: int
+    offset: ConstExpr | None
+    start: int
+    end: int
+
+
+@attrs.frozen
+class Section:
+    """A section of the binary: its content is `source[start:end]` of the module."""
+
+    #: As in the binary format; 0 is a custom section.
+    id: int
+    start: int
+    end: int
+
+
+@attrs.frozen
+class CustomSection:
+    """A custom section: its content is `source[start:end]` of the module, read on demand."""
+
+    name: str
+    start: int
+    end: int
+
+
+@attrs.frozen(eq=False)
+class DecodedModule:
+    """A decoded module. Index spaces put imports first, as in the specification."""
+
+    #: The binary that was decoded.
+    source: bytes = attrs.field(repr=False)
+    types: tuple[FuncType, ...] = ()
+    imports: tuple[Import, ...] = ()
+    #: Type index of every function, imported ones first.
+    function_types: Sequence[int] = attrs.field(default=(), repr=False)
+    #: Every table, memory and global, imported ones first.
+    tables: tuple[TableType, ...] = ()
+    memories: tuple[MemoryType, ...] = ()
+    global_types: tuple[GlobalType, ...] = ()
+    #: The module's own globals (those that are not imported).
+    globals: tuple[Global, ...] = ()
+    exports: tuple[Export, ...] = ()
+    start: int | None = None
+    elements: tuple[ElementSegment, ...] = ()
+    data: tuple[DataSegment, ...] = ()
+    #: What the data count section says, or None where there is none.
+    data_count: int | None = None
+    #: For every function of the module's own: where its code entry (locals and instructions) starts and ends.
+    body_starts: Sequence[int] = attrs.field(default=(), repr=False)
+    body_ends: Sequence[int] = attrs.field(default=(), repr=False)
+    customs: tuple[CustomSection, ...] = ()
+    #: All sections in the order of the binary, custom ones included.
+    sections: tuple[Section, ...] = attrs.field(default=(), repr=False)
+
+    imported_functions: int = 0
+    imported_tables: int = 0
+    imported_memories: int = 0
+    imported_globals: int = 0
+
+    def func_type(self, index: int) -> FuncType:
+        """The type of function `index` of the function index space."""
+        return self.types[self.function_types[index]]
+
+    def body(self, index: int) -> tuple[int, int]:
+        """Where the code entry of function `index` (not an imported one) starts and ends in `source`."""
+        own = index - self.imported_functions
+        return self.body_starts[own], self.body_ends[own]
+
+    def extern_type(self, kind: ExternKind, index: int) -> ExternType:
+        """The type of an item of one of the four index spaces."""
+        if kind is ExternKind.FUNC:
+            return self.func_type(index)
+        if kind is ExternKind.TABLE:
+            return self.tables[index]
+        if kind is ExternKind.MEMORY:
+            return self.memories[index]
+        return self.global_types[index]

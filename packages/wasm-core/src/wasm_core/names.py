@@ -1,0 +1,118 @@
+"""The name section, read on demand (core specification, appendix "Custom Sections", "Name Section").
+
+Names are for people, so damage never is an error: what comes before it is used, and bytes that are not UTF-8 are
+replaced.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Self
+
+from wasm_core.errors import MalformedError
+from wasm_core.leb128 import read_u32
+from wasm_core.module import DecodedModule
+
+_MODULE: Final = 0
+_FUNCTIONS: Final = 1
+_LOCALS: Final = 2
+
+
+class NameSection:
+    """Lookups in the name section `source[start:end]`."""
+
+    __slots__ = ("_functions", "_locals", "_source", "_subsections")
+
+    def __init__(self, source: bytes, start: int, end: int) -> None:
+        self._source: Final = source
+        self._subsections: Final = _find_subsections(source, start, end)
+        self._functions: dict[int, str] | None = None
+        # Function index -> where the map of its local names starts.
+        self._locals: dict[int, int] | None = None
+
+    @classmethod
+    def of(cls, module: DecodedModule) -> Self:
+        """The name section of a module; without one, no lookup finds anything."""
+        for custom in module.customs:
+            if custom.name == "name":
+                return cls(module.source, custom.start, custom.end)
+        return cls(module.source, 0, 0)
+
+    @property
+    def module_name(self) -> str | None:
+        """The name of the module."""
+        start, end = self._subsections.get(_MODULE, (0, 0))
+        if start == end:
+            return None
+        try:
+            return _read_name(self._source, start, end)[0]
+        except MalformedError:
+            return None
+
+    @property
+    def function_names(self) -> dict[int, str]:
+        """The names of functions by function index."""
+        if self._functions is None:
+            start, end = self._subsections.get(_FUNCTIONS, (0, 0))
+            self._functions = _read_name_map(self._source, start, end)
+        return self._functions
+
+    def function_name(self, index: int) -> str | None:
+        """The name of one function."""
+        return self.function_names.get(index)
+
+    def local_names(self, function: int) -> dict[int, str]:
+        """The names of the locals of one function by local index."""
+        start, end = self._subsections.get(_LOCALS, (0, 0))
+        if self._locals is None:
+            self._locals = _find_local_maps(self._source, start, end)
+        return _read_name_map(self._source, self._locals.get(function, end), end)
+
+
+def _find_subsections(source: bytes, pos: int, end: int) -> dict[int, tuple[int, int]]:
+    found: dict[int, tuple[int, int]] = {}
+    try:
+        while pos < end:
+            number = source[pos]
+            size, pos = read_u32(source, pos + 1, end)
+            found.setdefault(number, (pos, min(pos + size, end)))
+            pos += size
+    except MalformedError:
+        pass
+    return found
+
+
+def _read_name(source: bytes, pos: int, end: int) -> tuple[str, int]:
+    size, pos = read_u32(source, pos, end)
+    after = pos + size
+    if after > end:
+        raise MalformedError("unexpected end", pos)
+    return source[pos:after].decode(errors="replace"), after
+
+
+def _read_name_map(source: bytes, pos: int, end: int) -> dict[int, str]:
+    names: dict[int, str] = {}
+    try:
+        count, pos = read_u32(source, pos, end)
+        for _ in range(count):
+            index, pos = read_u32(source, pos, end)
+            names[index], pos = _read_name(source, pos, end)
+    except MalformedError:
+        pass
+    return names
+
+
+def _find_local_maps(source: bytes, pos: int, end: int) -> dict[int, int]:
+    starts: dict[int, int] = {}
+    try:
+        count, pos = read_u32(source, pos, end)
+        for _ in range(count):
+            function, pos = read_u32(source, pos, end)
+            starts[function] = pos
+            entries, pos = read_u32(source, pos, end)
+            for _ in range(entries):
+                _, pos = read_u32(source, pos, end)
+                size, pos = read_u32(source, pos, end)
+                pos += size
+    except MalformedError:
+        pass
+    return starts

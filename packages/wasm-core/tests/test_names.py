@@ -1,0 +1,67 @@
+"""The name section: lookups, and that damage never is an error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wasm_core import NameSection, decode
+
+
+def contents(wasm: Any) -> bytes:
+    def names(entries: dict[int, str]) -> bytes:
+        return bytes(wasm.vec([wasm.u(i) + wasm.sized(n.encode()) for i, n in entries.items()]))
+
+    local_names = wasm.vec([wasm.u(3) + names({0: "x", 2: "y"}), wasm.u(200) + names({1: "z"})])
+    return bytes(
+        wasm.section(0, wasm.sized("módule".encode()))
+        + wasm.section(1, names({0: "a", 3: "b", 200: "c"}))
+        + wasm.section(2, local_names)
+    )
+
+
+def test_lookups(wasm: Any) -> None:
+    section = NameSection.of(decode(wasm.module(wasm.custom("name", contents(wasm)))))
+    assert section.module_name == "módule"
+    assert section.function_names == {0: "a", 3: "b", 200: "c"}
+    assert (section.function_name(3), section.function_name(4)) == ("b", None)
+    assert section.local_names(3) == {0: "x", 2: "y"}
+    assert section.local_names(200) == {1: "z"}
+    assert section.local_names(4) == {}
+
+
+def test_without_a_name_section(wasm: Any) -> None:
+    section = NameSection.of(decode(wasm.module(wasm.custom("other", b"x"))))
+    assert (section.module_name, section.function_names, section.local_names(0)) == (None, {}, {})
+
+
+def test_what_comes_before_the_damage_is_used(wasm: Any) -> None:
+    data = contents(wasm)
+    cut = NameSection(data, 0, data.index(b"c") - 1)
+    assert cut.function_names == {0: "a", 3: "b"}
+    assert cut.local_names(3) == {}
+    wrong = data.replace(b"a", b"\xff")
+    assert NameSection(wrong, 0, len(wrong)).function_name(0) == "�"
+
+
+@given(st.binary(max_size=60))
+def test_nothing_raises(data: bytes) -> None:
+    section = NameSection(data, 0, len(data))
+    assert section.module_name is None or isinstance(section.module_name, str)
+    assert all(len(name) <= len(data) for name in section.function_names.values())
+    section.local_names(0)
+
+
+def test_impossible_counts_cost_nothing(wasm: Any) -> None:
+    huge = b"\xff\xff\xff\xff\x0f"
+    data = wasm.section(1, huge) + wasm.section(2, huge + b"\x00" + huge)
+    section = NameSection(data, 0, len(data))
+    assert section.function_names == {}
+    assert section.local_names(0) == {}
+
+
+def test_corpus(corpus: dict[str, bytes]) -> None:
+    named = {name: NameSection.of(decode(source)).function_names for name, source in corpus.items()}
+    assert "_start" in named["ackermann"].values()
