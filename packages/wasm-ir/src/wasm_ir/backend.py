@@ -1,0 +1,129 @@
+"""What a backend is: the protocol that packages in the entry-point group `wasmetal.backends` implement."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Protocol, runtime_checkable
+
+import attrs
+
+from wasm_ir.ir import Function
+
+#: Entry-point group in which backends are found.
+ENTRY_POINT_GROUP = "wasmetal.backends"
+
+#: Relocation kinds: a pc-relative reference to the slot (8 bytes, address of the code) of function `target`.
+RELOCATION_FUNCTION_SLOT = 1
+
+
+@attrs.frozen
+class HostSupport:
+    """Whether a backend can run code on this machine, and why (not)."""
+
+    supported: bool
+    reason: str
+
+
+class Relocation:
+    """A place in the code that depends on where the code, or what it refers to, ends up."""
+
+    __slots__ = ("kind", "offset", "target")
+
+    def __init__(self, offset: int, kind: int, target: int) -> None:
+        self.offset = offset
+        self.kind = kind
+        self.target = target
+
+
+class CompiledCode:
+    """Machine code of one function, position-independent but for its relocations."""
+
+    __slots__ = ("code", "entry", "frame_size", "pcs", "relocations", "wasm_offsets")
+
+    def __init__(
+        self,
+        code: bytes,
+        entry: int,
+        relocations: list[Relocation],
+        pcs: array[int],
+        wasm_offsets: array[int],
+        frame_size: int,
+    ) -> None:
+        self.code = code
+        #: Offset of the entry for calls within the module (VMContext and memory base already pinned). Offset 0 is the
+        #: entry for calls through a funcref, which pins them first; the same for functions with the C convention.
+        self.entry = entry
+        self.relocations = relocations
+        #: pc table, ascending: for every faulting instruction its own offset, for every call and trap exit the offset
+        #: of the return address; beside it the byte offset of the WebAssembly instruction in the module.
+        self.pcs = pcs
+        self.wasm_offsets = wasm_offsets
+        self.frame_size = frame_size
+
+
+@attrs.frozen
+class StubEnvironment:
+    """What stubs need to know about the process."""
+
+    #: Address range of the code arena: a fault with its pc in it is ours.
+    arena_start: int
+    arena_size: int
+    #: Addresses of the handlers that were installed before ours, by signal number (SIG_DFL is 0, SIG_IGN is 1).
+    previous_handlers: dict[int, int]
+    #: Address of the C library's `sigaction`, to restore a default handler before a foreign fault is retried.
+    sigaction: int
+
+
+@attrs.frozen
+class Stubs:
+    """Machine code that exists once per process, and where its entries are (offsets into `code`)."""
+
+    code: bytes
+    #: Value of the VMContext field trap_exit: records the trap in the store and resumes the innermost `enter` with
+    #: STATUS_TRAP. How code and pc get there is the backend's own affair.
+    trap_exit: int
+    #: Signal handler with the SA_SIGINFO signature for SIGSEGV and SIGBUS: resumes faults of ours as the trap
+    #: MEMORY_OUT_OF_BOUNDS, passes others on.
+    signal_handler: int
+    #: First value of FUNCREF.code for functions not compiled yet: calls the store's resolver with the funcref,
+    #: then continues at the address that it returns; unwinds with STATUS_EXCEPTION when it returns 0.
+    lazy_funcref: int
+    #: First value of a function slot for functions not compiled yet: the same with the slot's address.
+    lazy_slot: int
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """Compiles IR functions to machine code of one architecture.
+
+    The registry calls `host_support` on the class and makes one instance per engine.
+    """
+
+    #: Short name, as in Config(backend=...).
+    name: str
+    #: Names of the CPU features that generated code makes use of, sorted (part of cache keys).
+    cpu_features: tuple[str, ...]
+
+    @classmethod
+    def host_support(cls) -> HostSupport:
+        """Whether code of this backend runs in this process."""
+        ...
+
+    def compile(self, function: Function) -> CompiledCode:
+        """Compile one function. The function is consumed: its IR may be changed.
+
+        Raises CompileError when the function needs what the backend does not have.
+        """
+        ...
+
+    def relocate(self, code: bytearray, address: int, relocations: list[Relocation], slots: int) -> None:
+        """Apply relocations in place for code that will run at `address`; `slots` is the module's array of slots."""
+        ...
+
+    def stubs(self, environment: StubEnvironment) -> Stubs:
+        """The stubs for this process (position-independent but for what the environment says)."""
+        ...
+
+    def disassemble(self, code: bytes, address: int) -> list[tuple[int, bytes, str]] | None:
+        """(address, bytes, text) per instruction, or None when no disassembler is installed."""
+        ...

@@ -1,0 +1,112 @@
+"""Emission: from allocated machine instructions to bytes."""
+
+from __future__ import annotations
+
+from array import array
+
+from wasm_ir.backend import CompiledCode
+from wasm_ir.codegen.code_buffer import CodeBuffer
+from wasm_ir.codegen.frame import Frame
+from wasm_ir.codegen.machinst import MBlock, MFunction
+from wasm_ir.codegen.target import Target
+from wasm_ir.ir import Function
+
+
+class Emitter:
+    """The state of emitting one function; what `MOp.emit` functions work on."""
+
+    __slots__ = (
+        "block",
+        "buffer",
+        "code",
+        "constants",
+        "entry",
+        "frame",
+        "function",
+        "jump_tables",
+        "machine",
+        "next_block",
+        "target",
+        "trap_sites",
+        "trap_tails",
+    )
+
+    def __init__(self, function: Function, machine: MFunction, frame: Frame, target: Target) -> None:
+        self.function = function
+        self.machine = machine
+        self.frame = frame
+        self.target = target
+        self.buffer = CodeBuffer()
+        #: The same object as buffer.code.
+        self.code = self.buffer.code
+        #: Offset of the entry for calls within the module.
+        self.entry = 0
+        #: The block being emitted, and the one that follows it in the code (None after the last).
+        self.block: MBlock = machine.blocks[0]
+        self.next_block: MBlock | None = None
+        #: Constant pool: (bit pattern, size in bytes) -> label.
+        self.constants: dict[tuple[int, int], int] = {}
+        #: (label of the table, labels of its targets)
+        self.jump_tables: list[tuple[int, list[int]]] = []
+        #: (label, trap code, offset in the module) of out-of-line trap exits.
+        self.trap_sites: list[tuple[int, int, int]] = []
+        #: Trap code -> label of the code that all its sites share (emit_data).
+        self.trap_tails: dict[int, int] = {}
+
+    def trap_label(self, trap_code: int, wasm_offset: int) -> int:
+        """A label to branch to in order to trap; its code is emitted behind the function."""
+        label = self.buffer.new_label()
+        self.trap_sites.append((label, trap_code, wasm_offset))
+        return label
+
+    def constant(self, bits: int, size: int) -> int:
+        """Label of a constant of `size` bytes in the pool."""
+        label = self.constants.get((bits, size))
+        if label is None:
+            label = self.constants[bits, size] = self.buffer.new_label()
+        return label
+
+    def jump_table(self, targets: list[int]) -> int:
+        """Label of a table of the labels `targets`; its format is the target's (emit_data)."""
+        label = self.buffer.new_label()
+        self.jump_tables.append((label, targets))
+        return label
+
+
+def emit(function: Function, machine: MFunction, frame: Frame, target: Target) -> CompiledCode:
+    """Emit an allocated function."""
+    emitter = Emitter(function, machine, frame, target)
+    buffer = emitter.buffer
+    blocks = machine.blocks
+    for block in blocks:
+        block.label = buffer.new_label()
+    target.emit_prologue(emitter)
+    last = len(blocks) - 1
+    for number, block in enumerate(blocks):
+        buffer.bind(block.label)
+        emitter.block = block
+        emitter.next_block = blocks[number + 1] if number < last else None
+        for inst in block.insts:
+            inst.op.emit(emitter, inst)
+    for label, trap_code, wasm_offset in emitter.trap_sites:
+        buffer.bind(label)
+        target.emit_trap_site(emitter, trap_code)
+        buffer.mark(len(buffer.code), wasm_offset)
+    target.emit_data(emitter)
+    code = buffer.code
+    labels = buffer.labels
+    patch = target.patch
+    for position, label, kind in buffer.fixups:
+        offset = labels[label]
+        assert offset >= 0, "reference to a label that was never bound"
+        patch(code, position, kind, offset)
+    # The runtime looks pcs up by bisection.
+    assert buffer.pcs == sorted(buffer.pcs)
+    return CompiledCode(
+        bytes(code),
+        emitter.entry,
+        buffer.relocations,
+        array("I", buffer.pcs),
+        array("I", buffer.wasm_offsets),
+        frame.size,
+    )

@@ -1,0 +1,408 @@
+"""Live intervals: where each virtual register is live and used, and what it would like to share a register with.
+
+One backward pass over the blocks (Wimmer & Franz, "Linear Scan Register Allocation on SSA Form", CGO 2010, figure 4).
+
+Instruction number i has four positions: 4i is the gap before it (moves, fixed uses), 4i+1 is early (ordinary uses),
+4i+2 is late (definitions; late uses last until here), 4i+3 is behind it (fixed definitions arrive). Ranges are
+half-open.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wasm_ir import types
+from wasm_ir.codegen.machinst import FIRST_VREG, MFixed, MFunction
+from wasm_ir.codegen.registers import RegisterSet
+
+#: Position behind all others.
+END: Final = 1 << 60
+
+
+class Loop:
+    """A loop of the function: its header's number, positions of its first block's start and its last block's end."""
+
+    __slots__ = ("end", "header", "parent", "start")
+
+    def __init__(self, header: int, start: int, end: int, parent: Loop | None) -> None:
+        self.header = header
+        self.start = start
+        self.end = end
+        self.parent = parent
+
+
+class Interval:
+    """A part of a virtual register's lifetime that has one location: a register, or memory when `register` is -1."""
+
+    __slots__ = ("end", "register", "start", "value")
+
+    def __init__(self, value: Value, start: int, end: int) -> None:
+        self.value = value
+        self.start = start
+        self.end = end
+        self.register = -1
+
+
+class Value:
+    """Everything about one virtual register."""
+
+    __slots__ = (
+        "hint_register",
+        "hint_vreg",
+        "is_param",
+        "parts",
+        "ranges",
+        "register_class",
+        "second_hint",
+        "slot",
+        "type",
+        "uses",
+        "vreg",
+    )
+
+    def __init__(self, vreg: int, type: int) -> None:
+        self.vreg = vreg
+        self.type = type
+        self.register_class = types.CLASS[type]
+        #: [from, to, from, to, ...] ascending. (While intervals are being built: descending, to before from.)
+        self.ranges: list[int] = []
+        #: position << 1 | strong, ascending. A strong use needs a register, a weak one would like one.
+        self.uses: list[int] = []
+        #: Its lifetime in pieces, ascending; one piece unless it was split.
+        self.parts: list[Interval] = []
+        #: Spill slot number, or -1. A value that has one is stored there when it is defined.
+        self.slot = -1
+        self.is_param = False
+        #: A physical register that would save a move, or -1.
+        self.hint_register = -1
+        #: Virtual registers whose register would save a move, or 0.
+        self.hint_vreg = 0
+        self.second_hint = 0
+
+
+class Intervals:
+    """What the allocator works on."""
+
+    __slots__ = (
+        "block_ends",
+        "block_loops",
+        "block_starts",
+        "calls",
+        "clobbered",
+        "fixed",
+        "live_in",
+        "values",
+    )
+
+    def __init__(self) -> None:
+        #: By block number: positions of its start and end, its innermost loop.
+        self.block_starts: list[int] = []
+        self.block_ends: list[int] = []
+        self.block_loops: list[Loop | None] = []
+        #: Virtual registers live at each block's start, its parameters not among them.
+        self.live_in: list[set[int]] = []
+        #: By virtual register; None for those that never appear, and for physical registers.
+        self.values: list[Value | None] = []
+        #: Positions at which all caller-saved registers are destroyed, ascending.
+        self.calls: list[int] = []
+        #: By physical register: further [from, to, ...] in which it is taken, ascending.
+        self.fixed: list[list[int]] = [[] for _ in range(FIRST_VREG)]
+        #: All registers that fixed operands and clobbers write.
+        self.clobbered = 0
+
+
+def build_intervals(machine: MFunction, registers: RegisterSet) -> Intervals:
+    """Number the instructions and build the intervals of all virtual registers."""
+    result = Intervals()
+    _number_blocks(machine, result)
+    _scan(machine, registers, result)
+    for value in result.values:
+        if value is not None:
+            ranges = value.ranges
+            ranges.reverse()
+            value.uses.reverse()
+            value.parts.append(Interval(value, ranges[0], ranges[-1]))
+    result.calls.reverse()
+    for taken in result.fixed:
+        taken.reverse()
+    return result
+
+
+def _number_blocks(machine: MFunction, result: Intervals) -> None:
+    """Positions of blocks, and the loops around them."""
+    position = 0
+    starts = result.block_starts
+    ends = result.block_ends
+    for block in machine.blocks:
+        starts.append(position)
+        position += 4 * len(block.insts)
+        ends.append(position)
+    # Where loops end, inner ones first: one that is entered before the outer loop's last jump back is part of it.
+    loop_ends: dict[int, int] = {}
+    inner: list[tuple[int, int]] = []
+    for block in reversed(machine.blocks):
+        if block.is_loop_header:
+            number = block.id
+            end = 0
+            for predecessor in block.predecessors:
+                if predecessor.id >= number and ends[predecessor.id] > end:
+                    end = ends[predecessor.id]
+            if end:
+                while inner and inner[-1][0] < end:
+                    inner_end = inner.pop()[1]
+                    if inner_end > end:
+                        end = inner_end
+                inner.append((starts[number], end))
+                loop_ends[number] = end
+    loop: Loop | None = None
+    loops = result.block_loops
+    for number, start in enumerate(starts):
+        while loop is not None and start >= loop.end:
+            loop = loop.parent
+        if number in loop_ends:
+            loop = Loop(number, start, loop_ends[number], loop)
+        loops.append(loop)
+
+
+def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None:
+    """The backward pass. One long function: it runs for every operand of every instruction.
+
+    While a value is live, its `ranges` are open: of odd length, the last range's start not there yet.
+    """
+    caller_saved = registers.caller_saved
+    fixed = result.fixed
+    calls = result.calls
+    clobbered = 0
+    vreg_types = machine.vreg_types
+    values: list[Value | None] = [None] * (FIRST_VREG + len(vreg_types))
+    result.values = values
+    blocks = machine.blocks
+    nothing: set[int] = set()
+    live_in: list[set[int]] = [nothing] * len(blocks)
+    result.live_in = live_in
+    block_starts = result.block_starts
+    block_ends = result.block_ends
+    #: What is live at the start of the block that follows in the order of blocks.
+    following = nothing
+    for number in range(len(blocks) - 1, -1, -1):
+        block = blocks[number]
+        start = block_starts[number]
+        end = block_ends[number]
+        edges = block.edges
+        live: set[int]
+        if len(edges) == 1:
+            edge = edges[0]
+            live = live_in[edge.block.id].copy()
+            if edge.args:
+                for arg, param in zip(edge.args, edge.block.params):
+                    if not isinstance(arg, int) or arg < FIRST_VREG:
+                        continue
+                    value = values[arg]
+                    if arg not in live:
+                        live.add(arg)
+                        if value is None:
+                            value = values[arg] = Value(arg, vreg_types[arg - FIRST_VREG])
+                        value.uses.append(end - 1 << 1)
+                        if value.hint_vreg:
+                            value.second_hint = param
+                        else:
+                            value.hint_vreg = param
+        elif edges:
+            targets = {edge.block.id for edge in edges}
+            live = live_in[targets.pop()].copy()
+            for target in targets:
+                live |= live_in[target]
+        else:
+            live = set()
+        if live != following:
+            for vreg in following - live:
+                value = values[vreg]
+                assert value is not None
+                value.ranges.append(end)
+            for vreg in live - following:
+                value = values[vreg]
+                assert value is not None
+                value.ranges.append(end)
+        position = end
+        for inst in reversed(block.insts):
+            position -= 4
+            op = inst.op
+            defs = inst.defs
+            is_fixed = isinstance(inst, MFixed)
+            if is_fixed:
+                assert isinstance(inst, MFixed)
+                # Behind the instruction: results arrive from fixed places.
+                taken = inst.clobbers
+                for vreg, location in inst.fixed_defs:
+                    value = values[vreg]
+                    if value is None:
+                        value = values[vreg] = Value(vreg, vreg_types[vreg - FIRST_VREG])
+                        value.ranges += (position + 4, position + 3)
+                    else:
+                        value.ranges.append(position + 3)
+                        live.remove(vreg)
+                    if location >= 0:
+                        taken |= 1 << location
+                        value.hint_register = location
+                    value.uses.append(position + 3 << 1)
+                needed = 0
+                for _, location in inst.fixed_uses:
+                    if location >= 0:
+                        needed |= 1 << location
+                clobbered |= taken | needed
+                if taken & caller_saved == caller_saved:
+                    calls.append(position + 1)
+                    _take(fixed, (taken | needed) & ~caller_saved, position + 1, position + 3)
+                else:
+                    _take(fixed, taken & needed, position + 1, position + 3)
+                    _take(fixed, taken & ~needed, position + 2, position + 3)
+                    _take(fixed, needed & ~taken, position + 1, position + 2)
+            if defs:
+                temps = op.temps
+                defined = position + 2
+                for vreg in defs:
+                    if vreg < FIRST_VREG:
+                        continue
+                    value = values[vreg]
+                    if value is None:
+                        value = values[vreg] = Value(vreg, vreg_types[vreg - FIRST_VREG])
+                        value.ranges += (position + 3, defined)
+                    else:
+                        value.ranges.append(defined)
+                        live.remove(vreg)
+                    value.uses.append(defined << 1 | 1)
+                if temps:
+                    for vreg in defs[len(defs) - temps :]:
+                        # Written early already.
+                        value = values[vreg]
+                        assert value is not None
+                        value.ranges[-1] = position + 1
+                        value.uses.append(position + 1 << 1 | 1)
+            uses = inst.uses
+            if uses:
+                early = position + 1
+                late = op.late
+                tied = op.tied
+                weak = op.stack_use
+                i = 0
+                for vreg in uses:
+                    if vreg < FIRST_VREG:
+                        i += 1
+                        continue
+                    # Which uses must not share a register with the first definition: see MOp.
+                    if late or (tied and i and not (i == 1 and op.commutative) and vreg != uses[0]):
+                        at = early + 1
+                    else:
+                        at = early
+                    value = values[vreg]
+                    if vreg not in live:
+                        live.add(vreg)
+                        if value is None:
+                            value = values[vreg] = Value(vreg, vreg_types[vreg - FIRST_VREG])
+                        value.ranges.append(at + 1)
+                        if i == 0 and (tied or op.is_move) and defs and defs[0] >= FIRST_VREG:
+                            defined_value = values[defs[0]]
+                            assert defined_value is not None
+                            if value.hint_vreg:
+                                value.second_hint = defs[0]
+                            else:
+                                value.hint_vreg = defs[0]
+                            if defined_value.hint_vreg:
+                                defined_value.second_hint = defined_value.hint_vreg
+                            defined_value.hint_vreg = vreg
+                    else:
+                        assert value is not None
+                        if value.ranges[-1] <= at:
+                            # Live already in this instruction, but not long enough.
+                            value.ranges[-1] = at + 1
+                    use = at << 1 | (i != weak)
+                    if value.uses and value.uses[-1] < use:
+                        _insert_descending(value.uses, use)
+                    else:
+                        value.uses.append(use)
+                    i += 1
+            if is_fixed:
+                assert isinstance(inst, MFixed)
+                for source, location in inst.fixed_uses:
+                    if not isinstance(source, int) or source < FIRST_VREG:
+                        continue
+                    value = values[source]
+                    if source not in live:
+                        live.add(source)
+                        if value is None:
+                            value = values[source] = Value(source, vreg_types[source - FIRST_VREG])
+                        value.ranges.append(position + 1)
+                        if location >= 0:
+                            value.hint_register = location
+                    assert value is not None
+                    value.uses.append(position << 1)
+        for vreg in block.params:
+            value = values[vreg]
+            if value is None:
+                value = values[vreg] = Value(vreg, vreg_types[vreg - FIRST_VREG])
+                value.ranges += (start + 1, start)
+            else:
+                value.ranges.append(start)
+                live.remove(vreg)
+            value.is_param = True
+            value.uses.append(start << 1)
+        live_in[number] = following = live
+        if block.is_loop_header:
+            loop = result.block_loops[number]
+            if loop is not None and loop.header == number:
+                _extend_over_loop(values, live, loop.end)
+        for edge_block in block.predecessors:
+            args = edge_block.edges[0].args
+            if args and edge_block.id < number:
+                for arg, param in zip(args, block.params):
+                    value = values[param]
+                    if isinstance(arg, int) and arg >= FIRST_VREG and value is not None and not value.hint_vreg:
+                        value.hint_vreg = arg
+    assert not following, "virtual registers are used before they are defined"
+    result.clobbered = clobbered
+    # Blocks of a loop were visited before its header: what is live at the header is live in them too.
+    for number, loop in enumerate(result.block_loops):
+        if loop is not None and loop.header == number:
+            loop = loop.parent
+        if loop is not None:
+            live_in[number] |= live_in[loop.header]
+
+
+def _extend_over_loop(values: list[Value | None], live: set[int], end: int) -> None:
+    """What is live at a loop's header is live in the whole loop."""
+    for vreg in live:
+        value = values[vreg]
+        assert value is not None
+        ranges = value.ranges
+        to = ranges.pop()
+        if to < end:
+            to = end
+        while ranges and ranges[-1] <= to:
+            ranges.pop()
+            last = ranges.pop()
+            if last > to:
+                to = last
+        ranges.append(to)
+        uses = value.uses
+        if uses and uses[-1] >> 1 < end:
+            # The next iteration uses it again: a weak use at the loop's end keeps it from looking idle.
+            _insert_descending(uses, end - 1 << 1)
+
+
+def _insert_descending(uses: list[int], use: int) -> None:
+    low = 0
+    high = len(uses)
+    while low < high:
+        middle = (low + high) >> 1
+        if uses[middle] > use:
+            low = middle + 1
+        else:
+            high = middle
+    uses.insert(low, use)
+
+
+def _take(fixed: list[list[int]], mask: int, start: int, end: int) -> None:
+    while mask:
+        lowest = mask & -mask
+        fixed[lowest.bit_length() - 1] += (end, start)
+        mask ^= lowest

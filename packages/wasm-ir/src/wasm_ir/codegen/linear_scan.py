@@ -1,0 +1,602 @@
+"""Linear scan register allocation with lifetime holes and splitting.
+
+Wimmer & Mössenböck, "Optimized Interval Splitting in a Linear Scan Register Allocator" (VEE 2005); Wimmer & Franz,
+"Linear Scan Register Allocation on SSA Form" (CGO 2010). A value that is ever in memory is stored there once, where it
+is defined (SSA: it never changes), so that going to memory costs nothing at the place of a split.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from heapq import heappop, heappush
+from operator import attrgetter
+from typing import Final
+
+from wasm_ir.codegen.intervals import END, Interval, Intervals, Loop, Value, build_intervals
+from wasm_ir.codegen.machinst import MFunction
+from wasm_ir.codegen.registers import RegisterSet
+from wasm_ir.codegen.resolution import rewrite
+
+#: More intervals than this in lifetime holes at once, per class, are not worth the search: they keep their register.
+_MAX_INACTIVE: Final = 32
+
+
+class Allocation:
+    """What the frame has to provide for."""
+
+    __slots__ = ("saved_registers", "spill_slots")
+
+    def __init__(self, spill_slots: int, saved_registers: list[int]) -> None:
+        #: Number of 8-byte spill slots.
+        self.spill_slots = spill_slots
+        #: Callee-saved registers that the function writes, ascending.
+        self.saved_registers = saved_registers
+
+
+def allocate(machine: MFunction, registers: RegisterSet) -> Allocation:
+    """Assign locations to all virtual registers, rewrite the instructions and insert the moves that are needed.
+
+    Raises RuntimeError when an instruction needs more registers at once than there are: a fault of the backend.
+    """
+    intervals = build_intervals(machine, registers)
+    scan = _LinearScan(intervals, registers)
+    scan.run()
+    spill_slots = assign_slots(intervals.values)
+    rewrite(machine, intervals, registers.scratch)
+    used = scan.used | intervals.clobbered
+    saved = [register for register in range(64) if (used & registers.callee_saved) >> register & 1]
+    return Allocation(spill_slots, saved)
+
+
+def assign_slots(values: list[Value | None]) -> int:
+    """Give every spilled value a slot for its whole lifetime; values that do not overlap share. Returns the number."""
+    spilled = [value for value in values if value is not None and value.slot == 0]
+    spilled.sort(key=_first_position)
+    busy: list[tuple[int, int]] = []
+    count = 0
+    for value in spilled:
+        start = value.ranges[0]
+        if busy and busy[0][0] <= start:
+            slot = heappop(busy)[1]
+        else:
+            slot = count
+            count += 1
+        value.slot = slot
+        heappush(busy, (value.ranges[-1], slot))
+    return count
+
+
+def _first_position(value: Value) -> int:
+    return value.ranges[0]
+
+
+_start_of = attrgetter("start")
+
+
+class _LinearScan:
+    """The scan. Intervals are taken in the order of their starts; `active` holds, by register, who has it now."""
+
+    def __init__(self, intervals: Intervals, registers: RegisterSet) -> None:
+        self.intervals = intervals
+        self.allocatable = registers.allocatable
+        #: Per class: the same as a bit mask.
+        self.masks = tuple(sum(1 << register for register in group) for group in registers.allocatable)
+        self.caller_saved = registers.caller_saved
+        self.calls = intervals.calls
+        self.fixed = intervals.fixed
+        #: By register: the interval that occupies it, and until when it does so without a hole.
+        self.active: list[Interval | None] = [None] * 64
+        self.busy_until = [0] * 64
+        #: Intervals in a lifetime hole, by class.
+        self.inactive: tuple[list[Interval], list[Interval]] = ([], [])
+        #: By class: no active interval ends or enters a hole before this position.
+        self.next_event = [END, END]
+        #: No inactive one wakes or ends before this.
+        self.next_wake = END
+        #: Index in `calls`, and by register in `fixed`, of the first that does not end before the scan's position.
+        self.next_call = 0
+        self.next_fixed = [0] * 64
+        #: Intervals that came out of splits: (start, number, interval).
+        self.heap: list[tuple[int, int, Interval]] = []
+        self.counter = 0
+        #: Bit mask of registers that were assigned.
+        self.used = 0
+
+    def run(self) -> None:
+        ordered = [value.parts[0] for value in self.intervals.values if value is not None]
+        ordered.sort(key=_start_of)
+        heap = self.heap
+        next_event = self.next_event
+        position = 0
+        count = len(ordered)
+        while True:
+            if position < count:
+                interval = ordered[position]
+                if heap and heap[0][0] <= interval.start:
+                    interval = heappop(heap)[2]
+                else:
+                    position += 1
+            elif heap:
+                interval = heappop(heap)[2]
+            else:
+                return
+            start = interval.start
+            register_class = interval.value.register_class
+            if start >= next_event[register_class]:
+                self._advance_active(start, register_class)
+            if start >= self.next_wake:
+                self._advance_inactive(start)
+            if not self._allocate_free(interval):
+                self._allocate_blocked(interval)
+
+    # Who is where.
+
+    def _advance_active(self, position: int, register_class: int) -> None:
+        """Retire active intervals of a class that end, set aside those that enter a hole."""
+        active = self.active
+        busy_until = self.busy_until
+        event = END
+        for register in self.allocatable[register_class]:
+            interval = active[register]
+            if interval is None:
+                continue
+            until = busy_until[register]
+            if until <= position:
+                if interval.end <= position:
+                    active[register] = None
+                    continue
+                ranges = interval.value.ranges
+                index = bisect_right(ranges, position)
+                inactive = self.inactive[register_class]
+                if not index & 1 and len(inactive) < _MAX_INACTIVE:
+                    # In a hole: ranges[index] is where it wakes.
+                    active[register] = None
+                    wake = ranges[index]
+                    if wake < interval.end:
+                        inactive.append(interval)
+                        if wake < self.next_wake:
+                            self.next_wake = wake
+                    continue
+                until = ranges[index | 1]
+                if until > interval.end:
+                    until = interval.end
+                busy_until[register] = until
+            if until < event:
+                event = until
+        self.next_event[register_class] = event
+
+    def _advance_inactive(self, position: int) -> None:
+        """Give registers back to intervals whose hole is over."""
+        wake = END
+        for inactive in self.inactive:
+            kept = []
+            for interval in inactive:
+                if interval.end <= position:
+                    continue
+                ranges = interval.value.ranges
+                index = bisect_right(ranges, position)
+                if index & 1:
+                    self._occupy(interval, interval.register, ranges[index])
+                else:
+                    if ranges[index] >= interval.end:
+                        continue
+                    kept.append(interval)
+                    if ranges[index] < wake:
+                        wake = ranges[index]
+            inactive[:] = kept
+        self.next_wake = wake
+
+    def _occupy(self, interval: Interval, register: int, until: int) -> None:
+        if until > interval.end:
+            until = interval.end
+        self.active[register] = interval
+        self.busy_until[register] = until
+        register_class = interval.value.register_class
+        if until < self.next_event[register_class]:
+            self.next_event[register_class] = until
+
+    def _assign(self, interval: Interval, register: int) -> None:
+        interval.register = register
+        self.used |= 1 << register
+        ranges = interval.value.ranges
+        until = ranges[1]
+        if until <= interval.start:
+            until = ranges[bisect_right(ranges, interval.start) | 1]
+        self._occupy(interval, register, until)
+
+    # When a register is taken by instructions with fixed places.
+
+    def _conflict(self, taken: list[int], interval: Interval) -> int:
+        """First position in [from, to, ...] pairs that the interval covers, or END."""
+        ranges = interval.value.ranges
+        start = interval.start
+        end = interval.end
+        index = bisect_right(ranges, start) - 1 & ~1
+        if index < 0:
+            index = 0
+        count = len(taken)
+        for i in range(index, len(ranges), 2):
+            low = ranges[i]
+            if low < start:
+                low = start
+            high = ranges[i + 1]
+            if high > end:
+                high = end
+            if low >= high:
+                return END
+            k = bisect_right(taken, low)
+            if k & 1:
+                return low
+            if k < count and taken[k] < high:
+                return taken[k]
+        return END
+
+    def _call_conflict(self, interval: Interval) -> int:
+        """First call at which the interval, which starts at the scan's position, is live; or END."""
+        calls = self.calls
+        start = interval.start
+        end = interval.end
+        count = len(calls)
+        k = self.next_call
+        while k < count and calls[k] < start:
+            k += 1
+        self.next_call = k
+        if k == count or calls[k] >= end:
+            return END
+        ranges = interval.value.ranges
+        index = bisect_right(ranges, start) - 1 & ~1
+        if index < 0:
+            index = 0
+        for i in range(index, len(ranges), 2):
+            low = ranges[i]
+            if low < start:
+                low = start
+            high = ranges[i + 1]
+            if high > end:
+                high = end
+            if low >= high:
+                return END
+            k = bisect_left(calls, low)
+            if k < count and calls[k] < high:
+                return calls[k]
+        return END
+
+    def _fixed_conflict(self, register: int, interval: Interval) -> int:
+        """First position at which an instruction takes the register from the interval, which starts at the scan's
+        position; or END."""
+        taken = self.fixed[register]
+        start = interval.start
+        count = len(taken)
+        k = self.next_fixed[register]
+        while k < count and taken[k + 1] <= start:
+            k += 2
+        self.next_fixed[register] = k
+        if k == count or taken[k] >= interval.end:
+            return END
+        return self._conflict(taken, interval)
+
+    def _free_until(self, interval: Interval, free: dict[int, int]) -> None:
+        """Fill `free`: register -> up to where fixed places and inactive intervals leave it to the interval."""
+        call = self._call_conflict(interval)
+        caller_saved = self.caller_saved
+        register_class = interval.value.register_class
+        for register in self.allocatable[register_class]:
+            until = call if caller_saved >> register & 1 else END
+            conflict = self._fixed_conflict(register, interval)
+            free[register] = conflict if conflict < until else until
+        inactive = self.inactive[register_class]
+        if inactive and interval is not interval.value.parts[0]:
+            # Only a part that came out of a split can meet one again: SSA form (Wimmer & Franz, section 4).
+            for other in inactive:
+                meeting = _intersection(other, interval)
+                if meeting < free[other.register]:
+                    free[other.register] = meeting
+
+    # Choosing a register.
+
+    def _hint(self, interval: Interval) -> int:
+        """A register that would save a move, or -1."""
+        value = interval.value
+        if interval is not value.parts[0]:
+            for part in value.parts:
+                if part.register >= 0 and part is not interval:
+                    return part.register
+        if value.hint_register >= 0:
+            return value.hint_register
+        values = self.intervals.values
+        for vreg in (value.hint_vreg, value.second_hint):
+            if vreg:
+                other = values[vreg]
+                if other is not None:
+                    part = other.parts[0] if other.is_param else other.parts[-1]
+                    register = part.register
+                    if register >= 0:
+                        return register
+                    if other.hint_register >= 0:
+                        return other.hint_register
+        return -1
+
+    def _allocate_free(self, interval: Interval) -> bool:
+        """Take a register that is free for the interval or for its first part."""
+        active = self.active
+        caller_saved = self.caller_saved
+        fixed = self.fixed
+        start = interval.start
+        end = interval.end
+        value = interval.value
+        register_class = value.register_class
+        call = self._call_conflict(interval)
+        #: Up to where inactive intervals leave registers to this one; see _free_until.
+        meetings: dict[int, int] | None = None
+        inactive = self.inactive[register_class]
+        if inactive and interval is not value.parts[0]:
+            meetings = {}
+            for other in inactive:
+                meeting = _intersection(other, interval)
+                if meeting < meetings.get(other.register, END):
+                    meetings[other.register] = meeting
+        hint = self._hint(interval)
+        if hint >= 0 and (active[hint] is not None or not self.masks[register_class] >> hint & 1):
+            hint = -1
+        best = -1
+        best_until = -1
+        if hint >= 0:
+            until = call if caller_saved >> hint & 1 else END
+            if fixed[hint]:
+                conflict = self._fixed_conflict(hint, interval)
+                if conflict < until:
+                    until = conflict
+            if meetings is not None and meetings.get(hint, END) < until:
+                until = meetings[hint]
+            if until >= end:
+                self._assign(interval, hint)
+                return True
+            best = hint
+            best_until = until
+        for register in self.allocatable[register_class]:
+            if active[register] is not None:
+                continue
+            until = call if caller_saved >> register & 1 else END
+            if until <= best_until:
+                continue
+            if fixed[register]:
+                conflict = self._fixed_conflict(register, interval)
+                if conflict < until:
+                    until = conflict
+            if meetings is not None and meetings.get(register, END) < until:
+                until = meetings[register]
+            if until >= end:
+                self._assign(interval, register)
+                return True
+            if until > best_until:
+                best = register
+                best_until = until
+        if best < 0:
+            return False
+        # The register is free for the beginning only. It is worth having if there is a use in it.
+        cut = self._cut(interval, best_until)
+        if cut <= start or self._next_strong_use(interval, start) >= cut:
+            return False
+        self._assign_until(interval, best, cut)
+        return True
+
+    def _allocate_blocked(self, interval: Interval) -> None:
+        """No register is free: put into memory whatever is needed last, this interval or another."""
+        start = interval.start
+        first_use = self._next_strong_use(interval, start)
+        if first_use == END:
+            self._to_memory(interval)
+            return
+        # The instruction that needs the register may use the value more than once.
+        instruction_end = (first_use | 3) + 1
+        needed = first_use
+        while needed + 1 < instruction_end:
+            again = self._next_strong_use(interval, needed + 1)
+            if again >= instruction_end:
+                break
+            needed = again
+        free: dict[int, int] = {}
+        self._free_until(interval, free)
+        active = self.active
+        best = -1
+        best_next = -1
+        for register, until in free.items():
+            if until <= needed:
+                continue
+            holder = active[register]
+            if holder is None:
+                following = until
+            elif self._is_needed(holder, start, instruction_end):
+                continue
+            else:
+                following = self._next_use(holder, start)
+            if following > best_next:
+                best = register
+                best_next = following
+        urgent = first_use <= start + 3
+        if best >= 0 and (urgent or best_next > first_use or active[best] is None):
+            holder = active[best]
+            if holder is not None:
+                active[best] = None
+                self._evict(holder, start)
+            if interval is not interval.value.parts[0]:
+                self._evict_inactive(interval, best)
+            until = self._fixed_limit(interval, best)
+            if until < interval.end:
+                self._assign_until(interval, best, self._cut(interval, until))
+            else:
+                self._assign(interval, best)
+            return
+        if urgent:
+            raise RuntimeError(f"no register for v{interval.value.vreg} at {start}")
+        # Everybody else is needed sooner.
+        self._spill(interval, start)
+
+    def _cut(self, interval: Interval, until: int) -> int:
+        """Where to split an interval that can have its register up to `until`: behind its last use before that.
+
+        From there on it is in memory, which may begin anywhere; but where the same instruction needs it in (another)
+        register the cut must be in the gap in front of that.
+        """
+        uses = interval.value.uses
+        k = bisect_left(uses, until << 1) - 1
+        last_use = uses[k] >> 1 if k >= 0 else -1
+        if last_use < interval.start:
+            last_use = interval.start
+        cut = (last_use | 3) + 1
+        if cut > until:
+            cut = until
+        if cut & 3 and self._next_strong_use(interval, cut) <= cut | 3:
+            cut &= ~3
+        return cut
+
+    def _assign_until(self, interval: Interval, register: int, cut: int) -> None:
+        """Assign a register up to `cut`; the rest is in memory and queued again for its next use."""
+        rest = self._split(interval, cut)
+        self._assign(interval, register)
+        self._spill(rest, cut)
+
+    def _fixed_limit(self, interval: Interval, register: int) -> int:
+        """Up to where fixed places leave `register` to the interval."""
+        until = self._call_conflict(interval) if self.caller_saved >> register & 1 else END
+        taken = self.fixed[register]
+        if taken:
+            conflict = self._conflict(taken, interval)
+            if conflict < until:
+                until = conflict
+        return until
+
+    def _is_needed(self, interval: Interval, position: int, end: int) -> bool:
+        """Whether the interval has a strong use from `position` on and before `end`."""
+        uses = interval.value.uses
+        if end > interval.end:
+            end = interval.end
+        end <<= 1
+        count = len(uses)
+        k = bisect_left(uses, position << 1)
+        while k < count and uses[k] < end:
+            if uses[k] & 1:
+                return True
+            k += 1
+        return False
+
+    def _next_use(self, interval: Interval, position: int) -> int:
+        uses = interval.value.uses
+        k = bisect_left(uses, position << 1)
+        if k < len(uses) and uses[k] >> 1 < interval.end:
+            return uses[k] >> 1
+        return END
+
+    def _next_strong_use(self, interval: Interval, position: int) -> int:
+        uses = interval.value.uses
+        end = interval.end << 1
+        k = bisect_left(uses, position << 1)
+        count = len(uses)
+        while k < count and uses[k] < end:
+            if uses[k] & 1:
+                return uses[k] >> 1
+            k += 1
+        return END
+
+    # Splitting.
+
+    def _split(self, interval: Interval, position: int) -> Interval:
+        """Cut off everything from `position` (inside the interval) on; returns that part."""
+        value = interval.value
+        rest = Interval(value, position, interval.end)
+        interval.end = position
+        parts = value.parts
+        if parts[-1] is interval:
+            parts.append(rest)
+        else:
+            parts.insert(parts.index(interval) + 1, rest)
+        ranges = value.ranges
+        index = bisect_right(ranges, position)
+        if not index & 1 and index < len(ranges):
+            rest.start = ranges[index]
+        return rest
+
+    def _to_memory(self, interval: Interval) -> None:
+        interval.register = -1
+        if interval.value.slot < 0:
+            interval.value.slot = 0  # wanted; numbered by assign_slots
+
+    def _spill(self, interval: Interval, after: int) -> None:
+        """In memory from its start to just before the next use that needs a register, where it is queued again."""
+        use = self._next_strong_use(interval, interval.start)
+        if use == END:
+            self._to_memory(interval)
+            return
+        reload = self._reload_position(interval, after, use)
+        if reload <= interval.start:
+            self._queue(interval)
+            return
+        rest = self._split(interval, reload)
+        self._to_memory(interval)
+        self._queue(rest)
+
+    def _reload_position(self, interval: Interval, after: int, use: int) -> int:
+        """Gap in front of the instruction at `use`, or of the outermost loop around it that began after `after`."""
+        position = use & ~3
+        starts = self.intervals.block_starts
+        loop: Loop | None = self.intervals.block_loops[bisect_right(starts, position) - 1]
+        ranges = interval.value.ranges
+        while loop is not None and loop.start > after:
+            # The value must be live there: it is, unless it was defined inside.
+            if loop.start < interval.start or not bisect_right(ranges, loop.start) & 1:
+                break
+            position = loop.start
+            loop = loop.parent
+        return position
+
+    def _queue(self, interval: Interval) -> None:
+        self.counter += 1
+        heappush(self.heap, (interval.start, self.counter, interval))
+
+    def _evict(self, holder: Interval, position: int) -> None:
+        """Take the register away from `holder` from `position` on."""
+        if holder.start >= position:
+            holder.register = -1
+            self._spill(holder, position)
+            return
+        rest = self._split(holder, position)
+        self._spill(rest, position)
+
+    def _evict_inactive(self, interval: Interval, register: int) -> None:
+        """The same for intervals that have the register, are in a hole now, and would meet `interval` later."""
+        inactive = self.inactive[interval.value.register_class]
+        start = interval.start
+        for other in [other for other in inactive if other.register == register]:
+            if _intersection(other, interval) < END:
+                inactive.remove(other)
+                rest = self._split(other, start)
+                self._spill(rest, start)
+
+
+def _intersection(one: Interval, other: Interval) -> int:
+    """First position that both cover, or END."""
+    start = max(one.start, other.start)
+    end = min(one.end, other.end)
+    if start >= end:
+        return END
+    a = one.value.ranges
+    b = other.value.ranges
+    i = bisect_right(a, start) - 1 & ~1
+    j = bisect_right(b, start) - 1 & ~1
+    if i < 0:
+        i = 0
+    if j < 0:
+        j = 0
+    while i < len(a) and j < len(b):
+        low = a[i] if a[i] > b[j] else b[j]
+        if low < start:
+            low = start
+        if low >= end:
+            return END
+        if low < a[i + 1] and low < b[j + 1]:
+            return low
+        if a[i + 1] < b[j + 1]:
+            i += 2
+        else:
+            j += 2
+    return END

@@ -1,0 +1,260 @@
+"""The machine-independent driver of instruction selection.
+
+Blocks and their instructions are visited backwards, so that when an instruction is reached it is known whether its
+value is needed: handlers match trees bottom-up, and whatever they took into their own instruction is not visited again.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wasm_ir import opcodes, types
+from wasm_ir.codegen.machinst import MBlock, MEdge, MFunction, MInst
+from wasm_ir.ir import Block, Branch, Function, Inst
+
+_KEEP: Final = opcodes.EFFECT | opcodes.TRAPS
+
+
+class Lowering:
+    """Turns an IR function into machine instructions; a backend subclasses it and supplies `lower_inst`.
+
+    That calls `emit` for one or more machine instructions, in the order in which they will run. It asks for operands
+    with `use` (a register) or `value` (anywhere), for its own result with `define`, and for scratch values with `temp`.
+    """
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self.machine = MFunction(function.name)
+        self.machine.stack_slots = function.stack_slots
+        count = function.value_count
+        #: How many operands refer to each value.
+        self.use_counts = [0] * count
+        #: The virtual register of each value, 0 until somebody needs it.
+        self.vregs = [0] * count
+        #: Values that a user has taken into its own instruction.
+        self.sunk = bytearray(count)
+        #: Number of effects before each memory read: two equal numbers in one block see the same memory.
+        self.colors = [0] * count
+        #: The block that each memory read is in.
+        self.blocks: list[int] = [-1] * count
+        self._machine_blocks: dict[int, MBlock] = {}
+        self._pending: list[MInst] = []
+        self._color = 0
+        self._block = -1
+
+    # What handlers use.
+
+    def use(self, value: Inst) -> int:
+        """A register that holds `value` (a virtual one, or a physical one for pinned values).
+
+        A constant is materialized right before the instruction being lowered.
+        """
+        vreg = self.vregs[value.id]
+        if vreg == 0:
+            if value.op == opcodes.CONST:
+                vreg = self.machine.new_vreg(value.type)
+                self.load_constant(vreg, value)
+                return vreg
+            pinned = self.pinned(value)
+            if pinned >= 0:
+                return pinned
+            vreg = self.vregs[value.id] = self.machine.new_vreg(value.type)
+        return vreg
+
+    def value(self, value: Inst) -> int | Inst:
+        """For fixed uses and edge arguments: a register, or the constant itself."""
+        return value if value.op == opcodes.CONST else self.use(value)
+
+    def define(self, value: Inst) -> int:
+        """The virtual register that the instruction being lowered must write."""
+        vreg = self.vregs[value.id]
+        if vreg == 0:
+            vreg = self.vregs[value.id] = self.machine.new_vreg(value.type)
+        return vreg
+
+    def is_needed(self, value: Inst) -> bool:
+        """Whether a visited (that is, later) instruction asked for the value in a register."""
+        return self.vregs[value.id] != 0
+
+    def temp(self, type: int = types.I64) -> int:
+        """A fresh virtual register."""
+        return self.machine.new_vreg(type)
+
+    def emit(self, inst: MInst) -> None:
+        self._pending.append(inst)
+
+    def is_single_use(self, value: Inst) -> bool:
+        return self.use_counts[value.id] == 1
+
+    def can_sink(self, load: Inst) -> bool:
+        """Whether the memory read `load` may be done by the instruction being lowered instead.
+
+        It must have no other user, stand in the same block, and have no effect between it and here.
+        """
+        return (
+            self.use_counts[load.id] == 1
+            and self.colors[load.id] == self._color
+            and self.blocks[load.id] == self._block
+            and self.vregs[load.id] == 0
+        )
+
+    def sink(self, value: Inst) -> None:
+        """Declare that the instruction being lowered does `value`'s work: it will not be lowered itself."""
+        self.sunk[value.id] = 1
+
+    # What a backend overrides.
+
+    def lower_inst(self, inst: Inst) -> None:
+        """Emit machine instructions for one IR instruction or terminator. Raises CompileError for what it has not."""
+        raise NotImplementedError
+
+    def load_constant(self, vreg: int, constant: Inst) -> None:
+        """Emit the instruction that loads a constant."""
+        raise NotImplementedError
+
+    def pinned(self, value: Inst) -> int:
+        """The physical register in which `value` always is (vmctx, memory_base), or -1."""
+        return -1
+
+    def lower_entry(self, params: list[Inst]) -> None:
+        """Emit the instruction that defines the function's parameters (those that are needed) at its start."""
+        raise NotImplementedError
+
+    def lower_jump(self) -> None:
+        """Emit an unconditional jump to the only edge."""
+        raise NotImplementedError
+
+    # The driver.
+
+    def run(self) -> MFunction:
+        """Lower the whole function."""
+        self._prepare()
+        machine_blocks = self._machine_blocks = self._make_blocks()
+        self.lower_jump()
+        self.machine.jump = self._pending.pop().op
+        blocks = self.function.blocks
+        machine = self.machine
+        for number in range(len(blocks) - 1, -1, -1):
+            block = blocks[number]
+            mblock = machine_blocks[block.id]
+            reversed_insts: list[MInst] = []
+            self._block = number
+            self._lower_terminator(block, reversed_insts)
+            self._lower_body(block, reversed_insts)
+            if number == 0:
+                self.lower_entry(block.params)
+                self._flush(reversed_insts)
+            else:
+                mblock.params = [self.define(param) for param in block.params]
+            reversed_insts.reverse()
+            mblock.insts = reversed_insts
+        return machine
+
+    def _prepare(self) -> None:
+        """Count uses and number memory states."""
+        counts = self.use_counts
+        colors = self.colors
+        block_of = self.blocks
+        properties = opcodes.PROPERTIES
+        for number, block in enumerate(self.function.blocks):
+            color = 0
+            for inst in block.insts:
+                for arg in inst.args:
+                    counts[arg.id] += 1
+                flags = properties[inst.op]
+                if flags & opcodes.READS:
+                    block_of[inst.id] = number
+                colors[inst.id] = color
+                if flags & opcodes.EFFECT or flags & (opcodes.TRAPS | opcodes.READS) == opcodes.TRAPS:
+                    color += 1
+            terminator = block.terminator
+            assert terminator is not None
+            colors[terminator.id] = color
+            for arg in terminator.args:
+                counts[arg.id] += 1
+            if isinstance(terminator, Branch):
+                for edge in terminator.targets:
+                    for arg in edge.args:
+                        counts[arg.id] += 1
+
+    def _make_blocks(self) -> dict[int, MBlock]:
+        """Machine blocks in the same order; an edge that carries values out of a block with several gets a block."""
+        order = self.machine.blocks
+        result: dict[int, MBlock] = {}
+        for block in self.function.blocks:
+            mblock = result[block.id] = MBlock(len(order))
+            mblock.loop_depth = block.loop_depth
+            mblock.is_loop_header = block.is_loop_header
+            order.append(mblock)
+            edges = block.successors()
+            if len(edges) > 1:
+                for edge in edges:
+                    if edge.args:
+                        split = MBlock(len(order))
+                        split.loop_depth = min(block.loop_depth, edge.block.loop_depth)
+                        order.append(split)
+                        mblock.edges.append(MEdge(split, []))
+                        split.predecessors.append(mblock)
+                    else:
+                        mblock.edges.append(MEdge(mblock, []))  # target filled in below
+            elif edges:
+                mblock.edges.append(MEdge(mblock, []))
+        for block in self.function.blocks:
+            mblock = result[block.id]
+            for edge, medge in zip(block.successors(), mblock.edges):
+                target = result[edge.block.id]
+                if medge.block is mblock:
+                    medge.block = target
+                    target.predecessors.append(mblock)
+                else:
+                    medge.block.edges.append(MEdge(target, []))
+                    target.predecessors.append(medge.block)
+        return result
+
+    def _lower_terminator(self, block: Block, out: list[MInst]) -> None:
+        terminator = block.terminator
+        assert terminator is not None
+        if isinstance(terminator, Branch):
+            machine_edges = self._machine_blocks[block.id].edges
+            split = len(terminator.targets) > 1
+            for edge, medge in zip(terminator.targets, machine_edges):
+                if not edge.args:
+                    continue
+                args = [self.value(arg) for arg in edge.args]
+                if split:
+                    medge.block.edges[0].args = args
+                    self.lower_jump()
+                    medge.block.insts = self._pending
+                    self._pending = []
+                else:
+                    medge.args = args
+        self._color = self.colors[terminator.id]
+        self.lower_inst(terminator)
+        self._flush(out)
+
+    def _lower_body(self, block: Block, out: list[MInst]) -> None:
+        vregs = self.vregs
+        sunk = self.sunk
+        colors = self.colors
+        properties = opcodes.PROPERTIES
+        lower_inst = self.lower_inst
+        pending = self._pending
+        for inst in reversed(block.insts):
+            id = inst.id
+            if sunk[id] or (vregs[id] == 0 and not properties[inst.op] & _KEEP):
+                continue
+            self._color = colors[id]
+            lower_inst(inst)
+            if len(pending) == 1:
+                out.append(pending.pop())
+            elif pending:
+                pending.reverse()
+                out += pending
+                pending.clear()
+
+    def _flush(self, out: list[MInst]) -> None:
+        pending = self._pending
+        if pending:
+            pending.reverse()
+            out.extend(pending)
+            pending.clear()

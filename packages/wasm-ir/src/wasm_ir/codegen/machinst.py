@@ -1,0 +1,180 @@
+"""Machine instructions before and after register allocation.
+
+A location is an integer:
+
+* 0..63: a physical register (numbers are the backend's; see registers.py);
+* FIRST_VREG and up: a virtual register (before allocation only);
+* negative, down to -(1 << 20): spill slot k is -1 - k;
+* OUT_ARG - k: the k-th 8-byte word of this function's outgoing stack argument area;
+* IN_ARG - k: the k-th 8-byte word of the incoming stack argument area (results on the stack are returned there too).
+
+Virtual registers are in SSA form: each has one definition (an instruction or a block parameter). An instruction never
+communicates with another through flags: compare and branch, compare and select, compare and set are one MInst.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from wasm_ir.ir import Inst
+
+if TYPE_CHECKING:
+    from wasm_ir.codegen.emission import Emitter
+
+FIRST_VREG: Final = 64
+OUT_ARG: Final = -(1 << 24)
+IN_ARG: Final = -(2 << 24)
+
+
+def spill_slot(k: int) -> int:
+    """The location of spill slot k."""
+    return -1 - k
+
+
+class MOp:
+    """A kind of machine instruction: how the allocator must treat its operands and how it is emitted.
+
+    * `tied`: defs[0] should be in the same register as uses[0]; where the allocator gives them different ones, `emit`
+      starts with a move from uses[0] to defs[0]. Therefore the other uses never share a register with defs[0] unless
+      they are the same virtual register as uses[0] - except for `commutative` operations, where uses[1] may share
+      defs[0]'s register (and `emit` then swaps the operands).
+    * `late`: all uses are read after defs and temporaries may have been written: none shares a register with them.
+    * `stack_use`: index of the one use that may be in a spill slot instead of a register, or -1.
+    * `temps`: the last `temps` entries of defs are temporaries: written while the uses are still needed, then dead.
+    * `is_move`: defs[0] = uses[0] and nothing else: hints both to the same register; dropped when they are the same.
+    * `is_jump`: goes to the block's only edge and does nothing else: a block of just this is not worth emitting.
+    """
+
+    __slots__ = ("commutative", "emit", "is_jump", "is_move", "late", "name", "stack_use", "temps", "tied")
+
+    def __init__(
+        self,
+        name: str,
+        emit: Callable[[Emitter, MInst], None],
+        *,
+        tied: bool = False,
+        commutative: bool = False,
+        late: bool = False,
+        stack_use: int = -1,
+        temps: int = 0,
+        is_move: bool = False,
+        is_jump: bool = False,
+    ) -> None:
+        self.name = name
+        self.emit = emit
+        self.tied = tied
+        self.commutative = commutative
+        self.late = late
+        self.stack_use = stack_use
+        self.temps = temps
+        self.is_move = is_move
+        self.is_jump = is_jump
+
+
+class MInst:
+    """One machine instruction. The allocator replaces virtual registers in `defs` and `uses` by locations in place."""
+
+    __slots__ = ("defs", "imm", "offset", "op", "uses")
+
+    def __init__(self, op: MOp, defs: list[int], uses: list[int], imm: int, offset: int = 0) -> None:
+        self.op = op
+        self.defs = defs
+        self.uses = uses
+        #: Whatever `op.emit` makes of it: immediate, displacement, condition.
+        self.imm = imm
+        #: Byte offset in the module, for the pc table; 0 for none.
+        self.offset = offset
+
+
+class MFixed(MInst):
+    """An instruction with operands in given places: calls, returns, function entry, division, shifts by cl.
+
+    * `fixed_uses`: (value, location): the value (virtual register, wherever it is, or a `const` Inst) is brought to the
+      location (physical register or OUT_ARG/IN_ARG word) by a parallel move right before the instruction. Ordinary
+      `uses` of the same instruction are never in one of these registers.
+    * `fixed_defs`: (virtual register, location): the value is in that location (register, or OUT_ARG/IN_ARG word)
+      right after the instruction; the allocator moves it to where the virtual register lives, and treats the register
+      as clobbered.
+    * `clobbers`: bit mask of further physical registers that the instruction destroys.
+    Values that live across the instruction are in none of the fixed-def and clobbered registers.
+    """
+
+    __slots__ = ("clobbers", "fixed_defs", "fixed_uses")
+
+    def __init__(
+        self,
+        op: MOp,
+        defs: list[int],
+        uses: list[int],
+        imm: int,
+        fixed_uses: list[tuple[int | Inst, int]],
+        fixed_defs: list[tuple[int, int]],
+        clobbers: int,
+        offset: int = 0,
+    ) -> None:
+        super().__init__(op, defs, uses, imm, offset)
+        self.fixed_uses = fixed_uses
+        self.fixed_defs = fixed_defs
+        self.clobbers = clobbers
+
+
+class MEdge:
+    """A way out of a machine block. Values of the target's parameters: virtual registers or `const` Insts."""
+
+    __slots__ = ("args", "block")
+
+    def __init__(self, block: MBlock, args: list[int | Inst]) -> None:
+        self.block = block
+        self.args = args
+
+
+class MBlock:
+    """A block of machine instructions.
+
+    The last instruction is the terminator (`imm` and operands are the backend's; where it goes is in `edges`).
+    Only a block with a single edge has arguments on that edge: critical edges are split before allocation.
+    """
+
+    __slots__ = ("edges", "id", "insts", "is_loop_header", "label", "loop_depth", "params", "predecessors")
+
+    def __init__(self, id: int) -> None:
+        #: Position in MFunction.blocks.
+        self.id = id
+        self.params: list[int] = []
+        self.insts: list[MInst] = []
+        self.edges: list[MEdge] = []
+        self.predecessors: list[MBlock] = []
+        self.loop_depth = 0
+        self.is_loop_header = False
+        #: Label in the code buffer; set by emission.
+        self.label = -1
+
+
+class MFunction:
+    """A function of machine instructions on virtual registers, blocks in the order in which they are emitted.
+
+    The order has a block's dominators before it and the blocks of a loop together.
+    """
+
+    __slots__ = ("blocks", "flags", "jump", "name", "outgoing_words", "stack_slots", "vreg_types")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.blocks: list[MBlock] = []
+        #: The backend's unconditional jump (no operands, to the only edge), for blocks that the allocator adds.
+        self.jump: MOp | None = None
+        #: What the target's lowering tells its prologue; the bits are the target's.
+        self.flags = 0
+        #: IR type of virtual register FIRST_VREG + i.
+        self.vreg_types: list[int] = []
+        #: Size in 8-byte words of the area for stack arguments and results of calls.
+        self.outgoing_words = 0
+        #: Sizes in bytes of the explicit stack slots.
+        self.stack_slots: list[int] = []
+
+    def new_vreg(self, type: int) -> int:
+        """A new virtual register for a value of IR type `type`."""
+        types = self.vreg_types
+        types.append(type)
+        return FIRST_VREG + len(types) - 1

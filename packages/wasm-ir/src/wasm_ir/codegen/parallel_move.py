@@ -1,0 +1,133 @@
+"""Parallel moves: several moves that happen as if all at once, put into an order that a machine can run one by one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from wasm_ir import types
+from wasm_ir.codegen.machinst import MInst, MOp
+from wasm_ir.ir import Inst
+
+if TYPE_CHECKING:
+    from wasm_ir.codegen.emission import Emitter
+
+
+class MConstant(MInst):
+    """Loads `constant` (a `const` instruction) into defs[0]."""
+
+    __slots__ = ("constant",)
+
+    def __init__(self, destination: int, constant: Inst) -> None:
+        super().__init__(LOAD_CONSTANT, [destination], [], 0)
+        self.constant = constant
+
+
+def _emit_move(emitter: Emitter, inst: MInst) -> None:
+    emitter.target.emit_move(emitter, inst.defs[0], inst.uses[0], inst.imm)
+
+
+def _emit_constant(emitter: Emitter, inst: MInst) -> None:
+    assert isinstance(inst, MConstant)
+    emitter.target.emit_constant(emitter, inst.defs[0], inst.constant)
+
+
+#: Moves uses[0] to defs[0]; `imm` is the IR type of the value. At least one of the two is a register.
+MOVE: Final = MOp("move", _emit_move, is_move=True)
+#: The kind of `MConstant`.
+LOAD_CONSTANT: Final = MOp("load_constant", _emit_constant)
+
+#: By register class: the type as which any spilled or stack-passed value can be copied word by word.
+_WORD_TYPES: Final = (types.I64, types.F64)
+
+
+def parallel_moves(moves: list[tuple[int, int | Inst, int]], scratch: tuple[int, int]) -> list[MInst]:
+    """Order moves, given as (destination, source, IR type), that read all their sources before any destination changes.
+
+    Destinations are distinct locations; a source is a location or a `const` instruction. `scratch` has a register per
+    class that is neither source nor destination of any move; both may be overwritten.
+    """
+    count = len(moves)
+    if count == 0:
+        return []
+    result: list[MInst] = []
+    if count == 1:
+        destination, source, value_type = moves[0]
+        if isinstance(source, Inst):
+            result.append(MConstant(destination, source))
+        elif destination != source:
+            if destination < 0 and source < 0:
+                _memory_move(result, destination, source, types.CLASS[value_type], scratch)
+            else:
+                result.append(MInst(MOVE, [destination], [source], value_type))
+        return result
+
+    #: destination -> (source, type) of the moves not yet done.
+    pending: dict[int, tuple[int, int]] = {}
+    constants: list[MInst] = []
+    for destination, source, value_type in moves:
+        if isinstance(source, Inst):
+            constants.append(MConstant(destination, source))
+        elif destination != source:
+            pending[destination] = (source, value_type)
+
+    #: How many pending moves read a place that is a destination too.
+    readers: dict[int, int] = {}
+    for source, _ in pending.values():
+        if source in pending:
+            readers[source] = readers.get(source, 0) + 1
+    if not readers:
+        for destination, (source, value_type) in pending.items():
+            if destination < 0 and source < 0:
+                _memory_move(result, destination, source, types.CLASS[value_type], scratch)
+            else:
+                result.append(MInst(MOVE, [destination], [source], value_type))
+        result += constants
+        return result
+
+    # Whatever nobody reads any more can be overwritten, which may free its own source in turn.
+    ready = [destination for destination in pending if destination not in readers]
+    while ready:
+        destination = ready.pop()
+        source, value_type = pending.pop(destination)
+        if destination < 0 and source < 0:
+            _memory_move(result, destination, source, types.CLASS[value_type], scratch)
+        else:
+            result.append(MInst(MOVE, [destination], [source], value_type))
+        left = readers.get(source, 0)
+        if left:
+            readers[source] = left - 1
+            if left == 1:
+                ready.append(source)
+
+    # The rest are cycles without branches.
+    while pending:
+        start, (source, value_type) = pending.popitem()
+        chain = [(start, source, value_type)]
+        while source != start:
+            destination = source
+            source, value_type = pending.pop(destination)
+            chain.append((destination, source, value_type))
+        # value_type is now that of the value in `start`, which the last move of the chain reads.
+        saved_class = types.CLASS[value_type]
+        saved = scratch[saved_class]
+        result.append(MInst(MOVE, [saved], [start], value_type))
+        destination, source, saved_type = chain.pop()
+        for place, origin, moved_type in chain:
+            if place < 0 and origin < 0:
+                _memory_move(result, place, origin, 1 - saved_class, scratch)
+            else:
+                result.append(MInst(MOVE, [place], [origin], moved_type))
+        result.append(MInst(MOVE, [destination], [saved], saved_type))
+
+    result += constants
+    return result
+
+
+def _memory_move(
+    result: list[MInst], destination: int, source: int, register_class: int, scratch: tuple[int, int]
+) -> None:
+    """Copy a word from memory to memory through the scratch register of a class."""
+    word_type = _WORD_TYPES[register_class]
+    through = scratch[register_class]
+    result.append(MInst(MOVE, [through], [source], word_type))
+    result.append(MInst(MOVE, [destination], [through], word_type))

@@ -1,0 +1,52 @@
+"""Code generation for one function, from IR to bytes."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+from wasm_ir.backend import CompiledCode
+from wasm_ir.codegen.emission import emit
+from wasm_ir.codegen.frame import Frame
+from wasm_ir.codegen.jump_threading import thread_jumps
+from wasm_ir.codegen.linear_scan import Allocation, allocate
+from wasm_ir.codegen.machinst import MFunction
+from wasm_ir.codegen.target import Target
+from wasm_ir.ir import Function
+
+
+def compile_function(function: Function, target: Target, timings: dict[str, float] | None = None) -> CompiledCode:
+    """Compile an IR function, which is consumed.
+
+    With `timings`, the seconds that each phase takes are added to its keys "lower", "allocate" and "emit".
+    """
+    if timings is None:
+        machine = target.lower(function)
+        return _finish(function, machine, allocate(machine, target.registers), target)
+    start = perf_counter()
+    machine = target.lower(function)
+    lowered = perf_counter()
+    allocation = allocate(machine, target.registers)
+    allocated = perf_counter()
+    code = _finish(function, machine, allocation, target)
+    emitted = perf_counter()
+    _add(timings, "lower", lowered - start)
+    _add(timings, "allocate", allocated - lowered)
+    _add(timings, "emit", emitted - allocated)
+    return code
+
+
+def _add(timings: dict[str, float], phase: str, seconds: float) -> None:
+    timings[phase] = timings.get(phase, 0.0) + seconds
+
+
+def _finish(function: Function, machine: MFunction, allocation: Allocation, target: Target) -> CompiledCode:
+    """What comes after allocation."""
+    thread_jumps(machine)
+    frame = Frame(
+        machine.outgoing_words,
+        allocation.spill_slots,
+        machine.stack_slots,
+        allocation.saved_registers,
+        target.extra_frame_words(function, machine),
+    )
+    return emit(function, machine, frame, target)

@@ -1,0 +1,243 @@
+"""Resolution: after allocation, put locations into the instructions and moves where values change place.
+
+Moves are needed where a value's next part begins in a register (inside a block), on edges where a value is in different
+places on the two sides, for block parameters, for fixed operands, and behind definitions of values that are in memory
+later.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import Final
+
+from wasm_ir import types
+from wasm_ir.codegen.intervals import Intervals, Value
+from wasm_ir.codegen.machinst import FIRST_VREG, MBlock, MEdge, MFixed, MFunction, MInst
+from wasm_ir.codegen.parallel_move import parallel_moves
+from wasm_ir.ir import Inst
+
+#: Marks a virtual register that is in more than one place in its life.
+_SEVERAL: Final = 1 << 40
+
+#: Destination, source, IR type.
+Move = tuple[int, int | Inst, int]
+
+
+def rewrite(machine: MFunction, intervals: Intervals, scratch: tuple[int, int]) -> None:
+    """Replace virtual registers by locations in all instructions, in place, and insert moves."""
+    _Resolution(machine, intervals, scratch).run()
+
+
+class _Resolution:
+    def __init__(self, machine: MFunction, intervals: Intervals, scratch: tuple[int, int]) -> None:
+        self.machine = machine
+        self.intervals = intervals
+        self.scratch = scratch
+        #: By virtual register: its location, or _SEVERAL, then look at `starts` and `places`. Physical registers are
+        #: where they are.
+        self.location = list(range(len(intervals.values)))
+        self.starts: dict[int, list[int]] = {}
+        self.places: dict[int, list[int]] = {}
+        #: By block start: (virtual register, register in which a part of it begins there, place before that).
+        self.changes: dict[int, list[tuple[int, int, int]]] = {}
+        #: Moves in the gap in front of instruction number n, and behind it.
+        self.before: dict[int, list[Move]] = {}
+        self.behind: dict[int, list[Move]] = {}
+        #: Stores of block parameters that are also in memory, by block start.
+        self.param_stores: dict[int, list[Move]] = {}
+
+    def run(self) -> None:
+        self._place_values()
+        edge_moves = self._edge_moves()
+        for number, block in enumerate(self.machine.blocks):
+            self._rewrite_block(number, block)
+        self._insert_edge_moves(edge_moves)
+
+    def at(self, vreg: int, position: int) -> int:
+        """Location of a virtual register at a position."""
+        place = self.location[vreg]
+        if place != _SEVERAL:
+            return place
+        return self.places[vreg][bisect_right(self.starts[vreg], position) - 1]
+
+    def _place_values(self) -> None:
+        block_starts = set(self.intervals.block_starts)
+        for value in self.intervals.values:
+            if value is None:
+                continue
+            parts = value.parts
+            slot = -1 - value.slot
+            first = parts[0]
+            vreg = value.vreg
+            if len(parts) == 1:
+                self.location[vreg] = first.register if first.register >= 0 else slot
+                continue
+            self.location[vreg] = _SEVERAL
+            places = [part.register if part.register >= 0 else slot for part in parts]
+            self.starts[vreg] = [part.start for part in parts]
+            self.places[vreg] = places
+            for i in range(1, len(parts)):
+                start = parts[i].start
+                place = places[i]
+                if place >= 0 and places[i - 1] != place:
+                    if start in block_starts:
+                        self.changes.setdefault(start, []).append((vreg, place, places[i - 1]))
+                    else:
+                        self.before.setdefault(start >> 2, []).append((place, places[i - 1], value.type))
+            if value.slot >= 0 and first.register >= 0:
+                self._store_definition(value, first.start, first.register, slot)
+
+    def _store_definition(self, value: Value, start: int, register: int, slot: int) -> None:
+        """The one store of a value that is in memory later. (Fixed definitions are stored where they arrive.)"""
+        if value.is_param:
+            self.param_stores.setdefault(start, []).append((slot, register, value.type))
+        elif start & 3 != 3:
+            self.behind.setdefault(start >> 2, []).append((slot, register, value.type))
+
+    def _edge_moves(self) -> list[tuple[MBlock, MEdge, list[Move]]]:
+        """For every edge that needs moves: where from, the edge, the moves."""
+        result: list[tuple[MBlock, MEdge, list[Move]]] = []
+        intervals = self.intervals
+        block_starts = intervals.block_starts
+        live_in = intervals.live_in
+        values = intervals.values
+        changes = self.changes
+        starts = self.starts
+        places = self.places
+        vreg_types = self.machine.vreg_types
+        several = set(starts)
+        #: By block: registers in which it expects values that are elsewhere at other times.
+        expected: dict[int, list[tuple[int, int]]] = {}
+        for number, block in enumerate(self.machine.blocks):
+            end = intervals.block_ends[number] - 1
+            for edge in block.edges:
+                target = edge.block
+                following = target.id
+                start = block_starts[following]
+                moves: list[Move] = []
+                if following == number + 1:
+                    # Positions run on: only what changes place right here needs a move.
+                    if start in changes:
+                        live = live_in[following]
+                        for vreg, destination, source in changes[start]:
+                            if vreg in live:
+                                moves.append((destination, source, vreg_types[vreg - FIRST_VREG]))
+                elif several:
+                    wanted = expected.get(following)
+                    if wanted is None:
+                        wanted = expected[following] = []
+                        for vreg in several & live_in[following]:
+                            destination = places[vreg][bisect_right(starts[vreg], start) - 1]
+                            if destination >= 0:
+                                wanted.append((vreg, destination))
+                    for vreg, destination in wanted:
+                        source = places[vreg][bisect_right(starts[vreg], end) - 1]
+                        if source != destination:
+                            moves.append((destination, source, vreg_types[vreg - FIRST_VREG]))
+                if edge.args:
+                    for arg, param in zip(edge.args, target.params):
+                        value = values[param]
+                        assert value is not None
+                        destination = self.at(param, start)
+                        if isinstance(arg, int):
+                            place = arg if arg < FIRST_VREG else self.at(arg, end)
+                            if place != destination:
+                                moves.append((destination, place, value.type))
+                        else:
+                            moves.append((destination, arg, value.type))
+                if moves:
+                    result.append((block, edge, moves))
+        return result
+
+    def _rewrite_block(self, number: int, block: MBlock) -> None:
+        location = self.location
+        scratch = self.scratch
+        before = self.before
+        behind = self.behind
+        starts = self.starts
+        places = self.places
+        values = self.intervals.values
+        position = self.intervals.block_starts[number]
+        out: list[MInst] = []
+        stores = self.param_stores.get(position)
+        if stores:
+            out += parallel_moves(stores, scratch)
+        for inst in block.insts:
+            index = position >> 2
+            if before and index in before:
+                out += parallel_moves(before[index], scratch)
+            fixed = isinstance(inst, MFixed)
+            if isinstance(inst, MFixed):
+                moves: list[Move] = []
+                for source, destination in inst.fixed_uses:
+                    if isinstance(source, int):
+                        place = source if source < FIRST_VREG else self.at(source, position)
+                        if place != destination:
+                            moves.append((destination, place, self._type(source)))
+                    else:
+                        moves.append((destination, source, source.type))
+                if moves:
+                    out += parallel_moves(moves, scratch)
+            uses = inst.uses
+            for i, vreg in enumerate(uses):
+                place = location[vreg]
+                uses[i] = place if place != _SEVERAL else places[vreg][bisect_right(starts[vreg], position + 1) - 1]
+            defs = inst.defs
+            for i, vreg in enumerate(defs):
+                place = location[vreg]
+                defs[i] = place if place != _SEVERAL else places[vreg][bisect_right(starts[vreg], position + 2) - 1]
+            if not inst.op.is_move or defs[0] != uses[0]:
+                out.append(inst)
+            if fixed:
+                assert isinstance(inst, MFixed)
+                moves = []
+                for vreg, source in inst.fixed_defs:
+                    value = values[vreg]
+                    assert value is not None
+                    place = self.at(vreg, position + 3)
+                    if place != source:
+                        moves.append((place, source, value.type))
+                    if value.slot >= 0 and place >= 0:
+                        moves.append((-1 - value.slot, source, value.type))
+                if moves:
+                    out += parallel_moves(moves, scratch)
+            if behind and index in behind:
+                out += parallel_moves(behind[index], scratch)
+            position += 4
+        block.insts = out
+
+    def _type(self, vreg: int) -> int:
+        """IR type of a virtual register; a pinned physical one holds a pointer."""
+        if vreg < FIRST_VREG:
+            return types.POINTER
+        return self.machine.vreg_types[vreg - FIRST_VREG]
+
+    def _insert_edge_moves(self, edge_moves: list[tuple[MBlock, MEdge, list[Move]]]) -> None:
+        """At the end of a block with one way out, at the start of a block with one way in, else in a block between."""
+        machine = self.machine
+        new_blocks: dict[int, list[MBlock]] = {}
+        for block, edge, moves in edge_moves:
+            sequence = parallel_moves(moves, self.scratch)
+            if len(block.edges) == 1:
+                block.insts[-1:-1] = sequence
+            elif len(edge.block.predecessors) == 1:
+                edge.block.insts[0:0] = sequence
+            else:
+                target = edge.block
+                between = MBlock(-1)
+                between.loop_depth = min(block.loop_depth, target.loop_depth)
+                assert machine.jump is not None
+                between.insts = [*sequence, MInst(machine.jump, [], [], 0)]
+                between.edges = [MEdge(target, [])]
+                between.predecessors = [block]
+                target.predecessors[target.predecessors.index(block)] = between
+                edge.block = between
+                new_blocks.setdefault(block.id, []).append(between)
+        if new_blocks:
+            blocks: list[MBlock] = []
+            for block in machine.blocks:
+                blocks.append(block)
+                blocks += new_blocks.get(block.id, ())
+            for number, block in enumerate(blocks):
+                block.id = number
+            machine.blocks = blocks

@@ -1,0 +1,51 @@
+"""What the shared code generator asks of an architecture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from wasm_ir.codegen.machinst import MFunction
+from wasm_ir.codegen.registers import RegisterSet
+from wasm_ir.ir import Function, Inst
+
+if TYPE_CHECKING:
+    from wasm_ir.codegen.emission import Emitter
+
+
+class Target(Protocol):
+    """One architecture's half of the code generator. Stateless: one object serves all functions."""
+
+    registers: RegisterSet
+
+    def lower(self, function: Function) -> MFunction:
+        """Instruction selection."""
+        ...
+
+    def extra_frame_words(self, function: Function, machine: MFunction) -> int:
+        """How many 8-byte words of its own the prologue stores in the frame (see frame.py)."""
+        ...
+
+    def emit_prologue(self, emitter: Emitter) -> None:
+        """Emit both entries (see CompiledCode; sets emitter.entry), the frame set-up and the stack limit check."""
+        ...
+
+    def emit_move(self, emitter: Emitter, destination: int, source: int, type: int) -> None:
+        """Move a value of IR type `type` between two locations of which at least one is a register."""
+        ...
+
+    def emit_constant(self, emitter: Emitter, destination: int, constant: Inst) -> None:
+        """Load a constant into a location; must not change flags or any register but the destination and, if the
+        destination is in memory, the scratch register of its class."""
+        ...
+
+    def emit_trap_site(self, emitter: Emitter, trap_code: int) -> None:
+        """Emit the out-of-line code that leaves through the trap exit; the emitter records its return address."""
+        ...
+
+    def emit_data(self, emitter: Emitter) -> None:
+        """After the code: align and emit constant pool and jump tables."""
+        ...
+
+    def patch(self, code: bytearray, position: int, kind: int, target: int) -> None:
+        """Resolve a label reference at `position` to offset `target` of the same code."""
+        ...

@@ -1,0 +1,91 @@
+"""Calls, direct and indirect, and funcrefs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wasm_core.errors import TrapCode
+from wasm_core.leb128 import read_u32
+from wasm_ir import opcodes as ir
+from wasm_ir.frontend.state import State
+from wasm_ir.frontend.tables import table_element
+from wasm_ir.ir import Call, Inst, Signature
+from wasm_ir.types import I64, POINTER
+from wasm_ir.vmcontext import FUNCREF
+
+_UNDEFINED: Final = TrapCode.UNDEFINED_ELEMENT.value
+_UNINITIALIZED: Final = TrapCode.UNINITIALIZED_ELEMENT.value
+_MISMATCH: Final = TrapCode.INDIRECT_CALL_TYPE_MISMATCH.value
+
+
+def _pop_arguments(s: State, signature: Signature) -> list[Inst]:
+    count = len(signature.params)
+    if count == 0:
+        return []
+    stack = s.stack
+    arguments = stack[-count:]
+    del stack[-count:]
+    return arguments
+
+
+def _push_results(s: State, call: Call, signature: Signature) -> None:
+    if signature.results:
+        s.stack.append(call)
+        s.stack.extend(call.results)
+
+
+def call(s: State, pos: int) -> int:
+    index = s.source[pos]
+    if index > 0x7F:
+        index, pos = read_u32(s.source, pos, s.end)
+    else:
+        pos += 1
+    builder = s.builder
+    module = s.module
+    signature = s.signature(module.function_types[index])
+    arguments = _pop_arguments(s, signature)
+    if index < module.imported_functions:
+        result = builder.call_ref(s.context_pointer(s.layout.imports + 8 * index), signature, arguments)
+    else:
+        result = builder.call(index, signature, arguments)
+    _push_results(s, result, signature)
+    return pos
+
+
+def call_indirect(s: State, pos: int) -> int:
+    type_index, pos = read_u32(s.source, pos, s.end)
+    table, pos = read_u32(s.source, pos, s.end)
+    builder = s.builder
+    signature = s.signature(type_index)
+    funcref = table_element(s, table, s.stack.pop(), _UNDEFINED)
+    builder.trap_if(builder.icmp(ir.EQ, funcref, builder.const(I64, 0)), _UNINITIALIZED)
+    # Not an invariant load: it must stay behind the check for null.
+    actual = builder.load(ir.LOAD, I64, funcref, FUNCREF["type_id"])
+    wanted = builder.load(ir.LOAD_INVARIANT, I64, builder.vmctx(), s.layout.types + 8 * type_index)
+    builder.trap_if(builder.icmp(ir.NE, actual, wanted), _MISMATCH)
+    result = builder.call_ref(funcref, signature, _pop_arguments(s, signature))
+    _push_results(s, result, signature)
+    return pos
+
+
+def ref_func(s: State, pos: int) -> int:
+    index, pos = read_u32(s.source, pos, s.end)
+    builder = s.builder
+    if index < s.module.imported_functions:
+        reference = s.context_pointer(s.layout.imports + 8 * index)
+    else:
+        reference = builder.binary(ir.IADD, POINTER, builder.vmctx(), builder.const(I64, s.layout.funcref(index)))
+    s.stack.append(reference)
+    return pos
+
+
+def ref_null(s: State, pos: int) -> int:
+    s.stack.append(s.builder.const(POINTER, 0))
+    return pos + 1
+
+
+def ref_is_null(s: State, pos: int) -> int:
+    stack = s.stack
+    builder = s.builder
+    stack[-1] = builder.icmp(ir.EQ, stack[-1], builder.const(POINTER, 0))
+    return pos

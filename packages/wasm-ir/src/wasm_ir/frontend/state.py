@@ -1,0 +1,208 @@
+"""What the translation of one function carries along, and the helpers that all instructions share."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+from wasm_core.body_facts import BodyFacts
+from wasm_core.module import DecodedModule
+from wasm_ir import opcodes as ir
+from wasm_ir import types
+from wasm_ir.builder import Builder
+from wasm_ir.frontend.locals import BlockRecord, Locals
+from wasm_ir.frontend.signatures import signatures_of
+from wasm_ir.ir import Block, Edge, Function, Inst, Signature
+from wasm_ir.vmcontext import CONTEXT, STORE, ContextLayout
+
+#: Kinds of control frames.
+FUNCTION: Final = 0
+BLOCK: Final = 1
+LOOP: Final = 2
+IF: Final = 3
+ELSE: Final = 4
+
+#: What becomes of the `else` side of an `if`: it cannot run, it is the target of the branch, or (the condition is the
+#: constant 0) it is what runs next.
+ELSE_DEAD: Final = 0
+ELSE_BRANCH: Final = 1
+ELSE_ALWAYS: Final = 2
+
+#: So many known locals are copied from a block to the one that follows it, which is faster than looking for them later.
+_FEW_LOCALS: Final = 32
+
+#: Larger than every length of the builder's log.
+NO_MARK: Final = 1 << 60
+
+
+@attrs.frozen
+class FrontendOptions:
+    """How to translate."""
+
+    #: Compare every address with the memory's size instead of leaving it to guard pages.
+    explicit_bounds: bool = False
+    #: Call the listener builtins before and after the function.
+    listener: bool = False
+
+
+class Frame:
+    """A construct that is open."""
+
+    __slots__ = (
+        "block",
+        "branch",
+        "branch_record",
+        "cut",
+        "else_edge",
+        "else_kind",
+        "entry",
+        "height",
+        "kind",
+        "label_types",
+        "low",
+        "mark",
+        "params",
+        "start",
+    )
+
+    def __init__(self, kind: int, height: int, label_types: tuple[int, ...], entry: BlockRecord, start: int) -> None:
+        self.kind = kind
+        #: Operands below the construct's own.
+        self.height = height
+        #: Types of what a branch to the construct takes along.
+        self.label_types = label_types
+        #: The block in which the construct was entered.
+        self.entry = entry
+        #: Byte offset in the module of where the construct starts.
+        self.start = start
+        #: Where branches go: the loop's header or the block after the construct; made by the first branch.
+        self.block: Block | None = None
+        #: The last edge to `block`, and the record of the block that it leaves.
+        self.branch: Edge | None = None
+        self.branch_record: BlockRecord | None = None
+        # For value numbering. Shortest that the log has been since the first branch to this frame's end; NO_MARK
+        # before that. Shortest that it was cut to since the construct was entered.
+        self.low = NO_MARK
+        self.cut = NO_MARK
+        #: `if`: length of the log at the branch, the edge to the `else` side, and the operands that it starts with.
+        self.mark = 0
+        self.else_kind = ELSE_DEAD
+        self.else_edge: Edge | None = None
+        self.params: list[Inst] = []
+
+    def cut_to(self, mark: int) -> None:
+        """Note that the builder's log was cut inside the construct."""
+        if mark < self.cut:
+            self.cut = mark
+        if mark < self.low != NO_MARK:
+            self.low = mark
+
+
+class State:
+    """The translation of one function. Instruction handlers get it and a position, and return the next position."""
+
+    __slots__ = (
+        "builder",
+        "cold",
+        "control",
+        "defs",
+        "end",
+        "facts",
+        "function",
+        "layout",
+        "local_slots",
+        "locals",
+        "module",
+        "options",
+        "reachable",
+        "signatures",
+        "slots",
+        "source",
+        "stack",
+        "trampolines",
+        "where",
+    )
+
+    def __init__(
+        self,
+        module: DecodedModule,
+        function: Function,
+        layout: ContextLayout,
+        facts: BodyFacts,
+        options: FrontendOptions,
+    ) -> None:
+        self.module = module
+        self.source = module.source
+        #: Position after the function's body.
+        self.end = 0
+        self.function = function
+        self.layout = layout
+        self.facts = facts
+        self.options = options
+        self.builder = Builder(function)
+        self.stack: list[Inst] = []
+        self.control: list[Frame] = []
+        self.locals: Locals
+        #: Definitions of the current block: `locals.current.defs`.
+        self.defs: dict[int, Inst] = {}
+        self.reachable = True
+        #: Byte offset of the instruction being translated.
+        self.where = 0
+        self.signatures = signatures_of(module)
+        #: Address of the locals when they are in memory, and where each one is (those that are assigned).
+        self.slots: Inst | None = None
+        self.local_slots: dict[int, int] = {}
+        #: Blocks that leave after a builtin raised: block, its dominator, byte offset. They are built last.
+        self.cold: list[tuple[Block, BlockRecord, int]] = []
+        #: Blocks between a br_table and a target that it names more than once.
+        self.trampolines: list[Block] = []
+
+    def begin(self, block: Block, entry: BlockRecord | None, start: int, end: int, mark: int) -> None:
+        """Go on in `block`; see BlockRecord and Builder.begin."""
+        self.builder.begin(block, mark)
+        record = BlockRecord(block, entry, start, end)
+        if end == 0 and entry is not None and len(entry.defs) <= _FEW_LOCALS:
+            record.defs = entry.defs.copy()
+        locals = self.locals
+        locals.records.append(record)
+        locals.current = record
+        self.defs = record.defs
+
+    def continue_in(self, block: Block, entry: BlockRecord) -> None:
+        """Go on in `block`, whose only predecessor was just ended, or whose dominator `entry` was."""
+        self.begin(block, entry, 0, 0, len(self.builder.log))
+
+    def signature(self, type_index: int) -> Signature:
+        """An entry of the type section. Raises CompileError if it contains v128."""
+        return self.signatures.get(type_index, self.where)
+
+    def context_pointer(self, offset: int) -> Inst:
+        """The pointer at `offset` of the VMContext, which never changes."""
+        builder = self.builder
+        return builder.load(ir.LOAD_INVARIANT, types.POINTER, builder.vmctx(), offset)
+
+    def check_pending(self) -> None:
+        """Leave the function if the builtin just called set an exception."""
+        builder = self.builder
+        store = self.context_pointer(CONTEXT["store"])
+        pending = builder.load(ir.LOAD, types.I64, store, STORE["pending"])
+        condition = builder.icmp(ir.NE, pending, builder.const(types.I64, 0))
+        cold = builder.new_block()
+        following = builder.new_block()
+        record = self.locals.current
+        builder.brif(condition, cold, (), following, ())
+        self.cold.append((cold, record, self.where))
+        self.continue_in(following, record)
+
+    def builtin(self, number: int, a: Inst, b: Inst, c: Inst) -> Inst:
+        """Call the runtime's builtin `number` with three i64; leaves the function if it raised."""
+        builder = self.builder
+        pointer = self.context_pointer(CONTEXT["builtin"])
+        arguments = (builder.vmctx(), builder.const(types.I64, number), a, b, c)
+        result = builder.call_native(pointer, _BUILTIN, arguments)
+        self.check_pending()
+        return result
+
+
+_BUILTIN: Final = Signature((types.I64,) * 5, (types.I64,))

@@ -1,0 +1,402 @@
+"""The front end's main loop: one pass over the bytes of a function body.
+
+The body must have been validated. Code that cannot run is skipped; everything else becomes IR at once, with a stack of
+IR values for the operands. Common instructions are handled in the loop, the others by the functions in `_HANDLERS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from wasm_core import opcodes as wasm
+from wasm_core.body_facts import BodyFacts
+from wasm_core.leb128 import read_s64, read_u32
+from wasm_core.module import DecodedModule
+from wasm_ir import opcodes as ir
+from wasm_ir import types
+from wasm_ir.frontend import calls, control, memory, numeric, tables, variables
+from wasm_ir.frontend.listener import listen_before
+from wasm_ir.frontend.locals import Locals, TooManyValuesError
+from wasm_ir.frontend.signatures import IR_TYPE_OF_CODE, no_simd, signatures_of
+from wasm_ir.frontend.state import FUNCTION, Frame, FrontendOptions, State
+from wasm_ir.ir import ABI_WASM, Block, Function
+from wasm_ir.passes.dce import eliminate_dead_code
+from wasm_ir.passes.loops import find_loops
+from wasm_ir.passes.trivial_params import remove_trivial_params
+from wasm_ir.vmcontext import ContextLayout
+
+#: How much work SSA construction may do, beyond what is needed for every function: table entries and arguments on
+#: edges. Beyond that, locals are kept in memory.
+_VALUES_BASE: Final = 300_000
+_VALUES_PER_INSTRUCTION: Final = 8
+
+# How the loop treats an opcode.
+_HANDLER: Final = 0
+_BINARY: Final = 1
+_CONST: Final = 2
+_LOCAL_SET: Final = 3
+_LOCAL_TEE: Final = 4
+_LOAD: Final = 5
+_STORE: Final = 6
+_ICMP: Final = 7
+_EQZ: Final = 8
+_UNARY: Final = 9
+_FCMP: Final = 10
+_LOCAL_GET: Final = 11
+
+_Handler = Callable[[State, int], int]
+
+
+def translate(
+    module: DecodedModule, index: int, layout: ContextLayout, facts: BodyFacts, options: FrontendOptions
+) -> Function:
+    """Translate one function.
+
+    Args:
+        module: The module.
+        index: Index of one of the module's own functions in the function index space.
+        layout: Layout of the module's VMContext.
+        facts: What validating the body gave.
+        options: How to translate.
+
+    Raises:
+        CompileError: The function uses vectors.
+    """
+    limit = _VALUES_BASE + _VALUES_PER_INSTRUCTION * facts.instruction_count
+    try:
+        state = _start(module, index, layout, facts, options, limit)
+        _run(state, _KINDS)
+        state.locals.fill_edges()
+    except TooManyValuesError:
+        state = _start(module, index, layout, facts, options, limit)
+        variables.make_slots(state)
+        _run(state, _KINDS_WITH_SLOTS)
+        state.locals.fill_edges()
+    function = state.function
+    remove_trivial_params(function)
+    eliminate_dead_code(function)
+    if state.trampolines:
+        _remove_trampolines(state)
+    find_loops(function)
+    return function
+
+
+def _start(
+    module: DecodedModule,
+    index: int,
+    layout: ContextLayout,
+    facts: BodyFacts,
+    options: FrontendOptions,
+    limit: int,
+) -> State:
+    """The state before the first instruction, with the entry block begun."""
+    start, end = module.body(index)
+    signature = signatures_of(module).get(module.function_types[index], start)
+    s = State(module, Function(f"function {index}", signature, ABI_WASM, index), layout, facts, options)
+    s.end = end
+    builder = s.builder
+    builder.offset = start
+    local_types = list(signature.params)
+    s.where = _read_locals(s, local_types, start)
+    s.locals = Locals(builder, local_types, facts, limit)
+    entry = builder.new_block()
+    params = [builder.append_param(entry, type) for type in signature.params]
+    s.begin(entry, None, 0, 0, 0)
+    s.defs.update(enumerate(params))
+    if options.listener:
+        listen_before(s, params)
+    s.control.append(Frame(FUNCTION, 0, signature.results, s.locals.current, s.where))
+    return s
+
+
+def _read_locals(s: State, local_types: list[int], pos: int) -> int:
+    """Append the types of the declared locals; the position of the first instruction."""
+    source = s.source
+    groups, pos = read_u32(source, pos, s.end)
+    for _ in range(groups):
+        at = pos
+        count, pos = read_u32(source, pos, s.end)
+        type = IR_TYPE_OF_CODE[source[pos]]
+        pos += 1
+        if type == types.V128 and count:
+            raise no_simd(at)
+        local_types.extend([type] * count)
+    return pos
+
+
+def _run(s: State, kinds: list[int]) -> None:
+    """Translate the instructions."""
+    source = s.source
+    stack = s.stack
+    push = stack.append
+    pop = stack.pop
+    builder = s.builder
+    binary = builder.binary
+    const = builder.const
+    heap_address = builder.heap_address
+    guarded = not s.options.explicit_bounds
+    known_i32 = builder.constants[types.I32]
+    i32_const = wasm.I32_CONST
+    read_local = s.locals.read
+    pos = s.where
+    defs = s.defs
+    while s.control:
+        opcode = source[pos]
+        kind = kinds[opcode]
+        where = pos
+        pos += 1
+        if kind == _LOCAL_GET:
+            index = source[pos]
+            if index > 0x7F:
+                index, pos = read_u32(source, pos, s.end)
+            else:
+                pos += 1
+            value = defs.get(index)
+            push(read_local(index) if value is None else value)
+        elif kind == _CONST:
+            byte = source[pos]
+            if byte < 0x40:
+                pos += 1
+            elif byte < 0x80:
+                pos += 1
+                byte -= 0x80
+            else:
+                byte, pos = read_s64(source, pos, s.end)
+            if opcode == i32_const:
+                value = known_i32.get(byte)
+                push(const(types.I32, byte) if value is None else value)
+            else:
+                push(const(types.I64, byte))
+        elif kind == _BINARY:
+            builder.offset = where
+            right = pop()
+            stack[-1] = binary(_OPS[opcode], _TYPES[opcode], stack[-1], right)
+        elif kind == _LOCAL_SET:
+            index = source[pos]
+            if index > 0x7F:
+                index, pos = read_u32(source, pos, s.end)
+            else:
+                pos += 1
+            defs[index] = pop()
+        elif kind == _LOCAL_TEE:
+            index = source[pos]
+            if index > 0x7F:
+                index, pos = read_u32(source, pos, s.end)
+            else:
+                pos += 1
+            defs[index] = stack[-1]
+        elif kind == _LOAD:
+            # Alignment, which says nothing, and offset.
+            if source[pos] > 0x7F:
+                _, pos = read_u32(source, pos, s.end)
+            else:
+                pos += 1
+            offset = source[pos]
+            if offset > 0x7F:
+                offset, pos = read_u32(source, pos, s.end)
+            else:
+                pos += 1
+            builder.offset = where
+            address = stack[-1]
+            if guarded and address.op != ir.CONST:
+                address = heap_address(address)
+            else:
+                address, offset = memory.access(s, address, offset, _SIZES[opcode])
+            stack[-1] = builder.load(_OPS[opcode], _TYPES[opcode], address, offset)
+        elif kind == _STORE:
+            if source[pos] > 0x7F:
+                _, pos = read_u32(source, pos, s.end)
+            else:
+                pos += 1
+            offset = source[pos]
+            if offset > 0x7F:
+                offset, pos = read_u32(source, pos, s.end)
+            else:
+                pos += 1
+            builder.offset = where
+            value = pop()
+            address = pop()
+            if guarded and address.op != ir.CONST:
+                address = heap_address(address)
+            else:
+                address, offset = memory.access(s, address, offset, _SIZES[opcode])
+            builder.store(_OPS[opcode], address, value, offset)
+        elif kind == _ICMP:
+            builder.offset = where
+            right = pop()
+            stack[-1] = builder.icmp(_OPS[opcode], stack[-1], right)
+        elif kind == _EQZ:
+            builder.offset = where
+            stack[-1] = builder.icmp(ir.EQ, stack[-1], builder.const(_TYPES[opcode], 0))
+        elif kind == _UNARY:
+            builder.offset = where
+            stack[-1] = builder.unary(_OPS[opcode], _TYPES[opcode], stack[-1])
+        elif kind == _FCMP:
+            builder.offset = where
+            right = pop()
+            stack[-1] = builder.fcmp(_OPS[opcode], stack[-1], right)
+        else:
+            s.where = builder.offset = where
+            pos = _HANDLERS[opcode](s, pos)
+            defs = s.defs
+
+
+# Instructions that fit nowhere else.
+
+
+def _nop(s: State, pos: int) -> int:
+    return pos
+
+
+def _drop(s: State, pos: int) -> int:
+    s.stack.pop()
+    return pos
+
+
+def _select(s: State, pos: int) -> int:
+    stack = s.stack
+    condition = stack.pop()
+    otherwise = stack.pop()
+    stack[-1] = s.builder.select(condition, stack[-1], otherwise)
+    return pos
+
+
+def _select_typed(s: State, pos: int) -> int:
+    count, pos = read_u32(s.source, pos, s.end)
+    if IR_TYPE_OF_CODE[s.source[pos]] == types.V128:
+        raise no_simd(s.where)
+    return _select(s, pos + count)
+
+
+def _f32_const(s: State, pos: int) -> int:
+    s.stack.append(s.builder.const(types.F32, int.from_bytes(s.source[pos : pos + 4], "little")))
+    return pos + 4
+
+
+def _f64_const(s: State, pos: int) -> int:
+    s.stack.append(s.builder.const(types.F64, int.from_bytes(s.source[pos : pos + 8], "little")))
+    return pos + 8
+
+
+def _prefix_fc(s: State, pos: int) -> int:
+    number, pos = read_u32(s.source, pos, s.end)
+    if number < len(numeric.SATURATING):
+        operation, type = numeric.SATURATING[number]
+        s.stack[-1] = s.builder.unary(operation, type, s.stack[-1])
+        return pos
+    return _BULK_HANDLERS[number](s, pos)
+
+
+def _prefix_fd(s: State, pos: int) -> int:
+    raise no_simd(s.where)
+
+
+#: By the number after the prefix 0xFC.
+_BULK_HANDLERS: Final[dict[int, _Handler]] = {
+    opcode & 0xFFF: handler
+    for opcode, handler in (
+        (wasm.MEMORY_INIT, memory.memory_init),
+        (wasm.DATA_DROP, memory.data_drop),
+        (wasm.MEMORY_COPY, memory.memory_copy),
+        (wasm.MEMORY_FILL, memory.memory_fill),
+        (wasm.TABLE_INIT, tables.table_init),
+        (wasm.ELEM_DROP, tables.elem_drop),
+        (wasm.TABLE_COPY, tables.table_copy),
+        (wasm.TABLE_GROW, tables.table_grow),
+        (wasm.TABLE_SIZE, tables.table_size),
+        (wasm.TABLE_FILL, tables.table_fill),
+    )
+}
+
+_HANDLERS: Final[dict[int, _Handler]] = {
+    wasm.UNREACHABLE: control.unreachable,
+    wasm.NOP: _nop,
+    wasm.BLOCK: control.block,
+    wasm.LOOP: control.loop,
+    wasm.IF: control.if_,
+    wasm.ELSE: control.else_,
+    wasm.END: control.end,
+    wasm.BR: control.br,
+    wasm.BR_IF: control.br_if,
+    wasm.BR_TABLE: control.br_table,
+    wasm.RETURN: control.return_,
+    wasm.CALL: calls.call,
+    wasm.CALL_INDIRECT: calls.call_indirect,
+    wasm.DROP: _drop,
+    wasm.SELECT: _select,
+    wasm.SELECT_T: _select_typed,
+    wasm.LOCAL_GET: variables.slot_get,
+    wasm.LOCAL_SET: variables.slot_set,
+    wasm.LOCAL_TEE: variables.slot_tee,
+    wasm.GLOBAL_GET: variables.global_get,
+    wasm.GLOBAL_SET: variables.global_set,
+    wasm.TABLE_GET: tables.table_get,
+    wasm.TABLE_SET: tables.table_set,
+    wasm.MEMORY_SIZE: memory.memory_size,
+    wasm.MEMORY_GROW: memory.memory_grow,
+    wasm.F32_CONST: _f32_const,
+    wasm.F64_CONST: _f64_const,
+    wasm.REF_NULL: calls.ref_null,
+    wasm.REF_IS_NULL: calls.ref_is_null,
+    wasm.REF_FUNC: calls.ref_func,
+    0xFC: _prefix_fc,
+    0xFD: _prefix_fd,
+}
+
+# By opcode: how the loop treats it, the operation (of comparisons, the condition), the type, the size of the access.
+_KINDS: Final = [_HANDLER] * 256
+_OPS: Final = [0] * 256
+_TYPES: Final = [0] * 256
+_SIZES: Final = [0] * 256
+
+
+def _fill_tables() -> None:
+    for kind, rows in ((_BINARY, numeric.BINARY), (_UNARY, numeric.UNARY)):
+        for opcode, (operation, type) in rows.items():
+            _KINDS[opcode] = kind
+            _OPS[opcode] = operation
+            _TYPES[opcode] = type
+    for kind, conditions in ((_ICMP, numeric.ICMP), (_FCMP, numeric.FCMP)):
+        for opcode, condition in conditions.items():
+            _KINDS[opcode] = kind
+            _OPS[opcode] = condition
+    for opcode, type in numeric.EQZ.items():
+        _KINDS[opcode] = _EQZ
+        _TYPES[opcode] = type
+    for opcode, (operation, type, size) in numeric.LOADS.items():
+        _KINDS[opcode] = _LOAD
+        _OPS[opcode] = operation
+        _TYPES[opcode] = type
+        _SIZES[opcode] = size
+    for opcode, (operation, size) in numeric.STORES.items():
+        _KINDS[opcode] = _STORE
+        _OPS[opcode] = operation
+        _SIZES[opcode] = size
+    _KINDS[wasm.I32_CONST] = _KINDS[wasm.I64_CONST] = _CONST
+
+
+_fill_tables()
+_KINDS_WITH_SLOTS: Final = list(_KINDS)
+_KINDS[wasm.LOCAL_GET] = _LOCAL_GET
+_KINDS[wasm.LOCAL_SET] = _LOCAL_SET
+_KINDS[wasm.LOCAL_TEE] = _LOCAL_TEE
+
+
+def _remove_trampolines(s: State) -> None:
+    """Let branches go straight to their targets where the block in between has nothing to do."""
+    targets: dict[int, Block] = {}
+    for block in s.trampolines:
+        (edge,) = block.successors()
+        if not edge.args:
+            targets[block.id] = edge.block
+    if not targets:
+        return
+    function = s.function
+    blocks = function.blocks = [block for block in function.blocks if block.id not in targets]
+    for block in blocks:
+        block.predecessors = []
+    for block in blocks:
+        for edge in block.successors():
+            edge.block = targets.get(edge.block.id, edge.block)
+            edge.block.predecessors.append(block)

@@ -1,0 +1,149 @@
+"""IR as text, for people and for tests.
+
+Values and blocks are numbered in the order in which they appear. Constants and pinned values stand where they are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from wasm_core.errors import TrapCode
+from wasm_ir import opcodes, types
+from wasm_ir.folding import from_float, signed, to_float
+from wasm_ir.ir import ABI_C, Block, Branch, Call, Edge, Function, Inst
+
+_MEMORY_OPERATIONS = range(opcodes.LOAD, opcodes.HEAP_STORE32 + 1)
+
+
+def format_constant(type: int, bits: int) -> str:
+    """A constant: its value, a colon, its type. NaNs show their bits."""
+    if type in (types.I32, types.I64):
+        text = str(signed(bits, types.BITS[type]))
+    elif type in (types.F32, types.F64):
+        value = to_float(type, bits)
+        if value != value:
+            text = f"nan({bits:#x})"
+        elif type == types.F32:
+            text = _shortest_f32(value, bits)
+        else:
+            text = repr(value)
+    else:
+        text = f"{bits:#x}"
+    return f"{text}:{types.NAMES[type]}"
+
+
+def _shortest_f32(value: float, bits: int) -> str:
+    """The shortest decimal that rounds to the same single-precision number."""
+    for digits in range(1, 10):
+        text = f"{value:.{digits}g}"
+        if from_float(types.F32, float(text)) == bits:
+            break
+    return repr(float(text))
+
+
+class _Printer:
+    def __init__(self, function: Function, offsets: bool) -> None:
+        self.function = function
+        self.offsets = offsets
+        self.values: dict[int, str] = {}
+        self.blocks: dict[int, str] = {}
+
+    def value(self, inst: Inst) -> str:
+        if inst.op == opcodes.CONST:
+            return format_constant(inst.type, inst.imm)
+        if inst.op in (opcodes.VMCTX, opcodes.MEMORY_BASE):
+            return opcodes.NAMES[inst.op]
+        name = self.values.get(inst.id)
+        if name is None:
+            name = self.values[inst.id] = f"v{len(self.values)}"
+        return name
+
+    def operands(self, insts: Iterable[Inst]) -> str:
+        return ", ".join([self.value(inst) for inst in insts])
+
+    def block_name(self, block: Block) -> str:
+        name = self.blocks.get(block.id)
+        if name is None:
+            name = self.blocks[block.id] = f"block{len(self.blocks)}"
+        return name
+
+    def edge(self, edge: Edge) -> str:
+        name = self.block_name(edge.block)
+        return f"{name}({self.operands(edge.args)})" if edge.args else name
+
+    def run(self) -> str:
+        function = self.function
+        convention = " c" if function.abi == ABI_C else ""
+        lines = [f"{function.name}{convention} {function.signature!r} {{"]
+        lines += [f"  slot{number}: {size} bytes" for number, size in enumerate(function.stack_slots)]
+        # The numbers of blocks are those of their order.
+        for block in function.blocks:
+            self.block_name(block)
+        for block in function.blocks:
+            lines.append(self.header(block))
+            lines += [self.line(inst) for inst in block.insts if inst.op != opcodes.RESULT]
+            terminator = block.terminator
+            lines.append(self.line(terminator) if terminator is not None else "  (no terminator)")
+        lines.append("}")
+        return "\n".join(lines) + "\n"
+
+    def header(self, block: Block) -> str:
+        params = ", ".join([f"{self.value(param)}: {types.NAMES[param.type]}" for param in block.params])
+        text = f"{self.block_name(block)}({params}):" if params else f"{self.block_name(block)}:"
+        if block.is_loop_header:
+            text += f"  ; loop, depth {block.loop_depth}"
+        return text
+
+    def line(self, inst: Inst) -> str:
+        text = self.instruction(inst)
+        if self.offsets and inst.offset:
+            text = f"{text:<48}; {inst.offset:#x}"
+        return "  " + text
+
+    def instruction(self, inst: Inst) -> str:
+        op = inst.op
+        name = opcodes.NAMES[op]
+        if isinstance(inst, Branch):
+            parts = [self.value(arg) for arg in inst.args] + [self.edge(edge) for edge in inst.targets]
+            return f"{name} {', '.join(parts)}"
+        if isinstance(inst, Call):
+            return self.call(inst)
+        arguments = self.operands(inst.args)
+        if op in (opcodes.TRAP, opcodes.TRAP_IF):
+            return f"{name} {arguments + ', ' if arguments else ''}{_trap_name(inst.imm)}"
+        if op in _MEMORY_OPERATIONS:
+            address = f"[{self.value(inst.args[0])}{f'+{inst.imm}' if inst.imm else ''}]"
+            if inst.type == types.VOID:
+                value = inst.args[1]
+                return f"{name}.{types.NAMES[value.type]} {address}, {self.value(value)}"
+            return f"{self.value(inst)} = {name}.{types.NAMES[inst.type]} {address}"
+        if op == opcodes.ICMP or op == opcodes.FCMP:
+            condition = (opcodes.ICMP_NAMES if op == opcodes.ICMP else opcodes.FCMP_NAMES)[inst.imm]
+            return f"{self.value(inst)} = {name}.{types.NAMES[inst.args[0].type]} {condition} {arguments}"
+        if op == opcodes.STACK_SLOT:
+            return f"{self.value(inst)} = slot{inst.imm}"
+        if inst.type == types.VOID:
+            return f"{name} {arguments}" if arguments else name
+        return f"{self.value(inst)} = {name}.{types.NAMES[inst.type]} {arguments}".rstrip()
+
+    def call(self, call: Call) -> str:
+        arguments = list(call.args)
+        name = opcodes.NAMES[call.op]
+        if call.op == opcodes.CALL:
+            target = f" {call.imm}"
+        else:
+            target = " " + self.value(arguments.pop(0))
+        text = f"{name}{target}({self.operands(arguments)})"
+        if call.type == types.VOID:
+            return text
+        results = [f"{self.value(result)}: {types.NAMES[result.type]}" for result in (call, *call.results)]
+        return f"{', '.join(results)} = {text}"
+
+
+def _trap_name(code: int) -> str:
+    return TrapCode(code).name.lower()
+
+
+def format_function(function: Function, offsets: bool = False) -> str:
+    """The text of a function; with `offsets`, instructions show where in the module they come from."""
+    return _Printer(function, offsets).run()

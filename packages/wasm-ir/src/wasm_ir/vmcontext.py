@@ -1,0 +1,156 @@
+"""Layout of the structures that generated code and the runtime share, each declared once.
+
+Offsets are in bytes. Backends and the runtime read them by name and never write a number. All fields are 8 bytes
+wide and little-endian.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wasm_core.module import DecodedModule, ExternKind
+
+#: Opcode of the `ref.func` instruction in a constant expression.
+REF_FUNC: Final = 0xD2
+
+
+class Layout:
+    """Names to offsets, in the order of declaration."""
+
+    def __init__(self, *fields: str) -> None:
+        self.offsets: dict[str, int] = {name: 8 * i for i, name in enumerate(fields)}
+        self.size = 8 * len(fields)
+
+    def __getitem__(self, name: str) -> int:
+        return self.offsets[name]
+
+
+#: The fixed head of every VMContext. One VMContext per instance; generated code has its address in a pinned register.
+#: The arrays that follow the head are placed by `ContextLayout`.
+CONTEXT: Final = Layout(
+    "store",  # -> StoreContext
+    "stack_limit",  # a function whose frame would reach below this address traps with CALL_STACK_EXHAUSTED
+    "interrupt",  # not zero: the next poll calls out
+    "memory_base",  # base address of memory 0 (constant: memories never move); 0 without a memory
+    "trap_exit",  # -> backend stub: trap; see Stubs in backend.py for the registers
+    "builtin",  # -> C function (VMContext, number, a, b, c: i64) -> i64; BUILTIN_* below; may set pending
+    "memmove",  # -> the C library's memmove
+    "memset",  # -> the C library's memset
+)
+
+#: One per store: what entering and leaving WebAssembly code needs.
+STORE: Final = Layout(
+    "wasm_sp",  # where the next entry's frames start; the stack pointer of WebAssembly code while C code runs
+    "c_sp",  # the C stack pointer to switch to for call_native: the innermost entry's
+    "entry_fp",  # frame pointer of the innermost function that executed `enter`; 0 when none is active
+    "entry_resume",  # where that function continues after a trap or unwind
+    "trap_code",  # TrapCode of the last trap
+    "trap_pc",  # the pc that trapped, or the return address of the frame that unwound
+    "trap_fp",  # frame pointer of the function that contains trap_pc
+    "owner",  # PyThreadState* of the thread that runs this store; 0 when none
+    "thread_state",  # PyThreadState* to restore when the GIL was released; 0 while it is held
+    "pending",  # not zero after a builtin raised: unwind with STATUS_EXCEPTION
+    "hold_gil",  # not zero: never release the GIL
+    "resolver",  # -> C function (funcref or 0, slot address or 0, VMContext) -> code address or 0: lazy compilation
+)
+
+#: Results 0 of `enter`.
+STATUS_OK: Final = 0
+STATUS_TRAP: Final = 1  # trap_code, trap_pc and trap_fp of the store say which
+STATUS_EXCEPTION: Final = 2  # a Python exception is set
+
+#: What a funcref points to. Null is address 0.
+FUNCREF: Final = Layout(
+    "code",  # where to call: expects the funcref's own address in the callee register
+    "context",  # VMContext of the function's instance; 0 for a host function
+    "type_id",  # process-wide number of the function's type
+    "host",  # host functions: what the host-call thunk needs (owned by the runtime); else 0
+)
+
+#: A memory's mutable part, shared by all that import it.
+MEMORY: Final = Layout("base", "size")  # size in bytes
+#: A table's mutable part. Elements are 8 bytes each: funcref addresses or externref handles; 0 is null.
+TABLE: Final = Layout("elements", "size")  # size in elements
+#: A passive segment: address and length (data: bytes; elements: 8-byte references). Dropping sets length to 0.
+SEGMENT: Final = Layout("address", "length")
+
+#: A global's cell: 16 bytes, wide enough for v128.
+GLOBAL_SIZE: Final = 16
+
+# Numbers of builtins, and their arguments and result.
+BUILTIN_MEMORY_GROW: Final = 0  # memory index, pages -> previous pages or -1 (as i64)
+BUILTIN_TABLE_GROW: Final = 1  # table index, count, value -> previous size or -1
+BUILTIN_LISTENER_BEFORE: Final = 2  # function index, address of parameter slots
+BUILTIN_LISTENER_AFTER: Final = 3  # function index, address of result slots
+
+
+def escaping_functions(module: DecodedModule) -> list[int]:
+    """Indices, ascending, of the module's own functions that need a funcref in every instance.
+
+    Those are the ones that are exported, in an element segment, in a global's initial value, or the start function
+    (a `ref.func` in a body may only name one of the first three: core specification, "Contexts", C.refs).
+    """
+    found = {export.index for export in module.exports if export.kind is ExternKind.FUNC}
+    if module.start is not None:
+        found.add(module.start)
+    expressions = [own.init for own in module.globals]
+    for segment in module.elements:
+        if segment.functions is not None:
+            found.update(segment.functions)
+        else:
+            expressions.extend(segment.expressions or ())
+    for expression in expressions:
+        found.update(int(imm) for opcode, imm in expression.instructions if opcode == REF_FUNC)
+    return sorted(index for index in found if index >= module.imported_functions)
+
+
+class ContextLayout:
+    """Where the arrays of one module's VMContext are, in bytes from the start of the context.
+
+    Everything depends on the module alone, so compiled code is shared by its instances.
+    """
+
+    __slots__ = (
+        "data",
+        "elements",
+        "funcref_slots",
+        "funcrefs",
+        "globals",
+        "imports",
+        "memories",
+        "size",
+        "tables",
+        "types",
+    )
+
+    def __init__(self, module: DecodedModule) -> None:
+        offset = (CONTEXT.size + 15) & ~15
+        #: One cell of GLOBAL_SIZE bytes per global. An imported global's cell holds the address of the real cell.
+        self.globals = offset
+        offset += GLOBAL_SIZE * len(module.global_types)
+        #: One funcref address per imported function.
+        self.imports = offset
+        offset += 8 * module.imported_functions
+        #: One pointer to a MEMORY structure per memory, to a TABLE structure per table.
+        self.memories = offset
+        offset += 8 * len(module.memories)
+        self.tables = offset
+        offset += 8 * len(module.tables)
+        #: One process-wide type number per entry of the type section.
+        self.types = offset
+        offset += 8 * len(module.types)
+        #: One SEGMENT structure per element segment and per data segment.
+        self.elements = offset
+        offset += SEGMENT.size * len(module.elements)
+        self.data = offset
+        offset += SEGMENT.size * len(module.data)
+        #: One FUNCREF structure per escaping function.
+        self.funcrefs = offset
+        #: Function index -> its number among the escaping functions.
+        self.funcref_slots = {index: number for number, index in enumerate(escaping_functions(module))}
+        offset += FUNCREF.size * len(self.funcref_slots)
+        self.size = offset
+
+    def funcref(self, index: int) -> int:
+        """Offset of the FUNCREF structure of escaping function `index`."""
+        return self.funcrefs + FUNCREF.size * self.funcref_slots[index]

@@ -1,0 +1,527 @@
+"""A slow interpreter of IR and the least runtime that it needs, to see that functions mean what they should.
+
+Memory is a set of regions; an address is (number of the region << 40) + offset. Reading the runtime's structures out of
+bounds is an error of the compiler; reading the heap out of bounds is a trap.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Mapping
+
+from wasm_core.body_validator import validate_body
+from wasm_core.errors import TrapCode
+from wasm_core.module import ConstExpr, DecodedModule, ExternKind, SegmentMode
+from wasm_core.types import PAGE_SIZE, ValueType
+from wasm_ir import opcodes as op
+from wasm_ir import types
+from wasm_ir.folding import signed
+from wasm_ir.frontend import FrontendOptions, translate
+from wasm_ir.ir import Block, Branch, Call, Edge, Function, Inst
+from wasm_ir.verifier import verify
+from wasm_ir.vmcontext import (
+    BUILTIN_LISTENER_AFTER,
+    BUILTIN_LISTENER_BEFORE,
+    BUILTIN_MEMORY_GROW,
+    BUILTIN_TABLE_GROW,
+    CONTEXT,
+    FUNCREF,
+    GLOBAL_SIZE,
+    MEMORY,
+    SEGMENT,
+    STORE,
+    TABLE,
+    ContextLayout,
+)
+
+HostFunction = Callable[[list[int]], list[int]]
+
+_REGION = 40
+_MASK = types.MASKS
+
+#: Operation -> bytes in memory and whether a load extends the sign; 0 is the size of the type.
+_WIDTHS: dict[int, tuple[int, bool]] = {}
+for _first in (op.LOAD, op.HEAP_LOAD):
+    _WIDTHS.update(
+        {_first + i: width for i, width in enumerate([(0, False), *((n, s) for n in (1, 2, 4) for s in (True, False))])}
+    )
+for _first in (op.STORE, op.HEAP_STORE):
+    _WIDTHS.update({_first + i: (width, False) for i, width in enumerate((0, 1, 2, 4))})
+_WIDTHS[op.LOAD_INVARIANT] = (0, False)
+
+
+class TrapError(Exception):
+    def __init__(self, code: int) -> None:
+        super().__init__(TrapCode(code).name)
+        self.code = TrapCode(code)
+
+
+def to_float(type: int, bits: int) -> float:
+    value: float = struct.unpack("<f" if type == types.F32 else "<d", bits.to_bytes(types.BYTES[type], "little"))[0]
+    return value
+
+
+def from_float(type: int, value: float) -> int:
+    """Rounds; a NaN becomes the canonical one."""
+    if value != value:
+        return 0x7FC00000 if type == types.F32 else 0x7FF8 << 48
+    if type == types.F32:
+        try:
+            return int.from_bytes(struct.pack("<f", value), "little")
+        except OverflowError:
+            return 0x7F800000 if value > 0 else 0xFF800000
+    return int.from_bytes(struct.pack("<d", value), "little")
+
+
+def _fdiv(x: float, y: float) -> float:
+    if y != 0:
+        return x / y
+    return math.nan if x == 0 or x != x else math.copysign(math.inf, x) * math.copysign(1, y)
+
+
+def _fmin(x: float, y: float) -> float:
+    if x != x or y != y:
+        return math.nan
+    return (x if math.copysign(1, x) < 0 else y) if x == y else min(x, y)
+
+
+def _fmax(x: float, y: float) -> float:
+    if x != x or y != y:
+        return math.nan
+    return (y if math.copysign(1, x) < 0 else x) if x == y else max(x, y)
+
+
+def _rounding(function: Callable[[float], int]) -> Callable[[float], float]:
+    return lambda x: x if x != x or math.isinf(x) else math.copysign(float(function(x)), x)
+
+
+_FLOAT_BINARY: dict[int, Callable[[float, float], float]] = {
+    op.FADD: lambda x, y: x + y,
+    op.FSUB: lambda x, y: x - y,
+    op.FMUL: lambda x, y: x * y,
+    op.FDIV: _fdiv,
+    op.FMIN: _fmin,
+    op.FMAX: _fmax,
+}
+_FLOAT_UNARY: dict[int, Callable[[float], float]] = {
+    op.FSQRT: lambda x: math.sqrt(x) if x >= 0 else math.nan,
+    op.FCEIL: _rounding(math.ceil),
+    op.FFLOOR: _rounding(math.floor),
+    op.FTRUNC: _rounding(math.trunc),
+    op.FNEAREST: _rounding(round),
+}
+_FLOAT_CONDITIONS: tuple[Callable[[float, float], bool], ...] = (
+    lambda x, y: x == y,
+    lambda x, y: x != y,
+    lambda x, y: x < y,
+    lambda x, y: x > y,
+    lambda x, y: x <= y,
+    lambda x, y: x >= y,
+)
+
+
+def integer_binary(operation: int, width: int, a: int, b: int) -> int:
+    """Written from the specification's definitions, not from the compiler's tables."""
+    sa, sb = signed(a, width), signed(b, width)
+    count = b % width
+    if operation in (op.DIV_S, op.DIV_U, op.REM_S, op.REM_U) and b == 0:
+        raise TrapError(TrapCode.INTEGER_DIVIDE_BY_ZERO)
+    if operation == op.DIV_S and sa == -(1 << (width - 1)) and sb == -1:
+        raise TrapError(TrapCode.INTEGER_OVERFLOW)
+    bits = format(a, f"0{width}b")
+    result = {
+        op.IADD: lambda: a + b,
+        op.ISUB: lambda: a - b,
+        op.IMUL: lambda: a * b,
+        op.DIV_S: lambda: abs(sa) // abs(sb) * (1 if (sa < 0) == (sb < 0) else -1),
+        op.DIV_U: lambda: a // b,
+        op.REM_S: lambda: int(math.copysign(1, sa)) * (abs(sa) % abs(sb)),
+        op.REM_U: lambda: a % b,
+        op.AND: lambda: a & b,
+        op.OR: lambda: a | b,
+        op.XOR: lambda: a ^ b,
+        op.SHL: lambda: a * 2**count,
+        op.SHR_S: lambda: sa // 2**count,
+        op.SHR_U: lambda: a // 2**count,
+        op.ROTL: lambda: int(bits[count:] + bits[:count], 2),
+        op.ROTR: lambda: int(bits[-count:] + bits[:-count], 2) if count else a,
+    }[operation]()
+    return result % 2**width
+
+
+def integer_condition(condition: int, width: int, a: int, b: int) -> int:
+    sa, sb = signed(a, width), signed(b, width)
+    return int((a == b, a != b, sa < sb, sa >= sb, sa > sb, sa <= sb, a < b, a >= b, a > b, a <= b)[condition])
+
+
+def pure(inst: Inst, a: list[int]) -> int:
+    """The result of an operation that reads no memory, for operands `a`."""
+    operation, type = inst.op, inst.type
+    width = types.BITS[type]
+    if op.IADD <= operation <= op.ROTR:
+        return integer_binary(operation, width, a[0], a[1])
+    if operation == op.ICMP:
+        return integer_condition(inst.imm, types.BITS[inst.args[0].type], a[0], a[1])
+    if operation == op.SELECT:
+        return a[1] if a[0] else a[2]
+    if operation in (op.SEXT8, op.SEXT16, op.SEXT32):
+        return signed(a[0], {op.SEXT8: 8, op.SEXT16: 16, op.SEXT32: 32}[operation]) & _MASK[type]
+    if operation == op.EXTEND_S:
+        return signed(a[0], 32) & _MASK[type]
+    if operation in (op.EXTEND_U, op.WRAP, op.BITCAST):
+        return a[0] & _MASK[type]
+    if operation in (op.CLZ, op.CTZ, op.POPCNT):
+        bits = format(a[0], f"0{width}b")
+        if operation == op.POPCNT:
+            return bits.count("1")
+        return (bits if operation == op.CLZ else bits[::-1]).find("1") if a[0] else width
+    return _float(inst, a)
+
+
+def _float(inst: Inst, a: list[int]) -> int:
+    operation, type = inst.op, inst.type
+    source = inst.args[0].type
+    if operation == op.FCMP:
+        return int(_FLOAT_CONDITIONS[inst.imm](to_float(source, a[0]), to_float(source, a[1])))
+    if operation in _FLOAT_BINARY:
+        return from_float(type, _FLOAT_BINARY[operation](to_float(type, a[0]), to_float(type, a[1])))
+    if operation in _FLOAT_UNARY:
+        return from_float(type, _FLOAT_UNARY[operation](to_float(type, a[0])))
+    sign = 1 << (types.BITS[source] - 1)
+    if operation == op.FNEG:
+        return a[0] ^ sign
+    if operation == op.FABS:
+        return a[0] & ~sign
+    if operation == op.FCOPYSIGN:
+        return a[0] & ~sign | a[1] & sign
+    if operation in (op.PROMOTE, op.DEMOTE):
+        return from_float(type, to_float(source, a[0]))
+    if operation in (op.ITOF_S, op.ITOF_U):
+        number = signed(a[0], types.BITS[source]) if operation == op.ITOF_S else a[0]
+        return _integer_to_f32(number) if type == types.F32 else from_float(type, float(number))
+    return _to_integer(inst, to_float(source, a[0]))
+
+
+def _integer_to_f32(number: int) -> int:
+    """Round to 24 bits, half to even, before the conversion that would round once more."""
+    magnitude = abs(number)
+    excess = magnitude.bit_length() - 24
+    if excess > 0:
+        unit = 1 << excess
+        low = magnitude % unit
+        magnitude -= low
+        if low * 2 > unit or (low * 2 == unit and magnitude // unit % 2):
+            magnitude += unit
+    return from_float(types.F32, float(magnitude if number >= 0 else -magnitude))
+
+
+def _to_integer(inst: Inst, value: float) -> int:
+    width = types.BITS[inst.type]
+    is_signed = inst.op in (op.FTOI_S, op.FTOI_SAT_S)
+    low, high = (-(1 << (width - 1)), (1 << (width - 1)) - 1) if is_signed else (0, (1 << width) - 1)
+    saturates = inst.op in (op.FTOI_SAT_S, op.FTOI_SAT_U)
+    if value != value:
+        if saturates:
+            return 0
+        raise TrapError(TrapCode.INVALID_CONVERSION_TO_INTEGER)
+    number = (high + 1 if value > 0 else low - 1) if math.isinf(value) else math.trunc(value)
+    if not low <= number <= high:
+        if not saturates:
+            raise TrapError(TrapCode.INTEGER_OVERFLOW)
+        number = max(low, min(high, number))
+    return number & _MASK[inst.type]
+
+
+class Instance:
+    """An instance of a module that imports no tables and memories.
+
+    Imported functions are those of `imports`, (module name, name) -> function; others do nothing. Imported globals
+    are 666.
+    """
+
+    def __init__(
+        self,
+        module: DecodedModule,
+        options: FrontendOptions,
+        imports: Mapping[tuple[str, str], HostFunction] | None = None,
+    ) -> None:
+        self.module = module
+        known = imports or {}
+        functions = [entry for entry in module.imports if entry.kind is ExternKind.FUNC]
+        self.hosts = [known.get((entry.module, entry.name)) for entry in functions]
+        self.options = options
+        self.layout = ContextLayout(module)
+        self.regions: dict[int, bytearray] = {}
+        self.natives: dict[int, Callable[..., int]] = {}
+        self.compiled: dict[int, Function] = {}
+        #: (before or after, function, values) as a listener saw them.
+        self.heard: list[tuple[str, int, list[int]]] = []
+        self.depth = 0
+        self.heap = self.new_region(0)
+        self.context = self.new_region(self.layout.size)
+        self.store = self.new_region(STORE.size)
+        self.write(self.context + CONTEXT["store"], self.store)
+        for name, function in (("memmove", self.memmove), ("memset", self.memset), ("builtin", self.builtin)):
+            self.write(self.context + CONTEXT[name], self.native(function))
+        self.set_up_functions()
+        self.set_up_memory()
+        self.set_up_globals()
+        self.set_up_tables()
+        self.set_up_segments()
+        if module.start is not None:
+            self.call(module.start, [])
+
+    # Memory.
+
+    def new_region(self, size: int) -> int:
+        number = len(self.regions) + 1
+        self.regions[number] = bytearray(size)
+        return number << _REGION
+
+    def read(self, address: int, size: int = 8, heap: bool = False) -> int:
+        region, offset = self.locate(address, size, heap)
+        return int.from_bytes(region[offset : offset + size], "little")
+
+    def write(self, address: int, value: int, size: int = 8, heap: bool = False) -> None:
+        region, offset = self.locate(address, size, heap)
+        region[offset : offset + size] = (value & (1 << 8 * size) - 1).to_bytes(size, "little")
+
+    def locate(self, address: int, size: int, heap: bool) -> tuple[bytearray, int]:
+        number, offset = address >> _REGION, address & (1 << _REGION) - 1
+        if heap:
+            assert number == self.heap >> _REGION, f"heap access at {address:#x}"
+            if offset + size > len(self.regions[number]):
+                assert not self.options.explicit_bounds, "an access out of bounds that was not checked"
+                raise TrapError(TrapCode.MEMORY_OUT_OF_BOUNDS)
+        region = self.regions[number]
+        assert offset + size <= len(region), f"access at {address:#x} is outside its structure"
+        return region, offset
+
+    # Set-up.
+
+    def native(self, function: Callable[..., int]) -> int:
+        address = self.new_region(0)
+        self.natives[address] = function
+        return address
+
+    def set_up_functions(self) -> None:
+        module, layout = self.module, self.layout
+        numbers = {func_type: number for number, func_type in enumerate(dict.fromkeys(module.types))}
+        self.type_ids = [1000 + numbers[func_type] for func_type in module.types]
+        for index, number in enumerate(self.type_ids):
+            self.write(self.context + layout.types + 8 * index, number)
+        self.funcrefs: dict[int, int] = {}
+        for index in range(module.imported_functions):
+            self.write(self.context + layout.imports + 8 * index, self.new_region(FUNCREF.size))
+            self.funcrefs[index] = self.read(self.context + layout.imports + 8 * index)
+        for index in layout.funcref_slots:
+            self.funcrefs[index] = self.context + layout.funcref(index)
+        for index, address in self.funcrefs.items():
+            self.write(address + FUNCREF["code"], index)
+            self.write(address + FUNCREF["type_id"], self.type_ids[module.function_types[index]])
+
+    def set_up_memory(self) -> None:
+        for index, memory in enumerate(self.module.memories):
+            self.regions[self.heap >> _REGION] = bytearray(memory.minimum * PAGE_SIZE)
+            self.memory = self.new_region(MEMORY.size)
+            self.write(self.memory + MEMORY["base"], self.heap)
+            self.write(self.memory + MEMORY["size"], memory.minimum * PAGE_SIZE)
+            self.write(self.context + self.layout.memories + 8 * index, self.memory)
+
+    def set_up_globals(self) -> None:
+        first = self.module.imported_globals
+        for index in range(first):
+            cell = self.new_region(GLOBAL_SIZE)
+            self.write(cell, 666)
+            self.write(self.context + self.layout.globals + GLOBAL_SIZE * index, cell)
+        for index, own in enumerate(self.module.globals, first):
+            self.write(self.context + self.layout.globals + GLOBAL_SIZE * index, self.evaluate(own.init))
+
+    def set_up_tables(self) -> None:
+        self.tables: list[int] = []
+        for index, table in enumerate(self.module.tables):
+            structure = self.new_region(TABLE.size)
+            self.write(structure + TABLE["elements"], self.new_region(8 * table.minimum))
+            self.write(structure + TABLE["size"], table.minimum)
+            self.write(self.context + self.layout.tables + 8 * index, structure)
+            self.tables.append(structure)
+
+    def set_up_segments(self) -> None:
+        for index, segment in enumerate(self.module.elements):
+            if segment.functions is not None:
+                values = [self.funcrefs[function] for function in segment.functions]
+            else:
+                values = [self.evaluate(expression) for expression in segment.expressions or ()]
+            content = b"".join([value.to_bytes(8, "little") for value in values])
+            elements = self.read(self.tables[segment.table] + TABLE["elements"]) if segment.offset is not None else 0
+            at = self.layout.elements + SEGMENT.size * index
+            self.set_up_segment(segment.mode, at, content, len(values), segment.offset, elements, 8)
+        for index, data in enumerate(self.module.data):
+            content = bytes(self.module.source[data.start : data.end])
+            at = self.layout.data + SEGMENT.size * index
+            self.set_up_segment(data.mode, at, content, len(content), data.offset, self.heap, 1)
+
+    def set_up_segment(
+        self, mode: SegmentMode, at: int, content: bytes, length: int, offset: ConstExpr | None, target: int, scale: int
+    ) -> None:
+        if mode is SegmentMode.PASSIVE:
+            address = self.new_region(len(content))
+            self.regions[address >> _REGION][:] = content
+            self.write(self.context + at + SEGMENT["address"], address)
+            self.write(self.context + at + SEGMENT["length"], length)
+        elif mode is SegmentMode.ACTIVE:
+            assert offset is not None
+            start = (self.evaluate(offset) & _MASK[types.I32]) * scale
+            self.regions[target >> _REGION][start : start + len(content)] = content
+
+    def evaluate(self, expression: ConstExpr) -> int:
+        ((opcode, value),) = expression.instructions
+        if isinstance(value, ValueType):
+            return 0
+        if opcode == 0x23:
+            return self.read(self.read(self.context + self.layout.globals + GLOBAL_SIZE * value))
+        return self.funcrefs[value] if opcode == 0xD2 else value
+
+    # What C functions do.
+
+    def memmove(self, target: int, source: int, length: int) -> int:
+        if length:
+            start = source & (1 << _REGION) - 1
+            content = self.regions[source >> _REGION][start : start + length]
+            assert len(content) == length
+            region, offset = self.locate(target, length, False)
+            region[offset : offset + length] = content
+        return 0
+
+    def memset(self, target: int, value: int, length: int) -> int:
+        if length:
+            region, offset = self.locate(target, length, False)
+            region[offset : offset + length] = bytes([value & 0xFF]) * length
+        return 0
+
+    def builtin(self, context: int, number: int, a: int, b: int, c: int) -> int:
+        assert context == self.context
+        if number == BUILTIN_MEMORY_GROW:
+            region = self.regions[self.heap >> _REGION]
+            previous = len(region) // PAGE_SIZE
+            maximum = self.module.memories[a].maximum
+            if previous + b > (65536 if maximum is None else maximum) or b > 2000:
+                return -1
+            region.extend(bytes(b * PAGE_SIZE))
+            self.write(self.memory + MEMORY["size"], len(region))
+            return previous
+        if number == BUILTIN_TABLE_GROW:
+            structure = self.tables[a]
+            previous = self.read(structure + TABLE["size"])
+            maximum = self.module.tables[a].maximum
+            if previous + b > (10_000 if maximum is None else maximum):
+                return -1
+            elements = self.regions[self.read(structure + TABLE["elements"]) >> _REGION]
+            elements.extend(c.to_bytes(8, "little") * b)
+            self.write(structure + TABLE["size"], previous + b)
+            return previous
+        func_type = self.module.func_type(a)
+        count = len(func_type.params if number == BUILTIN_LISTENER_BEFORE else func_type.results)
+        assert number in (BUILTIN_LISTENER_BEFORE, BUILTIN_LISTENER_AFTER)
+        when = "before" if number == BUILTIN_LISTENER_BEFORE else "after"
+        self.heard.append((when, a, [self.read(b + 8 * i) for i in range(count)]))
+        return 0
+
+    # Running.
+
+    def call(self, index: int, arguments: list[int]) -> list[int]:
+        """Call a function of the module."""
+        if index < self.module.imported_functions:
+            host = self.hosts[index]
+            return [0 for _ in self.module.func_type(index).results] if host is None else host(arguments)
+        function = self.compiled.get(index)
+        if function is None:
+            facts = validate_body(self.module, index)
+            function = self.compiled[index] = translate(self.module, index, self.layout, facts, self.options)
+            verify(function)
+        self.depth += 1
+        if self.depth > 400:
+            self.depth = 0
+            raise TrapError(TrapCode.CALL_STACK_EXHAUSTED)
+        result = self.run(function, arguments)
+        self.depth -= 1
+        return result
+
+    def run(self, function: Function, arguments: list[int]) -> list[int]:
+        values: dict[int, int] = {}
+        slots = [self.new_region(size) for size in function.stack_slots]
+        block = function.blocks[0]
+        incoming = arguments
+        while True:
+            assert len(block.params) == len(incoming)
+            for param, value in zip(block.params, incoming):
+                assert 0 <= value <= _MASK[param.type]
+                values[param.id] = value
+            for inst in block.insts:
+                if inst.op == op.STACK_SLOT:
+                    values[inst.id] = slots[inst.imm]
+                elif inst.op != op.RESULT:
+                    self.execute(inst, [self.operand(arg, values) for arg in inst.args], values)
+            terminator = block.terminator
+            assert terminator is not None
+            operands = [self.operand(arg, values) for arg in terminator.args]
+            if terminator.op == op.RETURN:
+                return operands
+            if terminator.op == op.TRAP:
+                raise TrapError(terminator.imm)
+            edge = self.choose(terminator, operands)
+            incoming = [self.operand(arg, values) for arg in edge.args]
+            block = self.follow(block, edge)
+
+    @staticmethod
+    def follow(block: Block, edge: Edge) -> Block:
+        assert block in edge.block.predecessors
+        return edge.block
+
+    @staticmethod
+    def choose(terminator: Inst, operands: list[int]) -> Edge:
+        assert isinstance(terminator, Branch), op.NAMES[terminator.op]
+        if terminator.op == op.JUMP:
+            return terminator.targets[0]
+        if terminator.op == op.BRIF:
+            return terminator.targets[0 if operands[0] else 1]
+        return terminator.targets[min(operands[0], len(terminator.targets) - 1)]
+
+    def operand(self, inst: Inst, values: dict[int, int]) -> int:
+        if inst.op == op.CONST:
+            return inst.imm
+        if inst.op == op.VMCTX:
+            return self.context
+        return self.heap if inst.op == op.MEMORY_BASE else values[inst.id]
+
+    def execute(self, inst: Inst, a: list[int], values: dict[int, int]) -> None:
+        operation = inst.op
+        if isinstance(inst, Call):
+            results = self.perform_call(inst, a)
+            for result, value in zip((inst, *inst.results), results):
+                values[result.id] = value & _MASK[result.type]
+        elif operation in _WIDTHS:
+            heap = operation >= op.HEAP_LOAD
+            size, extends = _WIDTHS[operation]
+            address = a[0] + inst.imm & _MASK[types.I64]
+            if inst.type == types.VOID:
+                self.write(address, a[1], size or types.BYTES[inst.args[1].type], heap)
+            else:
+                size = size or types.BYTES[inst.type]
+                value = self.read(address, size, heap)
+                values[inst.id] = (signed(value, 8 * size) if extends else value) & _MASK[inst.type]
+        elif operation == op.TRAP_IF:
+            if a[0]:
+                raise TrapError(inst.imm)
+        else:
+            values[inst.id] = pure(inst, a)
+
+    def perform_call(self, inst: Call, a: list[int]) -> list[int]:
+        if inst.op == op.CALL:
+            return self.call(inst.imm, a)
+        if inst.op == op.CALL_REF:
+            index = self.read(a[0] + FUNCREF["code"])
+            assert self.read(a[0] + FUNCREF["type_id"]) == self.type_ids[self.module.function_types[index]]
+            return self.call(index, a[1:])
+        return [self.natives[a[0]](*a[1:])]

@@ -1,0 +1,208 @@
+"""The specification's tests on IR that an interpreter runs: what functions mean, with no backend involved."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import Any
+
+import pytest
+import wasm_programs as w
+from ir_interpreter import HostFunction, Instance, TrapError
+
+from wasm_core.decoder import decode
+from wasm_core.errors import CompileError
+from wasm_core.module import ExternKind
+from wasm_ir import opcodes as op
+from wasm_ir.frontend import FrontendOptions
+
+_FILES = [
+    "address",
+    "align",
+    "block",
+    "br",
+    "br_if",
+    "br_table",
+    "bulk",
+    "call",
+    "call_indirect",
+    "conversions",
+    "endianness",
+    "f32_cmp",
+    "f64_cmp",
+    "fac",
+    "float_misc",
+    "forward",
+    "func",
+    "global",
+    "i32",
+    "i64",
+    "if",
+    "int_exprs",
+    "int_literals",
+    "labels",
+    "left-to-right",
+    "load",
+    "local_get",
+    "local_set",
+    "local_tee",
+    "loop",
+    "memory_copy",
+    "memory_fill",
+    "memory_grow",
+    "memory_init",
+    "memory_size",
+    "memory_trap",
+    "nop",
+    "ref_func",
+    "ref_is_null",
+    "ref_null",
+    "return",
+    "select",
+    "stack",
+    "store",
+    "switch",
+    "table_copy",
+    "table_fill",
+    "table_get",
+    "table_grow",
+    "table_init",
+    "table_set",
+    "table_size",
+    "traps",
+    "unreachable",
+    "unwind",
+]
+
+_QUIET_BIT = {"f32": 0x7FC00000, "f64": 0x7FF8 << 48}
+
+
+def _argument(value: dict[str, str]) -> int:
+    if value["type"].endswith("ref"):
+        return 0 if value["value"] == "null" else int(value["value"]) + 1
+    return int(value["value"])
+
+
+def _matches(expected: dict[str, str], result: int) -> bool:
+    value = expected.get("value", "")
+    if expected["type"].endswith("ref"):
+        return (result == 0) == (value == "null")
+    if value.startswith("nan"):
+        quiet = _QUIET_BIT[expected["type"]]
+        return result & quiet == quiet
+    return int(value) == result
+
+
+class _Script:
+    """Runs the commands of a script that call functions of modules without imported tables and memories."""
+
+    def __init__(self, name: str, options: FrontendOptions) -> None:
+        self.folder = w.shared("spec", "2.0", "core")
+        self.commands = json.loads((self.folder / f"{name}.json").read_text())["commands"]
+        self.options = options
+        self.instance: Instance | None = None
+        self.registered: dict[tuple[str, str], HostFunction] = {}
+        self.checked = 0
+
+    def run(self) -> None:
+        for command in self.commands:
+            kind = command["type"]
+            if kind == "module":
+                self.instance = self.instantiate(command["filename"])
+            elif kind == "register":
+                self.register(command["as"])
+            elif kind in ("assert_return", "assert_trap", "action") and self.instance is not None:
+                action = command["action"]
+                if action["type"] == "invoke" and "module" not in action:
+                    self.check(command, action, self.instance)
+
+    def instantiate(self, filename: str) -> Instance | None:
+        module = decode((self.folder / filename).read_bytes())
+        if module.imported_tables or module.imported_memories or module.imported_globals:
+            return None
+        return Instance(module, self.options, self.registered)
+
+    def register(self, name: str) -> None:
+        instance = self.instance
+        if instance is None:
+            return
+        for export in instance.module.exports:
+            if export.kind is ExternKind.FUNC:
+                self.registered[name, export.name] = partial(instance.call, export.index)
+
+    def check(self, command: dict[str, Any], action: dict[str, Any], instance: Instance) -> None:
+        (index,) = [
+            export.index
+            for export in instance.module.exports
+            if export.name == action["field"] and export.kind is ExternKind.FUNC
+        ]
+        instance.depth = 0
+        where = f"line {command['line']}: {action}"
+        try:
+            results = instance.call(index, [_argument(value) for value in action["args"]])
+        except TrapError as trap:
+            assert command["type"] == "assert_trap", f"{where}: {trap}"
+            message = trap.code.message
+            assert message.startswith(command["text"]) or command["text"].startswith(message), where
+        except CompileError as error:
+            assert error.message == "SIMD execution is not supported", where
+            return
+        else:
+            assert command["type"] != "assert_trap", f"{where} gave {results}"
+            if command["type"] == "assert_return":
+                expected = command["expected"]
+                fits = len(results) == len(expected) and all(map(_matches, expected, results))
+                assert fits, f"{where} gave {results}"
+        self.checked += 1
+
+
+@pytest.mark.parametrize("name", _FILES)
+def test_specification(name: str) -> None:
+    script = _Script(name, FrontendOptions())
+    script.run()
+    assert script.checked
+
+
+@pytest.mark.parametrize("name", ["address", "br_table", "bulk", "call", "load", "memory_trap", "store", "unwind"])
+def test_specification_with_explicit_bounds_and_listener(name: str) -> None:
+    """The interpreter objects to an access out of bounds that was not checked first."""
+    script = _Script(name, FrontendOptions(explicit_bounds=True, listener=True))
+    script.run()
+    assert script.checked
+
+
+def test_listener_hears_every_call_in_order() -> None:
+    body = w.get(0) + w.if_(w.get(0) + w.i32(1) + b"\x6b" + b"\x10\0" + w.RETURN) + w.i32(42)
+    instance = Instance(decode(w.module(body, [w.I32], [w.I32])), FrontendOptions(listener=True))
+    assert instance.call(0, [2]) == [42]
+    assert instance.heard == [
+        ("before", 0, [2]),
+        ("before", 0, [1]),
+        ("before", 0, [0]),
+        ("after", 0, [42]),
+        ("after", 0, [42]),
+        ("after", 0, [42]),
+    ]
+
+
+def test_listener_sees_the_bits_of_every_type() -> None:
+    kinds = [w.I32, w.I64, w.F32, w.F64]
+    body = b"".join([w.get(i) for i in range(4)])
+    instance = Instance(decode(w.module(body, kinds, kinds)), FrontendOptions(listener=True))
+    values = [0xFFFFFFFF, 1 << 63, 0x7FA00001, 0x7FF4 << 48]
+    assert instance.call(0, values) == values
+    assert instance.heard == [("before", 0, values), ("after", 0, values)]
+
+
+@pytest.mark.parametrize("locals", [6, 49_000])
+def test_locals_in_memory_mean_the_same(locals: int) -> None:
+    """The same program with locals as values and, where there are too many, in memory."""
+    body = b"".join([w.get(0) + w.put(i) + w.get(0) + w.i32(i) + b"\x46" + w.br_if(0) for i in range(1, locals, 5)])
+    body = w.block(body) + b"".join([w.get(i) + w.DROP for i in range(1, locals)])
+    body += w.get(1) + w.get(6 if locals > 6 else 1) + b"\x6a"
+    instance = Instance(decode(w.module(body, [w.I32], [w.I32], [(locals, w.I32)])), FrontendOptions())
+    # Leaves after the first assignment: local 6 is still 0.
+    assert instance.call(0, [1]) == [1 if locals > 6 else 2]
+    assert instance.call(0, [3]) == [6]
+    assert bool(instance.compiled[0].stack_slots) == (locals > 6)
+    assert op.STACK_SLOT in [inst.op for inst in instance.compiled[0].blocks[0].insts] or locals == 6
