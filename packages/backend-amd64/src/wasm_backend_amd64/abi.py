@@ -1,0 +1,42 @@
+"""The calling conventions of x86-64 code: WebAssembly's own and the System V AMD64 ABI's."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wasm_backend_amd64.registers import (
+    ALLOCATABLE,
+    CALLER_SAVED,
+    R8,
+    R9,
+    RAX,
+    RCX,
+    RDI,
+    RDX,
+    RSI,
+    XMM0,
+    XMM7,
+)
+from wasm_ir.codegen.abi import Convention
+from wasm_ir.ir import ABI_WASM
+
+_INTEGER_ARGUMENTS = (RDI, RSI, RDX, RCX, R8, R9)
+_FLOAT_REGISTERS = tuple(range(XMM0, XMM7 + 1))
+
+#: Calls between WebAssembly functions. Results beyond the registers are returned in the stack words of arguments.
+WASM: Final = Convention(
+    _INTEGER_ARGUMENTS,
+    _FLOAT_REGISTERS,
+    (RAX, RDX, RCX, RSI, RDI, R8, R9),
+    _FLOAT_REGISTERS,
+    CALLER_SAVED,
+)
+#: Calls of C functions (System V AMD64 ABI, section 3.2.3), without classes of structures.
+NATIVE: Final = Convention(_INTEGER_ARGUMENTS, _FLOAT_REGISTERS, (RAX,), (XMM0,), CALLER_SAVED)
+#: What `enter` destroys: a trap comes back without restoring anything.
+ENTER_CLOBBERS: Final = ALLOCATABLE
+
+
+def convention(abi: int) -> Convention:
+    """The convention of functions whose `abi` is that (ir.ABI_*)."""
+    return WASM if abi == ABI_WASM else NATIVE

@@ -1,0 +1,234 @@
+"""Functions that append encoded instructions to a bytearray.
+
+Registers are hardware numbers: 0..15 are rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8..r15; 16..31 are xmm0..xmm15.
+Operands come destination first. A memory operand is four arguments, [base + (index << shift) + disp]: `base` and
+`index` are registers or -1 for none (`index` is never rsp), `shift` is 0..3 (not 1, 2, 4, 8), `disp` is a signed 32-bit
+number. Displacements and immediates that do not fit raise struct.error or ValueError.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from wasm_backend_amd64.encodings import (
+    CALL_REL32,
+    JCC_REL8,
+    JCC_REL32,
+    JMP_REL8,
+    JMP_REL32,
+    NOPS,
+    Encoding,
+    VexEncoding,
+)
+
+RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 = range(16)
+XMM0, XMM1, XMM2, XMM3, XMM4, XMM5, XMM6, XMM7 = range(16, 24)
+XMM8, XMM9, XMM10, XMM11, XMM12, XMM13, XMM14, XMM15 = range(24, 32)
+
+_I32 = Struct("<i")
+_pack_i32 = _I32.pack
+
+
+def _modrm(mod: int) -> list[bytes]:
+    """ModRM, and SIB where the base needs one, for [base + disp] by (reg & 7) << 4 | base."""
+    table = []
+    for key in range(128):
+        base = key & 7
+        modrm = bytes([mod << 6 | (key >> 4) << 3 | base])
+        table.append(modrm + b"\x24" if base == RSP else modrm)
+    return table
+
+
+_MOD_NO_DISP = _modrm(0)
+_MOD_DISP8 = _modrm(1)
+_MOD_DISP32 = _modrm(2)
+
+
+def rr(code: bytearray, enc: Encoding, first: int, second: int) -> None:
+    """Two registers: first is the destination."""
+    encoded = enc.pairs.get((first & 15) << 4 | second & 15)
+    code += enc.pair(first, second) if encoded is None else encoded
+
+
+def rri(code: bytearray, enc: Encoding, first: int, second: int, imm: int) -> None:
+    """Two registers and an immediate."""
+    if -128 <= imm <= 127:
+        enc = enc.short
+    encoded = enc.pairs.get((first & 15) << 4 | second & 15)
+    code += enc.pair(first, second) if encoded is None else encoded
+    code += enc.pack(imm)
+
+
+def rm(code: bytearray, enc: Encoding, reg: int, base: int, index: int, shift: int, disp: int) -> None:
+    """A register and memory, whichever is the destination."""
+    if index < 0:
+        if base >= 0:
+            code += enc.heads[reg & 12 | base >> 3]
+            if disp == 0 and base & 7 != RBP:
+                code += _MOD_NO_DISP[(reg & 7) << 4 | base]
+            elif -128 <= disp <= 127:
+                code += _MOD_DISP8[(reg & 7) << 4 | base]
+                code.append(disp & 0xFF)
+            else:
+                code += _MOD_DISP32[(reg & 7) << 4 | base]
+                code += _pack_i32(disp)
+            return
+        # An absolute address: SIB without base and index (ModRM alone would be relative to rip).
+        code += enc.heads[reg & 12]
+        code.append((reg & 7) << 3 | 4)
+        code.append(0x25)
+        code += _pack_i32(disp)
+        return
+    if index == RSP:
+        raise ValueError("rsp cannot be an index")
+    if base >= 0:
+        code += enc.heads[reg & 12 | index >> 2 & 2 | base >> 3]
+        sib = shift << 6 | (index & 7) << 3 | base & 7
+        if disp == 0 and base & 7 != RBP:
+            code.append((reg & 7) << 3 | 4)
+            code.append(sib)
+        elif -128 <= disp <= 127:
+            code.append((reg & 7) << 3 | 0x44)
+            code.append(sib)
+            code.append(disp & 0xFF)
+        else:
+            code.append((reg & 7) << 3 | 0x84)
+            code.append(sib)
+            code += _pack_i32(disp)
+    else:
+        code += enc.heads[reg & 12 | index >> 2 & 2]
+        code.append((reg & 7) << 3 | 4)
+        code.append(shift << 6 | (index & 7) << 3 | 5)
+        code += _pack_i32(disp)
+
+
+def rmi(code: bytearray, enc: Encoding, reg: int, base: int, index: int, shift: int, disp: int, imm: int) -> None:
+    """A register, memory and an immediate."""
+    if -128 <= imm <= 127:
+        enc = enc.short
+    rm(code, enc, reg, base, index, shift, disp)
+    code += enc.pack(imm)
+
+
+def r(code: bytearray, enc: Encoding, reg: int) -> None:
+    """One register."""
+    code += enc.singles[reg & 15]
+
+
+def m(code: bytearray, enc: Encoding, base: int, index: int, shift: int, disp: int) -> None:
+    """One memory operand."""
+    rm(code, enc, enc.digit, base, index, shift, disp)
+
+
+def ri(code: bytearray, enc: Encoding, reg: int, imm: int) -> None:
+    """A register and an immediate."""
+    if -128 <= imm <= 127:
+        enc = enc.short
+    code += enc.singles[reg & 15]
+    code += enc.pack(imm)
+
+
+def mi(code: bytearray, enc: Encoding, base: int, index: int, shift: int, disp: int, imm: int) -> None:
+    """A memory operand and an immediate."""
+    if -128 <= imm <= 127:
+        enc = enc.short
+    rm(code, enc, enc.digit, base, index, shift, disp)
+    code += enc.pack(imm)
+
+
+def rip(code: bytearray, enc: Encoding, reg: int) -> int:
+    """A register and [rip + disp32]. Returns the position of the displacement, to be filled in by patch_rel32.
+
+    Displacements count from the end of the instruction, so the placeholder is minus the size of the immediate that
+    the encoding has (zero for most) and the immediate is the caller's to append.
+    """
+    code += enc.heads[reg & 12]
+    code.append((reg & 7) << 3 | 5)
+    position = len(code)
+    code += _pack_i32(-enc.imm_size)
+    return position
+
+
+def rip_m(code: bytearray, enc: Encoding) -> int:
+    """One operand, [rip + disp32]. Returns the position of the displacement, to be filled in by patch_rel32."""
+    return rip(code, enc, enc.digit)
+
+
+def rip_mi(code: bytearray, enc: Encoding, imm: int) -> int:
+    """[rip + disp32] and an immediate. Returns the position of the displacement, to be filled in by patch_rel32."""
+    if -128 <= imm <= 127:
+        enc = enc.short
+    position = rip(code, enc, enc.digit)
+    code += enc.pack(imm)
+    return position
+
+
+def rrr(code: bytearray, enc: VexEncoding, first: int, second: int, third: int) -> None:
+    """Three registers (BMI1, BMI2)."""
+    encoded = enc.triples.get((first & 15) << 8 | (second & 15) << 4 | third & 15)
+    code += enc.triple(first, second, third) if encoded is None else encoded
+
+
+def rorx(code: bytearray, enc: VexEncoding, first: int, second: int, imm: int) -> None:
+    """first = second rotated right by imm (0..255)."""
+    rrr(code, enc, first, second, 0)
+    code.append(imm)
+
+
+def jmp32(code: bytearray) -> int:
+    """jmp; returns the position of its displacement of 4 bytes, to be filled in by patch_rel32."""
+    code += JMP_REL32
+    code += b"\0\0\0\0"
+    return len(code) - 4
+
+
+def jcc32(code: bytearray, condition: int) -> int:
+    """Conditional jump; returns the position of its displacement of 4 bytes, to be filled in by patch_rel32."""
+    code += JCC_REL32[condition]
+    code += b"\0\0\0\0"
+    return len(code) - 4
+
+
+def call32(code: bytearray) -> int:
+    """call; returns the position of its displacement of 4 bytes, to be filled in by patch_rel32."""
+    code += CALL_REL32
+    code += b"\0\0\0\0"
+    return len(code) - 4
+
+
+def jmp8(code: bytearray) -> int:
+    """jmp; returns the position of its displacement of 1 byte, to be filled in by patch_rel8."""
+    code += JMP_REL8
+    code.append(0)
+    return len(code) - 1
+
+
+def jcc8(code: bytearray, condition: int) -> int:
+    """Conditional jump; returns the position of its displacement of 1 byte, to be filled in by patch_rel8."""
+    code += JCC_REL8[condition]
+    code.append(0)
+    return len(code) - 1
+
+
+def patch_rel32(code: bytearray, position: int, target: int) -> None:
+    """Make the displacement at `position` refer to `target` (offsets in `code`, or both in one address space).
+
+    Adds to what is there (see rip), so a place can be patched once only.
+    """
+    _I32.pack_into(code, position, _I32.unpack_from(code, position)[0] + target - position - 4)
+
+
+def patch_rel8(code: bytearray, position: int, target: int) -> None:
+    """The same for a displacement of one byte. Raises ValueError when the target is too far."""
+    displacement = target - position - 1
+    if not -128 <= displacement <= 127:
+        raise ValueError(f"jump over {displacement} bytes does not fit in a byte")
+    code[position] = displacement & 0xFF
+
+
+def nop(code: bytearray, size: int) -> None:
+    """`size` bytes that do nothing, in as few instructions as possible."""
+    while size > 9:
+        code += NOPS[9]
+        size -= 9
+    code += NOPS[size]

@@ -1,0 +1,73 @@
+"""The amd64 backend: implements wasm_ir.backend.Backend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from struct import Struct
+
+from wasm_backend_amd64 import cpu
+from wasm_backend_amd64.disassembler import disassemble
+from wasm_backend_amd64.stubs import build_stubs
+from wasm_backend_amd64.target import Amd64Target
+from wasm_core.errors import CompileError
+from wasm_ir.backend import RELOCATION_FUNCTION_SLOT, CompiledCode, HostSupport, Relocation, StubEnvironment, Stubs
+from wasm_ir.codegen.pipeline import compile_function
+from wasm_ir.ir import Function
+
+_I32 = Struct("<i")
+
+#: Features that generated code cannot do without.
+REQUIRED_FEATURES = frozenset({"sse4_1"})
+#: Features that it makes use of where they are.
+USED_FEATURES = frozenset({"bmi1", "bmi2", "lzcnt", "popcnt"}) | REQUIRED_FEATURES
+
+
+class Amd64Backend:
+    """Compiles for x86-64."""
+
+    name = "amd64"
+
+    def __init__(self, features: Iterable[str] | None = None) -> None:
+        """`features`: names of processor features (see cpu.py) that code may use; by default all of this machine."""
+        available = frozenset(cpu.features() if features is None else features)
+        chosen = available & USED_FEATURES | REQUIRED_FEATURES
+        self.cpu_features = tuple(sorted(chosen))
+        self._target = Amd64Target(chosen)
+
+    @classmethod
+    def host_support(cls) -> HostSupport:
+        """Whether this process can run the code, and why (not)."""
+        support = cpu.host_support()
+        if support.supported:
+            missing = REQUIRED_FEATURES.difference(cpu.features())
+            if missing:
+                return HostSupport(False, f"the processor lacks {', '.join(sorted(missing))}")
+        return support
+
+    def compile(self, function: Function) -> CompiledCode:
+        """Compile one function, which is consumed. Raises CompileError for what the backend does not have.
+
+        The code must be placed at a multiple of 16.
+        """
+        return compile_function(function, self._target)
+
+    def relocate(self, code: bytearray, address: int, relocations: list[Relocation], slots: int) -> None:
+        """Make references to function slots relative to the place of the code.
+
+        Raises CompileError when the slots are further away than 2 GiB.
+        """
+        for relocation in relocations:
+            if relocation.kind != RELOCATION_FUNCTION_SLOT:
+                raise CompileError(f"unknown relocation {relocation.kind}")
+            distance = slots + 8 * relocation.target - (address + relocation.offset + 4)
+            if not -(1 << 31) <= distance < 1 << 31:
+                raise CompileError("function slots are out of reach of the code")
+            _I32.pack_into(code, relocation.offset, distance)
+
+    def stubs(self, environment: StubEnvironment) -> Stubs:
+        """The process's stubs. Raises CompileError when the operating system's signal frames are not known."""
+        return build_stubs(environment)
+
+    def disassemble(self, code: bytes, address: int) -> list[tuple[int, bytes, str]] | None:
+        """Instructions as (address, bytes, text in Intel syntax); None without the disassembler."""
+        return disassemble(code, address)

@@ -1,0 +1,399 @@
+"""Instructions that set flags and use them at once: compare and branch, set, select, or trap.
+
+A `Comparison` sets flags from some operands; a consumer (an MOp made for a comparison and a condition) makes something
+of them. The consumer's own uses come first, then the comparison's; imm is the comparison's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from wasm_backend_amd64 import assembler as asm
+from wasm_backend_amd64 import encodings as e
+from wasm_backend_amd64.encodings import CC_A, CC_AE, CC_B, CC_BE, CC_E, CC_G, CC_GE, CC_L, CC_LE, CC_NE, CC_NP, CC_P
+from wasm_backend_amd64.operands import branch, frame_address, jump, mark_fault, rm_constant, rm_frame, unpack_disp
+from wasm_backend_amd64.registers import SCRATCH
+from wasm_ir import opcodes as op
+from wasm_ir import types
+from wasm_ir.codegen.machinst import MInst, MOp
+
+if TYPE_CHECKING:
+    from wasm_backend_amd64.encodings import Encoding
+    from wasm_ir.codegen.emission import Emitter
+
+# Conditions of ucomis that take two flags, numbered after the hardware's so that cc ^ 1 stays the negation.
+#: Equal and not unordered.
+CC_EQUAL: Final = 16
+#: Not equal or unordered.
+CC_DIFFERENT: Final = 17
+
+#: Condition codes of icmp conditions.
+ICMP_CODES: Final = (CC_E, CC_NE, CC_L, CC_GE, CC_G, CC_LE, CC_B, CC_AE, CC_A, CC_BE)
+#: The same for operands that are known to be less than 2^31.
+UNSIGNED_CODES: Final = (CC_E, CC_NE, CC_B, CC_AE, CC_A, CC_BE, CC_B, CC_AE, CC_A, CC_BE)
+#: fcmp condition -> (whether the operands are swapped, condition code). ucomis sets CF when unordered, so that only
+#: "above" conditions are false then.
+FCMP_CODES: Final = (
+    (False, CC_EQUAL),
+    (False, CC_DIFFERENT),
+    (True, CC_A),
+    (False, CC_A),
+    (True, CC_AE),
+    (False, CC_AE),
+)
+
+
+class Comparison:
+    """Sets flags from the uses of an instruction that start at `at`."""
+
+    __slots__ = ("encoding", "name", "number", "spilled")
+
+    def __init__(self, name: str, number: int, encoding: Encoding, spilled: int = -1) -> None:
+        self.name = name
+        #: For the keys of the consumer tables.
+        self.number = number
+        self.encoding = encoding
+        #: Which of its operands may be spilled.
+        self.spilled = spilled
+
+    def emit(self, emitter: Emitter, inst: MInst, at: int, wasm_offset: int) -> None:
+        raise NotImplementedError
+
+
+class Registers(Comparison):
+    """Two registers, the second perhaps spilled."""
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst, at: int, wasm_offset: int) -> None:
+        first = inst.uses[at]
+        second = inst.uses[at + 1]
+        if second >= 0:
+            asm.rr(emitter.code, self.encoding, first, second)
+        else:
+            rm_frame(emitter, self.encoding, first, second)
+
+
+class Immediate(Comparison):
+    """A register, perhaps spilled, and an immediate."""
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst, at: int, wasm_offset: int) -> None:
+        first = inst.uses[at]
+        if first >= 0:
+            asm.ri(emitter.code, self.encoding, first, inst.imm)
+        else:
+            base, disp = frame_address(emitter, first)
+            asm.mi(emitter.code, self.encoding, base, -1, 0, disp, inst.imm)
+
+
+class Zero(Comparison):
+    """A register and zero: test where it is a register, cmp where it is spilled."""
+
+    __slots__ = ("compare",)
+
+    def __init__(self, name: str, number: int, test: Encoding, compare: Encoding) -> None:
+        super().__init__(name, number, test, 0)
+        self.compare = compare
+
+    def emit(self, emitter: Emitter, inst: MInst, at: int, wasm_offset: int) -> None:
+        first = inst.uses[at]
+        if first >= 0:
+            asm.rr(emitter.code, self.encoding, first, first)
+        else:
+            base, disp = frame_address(emitter, first)
+            asm.mi(emitter.code, self.compare, base, -1, 0, disp, 0)
+
+
+class WithMemory(Comparison):
+    """A register and memory; the encoding says in which order."""
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst, at: int, wasm_offset: int) -> None:
+        if wasm_offset:
+            mark_fault(emitter, wasm_offset)
+        uses = inst.uses
+        index = uses[at + 2] if len(uses) > at + 2 else -1
+        asm.rm(emitter.code, self.encoding, uses[at], uses[at + 1], index, inst.imm & 3, inst.imm >> 2)
+
+
+class MemoryImmediate(Comparison):
+    """Memory and an immediate."""
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst, at: int, wasm_offset: int) -> None:
+        if wasm_offset:
+            mark_fault(emitter, wasm_offset)
+        uses = inst.uses
+        index = uses[at + 1] if len(uses) > at + 1 else -1
+        imm = inst.imm
+        asm.mi(emitter.code, self.encoding, uses[at], index, imm & 3, unpack_disp(imm), imm >> 34)
+
+
+class WithConstant(Comparison):
+    """An SSE register and a constant of the pool."""
+
+    __slots__ = ("size",)
+
+    def __init__(self, name: str, number: int, encoding: Encoding, size: int) -> None:
+        super().__init__(name, number, encoding)
+        self.size = size
+
+    def emit(self, emitter: Emitter, inst: MInst, at: int, wasm_offset: int) -> None:
+        rm_constant(emitter, self.encoding, inst.uses[at], inst.imm, self.size)
+
+
+_I32, _I64, _F32, _F64 = types.I32, types.I64, types.F32, types.F64
+
+COMPARE: Final = {
+    _I32: Registers("cmp.i32", 0, e.CMP_RR32, 1),
+    _I64: Registers("cmp.i64", 1, e.CMP_RR64, 1),
+    _F32: Registers("ucomiss", 2, e.UCOMISS_RR, 1),
+    _F64: Registers("ucomisd", 3, e.UCOMISD_RR, 1),
+}
+COMPARE_IMM: Final = {
+    _I32: Immediate("cmp.i32.ri", 4, e.CMP_RI32, 0),
+    _I64: Immediate("cmp.i64.ri", 5, e.CMP_RI64, 0),
+}
+#: register, memory
+COMPARE_LOAD: Final = {
+    _I32: WithMemory("cmp.i32.rm", 6, e.CMP_RM32),
+    _I64: WithMemory("cmp.i64.rm", 7, e.CMP_RM64),
+    _F32: WithMemory("ucomiss.rm", 8, e.UCOMISS_RM),
+    _F64: WithMemory("ucomisd.rm", 9, e.UCOMISD_RM),
+}
+#: memory, register (which is the first use all the same)
+COMPARE_LOADED: Final = {
+    _I32: WithMemory("cmp.i32.mr", 10, e.CMP_MR32),
+    _I64: WithMemory("cmp.i64.mr", 11, e.CMP_MR64),
+}
+COMPARE_LOADED_IMM: Final = {
+    _I32: MemoryImmediate("cmp.i32.mi", 12, e.CMP_MI32),
+    _I64: MemoryImmediate("cmp.i64.mi", 13, e.CMP_MI64),
+}
+COMPARE_LOADED_BYTE: Final = MemoryImmediate("cmp.i8.mi", 14, e.CMP_MI8)
+TEST_ZERO: Final = {
+    _I32: Zero("test.i32", 15, e.TEST_RR32, e.CMP_MI32),
+    _I64: Zero("test.i64", 16, e.TEST_RR64, e.CMP_MI64),
+}
+TEST: Final = {
+    _I32: Registers("test.i32.rr", 17, e.TEST_RR32, 1),
+    _I64: Registers("test.i64.rr", 18, e.TEST_RR64, 1),
+}
+TEST_IMM: Final = {
+    _I32: Immediate("test.i32.ri", 19, e.TEST_RI32, 0),
+    _I64: Immediate("test.i64.ri", 20, e.TEST_RI64, 0),
+}
+TEST_LOADED_IMM: Final = {
+    _I32: MemoryImmediate("test.i32.mi", 21, e.TEST_MI32),
+    _I64: MemoryImmediate("test.i64.mi", 22, e.TEST_MI64),
+}
+TEST_LOADED_BYTE: Final = MemoryImmediate("test.i8.mi", 23, e.TEST_MI8)
+COMPARE_CONSTANT: Final = {
+    _F32: WithConstant("ucomiss.rc", 24, e.UCOMISS_RM, 4),
+    _F64: WithConstant("ucomisd.rc", 25, e.UCOMISD_RM, 8),
+}
+
+
+class Brif(MOp):
+    """Terminator: to edge 0 when the condition holds, else to edge 1."""
+
+    __slots__ = ("code", "comparison")
+
+    def __init__(self, comparison: Comparison, code: int) -> None:
+        super().__init__(f"brif.{comparison.name}", self._emit, stack_use=comparison.spilled)
+        self.comparison = comparison
+        self.code = code
+
+    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+        self.comparison.emit(emitter, inst, 0, inst.offset)
+        first, second = emitter.block.edges
+        taken = first.block
+        other = second.block
+        code = self.code
+        if taken is emitter.next_block:
+            taken, other = other, taken
+            code ^= 1
+        if code < CC_EQUAL:
+            branch(emitter, code, taken.label)
+            if other is not emitter.next_block:
+                jump(emitter, other.label)
+        elif code == CC_DIFFERENT:
+            branch(emitter, CC_NE, taken.label)
+            branch(emitter, CC_P, taken.label)
+            if other is not emitter.next_block:
+                jump(emitter, other.label)
+        else:
+            branch(emitter, CC_NE, other.label)
+            if other is emitter.next_block:
+                branch(emitter, CC_NP, taken.label)
+            else:
+                branch(emitter, CC_P, other.label)
+                jump(emitter, taken.label)
+
+
+class Set(MOp):
+    """d = 1 when the condition holds, else 0."""
+
+    __slots__ = ("code", "comparison")
+
+    def __init__(self, comparison: Comparison, code: int) -> None:
+        super().__init__(f"set.{comparison.name}", self._emit, stack_use=comparison.spilled)
+        self.comparison = comparison
+        self.code = code
+
+    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+        destination = inst.defs[0]
+        condition = self.code
+        code = emitter.code
+        clear = destination not in inst.uses
+        if clear:
+            asm.rr(code, e.XOR_RR32, destination, destination)
+        self.comparison.emit(emitter, inst, 0, inst.offset)
+        if condition < CC_EQUAL:
+            asm.r(code, e.SET_R8[condition], destination)
+        elif condition == CC_EQUAL:
+            asm.r(code, e.SET_R8[CC_NP], SCRATCH)
+            asm.r(code, e.SET_R8[CC_E], destination)
+            asm.rr(code, e.AND_RR8, destination, SCRATCH)
+        else:
+            asm.r(code, e.SET_R8[CC_P], SCRATCH)
+            asm.r(code, e.SET_R8[CC_NE], destination)
+            asm.rr(code, e.OR_RR8, destination, SCRATCH)
+        if not clear:
+            asm.rr(code, e.MOVZX8_RR32, destination, destination)
+
+
+class Select(MOp):
+    """d = uses[1] when the condition holds, else uses[0]; not for CC_EQUAL (swap the operands instead)."""
+
+    __slots__ = ("code", "comparison", "moves", "wide")
+
+    def __init__(self, comparison: Comparison, code: int, value_type: int) -> None:
+        super().__init__(f"select.{comparison.name}", self._emit, tied=True, stack_use=1)
+        self.comparison = comparison
+        self.code = code
+        self.wide = value_type == types.I64
+        self.moves = e.CMOV_RR64 if self.wide else e.CMOV_RR32
+
+    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+        destination = inst.defs[0]
+        code = emitter.code
+        if destination != inst.uses[0]:
+            asm.rr(code, e.MOV_RR64 if self.wide else e.MOV_RR32, destination, inst.uses[0])
+        self.comparison.emit(emitter, inst, 2, inst.offset)
+        if self.code == CC_DIFFERENT:
+            self._move(emitter, CC_NE, destination, inst.uses[1])
+            self._move(emitter, CC_P, destination, inst.uses[1])
+        else:
+            self._move(emitter, self.code, destination, inst.uses[1])
+
+    def _move(self, emitter: Emitter, condition: int, destination: int, source: int) -> None:
+        if source >= 0:
+            asm.rr(emitter.code, self.moves[condition], destination, source)
+        else:
+            rm_frame(emitter, self.moves[condition], destination, source)
+
+
+class SelectFloat(MOp):
+    """The same for SSE registers, by a branch."""
+
+    __slots__ = ("code", "comparison", "load")
+
+    def __init__(self, comparison: Comparison, code: int, value_type: int) -> None:
+        super().__init__(f"select.{comparison.name}", self._emit, tied=True, stack_use=1)
+        self.comparison = comparison
+        self.code = code
+        self.load = e.MOVSS_RM if value_type == types.F32 else e.MOVSD_RM
+
+    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+        destination = inst.defs[0]
+        source = inst.uses[1]
+        code = emitter.code
+        if destination != inst.uses[0]:
+            asm.rr(code, e.MOVAPS_RR, destination, inst.uses[0])
+        self.comparison.emit(emitter, inst, 2, inst.offset)
+        parity = -1
+        if self.code == CC_DIFFERENT:
+            parity = asm.jcc8(code, CC_P)
+            over = asm.jcc8(code, CC_E)
+            asm.patch_rel8(code, parity, len(code))
+        else:
+            over = asm.jcc8(code, self.code ^ 1)
+        if source >= 0:
+            asm.rr(code, e.MOVAPS_RR, destination, source)
+        else:
+            rm_frame(emitter, self.load, destination, source)
+        asm.patch_rel8(code, over, len(code))
+
+
+class TrapIf(MOp):
+    """Leave with the trap code when the condition holds. `offset` is the trap's: the comparison must not fault."""
+
+    __slots__ = ("code", "comparison", "trap_code")
+
+    def __init__(self, comparison: Comparison, code: int, trap_code: int) -> None:
+        super().__init__(f"trap_if.{comparison.name}", self._emit, stack_use=comparison.spilled)
+        self.comparison = comparison
+        self.code = code
+        self.trap_code = trap_code
+
+    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+        self.comparison.emit(emitter, inst, 0, 0)
+        label = emitter.trap_label(self.trap_code, inst.offset)
+        if self.code < CC_EQUAL:
+            branch(emitter, self.code, label)
+        elif self.code == CC_DIFFERENT:
+            branch(emitter, CC_NE, label)
+            branch(emitter, CC_P, label)
+        else:
+            over = asm.jcc8(emitter.code, CC_P)
+            branch(emitter, CC_E, label)
+            asm.patch_rel8(emitter.code, over, len(emitter.code))
+
+
+# Consumers are made when they are first needed: there would be some thousand.
+_brif: dict[int, Brif] = {}
+_set: dict[int, Set] = {}
+_select: dict[int, MOp] = {}
+_trap_if: dict[int, TrapIf] = {}
+
+
+def brif_op(comparison: Comparison, code: int) -> Brif:
+    key = comparison.number << 5 | code
+    found = _brif.get(key)
+    if found is None:
+        found = _brif[key] = Brif(comparison, code)
+    return found
+
+
+def set_op(comparison: Comparison, code: int) -> Set:
+    key = comparison.number << 5 | code
+    found = _set.get(key)
+    if found is None:
+        found = _set[key] = Set(comparison, code)
+    return found
+
+
+def select_op(comparison: Comparison, code: int, value_type: int) -> MOp:
+    key = (value_type << 8 | comparison.number) << 5 | code
+    found = _select.get(key)
+    if found is None:
+        form = Select if types.CLASS[value_type] == types.INT_CLASS else SelectFloat
+        found = _select[key] = form(comparison, code, value_type)
+    return found
+
+
+def trap_if_op(comparison: Comparison, code: int, trap_code: int) -> TrapIf:
+    key = (trap_code << 8 | comparison.number) << 5 | code
+    found = _trap_if.get(key)
+    if found is None:
+        found = _trap_if[key] = TrapIf(comparison, code, trap_code)
+    return found
+
+
+#: Integer conditions that say something about a number compared with zero by `test` (CF and OF are clear).
+SIGN_CONDITIONS: Final = (op.EQ, op.NE, op.LT_S, op.GE_S, op.GT_S, op.LE_S)

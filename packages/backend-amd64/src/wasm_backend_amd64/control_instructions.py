@@ -1,0 +1,227 @@
+"""Instructions that change where execution goes: jumps, tables, entry, return, calls, traps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from wasm_backend_amd64 import assembler as asm
+from wasm_backend_amd64 import encodings as e
+from wasm_backend_amd64.encodings import CC_AE, CC_NE
+from wasm_backend_amd64.operands import REL32, branch, jump
+from wasm_backend_amd64.registers import (
+    CALLEE_REGISTER,
+    CONTEXT_REGISTER,
+    MEMORY_REGISTER,
+    R10,
+    R12,
+    RAX,
+    RBP,
+    RBX,
+    RSP,
+    SCRATCH,
+)
+from wasm_ir.backend import RELOCATION_FUNCTION_SLOT
+from wasm_ir.codegen.machinst import MInst, MOp
+from wasm_ir.ir import ABI_C
+from wasm_ir.vmcontext import CONTEXT, FUNCREF, STORE
+
+if TYPE_CHECKING:
+    from wasm_ir.codegen.emission import Emitter
+
+# Bits of MFunction.flags.
+MAKES_CALLS: Final = 1
+CALLS_REFERENCES: Final = 2
+ENTERS: Final = 4
+
+#: Registers that a C function which executes `enter` saves whatever the allocator did.
+ENTER_SAVED: Final = (RBX, R12, 13, 14, 15)
+
+_rm = asm.rm
+
+
+def call_tail(emitter: Emitter, trap_code: int) -> None:
+    """Call the code that leaves with `trap_code`; the return address tells which site it was."""
+    label = emitter.trap_tails.get(trap_code)
+    if label is None:
+        label = emitter.trap_tails[trap_code] = emitter.buffer.new_label()
+    emitter.buffer.fixups.append((asm.call32(emitter.code), label, REL32))
+
+
+def emit_trap_tails(emitter: Emitter) -> None:
+    """The code behind the trap sites: trap code to r11, and to the trap exit."""
+    code = emitter.code
+    for trap_code, label in emitter.trap_tails.items():
+        emitter.buffer.bind(label)
+        asm.ri(code, e.MOV_RI32, SCRATCH, trap_code)
+        asm.m(code, e.JMP_M, CONTEXT_REGISTER, -1, 0, CONTEXT["trap_exit"])
+
+
+def saved_words(emitter: Emitter) -> list[tuple[int, int]]:
+    """Registers that the prologue saves, and their offsets from the frame pointer, to which they are near."""
+    frame = emitter.frame
+    saved = list(frame.saved_registers)
+    if emitter.machine.flags & ENTERS and emitter.function.abi == ABI_C:
+        saved.extend(register for register in ENTER_SAVED if register not in frame.saved_registers)
+    first = frame.saved_offset - frame.size
+    return [(register, first + 8 * i) for i, register in enumerate(saved)]
+
+
+def context_word(emitter: Emitter) -> int:
+    """Offset from the frame pointer of the word in which a function that calls references keeps its VMContext."""
+    frame = emitter.frame
+    return frame.saved_offset - frame.size + 8 * len(frame.saved_registers)
+
+
+def _entry(emitter: Emitter, inst: MInst) -> None:
+    """Zero-extend parameters whose registers are in the mask imm."""
+    mask = inst.imm
+    register = 0
+    while mask:
+        if mask & 1:
+            asm.rr(emitter.code, e.MOV_RR32, register, register)
+        mask >>= 1
+        register += 1
+
+
+def _jump(emitter: Emitter, inst: MInst) -> None:
+    target = emitter.block.edges[0].block
+    if target is not emitter.next_block:
+        jump(emitter, target.label)
+
+
+def _br_table(emitter: Emitter, inst: MInst) -> None:
+    """To edge uses[0], the last one when it is out of range. defs[0] is a temporary."""
+    code = emitter.code
+    edges = emitter.block.edges
+    index = inst.uses[0]
+    offset = inst.defs[0]
+    default = edges[-1].block.label
+    asm.ri(code, e.CMP_RI32, index, len(edges) - 1)
+    branch(emitter, CC_AE, default)
+    table = emitter.jump_table([edge.block.label for edge in edges[:-1]])
+    emitter.buffer.fixups.append((asm.rip(code, e.LEA_RM64, SCRATCH), table, REL32))
+    _rm(code, e.MOVSXD_RM64, offset, SCRATCH, index, 2, 0)
+    asm.rr(code, e.ADD_RR64, SCRATCH, offset)
+    asm.r(code, e.JMP_R, SCRATCH)
+
+
+def _return(emitter: Emitter, inst: MInst) -> None:
+    code = emitter.code
+    for register, offset in saved_words(emitter):
+        _rm(code, e.MOV_RM64, register, RBP, -1, 0, offset)
+    if emitter.frame.size:
+        code.append(0xC9)  # leave
+    else:
+        asm.r(code, e.POP_R, RBP)
+    code += e.RET
+
+
+def _trap(emitter: Emitter, inst: MInst) -> None:
+    call_tail(emitter, inst.imm)
+    emitter.buffer.mark(len(emitter.code), inst.offset)
+
+
+def _unwind(emitter: Emitter, inst: MInst) -> None:
+    """To the innermost `enter`; the status is in r10 already."""
+    code = emitter.code
+    _rm(code, e.MOV_RM64, SCRATCH, CONTEXT_REGISTER, -1, 0, CONTEXT["store"])
+    asm.rip(code, e.LEA_RM64, RAX)  # displacement zero: the address of what follows
+    emitter.buffer.mark(len(code), inst.offset)
+    _rm(code, e.MOV_MR64, RAX, SCRATCH, -1, 0, STORE["trap_pc"])
+    _rm(code, e.MOV_MR64, RBP, SCRATCH, -1, 0, STORE["trap_fp"])
+    _rm(code, e.MOV_RM64, RBP, SCRATCH, -1, 0, STORE["entry_fp"])
+    asm.m(code, e.JMP_M, SCRATCH, -1, 0, STORE["entry_resume"])
+
+
+def _call(emitter: Emitter, inst: MInst) -> None:
+    """Through the slot of function imm."""
+    code = emitter.code
+    buffer = emitter.buffer
+    position = asm.rip_m(code, e.CALL_M)
+    del code[position:]
+    buffer.relocate(RELOCATION_FUNCTION_SLOT, inst.imm)
+    code += b"\0\0\0\0"
+    buffer.mark(len(code), inst.offset)
+
+
+def _call_ref(emitter: Emitter, inst: MInst) -> None:
+    """Through the funcref in r10. The callee pins its own VMContext and memory."""
+    code = emitter.code
+    asm.m(code, e.CALL_M, CALLEE_REGISTER, -1, 0, FUNCREF["code"])
+    emitter.buffer.mark(len(code), inst.offset)
+    _rm(code, e.MOV_RM64, CONTEXT_REGISTER, RBP, -1, 0, context_word(emitter))
+    _rm(code, e.MOV_RM64, MEMORY_REGISTER, CONTEXT_REGISTER, -1, 0, CONTEXT["memory_base"])
+
+
+def _call_native(emitter: Emitter, inst: MInst) -> None:
+    """The C function in rax, on the C stack. imm: its result is an i32, of which C leaves the upper half undefined."""
+    code = emitter.code
+    if emitter.function.abi == ABI_C:
+        asm.r(code, e.CALL_R, RAX)
+    else:
+        _rm(code, e.MOV_RM64, SCRATCH, CONTEXT_REGISTER, -1, 0, CONTEXT["store"])
+        _rm(code, e.MOV_MR64, RSP, SCRATCH, -1, 0, STORE["wasm_sp"])
+        _rm(code, e.MOV_RM64, RSP, SCRATCH, -1, 0, STORE["c_sp"])
+        asm.r(code, e.CALL_R, RAX)
+        emitter.buffer.mark(len(code), inst.offset)
+        _rm(code, e.LEA_RM64, RSP, RBP, -1, 0, -emitter.frame.size)
+    if inst.imm:
+        asm.rr(code, e.MOV_RR32, RAX, RAX)
+
+
+def _copy_words(emitter: Emitter, count: int, to: int, from_: int, from_disp: int, to_disp: int) -> None:
+    """Copy stack words, by a loop when there are many. Uses rbx and r12."""
+    code = emitter.code
+    if count <= 8:
+        for i in range(count):
+            _rm(code, e.MOV_RM64, R12, from_, -1, 0, from_disp + 8 * i)
+            _rm(code, e.MOV_MR64, R12, to, -1, 0, to_disp + 8 * i)
+        return
+    asm.ri(code, e.MOV_RI32, RBX, count)
+    start = len(code)
+    _rm(code, e.MOV_RM64, R12, from_, RBX, 3, from_disp - 8)
+    _rm(code, e.MOV_MR64, R12, to, RBX, 3, to_disp - 8)
+    asm.r(code, e.DEC_R32, RBX)
+    asm.patch_rel8(code, asm.jcc8(code, CC_NE), start)
+
+
+def _enter(emitter: Emitter, inst: MInst) -> None:
+    """Run a WebAssembly function on the store's stack.
+
+    rax: StoreContext, r10: funcref, r15: VMContext, arguments as usual.
+    imm: stack words of arguments << 16 | stack words of results.
+    """
+    code = emitter.code
+    buffer = emitter.buffer
+    frame_size = emitter.frame.size
+    argument_words = inst.imm >> 16
+    result_words = inst.imm & 0xFFFF
+    resume = buffer.new_label()
+    _rm(code, e.MOV_MR64, RBP, RAX, -1, 0, STORE["entry_fp"])
+    buffer.fixups.append((asm.rip(code, e.LEA_RM64, SCRATCH), resume, REL32))
+    _rm(code, e.MOV_MR64, SCRATCH, RAX, -1, 0, STORE["entry_resume"])
+    _rm(code, e.MOV_MR64, RSP, RAX, -1, 0, STORE["c_sp"])
+    words = max(argument_words, result_words)
+    _rm(code, e.MOV_RM64, RSP, RAX, -1, 0, STORE["wasm_sp"])
+    if words:
+        _rm(code, e.LEA_RM64, RSP, RSP, -1, 0, -8 * words)
+    asm.ri(code, e.AND_RI64, RSP, -16)
+    _copy_words(emitter, argument_words, RSP, RBP, -frame_size, 0)
+    asm.m(code, e.CALL_M, CALLEE_REGISTER, -1, 0, FUNCREF["code"])
+    buffer.mark(len(code), inst.offset)
+    _copy_words(emitter, result_words, RBP, RSP, 0, -frame_size)
+    asm.rr(code, e.XOR_RR32, R10, R10)
+    buffer.bind(resume)
+    _rm(code, e.LEA_RM64, RSP, RBP, -1, 0, -frame_size)
+
+
+ENTRY: Final = MOp("entry", _entry)
+JUMP: Final = MOp("jump", _jump, is_jump=True)
+BR_TABLE: Final = MOp("br_table", _br_table, temps=1)
+RETURN: Final = MOp("return", _return)
+TRAP: Final = MOp("trap", _trap)
+UNWIND: Final = MOp("unwind", _unwind)
+CALL: Final = MOp("call", _call)
+CALL_REF: Final = MOp("call_ref", _call_ref)
+CALL_NATIVE: Final = MOp("call_native", _call_native)
+ENTER: Final = MOp("enter", _enter)

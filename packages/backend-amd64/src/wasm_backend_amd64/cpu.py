@@ -1,0 +1,162 @@
+"""Which processor this is, and which optional instructions it has (SDM volume 2, CPUID; volume 1, 14.3 for AVX)."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import mmap
+import platform
+import sys
+from collections.abc import Callable
+
+import attrs
+
+from wasm_backend_amd64 import encodings as enc
+from wasm_backend_amd64.assembler import R8, RAX, RBX, RCX, RDI, RDX, RSI, r, rm, rr
+from wasm_ir.backend import HostSupport
+
+#: (leaf, subleaf) -> eax, ebx, ecx, edx.
+Cpuid = Callable[[int, int], tuple[int, int, int, int]]
+
+#: What platform.machine() calls this architecture.
+_MACHINES = frozenset({"x86_64", "amd64", "x64"})
+
+_EXTENDED = 0x8000_0000
+_EBX, _ECX = 1, 2
+
+
+@attrs.frozen
+class _Feature:
+    """Where CPUID says that a feature is there, and how /proc/cpuinfo calls it."""
+
+    name: str
+    leaf: int
+    register: int
+    bit: int
+    cpuinfo_name: str
+    #: The operating system must save the upper halves of the vector registers, too.
+    needs_avx_state: bool = False
+
+
+_FEATURES = (
+    _Feature("sse4_1", 1, _ECX, 19, "sse4_1"),
+    _Feature("popcnt", 1, _ECX, 23, "popcnt"),
+    _Feature("lzcnt", _EXTENDED + 1, _ECX, 5, "abm"),
+    _Feature("bmi1", 7, _EBX, 3, "bmi1"),
+    _Feature("bmi2", 7, _EBX, 8, "bmi2"),
+    _Feature("avx", 1, _ECX, 28, "avx", needs_avx_state=True),
+    _Feature("avx2", 7, _EBX, 5, "avx2", needs_avx_state=True),
+    _Feature("fma", 1, _ECX, 12, "fma", needs_avx_state=True),
+)
+_OSXSAVE = 1 << 27  # leaf 1, ecx: xgetbv may be used
+_XCR0_SSE_AND_AVX = 0b110
+
+#: Every name that `features` can report, sorted.
+FEATURE_NAMES = tuple(sorted(feature.name for feature in _FEATURES))
+
+
+def _functions() -> tuple[bytes, int]:
+    """Code of two functions with the System V convention, and the offset of the second.
+
+    cpuid(leaf, subleaf, address of four 32-bit words for the result), xgetbv() -> low half of XCR0.
+    """
+    code = bytearray()
+    r(code, enc.PUSH_R, RBX)
+    rr(code, enc.MOV_RR64, R8, RDX)
+    rr(code, enc.MOV_RR32, RAX, RDI)
+    rr(code, enc.MOV_RR32, RCX, RSI)
+    code += enc.CPUID
+    for number, register in enumerate((RAX, RBX, RCX, RDX)):
+        rm(code, enc.MOV_MR32, register, R8, -1, 0, 4 * number)
+    r(code, enc.POP_R, RBX)
+    code += enc.RET
+    xgetbv = len(code)
+    rr(code, enc.XOR_RR32, RCX, RCX)
+    code += enc.XGETBV
+    code += enc.RET
+    return bytes(code), xgetbv
+
+
+def decode_features(cpuid: Cpuid, xgetbv: Callable[[], int]) -> tuple[str, ...]:
+    """Names of the features that a processor reports, sorted.
+
+    `cpuid` returns a leaf's registers, `xgetbv` the low half of XCR0; leaves and registers that the processor does not
+    have are not asked for.
+    """
+    highest = {0: cpuid(0, 0)[0], _EXTENDED: cpuid(_EXTENDED, 0)[0]}
+    found = []
+    avx_state = bool(cpuid(1, 0)[_ECX] & _OSXSAVE) and xgetbv() & _XCR0_SSE_AND_AVX == _XCR0_SSE_AND_AVX
+    for feature in _FEATURES:
+        if feature.leaf > highest[feature.leaf & _EXTENDED] or (feature.needs_avx_state and not avx_state):
+            continue
+        if cpuid(feature.leaf, 0)[feature.register] >> feature.bit & 1:
+            found.append(feature.name)
+    return tuple(sorted(found))
+
+
+def features_by_cpuid() -> tuple[str, ...]:
+    """Ask the processor. Raises OSError where code cannot be made executable.
+
+    The page is never writable and executable at the same time.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    code, xgetbv_offset = _functions()
+    size = mmap.PAGESIZE
+    with mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as page:
+        page.write(code)
+        anchor = ctypes.c_char.from_buffer(page)
+        address = ctypes.addressof(anchor)
+        if libc.mprotect(address, size, mmap.PROT_READ | mmap.PROT_EXEC) != 0:
+            error = ctypes.get_errno()
+            del anchor
+            raise OSError(error, "mprotect refuses executable memory")
+        registers = (ctypes.c_uint32 * 4)()
+        call = ctypes.CFUNCTYPE(None, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_void_p)(address)
+
+        def cpuid(leaf: int, subleaf: int) -> tuple[int, int, int, int]:
+            call(leaf, subleaf, ctypes.addressof(registers))
+            return registers[0], registers[1], registers[2], registers[3]
+
+        xgetbv: Callable[[], int] = ctypes.CFUNCTYPE(ctypes.c_uint32)(address + xgetbv_offset)
+        try:
+            return decode_features(cpuid, xgetbv)
+        finally:
+            del anchor
+
+
+def features_by_cpuinfo(text: str) -> tuple[str, ...]:
+    """The same from the text of Linux's /proc/cpuinfo, which lists what the kernel enabled."""
+    for line in text.splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == "flags":
+            flags = set(value.split())
+            return tuple(sorted(feature.name for feature in _FEATURES if feature.cpuinfo_name in flags))
+    return ()
+
+
+@functools.cache
+def features() -> tuple[str, ...]:
+    """Optional features of this processor among FEATURE_NAMES, sorted; empty on other architectures."""
+    if platform.machine().lower() not in _MACHINES or sys.platform == "win32":
+        return ()
+    try:
+        return features_by_cpuid()
+    except (OSError, AttributeError):
+        try:
+            with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+                return features_by_cpuinfo(file.read())
+        except OSError:
+            return ()
+
+
+def host_support() -> HostSupport:
+    """Whether code of this backend runs in this process."""
+    machine = platform.machine()
+    if machine.lower() not in _MACHINES:
+        return HostSupport(False, f"this backend makes code for x86-64, the processor here is {machine or 'unknown'}")
+    if ctypes.sizeof(ctypes.c_void_p) != 8:
+        return HostSupport(False, "Python is a 32-bit program here; x86-64 code needs a 64-bit one")
+    if not sys.platform.startswith("linux"):
+        return HostSupport(False, f"signal frames of {sys.platform} are not known to this backend, only those of Linux")
+    return HostSupport(True, f"x86-64 with {', '.join(features()) or 'no optional features'}")

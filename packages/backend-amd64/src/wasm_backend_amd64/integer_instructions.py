@@ -1,0 +1,170 @@
+"""Integer instructions that take more than one encoding: division, shifts by cl, bit counts of old processors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from wasm_backend_amd64 import assembler as asm
+from wasm_backend_amd64 import encodings as e
+from wasm_backend_amd64.encodings import CC_E, CC_NE, CC_O, Encoding
+from wasm_backend_amd64.forms import load_integer
+from wasm_backend_amd64.operands import branch
+from wasm_backend_amd64.registers import RAX, RDX, SCRATCH
+from wasm_core.errors import TrapCode
+from wasm_ir import opcodes as op
+from wasm_ir import types
+from wasm_ir.codegen.machinst import MInst, MOp
+
+if TYPE_CHECKING:
+    from wasm_ir.codegen.emission import Emitter
+
+_I32, _I64 = types.I32, types.I64
+_rr = asm.rr
+
+# What a division must check (MInst.imm); divisors that are constants need less.
+CHECK_ZERO: Final = 1
+CHECK_MINUS_ONE: Final = 2
+
+
+class Divide(MOp):
+    """rax, rdx = quotient and remainder of rax by uses[0] (which is in neither)."""
+
+    __slots__ = ("operation", "value_type")
+
+    def __init__(self, operation: int, value_type: int) -> None:
+        super().__init__(f"{op.NAMES[operation]}.{types.NAMES[value_type]}", self._emit, late=True)
+        self.operation = operation
+        self.value_type = value_type
+
+    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+        divisor = inst.uses[0]
+        code = emitter.code
+        wide = self.value_type == _I64
+        if inst.imm & CHECK_ZERO:
+            _rr(code, e.TEST_RR64 if wide else e.TEST_RR32, divisor, divisor)
+            branch(emitter, CC_E, emitter.trap_label(TrapCode.INTEGER_DIVIDE_BY_ZERO, inst.offset))
+        if self.operation == op.DIV_U or self.operation == op.REM_U:
+            _rr(code, e.XOR_RR32, RDX, RDX)
+            asm.r(code, e.DIV_R64 if wide else e.DIV_R32, divisor)
+            return
+        done = -1
+        if inst.imm & CHECK_MINUS_ONE:
+            asm.ri(code, e.CMP_RI64 if wide else e.CMP_RI32, divisor, -1)
+            usual = asm.jcc8(code, CC_NE)
+            if self.operation == op.REM_S:
+                _rr(code, e.XOR_RR32, RDX, RDX)
+                done = asm.jmp8(code)
+            else:
+                # Subtracting one overflows for the smallest number alone.
+                asm.ri(code, e.CMP_RI64 if wide else e.CMP_RI32, RAX, 1)
+                branch(emitter, CC_O, emitter.trap_label(TrapCode.INTEGER_OVERFLOW, inst.offset))
+            asm.patch_rel8(code, usual, len(code))
+        code += e.CQO if wide else e.CDQ
+        asm.r(code, e.IDIV_R64 if wide else e.IDIV_R32, divisor)
+        if done >= 0:
+            asm.patch_rel8(code, done, len(code))
+
+
+class ShiftByCl(MOp):
+    """rax = rax shifted or rotated by cl."""
+
+    __slots__ = ("encoding",)
+
+    def __init__(self, name: str, encoding: Encoding) -> None:
+        super().__init__(name, self._emit)
+        self.encoding = encoding
+
+    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+        asm.r(emitter.code, self.encoding, RAX)
+
+
+class ScanBits(MOp):
+    """clz and ctz by bsr and bsf, which leave their destination alone when the source is zero."""
+
+    __slots__ = ("bits", "encoding", "forward")
+
+    def __init__(self, name: str, encoding: Encoding, forward: bool, bits: int) -> None:
+        super().__init__(name, self._emit)
+        self.encoding = encoding
+        self.forward = forward
+        self.bits = bits
+
+    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+        destination = inst.defs[0]
+        code = emitter.code
+        _rr(code, self.encoding, destination, inst.uses[0])
+        found = asm.jcc8(code, CC_NE)
+        asm.ri(code, e.MOV_RI32, destination, self.bits if self.forward else 2 * self.bits - 1)
+        asm.patch_rel8(code, found, len(code))
+        if not self.forward:
+            asm.ri(code, e.XOR_RI32, destination, self.bits - 1)
+
+
+class PopulationCount(MOp):
+    """popcnt without the instruction (Hacker's Delight, section 5-1). defs[1] is a temporary."""
+
+    __slots__ = ("wide",)
+
+    def __init__(self, name: str, wide: bool) -> None:
+        super().__init__(name, self._emit, tied=True, temps=1)
+        self.wide = wide
+
+    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+        destination, temp = inst.defs
+        code = emitter.code
+        wide = self.wide
+        bits = (1 << 64 if wide else 1 << 32) - 1
+        move = e.MOV_RR64 if wide else e.MOV_RR32
+        shift = e.SHR_RI64 if wide else e.SHR_RI32
+        and_ = e.AND_RR64 if wide else e.AND_RR32
+        add = e.ADD_RR64 if wide else e.ADD_RR32
+        if destination != inst.uses[0]:
+            _rr(code, move, destination, inst.uses[0])
+        # Pairs: x - (x >> 1 & 0x55..)
+        _rr(code, move, temp, destination)
+        asm.ri(code, shift, temp, 1)
+        load_integer(emitter, SCRATCH, 0x5555_5555_5555_5555 & bits)
+        _rr(code, and_, temp, SCRATCH)
+        _rr(code, e.SUB_RR64 if wide else e.SUB_RR32, destination, temp)
+        # Nibbles: (x & 0x33..) + (x >> 2 & 0x33..)
+        load_integer(emitter, SCRATCH, 0x3333_3333_3333_3333 & bits)
+        _rr(code, move, temp, destination)
+        _rr(code, and_, temp, SCRATCH)
+        asm.ri(code, shift, destination, 2)
+        _rr(code, and_, destination, SCRATCH)
+        _rr(code, add, destination, temp)
+        # Bytes: x + (x >> 4) & 0x0f..
+        _rr(code, move, temp, destination)
+        asm.ri(code, shift, temp, 4)
+        _rr(code, add, destination, temp)
+        load_integer(emitter, SCRATCH, 0x0F0F_0F0F_0F0F_0F0F & bits)
+        _rr(code, and_, destination, SCRATCH)
+        # Their sum ends up in the top byte.
+        load_integer(emitter, SCRATCH, 0x0101_0101_0101_0101 & bits)
+        _rr(code, e.IMUL_RR64 if wide else e.IMUL_RR32, destination, SCRATCH)
+        asm.ri(code, shift, destination, 56 if wide else 24)
+
+
+# Tables by operation << 3 | type.
+DIVIDE: Final = {
+    code << 3 | t: Divide(code, t) for code in (op.DIV_S, op.DIV_U, op.REM_S, op.REM_U) for t in (_I32, _I64)
+}
+SHIFT_BY_CL: Final = {
+    code << 3 | t: ShiftByCl(f"{op.NAMES[code]}.cl", encoding)
+    for code, encodings in (
+        (op.SHL, (e.SHL_R32, e.SHL_R64)),
+        (op.SHR_S, (e.SAR_R32, e.SAR_R64)),
+        (op.SHR_U, (e.SHR_R32, e.SHR_R64)),
+        (op.ROTL, (e.ROL_R32, e.ROL_R64)),
+        (op.ROTR, (e.ROR_R32, e.ROR_R64)),
+    )
+    for t, encoding in zip((_I32, _I64), encodings)
+}
+COUNT_BITS_FALLBACK: Final[dict[int, MOp]] = {
+    op.CLZ << 3 | _I32: ScanBits("clz.bsr.i32", e.BSR_RR32, False, 32),
+    op.CLZ << 3 | _I64: ScanBits("clz.bsr.i64", e.BSR_RR64, False, 64),
+    op.CTZ << 3 | _I32: ScanBits("ctz.bsf.i32", e.BSF_RR32, True, 32),
+    op.CTZ << 3 | _I64: ScanBits("ctz.bsf.i64", e.BSF_RR64, True, 64),
+    op.POPCNT << 3 | _I32: PopulationCount("popcnt.swar.i32", False),
+    op.POPCNT << 3 | _I64: PopulationCount("popcnt.swar.i64", True),
+}

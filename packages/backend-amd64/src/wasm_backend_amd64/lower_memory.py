@@ -1,0 +1,120 @@
+"""Instruction selection for loads, stores and addresses."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wasm_backend_amd64.addressing import fits, signed
+from wasm_backend_amd64.instructions import LEA_SLOT, LOAD, MODIFY, MODIFY_IMM, STORE, STORE_IMM
+from wasm_backend_amd64.lower_float import FloatLowering
+from wasm_backend_amd64.operands import pack_value
+from wasm_ir import opcodes as op
+from wasm_ir import types
+from wasm_ir.codegen.machinst import MInst
+from wasm_ir.ir import Inst
+
+_CONST: Final = op.CONST
+_HEAP_STORE: Final = op.HEAP_STORE
+#: Loads that may fault -> the same ones that may not.
+_PLAIN_LOADS: Final = {
+    **{code: code for code in range(op.LOAD, op.LOAD_INVARIANT)},
+    op.LOAD_INVARIANT: op.LOAD,
+    **{code: code - op.HEAP_LOAD + op.LOAD for code in range(op.HEAP_LOAD, op.HEAP_LOAD32_U + 1)},
+}
+#: Width in bytes of store8, store16 and store32; `store` is as wide as its value.
+_NARROW: Final = {op.STORE8: 1, op.STORE16: 2, op.STORE32: 4}
+#: Operations that do not change what a narrow store stores -> how many bits they keep.
+_KEPT_BITS: Final = {
+    op.WRAP: 32,
+    op.EXTEND_U: 32,
+    op.EXTEND_S: 32,
+    op.SEXT8: 8,
+    op.SEXT16: 16,
+    op.SEXT32: 32,
+}
+
+
+class MemoryLowering(FloatLowering):
+    """Handlers of memory operations."""
+
+    def lower_load(self, inst: Inst) -> None:
+        uses: list[int] = []
+        destination = self.define(inst)
+        imm = self.address(inst.args[0], inst.imm, uses)
+        operation = LOAD[_PLAIN_LOADS[inst.op] << 3 | inst.type]
+        self.emit(MInst(operation, [destination], uses, imm, self.fault_offset(inst)))
+
+    def lower_store(self, inst: Inst) -> None:
+        operation = inst.op
+        offset = 0
+        if operation >= _HEAP_STORE:
+            operation += op.STORE - _HEAP_STORE
+            offset = inst.offset
+        pointer, value = inst.args
+        value_type = value.type
+        if operation != op.STORE:
+            width = _NARROW[operation]
+            value = self._stored_part(value, width)
+            value_type = value.type
+            if operation == op.STORE32 and value_type == types.I32:
+                operation = op.STORE
+        else:
+            width = types.BYTES[value_type]
+            if value.op == op.BITCAST and self.vregs[value.id] == 0:
+                value = value.args[0]
+                value_type = value.type
+            if value_type <= types.I64 and self._lower_modify(inst, pointer, value, offset):
+                return
+        if value.op == _CONST:
+            bits = value.imm & (1 << 8 * width) - 1
+            number = signed(types.I64, bits) if width == 8 else bits
+            if width < 8 or fits(number):
+                uses: list[int] = []
+                imm = pack_value(self.address(pointer, inst.imm, uses), number)
+                self.emit(MInst(STORE_IMM[width], [], uses, imm, offset))
+                return
+        uses = [self.low(value) if width < 8 and value_type <= types.I64 else self.use(value)]
+        imm = self.address(pointer, inst.imm, uses)
+        self.emit(MInst(STORE[operation << 3 | value_type], [], uses, imm, offset))
+
+    def _stored_part(self, value: Inst, width: int) -> Inst:
+        """What is left of a value of which only `width` bytes are stored."""
+        bits = 8 * width
+        while self.vregs[value.id] == 0:
+            kept = _KEPT_BITS.get(value.op, 0)
+            if kept < bits:
+                if value.op != op.AND or value.args[1].op != _CONST:
+                    break
+                if ~value.args[1].imm & (1 << bits) - 1:
+                    break
+            value = value.args[0]
+        return value
+
+    def _lower_modify(self, inst: Inst, pointer: Inst, value: Inst, offset: int) -> bool:
+        """A store of an operation on what is in the same place: one instruction."""
+        key = value.op << 3 | value.type
+        if key not in MODIFY or self.use_counts[value.id] != 1 or self.vregs[value.id]:
+            return False
+        value_type = value.type
+        load, other = value.args
+        if value.op != op.ISUB and not self._is_same_place(load, inst, pointer, value_type):
+            load, other = other, load
+        if not self._is_same_place(load, inst, pointer, value_type) or load is other:
+            return False
+        self.sink(load)
+        number = self.immediate(other)
+        uses: list[int] = []
+        if number is not None:
+            imm = pack_value(self.address(pointer, inst.imm, uses), number)
+            self.emit(MInst(MODIFY_IMM[key], [], uses, imm, offset))
+        else:
+            uses.append(self.register(other, value_type))
+            imm = self.address(pointer, inst.imm, uses)
+            self.emit(MInst(MODIFY[key], [], uses, imm, offset))
+        return True
+
+    def _is_same_place(self, load: Inst, store: Inst, pointer: Inst, value_type: int) -> bool:
+        return self.is_operand(load, value_type) and load.args[0] is pointer and load.imm == store.imm
+
+    def lower_stack_slot(self, inst: Inst) -> None:
+        self.emit(MInst(LEA_SLOT, [self.define(inst)], [], inst.imm))

@@ -1,0 +1,104 @@
+"""Operands of machine instructions: places in the frame, packed addresses, labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from wasm_backend_amd64 import assembler as asm
+from wasm_backend_amd64.encodings import JCC_REL8, JCC_REL32, JMP_REL8, JMP_REL32, Encoding
+from wasm_backend_amd64.registers import RBP, RSP
+from wasm_ir.codegen.machinst import IN_ARG, OUT_ARG
+
+if TYPE_CHECKING:
+    from wasm_ir.codegen.emission import Emitter
+
+#: The only kind of label reference: 4 bytes relative to their own end, added to what is there.
+REL32: Final = 0
+
+# MInst.imm of instructions with a memory operand: disp << 2 | shift. With an immediate besides:
+# value << 34 | (disp as unsigned 32 bits) << 2 | shift. The last uses are the base and, if there is one, the index.
+
+
+def pack_address(disp: int, shift: int) -> int:
+    return disp << 2 | shift
+
+
+def pack_value(address: int, value: int) -> int:
+    """Add an immediate to a packed address."""
+    return value << 34 | address & 0x3_FFFF_FFFF
+
+
+def unpack_disp(packed: int) -> int:
+    """The displacement of an address packed together with an immediate."""
+    return ((packed >> 2 & 0xFFFF_FFFF) ^ 0x8000_0000) - 0x8000_0000
+
+
+def frame_address(emitter: Emitter, location: int) -> tuple[int, int]:
+    """Base register and displacement of a spill slot, an outgoing or an incoming word; the shorter of two encodings."""
+    if location > OUT_ARG:
+        frame = emitter.frame
+        offset = frame.spill_offset + 8 * (-1 - location)
+        from_top = offset - frame.size
+        if from_top < -128 and offset <= 127:
+            return RSP, offset
+        return RBP, from_top
+    if location > IN_ARG:
+        return RSP, 8 * (OUT_ARG - location)
+    return RBP, 16 + 8 * (IN_ARG - location)
+
+
+def rm_frame(emitter: Emitter, enc: Encoding, reg: int, location: int) -> None:
+    """An instruction on a register and a place in the frame."""
+    base, disp = frame_address(emitter, location)
+    asm.rm(emitter.code, enc, reg, base, -1, 0, disp)
+
+
+def rm_constant(emitter: Emitter, enc: Encoding, reg: int, bits: int, size: int) -> None:
+    """An instruction on a register and a constant of `size` bytes in the pool."""
+    position = asm.rip(emitter.code, enc, reg)
+    emitter.buffer.fixups.append((position, emitter.constant(bits, size), REL32))
+
+
+def mark_fault(emitter: Emitter, wasm_offset: int) -> None:
+    """Note that the instruction about to be emitted may fault.
+
+    Its row in the pc table must differ from that of a call that returns here.
+    """
+    buffer = emitter.buffer
+    code = buffer.code
+    if buffer.pcs and buffer.pcs[-1] == len(code):
+        asm.nop(code, 1)
+    buffer.pcs.append(len(code))
+    buffer.wasm_offsets.append(wasm_offset)
+
+
+def jump(emitter: Emitter, label: int) -> None:
+    """jmp to a label; short when it is bound and near."""
+    code = emitter.code
+    buffer = emitter.buffer
+    target = buffer.labels[label]
+    if target >= 0:
+        distance = target - len(code) - 2
+        if distance >= -128:
+            code += JMP_REL8
+            code.append(distance & 0xFF)
+            return
+    code += JMP_REL32
+    buffer.fixups.append((len(code), label, REL32))
+    code += b"\0\0\0\0"
+
+
+def branch(emitter: Emitter, condition: int, label: int) -> None:
+    """jcc to a label; short when it is bound and near."""
+    code = emitter.code
+    buffer = emitter.buffer
+    target = buffer.labels[label]
+    if target >= 0:
+        distance = target - len(code) - 2
+        if distance >= -128:
+            code += JCC_REL8[condition]
+            code.append(distance & 0xFF)
+            return
+    code += JCC_REL32[condition]
+    buffer.fixups.append((len(code), label, REL32))
+    code += b"\0\0\0\0"

@@ -1,0 +1,51 @@
+"""The registers of x86-64 as the allocator sees them, and what this backend uses each for."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wasm_ir.codegen.registers import RegisterSet
+
+RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 = range(16)
+XMM0, XMM1, XMM2, XMM3, XMM4, XMM5, XMM6, XMM7 = range(16, 24)
+XMM8, XMM9, XMM10, XMM11, XMM12, XMM13, XMM14, XMM15 = range(24, 32)
+
+#: The VMContext, in functions with WebAssembly's convention.
+CONTEXT_REGISTER: Final = R15
+#: Base address of memory 0, in functions with WebAssembly's convention.
+MEMORY_REGISTER: Final = R14
+#: The funcref that a function is called through.
+CALLEE_REGISTER: Final = R10
+#: Never allocated: free for moves between other places and inside instruction sequences.
+SCRATCH: Final = R11
+FLOAT_SCRATCH: Final = XMM15
+
+
+def mask(*registers: int) -> int:
+    """Bit mask of registers."""
+    result = 0
+    for register in registers:
+        result |= 1 << register
+    return result
+
+
+_INTEGERS = (RAX, RCX, RDX, RSI, RDI, R8, R9, R10, RBX, R12, R13)
+_FLOATS = tuple(range(XMM0, XMM15))
+
+#: What functions with WebAssembly's convention save before use (besides the pinned registers and rbp).
+CALLEE_SAVED: Final = mask(RBX, R12, R13)
+#: Everything that the allocator can give away.
+ALLOCATABLE: Final = mask(*_INTEGERS, *_FLOATS)
+CALLER_SAVED: Final = ALLOCATABLE & ~CALLEE_SAVED
+
+REGISTERS: Final = RegisterSet(
+    names=(
+        *("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi"),
+        *(f"r{number}" for number in range(8, 16)),
+        *(f"xmm{number}" for number in range(16)),
+    ),
+    allocatable=(_INTEGERS, _FLOATS),
+    scratch=(SCRATCH, FLOAT_SCRATCH),
+    callee_saved=CALLEE_SAVED,
+    caller_saved=CALLER_SAVED,
+)

@@ -1,0 +1,50 @@
+"""What a signal handler in machine code finds where, per operating system."""
+
+from __future__ import annotations
+
+import sys
+
+import attrs
+
+from wasm_core.errors import CompileError
+
+
+@attrs.frozen
+class SignalLayout:
+    """Offsets in bytes and numbers that belong to one operating system on x86-64."""
+
+    #: In the ucontext_t that a handler gets as its third argument: the saved registers.
+    context_rip: int
+    context_r11: int
+    #: In siginfo_t: the int that is positive when the kernel reports a fault, and not when somebody sent the signal.
+    info_code: int
+    #: Size of the C library's struct sigaction; all zeros must mean SIG_DFL with an empty mask and no flags.
+    sigaction_size: int
+    #: Numbers of system calls.
+    getpid: int
+    kill: int
+
+
+# Linux: ucontext_t is flags, link and stack (40 bytes), then gregs in the order r8..r15, rdi, rsi, rbp, rbx, rdx, rax,
+# rcx, rsp, rip (asm/sigcontext.h; the same in glibc and musl). siginfo_t: signo, errno, code. struct sigaction:
+# handler, mask of 128 bytes, flags, restorer, in glibc and musl alike.
+_GREGS = 40
+
+_LAYOUTS = {
+    "linux": SignalLayout(
+        context_rip=_GREGS + 8 * 16,
+        context_r11=_GREGS + 8 * 3,
+        info_code=8,
+        sigaction_size=152,
+        getpid=39,
+        kill=62,
+    ),
+}
+
+
+def signal_layout() -> SignalLayout:
+    """The layout of this process's operating system. Raises CompileError where it is not known."""
+    layout = _LAYOUTS.get(sys.platform)
+    if layout is None:
+        raise CompileError(f"signal frames of {sys.platform} on x86-64 are not known")
+    return layout

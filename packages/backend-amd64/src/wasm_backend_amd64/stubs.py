@@ -1,0 +1,245 @@
+"""Machine code that exists once per process: trap exit, signal handler, and what calls the lazy compiler.
+
+See `wasm_ir.backend.Stubs` for what each does. Registers are those of the calling convention in `abi`: r15 is the
+VMContext, rbp the frame pointer, r10 the funcref at entries through one, and r11 is free everywhere.
+"""
+
+from __future__ import annotations
+
+from wasm_backend_amd64 import encodings as enc
+from wasm_backend_amd64.assembler import (
+    R8,
+    R9,
+    R10,
+    R11,
+    R15,
+    RAX,
+    RBP,
+    RBX,
+    RCX,
+    RDI,
+    RDX,
+    RSI,
+    RSP,
+    XMM0,
+    jcc32,
+    jmp32,
+    m,
+    mi,
+    nop,
+    patch_rel32,
+    r,
+    ri,
+    rip,
+    rm,
+    rr,
+)
+from wasm_backend_amd64.signals import SignalLayout, signal_layout
+from wasm_core.errors import TrapCode
+from wasm_ir.backend import StubEnvironment, Stubs
+from wasm_ir.vmcontext import CONTEXT, FUNCREF, STATUS_EXCEPTION, STATUS_TRAP, STORE
+
+_SIG_DFL, _SIG_IGN = 0, 1
+
+#: Arguments of WebAssembly functions, and the funcref.
+_SAVED_INTEGER = (RDI, RSI, RDX, RCX, R8, R9, R10)
+_SAVED_FLOAT = tuple(range(XMM0, XMM0 + 8))
+# Below the frame pointer: integer registers, 8 bytes each, then xmm registers, 16 bytes each.
+_FLOAT_OFFSET = -((8 * len(_SAVED_INTEGER) + 15) & ~15) - 16 * len(_SAVED_FLOAT)
+_LAZY_FRAME = -_FLOAT_OFFSET
+_FUNCREF_OFFSET = -8 * (_SAVED_INTEGER.index(R10) + 1)
+
+
+def build_stubs(environment: StubEnvironment) -> Stubs:
+    """Assemble the stubs. Raises CompileError when the operating system's signal frames are not known."""
+    layout = signal_layout()
+    code = bytearray()
+    trap_exit, fault_exit = _trap_exits(code)
+    _align(code)
+    lazy_funcref = len(code)
+    _lazy(code, by_funcref=True)
+    _align(code)
+    lazy_slot = len(code)
+    _lazy(code, by_funcref=False)
+    _align(code)
+    signal_handler = len(code)
+    _signal_handler(code, environment, layout, fault_exit)
+    return Stubs(bytes(code), trap_exit, signal_handler, lazy_funcref, lazy_slot)
+
+
+def _align(code: bytearray) -> None:
+    nop(code, -len(code) & 15)
+
+
+def _load(code: bytearray, register: int, base: int, offset: int) -> None:
+    rm(code, enc.MOV_RM64, register, base, -1, 0, offset)
+
+
+def _store(code: bytearray, base: int, offset: int, register: int) -> None:
+    rm(code, enc.MOV_MR64, register, base, -1, 0, offset)
+
+
+def _leave(code: bytearray, store: int, status: int) -> None:
+    """Continue behind the innermost `enter` with a status. `store`: register with the address of the store."""
+    _load(code, RBP, store, STORE["entry_fp"])
+    ri(code, enc.MOV_RI32, R10, status)
+    m(code, enc.JMP_M, store, -1, 0, STORE["entry_resume"])
+
+
+def _trap_exits(code: bytearray) -> tuple[int, int]:
+    """The trap exit (code in r11, pc on the stack) and the fault exit (pc in r11). Returns the offsets of both."""
+    trap_exit = len(code)
+    _load(code, RAX, R15, CONTEXT["store"])
+    _store(code, RAX, STORE["trap_code"], R11)
+    r(code, enc.POP_R, R11)
+    recorded = jmp32(code)
+    _align(code)
+    fault_exit = len(code)
+    _load(code, RAX, R15, CONTEXT["store"])
+    mi(code, enc.MOV_MI64, RAX, -1, 0, STORE["trap_code"], TrapCode.MEMORY_OUT_OF_BOUNDS)
+    patch_rel32(code, recorded, len(code))
+    _store(code, RAX, STORE["trap_pc"], R11)
+    _store(code, RAX, STORE["trap_fp"], RBP)
+    _leave(code, RAX, STATUS_TRAP)
+    return trap_exit, fault_exit
+
+
+def _lazy(code: bytearray, by_funcref: bool) -> None:
+    """Call the store's resolver on the C stack, with all argument registers kept, and go where it says."""
+    r(code, enc.PUSH_R, RBP)
+    rr(code, enc.MOV_RR64, RBP, RSP)
+    ri(code, enc.SUB_RI64, RSP, _LAZY_FRAME)
+    for number, register in enumerate(_SAVED_INTEGER):
+        _store(code, RBP, -8 * (number + 1), register)
+    for number, register in enumerate(_SAVED_FLOAT):
+        rm(code, enc.MOVUPS_MR, register, RBP, -1, 0, _FLOAT_OFFSET + 16 * number)
+
+    if by_funcref:
+        # The pinned VMContext is the caller's, of another instance perhaps, and the caller may want it back.
+        rr(code, enc.MOV_RR64, RDI, R10)
+        rr(code, enc.XOR_RR32, RSI, RSI)
+        _load(code, RDX, R10, FUNCREF["context"])
+    else:
+        # The call was `call [rip + disp32]`: the displacement in front of the return address leads to the slot.
+        rr(code, enc.XOR_RR32, RDI, RDI)
+        _load(code, RAX, RBP, 8)
+        rm(code, enc.MOVSXD_RM64, RSI, RAX, -1, 0, -4)
+        rr(code, enc.ADD_RR64, RSI, RAX)
+        rr(code, enc.MOV_RR64, RDX, R15)
+    _load(code, RAX, RDX, CONTEXT["store"])
+    _store(code, RAX, STORE["wasm_sp"], RSP)
+    _load(code, RSP, RAX, STORE["c_sp"])
+    m(code, enc.CALL_M, RAX, -1, 0, STORE["resolver"])
+
+    rr(code, enc.TEST_RR64, RAX, RAX)
+    refused = jcc32(code, enc.CC_E)
+    rr(code, enc.MOV_RR64, R11, RAX)
+    for number, register in enumerate(_SAVED_INTEGER):
+        _load(code, register, RBP, -8 * (number + 1))
+    for number, register in enumerate(_SAVED_FLOAT):
+        rm(code, enc.MOVUPS_RM, register, RBP, -1, 0, _FLOAT_OFFSET + 16 * number)
+    rr(code, enc.MOV_RR64, RSP, RBP)
+    r(code, enc.POP_R, RBP)
+    r(code, enc.JMP_R, R11)
+
+    patch_rel32(code, refused, len(code))
+    if by_funcref:
+        _load(code, RDX, RBP, _FUNCREF_OFFSET)
+        _load(code, RDX, RDX, FUNCREF["context"])
+        _load(code, RAX, RDX, CONTEXT["store"])
+    else:
+        _load(code, RAX, R15, CONTEXT["store"])
+    # The backtrace begins in the caller: this frame belongs to no function.
+    _load(code, RCX, RBP, 8)
+    _store(code, RAX, STORE["trap_pc"], RCX)
+    _load(code, RCX, RBP, 0)
+    _store(code, RAX, STORE["trap_fp"], RCX)
+    _leave(code, RAX, STATUS_EXCEPTION)
+
+
+def _signal_handler(code: bytearray, environment: StubEnvironment, layout: SignalLayout, fault_exit: int) -> None:
+    """The SA_SIGINFO handler: rdi = signal, rsi = siginfo_t *, rdx = ucontext_t *.
+
+    A fault is ours when its pc lies in the arena but not in the stubs, which begin at offset 0: were one of those to
+    fault, resuming it as a trap would fault again for ever.
+    """
+    code += enc.ENDBR64
+    # A signal that somebody sent (kill, raise) says nothing about the instruction at the pc.
+    mi(code, enc.CMP_MI32, RSI, -1, 0, layout.info_code, 0)
+    foreign = [jcc32(code, enc.CC_LE)]
+    _load(code, RAX, RDX, layout.context_rip)
+    ri(code, enc.MOV_RI64, RCX, environment.arena_start)
+    ri(code, enc.MOV_RI64, R8, environment.arena_size)
+    rr(code, enc.MOV_RR64, R9, RAX)
+    rr(code, enc.SUB_RR64, R9, RCX)
+    rr(code, enc.CMP_RR64, R9, R8)
+    foreign.append(jcc32(code, enc.CC_AE))
+    patch_rel32(code, rip(code, enc.LEA_RM64, RCX), 0)
+    rr(code, enc.MOV_RR64, R9, RAX)
+    rr(code, enc.SUB_RR64, R9, RCX)
+    end_of_stubs = rip(code, enc.LEA_RM64, R8)
+    rr(code, enc.SUB_RR64, R8, RCX)
+    rr(code, enc.CMP_RR64, R9, R8)
+    foreign.append(jcc32(code, enc.CC_B))
+    patch_rel32(code, rip(code, enc.LEA_RM64, RCX), fault_exit)
+    _store(code, RDX, layout.context_r11, RAX)
+    _store(code, RDX, layout.context_rip, RCX)
+    code += enc.RET
+
+    for position in foreign:
+        patch_rel32(code, position, len(code))
+    # rdi, rsi and rdx are still what the kernel passed.
+    ignored = []
+    for signal, handler in environment.previous_handlers.items():
+        if handler == _SIG_DFL:
+            continue
+        ri(code, enc.CMP_RI32, RDI, signal)
+        if handler == _SIG_IGN:
+            ignored.append(jcc32(code, enc.CC_E))
+            continue
+        other = jcc32(code, enc.CC_NE)
+        ri(code, enc.MOV_RI64, RAX, handler)
+        r(code, enc.JMP_R, RAX)
+        patch_rel32(code, other, len(code))
+    default = jmp32(code) if ignored else -1
+    for position in ignored:
+        patch_rel32(code, position, len(code))
+    if ignored:
+        # Signals that were sent are ignored as before; a fault kills even where it is ignored (POSIX, sigaction).
+        mi(code, enc.CMP_MI32, RSI, -1, 0, layout.info_code, 0)
+        fault = jcc32(code, enc.CC_G)
+        code += enc.RET
+        patch_rel32(code, fault, len(code))
+        patch_rel32(code, default, len(code))
+    _restore_default(code, environment.sigaction, layout)
+    patch_rel32(code, end_of_stubs, len(code))
+
+
+def _restore_default(code: bytearray, sigaction: int, layout: SignalLayout) -> None:
+    """Give signal rdi its default action and return: a fault then repeats. A signal that was sent is sent again."""
+    frame = (layout.sigaction_size + 15) & ~15 | 8  # with two pushes and the return address: a multiple of 16
+    r(code, enc.PUSH_R, RBX)
+    r(code, enc.PUSH_R, RBP)
+    ri(code, enc.SUB_RI64, RSP, frame)
+    rr(code, enc.MOV_RR32, RBX, RDI)
+    rr(code, enc.MOV_RR64, RBP, RSI)
+    rr(code, enc.XOR_RR32, RAX, RAX)
+    for offset in range(0, layout.sigaction_size, 8):
+        _store(code, RSP, offset, RAX)
+    rr(code, enc.MOV_RR64, RSI, RSP)
+    rr(code, enc.XOR_RR32, RDX, RDX)
+    ri(code, enc.MOV_RI64, RAX, sigaction)
+    r(code, enc.CALL_R, RAX)
+    mi(code, enc.CMP_MI32, RBP, -1, 0, layout.info_code, 0)
+    fault = jcc32(code, enc.CC_G)
+    ri(code, enc.MOV_RI32, RAX, layout.getpid)
+    code += enc.SYSCALL
+    rr(code, enc.MOV_RR32, RDI, RAX)
+    rr(code, enc.MOV_RR32, RSI, RBX)
+    ri(code, enc.MOV_RI32, RAX, layout.kill)
+    code += enc.SYSCALL
+    patch_rel32(code, fault, len(code))
+    ri(code, enc.ADD_RI64, RSP, frame)
+    r(code, enc.POP_R, RBP)
+    r(code, enc.POP_R, RBX)
+    code += enc.RET

@@ -1,0 +1,162 @@
+"""The shared code generator's view of x86-64: prologue, moves, constants, trap sites, data, label references."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wasm_backend_amd64 import assembler as asm
+from wasm_backend_amd64 import encodings as e
+from wasm_backend_amd64.control_instructions import (
+    CALLS_REFERENCES,
+    ENTER_SAVED,
+    ENTERS,
+    MAKES_CALLS,
+    call_tail,
+    context_word,
+    emit_trap_tails,
+    saved_words,
+)
+from wasm_backend_amd64.encodings import CC_B
+from wasm_backend_amd64.forms import load_integer
+from wasm_backend_amd64.lower import Amd64Lowering
+from wasm_backend_amd64.operands import REL32, branch, frame_address, rm_constant, rm_frame
+from wasm_backend_amd64.registers import (
+    CALLEE_REGISTER,
+    CONTEXT_REGISTER,
+    FLOAT_SCRATCH,
+    MEMORY_REGISTER,
+    RBP,
+    REGISTERS,
+    RSP,
+    SCRATCH,
+)
+from wasm_core.errors import CompileError, TrapCode
+from wasm_ir import types
+from wasm_ir.codegen.machinst import MFunction
+from wasm_ir.ir import ABI_WASM, Function, Inst
+from wasm_ir.vmcontext import CONTEXT, FUNCREF
+
+if TYPE_CHECKING:
+    from wasm_ir.codegen.emission import Emitter
+
+#: Frames at least this large are checked against the stack limit before the stack pointer goes down; smaller ones in
+#: functions that call nothing are not checked at all.
+_PAGE = 4096
+
+_MOVES = (e.MOV_RR64, e.MOV_RR32, e.MOV_RR64, e.MOVAPS_RR, e.MOVAPS_RR)
+# Integers are spilled with all 64 bits: a spilled i32 may be used as the i64 that it is zero-extended.
+_LOADS = (e.MOV_RM64, e.MOV_RM64, e.MOV_RM64, e.MOVSS_RM, e.MOVSD_RM)
+_STORES = (e.MOV_MR64, e.MOV_MR64, e.MOV_MR64, e.MOVSS_MR, e.MOVSD_MR)
+
+
+class Amd64Target:
+    """Implements wasm_ir.codegen.target.Target."""
+
+    registers = REGISTERS
+
+    def __init__(self, features: frozenset[str]) -> None:
+        """`features`: names of the processor features that code may use (see cpu.py)."""
+        self.features = features
+
+    def lower(self, function: Function) -> MFunction:
+        """Instruction selection. Raises CompileError for what this backend does not have."""
+        return Amd64Lowering(function, self.features).run()
+
+    def extra_frame_words(self, function: Function, machine: MFunction) -> int:
+        """Room for registers that `enter` destroys, or for the VMContext that calls through references change."""
+        if machine.flags & ENTERS:
+            return len(ENTER_SAVED)
+        return 1 if machine.flags & CALLS_REFERENCES else 0
+
+    def emit_prologue(self, emitter: Emitter) -> None:
+        """Both entries, the frame, the stack limit check and saved registers."""
+        code = emitter.code
+        function = emitter.function
+        flags = emitter.machine.flags
+        size = emitter.frame.size
+        in_wasm = function.abi == ABI_WASM
+        if in_wasm and not function.uses_callee:
+            asm.rm(code, e.MOV_RM64, CONTEXT_REGISTER, CALLEE_REGISTER, -1, 0, FUNCREF["context"])
+            asm.rm(code, e.MOV_RM64, MEMORY_REGISTER, CONTEXT_REGISTER, -1, 0, CONTEXT["memory_base"])
+        emitter.entry = len(code)
+        asm.r(code, e.PUSH_R, RBP)
+        asm.rr(code, e.MOV_RR64, RBP, RSP)
+        if in_wasm and size >= _PAGE:
+            asm.rm(code, e.LEA_RM64, SCRATCH, RSP, -1, 0, -size)
+            self._check_stack(emitter, SCRATCH)
+        if size:
+            asm.ri(code, e.SUB_RI64, RSP, size)
+        if in_wasm and size < _PAGE and flags & MAKES_CALLS:
+            self._check_stack(emitter, RSP)
+        for register, offset in saved_words(emitter):
+            asm.rm(code, e.MOV_MR64, register, RBP, -1, 0, offset)
+        if in_wasm and flags & CALLS_REFERENCES:
+            asm.rm(code, e.MOV_MR64, CONTEXT_REGISTER, RBP, -1, 0, context_word(emitter))
+
+    def _check_stack(self, emitter: Emitter, lowest: int) -> None:
+        asm.rm(emitter.code, e.CMP_RM64, lowest, CONTEXT_REGISTER, -1, 0, CONTEXT["stack_limit"])
+        branch(emitter, CC_B, emitter.trap_label(TrapCode.CALL_STACK_EXHAUSTED, 0))
+
+    def emit_move(self, emitter: Emitter, destination: int, source: int, type: int) -> None:
+        """Move a value between two locations of which at least one is a register."""
+        if source >= 0:
+            if destination >= 0:
+                asm.rr(emitter.code, _MOVES[type], destination, source)
+            else:
+                rm_frame(emitter, _STORES[type], source, destination)
+        else:
+            rm_frame(emitter, _LOADS[type], destination, source)
+
+    def emit_constant(self, emitter: Emitter, destination: int, constant: Inst) -> None:
+        """Load a constant into a location; changes no flags, and the scratch register only for memory."""
+        bits = constant.imm
+        code = emitter.code
+        value_type = constant.type
+        if value_type <= types.I64:
+            if destination >= 0:
+                load_integer(emitter, destination, bits)
+                return
+            number = (bits ^ 1 << 63) - (1 << 63)
+            if -0x8000_0000 <= number <= 0x7FFF_FFFF:
+                base, disp = frame_address(emitter, destination)
+                asm.mi(code, e.MOV_MI64, base, -1, 0, disp, number)
+            else:
+                load_integer(emitter, SCRATCH, bits)
+                rm_frame(emitter, e.MOV_MR64, SCRATCH, destination)
+            return
+        register = FLOAT_SCRATCH if destination < 0 else destination
+        if bits:
+            rm_constant(emitter, _LOADS[value_type], register, bits, types.BYTES[value_type])
+        else:
+            asm.rr(code, e.XORPS_RR, register, register)
+        if destination < 0:
+            rm_frame(emitter, _STORES[value_type], register, destination)
+
+    def emit_trap_site(self, emitter: Emitter, trap_code: int) -> None:
+        """A call whose return address tells where the trap was."""
+        if emitter.function.abi != ABI_WASM:
+            raise CompileError("a function with the C convention cannot trap")
+        call_tail(emitter, trap_code)
+
+    def emit_data(self, emitter: Emitter) -> None:
+        """Trap tails, then jump tables of offsets from their own start, then constants, widest first."""
+        emit_trap_tails(emitter)
+        code = emitter.code
+        buffer = emitter.buffer
+        for label, targets in emitter.jump_tables:
+            code += b"\xcc" * (-len(code) % 4)
+            buffer.bind(label)
+            start = len(code)
+            for target in targets:
+                position = len(code)
+                buffer.fixups.append((position, target, REL32))
+                # REL32 counts from the end of the entry; a table's entries count from its start.
+                code += (position + 4 - start).to_bytes(4, "little")
+        for (bits, size), label in sorted(emitter.constants.items(), key=lambda item: -item[0][1]):
+            code += b"\xcc" * (-len(code) % size)
+            buffer.bind(label)
+            code += bits.to_bytes(size, "little")
+
+    def patch(self, code: bytearray, position: int, kind: int, target: int) -> None:
+        """Resolve a reference; there is one kind (REL32)."""
+        asm.patch_rel32(code, position, target)
