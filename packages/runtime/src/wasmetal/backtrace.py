@@ -1,0 +1,56 @@
+"""WebAssembly backtraces: the chain of frame pointers on a store's stack, and what was compiled to the pcs in it."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Final
+
+from wasm_core.errors import Frame
+from wasm_ir.vmcontext import STORE
+from wasmetal.store import Store
+
+#: Innermost frames that are reported; a stack overflow has very many.
+MAX_FRAMES: Final = 256
+
+_TRAP_PC: Final = STORE["trap_pc"] // 8
+_TRAP_FP: Final = STORE["trap_fp"] // 8
+
+
+def frames(store: Store) -> tuple[Frame, ...]:
+    """The WebAssembly functions that were active when the store's last trap or unwind happened, innermost first.
+
+    Every function keeps a frame pointer: it points to the caller's, and the return address is in the word above (ABI of
+    the backends). The chain leaves the store's stack at the function that entered WebAssembly code.
+    """
+    stack = store.stack
+    if stack is None:
+        return ()
+    modules = {instance.code for instance in store.instances}
+    pc = store.words[_TRAP_PC]
+    frame_pointer = store.words[_TRAP_FP]
+    found: list[Frame] = []
+    for _ in range(MAX_FRAMES):
+        for module in modules:
+            place = module.find(pc)
+            if place is not None:
+                index, offset = place
+                found.append(Frame(index, module.function_name(index), offset))
+                break
+        # A frame pointer that is out of line means that somebody else ran on this stack in the meantime.
+        if frame_pointer % 8 or not stack.contains(frame_pointer) or not stack.contains(frame_pointer + 15):
+            break
+        caller, pc = (ctypes.c_uint64 * 2).from_address(frame_pointer)
+        if caller <= frame_pointer:
+            break
+        frame_pointer = caller
+    return tuple(found)
+
+
+def describe(found: tuple[Frame, ...]) -> str:
+    """Frames as lines for people."""
+    lines = ["WebAssembly backtrace (innermost first):"]
+    for number, frame in enumerate(found):
+        name = frame.function_name or "<unnamed>"
+        place = "" if frame.module_offset is None else f" at {frame.module_offset:#x}"
+        lines.append(f"  {number}: {name} (function {frame.function_index}){place}")
+    return "\n".join(lines)

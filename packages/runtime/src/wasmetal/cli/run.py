@@ -1,0 +1,144 @@
+"""`wasmetal run`: run a program, or call one function of a module."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from wasm_core.types import FuncType, ValueType
+from wasmetal.cli.failures import Failure, about, read
+from wasmetal.module import Module
+
+if TYPE_CHECKING:
+    from wasm_wasi import Wasi
+
+_WASI: Final = "wasi_snapshot_preview1"
+_INTEGER_BITS: Final = {ValueType.I32: 32, ValueType.I64: 64}
+
+
+def run(
+    file: str, args: Sequence[str], directories: Iterable[str], environment: Iterable[str], invoke: str | None
+) -> int:
+    """Run the program in a file; its exit code."""
+    preopens = _preopens(directories)
+    variables = dict(map(_variable, environment))
+    source = read(file)
+    with about(file):
+        module = Module(source)
+        functions = {export.name: export.type for export in module.exports if isinstance(export.type, FuncType)}
+        name = _entry(file, functions, invoke)
+        values = None if invoke is None else _arguments(functions[name], args)
+        wasi = None
+        if any(entry.module == _WASI for entry in module.imports):
+            wasi = _wasi(file, () if invoke else args, variables, preopens)
+        if wasi is not None and values is None:
+            return _code(wasi.run(module))
+        return _call(module, wasi, name, values or ())
+
+
+def _preopens(directories: Iterable[str]) -> dict[str, str]:
+    preopens: dict[str, str] = {}
+    for directory in directories:
+        host, separator, guest = directory.partition("::")
+        if not separator:
+            guest = host
+        if not host or not guest:
+            raise click.BadParameter(f"{directory!r} is not HOST or HOST::GUEST", param_hint="--dir")
+        if guest in preopens:
+            raise click.BadParameter(f"two directories have the name {guest!r}", param_hint="--dir")
+        try:
+            os.close(os.open(host, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        except OSError as error:
+            raise Failure(f"--dir {host}: {error.strerror}") from None
+        preopens[guest] = host
+    return preopens
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not name or not separator:
+        raise click.BadParameter(f"{text!r} is not K=V", param_hint="--env")
+    return name, value
+
+
+def _entry(file: str, functions: Mapping[str, FuncType], invoke: str | None) -> str:
+    """The name of the function to call."""
+    if invoke is None:
+        if "_start" in functions:
+            return "_start"
+        names = ", ".join(name for name in functions if name.isprintable()) or "none"
+        raise Failure(f"{file}: no _start, so it is not a program; name a function with --invoke (there are: {names})")
+    if invoke in functions:
+        return invoke
+    close = difflib.get_close_matches(invoke, functions, n=1)
+    raise Failure(f"{file}: exports no function {invoke!r}{f'; did you mean {close[0]!r}?' if close else ''}")
+
+
+def _arguments(func_type: FuncType, texts: Sequence[str]) -> tuple[int | float, ...]:
+    if len(texts) != len(func_type.params):
+        raise click.UsageError(f"the function takes {len(func_type.params)} arguments {func_type}, not {len(texts)}")
+    return tuple(map(_value, func_type.params, texts))
+
+
+def _value(value_type: ValueType, text: str) -> int | float:
+    bits = _INTEGER_BITS.get(value_type)
+    try:
+        if bits is None and value_type in (ValueType.F32, ValueType.F64):
+            return float(text)
+        if bits is not None:
+            value = int(text, 0)
+            if -(1 << (bits - 1)) <= value < 1 << bits:
+                return value
+            raise click.UsageError(f"{text} is out of range for {value_type}")
+    except ValueError:
+        raise click.UsageError(f"{text!r} is not a number for {value_type}") from None
+    raise click.UsageError(f"values of type {value_type} cannot be given on the command line")
+
+
+def _wasi(file: str, args: Sequence[str], environment: Mapping[str, str], preopens: Mapping[str, str]) -> Wasi:
+    try:
+        from wasm_wasi import Wasi
+    except ModuleNotFoundError:
+        raise Failure(f"{file}: the program needs WASI: pip install wasm-wasi") from None
+    return Wasi(args=[os.path.basename(file), *args], env=environment, preopens=preopens)
+
+
+def _call(module: Module, wasi: Wasi | None, name: str, values: Sequence[int | float]) -> int:
+    """Call one function and print its results."""
+    if wasi is None:
+        _print(_results(module, None, name, values))
+        return 0
+    from wasm_wasi import Exit
+
+    with wasi:
+        try:
+            _print(_results(module, wasi, name, values))
+        except Exit as exit:
+            return _code(exit.code)
+    return 0
+
+
+def _code(code: int) -> int:
+    """As much of an exit code as a process has."""
+    return code & 0xFF
+
+
+def _results(module: Module, wasi: Wasi | None, name: str, values: Sequence[int | float]) -> object:
+    with module.instantiate(None if wasi is None else wasi.imports) as instance:
+        exports: Mapping[str, Any] = instance.exports
+        # A library for WASI is to be initialized before anything else is called (WASI application ABI, "reactors").
+        if wasi is not None and "_initialize" in exports and name not in ("_initialize", "_start"):
+            exports["_initialize"]()
+        result: object = exports[name](*values)
+    return result
+
+
+def _print(result: object) -> None:
+    if result is None:
+        return
+    for value in result if isinstance(result, tuple) else (result,):
+        click.echo(f"0x{value[::-1].hex()}" if isinstance(value, bytes) else value)

@@ -1,0 +1,193 @@
+"""Engines: a configuration, a backend, and the modules that were compiled with them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
+
+from wasm_core.decoder import decode
+from wasm_core.errors import WasmError
+from wasm_core.module import DecodedModule
+from wasm_core.validator import validate_module
+from wasm_ir.backend import Backend
+from wasmetal import registry
+from wasmetal.callbacks import Callbacks
+from wasmetal.compiled_module import CompiledModule
+from wasmetal.config import Config
+from wasmetal.glue import Glue
+from wasmetal.listener import Listener
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from wasmetal.module import Module
+
+    #: Where a module comes from: a path, the bytes of a binary, or text format (a str that starts with "(").
+    Source = str | os.PathLike[str] | Buffer
+
+
+class Engine:
+    """Compiles modules. What was compiled once is shared as long as any module or instance uses it.
+
+    Engines are independent of each other, and may be used by several threads.
+    """
+
+    def __init__(self, config: Config | None = None) -> None:
+        """Make an engine.
+
+        Args:
+            config: Settings; `Config()` if None.
+
+        Raises:
+            WasmError: There is no such backend, or it is not for this machine.
+        """
+        self._config = Config() if config is None else config
+        self._backend: Backend = registry.select(self._config.backend)()
+        self._lock = threading.RLock()
+        self._glue: Glue | None = None
+        #: By content, and by listener, which code with calls to it is kept apart for.
+        self._compiled: WeakValueDictionary[tuple[bytes, int], CompiledModule] = WeakValueDictionary()
+
+    @property
+    def config(self) -> Config:
+        """The settings."""
+        return self._config
+
+    @property
+    def backend(self) -> Backend:
+        """The backend that compiles for this engine."""
+        return self._backend
+
+    @property
+    def glue(self) -> Glue:
+        """The machine code between Python and WebAssembly."""
+        if self._glue is None:
+            with self._lock:
+                if self._glue is None:
+                    self._glue = Glue(self._backend, Callbacks())
+        return self._glue
+
+    def compile(self, source: Source, *, listener: Listener | None = None) -> Module:
+        """Make a module.
+
+        Functions are validated, and compiled, now or on their first call, as the configuration says.
+
+        Args:
+            source: Path of a binary, its bytes (anything bytes-like), or text format (a str that starts with "(").
+            listener: Is told about all calls of the module's functions.
+
+        Raises:
+            MalformedError, InvalidError: The source is not a valid module.
+            CompileError: A function needs what the compiler does not have (only with `compile="eager"`).
+            OSError: The file cannot be read.
+            WasmError: Text format, without the package that reads it.
+        """
+        from wasmetal.module import Module
+
+        return Module(source, engine=self, listener=listener)
+
+    @property
+    def compiled_module_count(self) -> int:
+        """How many compiled modules are alive: equal sources count once."""
+        return len(self._compiled)
+
+    def delete_compiled_module(self, module: Module) -> None:
+        """Forget the code of a module.
+
+        Its memory is given back when the last instance is gone; instances go on running. When the module is used again
+        it is compiled again.
+
+        Raises:
+            ValueError: The module belongs to another engine.
+        """
+        if module.engine is not self:
+            raise ValueError("the module belongs to another engine")
+        with self._lock:
+            key = module._key
+            if self._compiled.get(key) is module._compiled:
+                self._compiled.pop(key, None)
+            module._compiled = None
+
+    def _compile(
+        self, key: tuple[bytes, int], module: DecodedModule | bytes, listener: Listener | None
+    ) -> CompiledModule:
+        """The code of a module, which is only decoded if it has to be."""
+        config = self._config
+        with self._lock:
+            found = self._compiled.get(key)
+            if found is not None:
+                return found
+            if isinstance(module, bytes):
+                module = decode(module, config.features)
+            validate_module(module, config.features)
+            made = CompiledModule(
+                module, config, self._backend, self.glue, listener, config.bounds_checks == "explicit"
+            )
+            if config.validation == "eager":
+                made.validate_all()
+            if config.compile == "eager":
+                made.compile_all()
+            self._compiled[key] = made
+            return made
+
+    def __repr__(self) -> str:
+        return f"<Engine, backend {self._backend.name!r}, {len(self._compiled)} compiled modules>"
+
+
+def read_source(source: Source) -> bytes:
+    """The binary that a source stands for.
+
+    Raises:
+        OSError: The file cannot be read.
+        WasmError: Text format, without the package that reads it.
+        TypeError: It is neither a path nor bytes-like.
+    """
+    if isinstance(source, bytes):
+        return source
+    if isinstance(source, str) and source.lstrip().startswith("("):
+        raise WasmError(
+            "the text format needs the package wasm-text, which does not exist yet: assemble the module first "
+            "(for instance with wat2wasm), or pass a pathlib.Path if this is a file name"
+        )
+    if isinstance(source, (str, os.PathLike)):
+        with open(source, "rb") as file:
+            return file.read()
+    try:
+        return memoryview(source).tobytes()
+    except TypeError:
+        raise TypeError(f"a module is a path or bytes-like, not {type(source).__name__}") from None
+
+
+def key_of(source: bytes, listener: Listener | None) -> tuple[bytes, int]:
+    """Under which a module's code is found again."""
+    return hashlib.blake2b(source, digest_size=32).digest(), 0 if listener is None else id(listener)
+
+
+_default: Engine | None = None
+_default_lock = threading.Lock()
+#: Engines of modules that were unpickled.
+_by_config: WeakValueDictionary[Config, Engine] = WeakValueDictionary()
+
+
+def default_engine() -> Engine:
+    """The engine of modules that were not given one: it has the default configuration. Made on first use."""
+    global _default
+    if _default is None:
+        with _default_lock:
+            if _default is None:
+                _default = Engine()
+    return _default
+
+
+def engine_for(config: Config) -> Engine:
+    """An engine with this configuration, shared by those who ask here."""
+    if config == Config():
+        return default_engine()
+    with _default_lock:
+        found = _by_config.get(config)
+        if found is None:
+            found = _by_config[config] = Engine(config)
+        return found

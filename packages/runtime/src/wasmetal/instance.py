@@ -1,0 +1,147 @@
+"""Instances and their exports, as Python code sees them."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn, Self
+
+from wasm_core.errors import WasmError
+from wasm_core.module import ExternKind
+from wasmetal.instance_core import InstanceCore, detach
+
+if TYPE_CHECKING:
+    from wasmetal.module import Module
+
+
+class Exports(Mapping[str, Any]):
+    """What an instance exports: a mapping from names to `Func`, `Memory`, `Table` and `Global`.
+
+    The names that are identifiers are attributes as well, except for the names of a mapping's methods (`get`, `items`,
+    `keys`, `values`). The object for a name is always the same one.
+    """
+
+    __slots__ = ("__dict__", "__weakref__", "_core_", "_names_")
+
+    def __init__(self, core: InstanceCore) -> None:
+        # Whatever was asked for is an attribute from then on, which is the fastest way to get at it again.
+        self._core_: InstanceCore | None = core
+        self._names_: dict[str, tuple[ExternKind, int]] = core.code.exports
+
+    def __getitem__(self, name: str) -> Any:
+        found = self.__dict__.get(name, self)
+        if found is not self:
+            return found
+        core = self._core_
+        if core is None:
+            raise WasmError("the instance is closed")
+        kind, index = self._names_[name]
+        found = core.exported(kind, index)
+        if not hasattr(Exports, name):
+            self.__dict__[name] = found
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"the instance has no export {name!r}", name=name, obj=self) from None
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The export with this name, or `default` where there is none."""
+        if not isinstance(name, str):
+            # Somebody calls an export of this name, most likely.
+            raise TypeError("exports.get takes a name; a function that is exported as 'get' is exports['get']")
+        return self[name] if name in self._names_ else default
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names_)
+
+    def __len__(self) -> int:
+        return len(self._names_)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names_
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._names_]
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self) -> str:
+        return f"<Exports: {', '.join(self._names_) or 'none'}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("exports cannot be pickled or copied")
+
+    def _close(self) -> None:
+        self.__dict__.clear()
+        self._core_ = None
+
+
+class Instance:
+    """A module that has been instantiated.
+
+    It lives as long as there is a reference to it or to any of its exports. `close()`, or leaving a `with` block, ends
+    it earlier: every later use of it, its functions and whatever else it defines raises WasmError.
+    """
+
+    __slots__ = ("__weakref__", "_core", "_module", "exports")
+
+    def __init__(self, core: InstanceCore) -> None:
+        self._module = core.module
+        self._core: InstanceCore | None = core
+        #: What the instance exports; getting anything from it raises WasmError once the instance is closed.
+        self.exports: Exports = core.exports
+
+    @property
+    def module(self) -> Module:
+        """The module that this is an instance of."""
+        return self._module
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` has been called."""
+        return self._core is None
+
+    def close(self) -> None:
+        """Let go of everything, now. Doing it again does nothing.
+
+        Other instances that import from this one can still use what they import. When a function of this instance is
+        running, its memory is given back as soon as it has returned and nothing refers to the instance any more.
+        """
+        core = self._core
+        if core is None:
+            return
+        self._core = None
+        detach(core)
+        self.exports._close()
+        defined = core.memories[core.code.module.imported_memories :]
+        gone = weakref.ref(core)
+        del core
+        if gone() is None:
+            # Nobody can run code that uses these any more, but Python may still hold them.
+            for memory in defined:
+                memory._close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an instance cannot be pickled or copied")
+
+    def __enter__(self) -> Self:
+        if self._core is None:
+            raise WasmError("the instance is closed")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        name = self._module.name
+        return f"<Instance{'' if name is None else f' of {name!r}'}{', closed' if self._core is None else ''}>"

@@ -1,0 +1,151 @@
+"""The C library's calls that the runtime makes itself: mapping memory, and signal actions (Linux)."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from typing import Final
+
+from wasm_core.errors import WasmError
+
+if sys.platform != "linux":  # the constants and structures below are Linux's
+    raise WasmError(f"wasmetal runs on Linux only so far, not on {sys.platform}")
+
+PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+
+PROT_NONE: Final = 0
+PROT_READ: Final = 1
+PROT_WRITE: Final = 2
+PROT_EXEC: Final = 4
+
+MAP_SHARED: Final = 0x1
+MAP_PRIVATE: Final = 0x2
+MAP_FIXED: Final = 0x10
+MAP_ANONYMOUS: Final = 0x20
+MAP_NORESERVE: Final = 0x4000
+
+MADV_DONTNEED: Final = 4
+MADV_REMOVE: Final = 9
+
+MFD_CLOEXEC: Final = 1
+MFD_EXEC: Final = 0x10
+
+SA_SIGINFO: Final = 0x4
+SA_ONSTACK: Final = 0x08000000
+SA_NODEFER: Final = 0x40000000
+
+_MAP_FAILED: Final = ctypes.c_void_p(-1).value
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+_mmap = _libc.mmap
+_mmap.restype = ctypes.c_void_p
+_mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+_munmap = _libc.munmap
+_munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+_mprotect = _libc.mprotect
+_mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+_madvise = _libc.madvise
+_madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+
+
+class SigAction(ctypes.Structure):
+    """`struct sigaction`, the same in glibc and musl on 64-bit machines."""
+
+    _fields_ = [
+        ("handler", ctypes.c_void_p),
+        ("mask", ctypes.c_ulong * 16),
+        ("flags", ctypes.c_int),
+        ("restorer", ctypes.c_void_p),
+    ]
+
+
+_sigaction = _libc.sigaction
+_sigaction.argtypes = [ctypes.c_int, ctypes.POINTER(SigAction), ctypes.POINTER(SigAction)]
+
+
+def _error(what: str) -> OSError:
+    number = ctypes.get_errno()
+    return OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def address_of(name: str) -> int:
+    """Address of a function of the C library.
+
+    Raises:
+        AttributeError: there is no such function.
+    """
+    address = ctypes.cast(getattr(_libc, name), ctypes.c_void_p).value
+    assert address is not None
+    return address
+
+
+def mmap(size: int, protection: int, flags: int, fd: int = -1, offset: int = 0, address: int | None = None) -> int:
+    """Map `size` bytes and return the address (mmap(2)).
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    result: int | None = _mmap(address, size, protection, flags, fd, offset)
+    if result is None or result == _MAP_FAILED:
+        raise _error(f"mmap of {size:#x} bytes")
+    return result
+
+
+def munmap(address: int, size: int) -> None:
+    """Undo a mapping (munmap(2)). Raises OSError."""
+    if _munmap(address, size):
+        raise _error("munmap")
+
+
+def mprotect(address: int, size: int, protection: int) -> None:
+    """Change the protection of whole pages (mprotect(2)). Raises OSError."""
+    if _mprotect(address, size, protection):
+        raise _error("mprotect")
+
+
+def madvise(address: int, size: int, advice: int) -> None:
+    """Tell the kernel about the use of whole pages (madvise(2)). Raises OSError."""
+    if _madvise(address, size, advice):
+        raise _error("madvise")
+
+
+def reserve(size: int) -> int:
+    """Take `size` bytes of address space that nothing may touch yet. Raises OSError."""
+    return mmap(size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+
+
+def executable_memfd(name: str, size: int) -> int:
+    """A new anonymous file of `size` bytes, all holes, that may be mapped executable; returns its descriptor.
+
+    Raises:
+        OSError: the system has no memfd_create or refuses.
+    """
+    if not hasattr(os, "memfd_create"):
+        raise OSError("no memfd_create in this Python")
+    try:
+        # Since Linux 6.3 a memfd is executable only on request where vm.memfd_noexec says so.
+        fd = os.memfd_create(name, MFD_CLOEXEC | MFD_EXEC)
+    except OSError:
+        fd = os.memfd_create(name, MFD_CLOEXEC)
+    try:
+        os.ftruncate(fd, size)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def signal_action(number: int) -> SigAction:
+    """The action of signal `number` (sigaction(2)). Raises OSError."""
+    action = SigAction()
+    if _sigaction(number, None, ctypes.byref(action)):
+        raise _error("sigaction")
+    return action
+
+
+def set_signal_action(number: int, action: SigAction) -> None:
+    """Set the action of signal `number` (sigaction(2)). Raises OSError."""
+    if _sigaction(number, ctypes.byref(action), None):
+        raise _error("sigaction")

@@ -1,0 +1,36 @@
+"""Releasing native resources at deallocation, never earlier."""
+
+from __future__ import annotations
+
+import itertools
+
+_held: dict[int, object] = {}
+_numbers = itertools.count(1)
+
+
+class Anchor(int):
+    """Holds one object, out of reach of the garbage collector, until the anchor itself is deallocated.
+
+    When the collector finds a garbage cycle it runs the finalizers of everything in it in no particular order, so
+    memory or code could be gone when a `__del__` method in the same cycle still uses it. An anchor is not tracked by
+    the collector (a subclass of int without attributes is not), hence it is deallocated by its reference count alone,
+    after every finalizer of the cycle has run; and what it holds is reachable from this module until then.
+    """
+
+    __slots__ = ()
+
+    # `_held` is bound at definition, because module globals may be gone when the interpreter shuts down.
+    def __del__(self, _pop=_held.pop) -> None:  # type: ignore[no-untyped-def]
+        _pop(int(self), None)
+
+    @property
+    def target(self) -> object:
+        """The object that is held."""
+        return _held[int(self)]
+
+
+def anchor(target: object) -> Anchor:
+    """An anchor that holds `target`."""
+    number = next(_numbers)
+    _held[number] = target
+    return Anchor(number)

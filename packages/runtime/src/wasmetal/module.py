@@ -1,0 +1,156 @@
+"""Modules: what can be instantiated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from wasm_core import validator
+from wasm_core.decoder import decode
+from wasm_core.features import Features
+from wasm_core.module import DecodedModule
+from wasm_core.types import ExportType, ImportType
+from wasmetal.compiled_module import CompiledModule
+from wasmetal.config import Config
+from wasmetal.engine import Engine, default_engine, engine_for, key_of, read_source
+from wasmetal.instance import Instance
+from wasmetal.instance_core import instantiate as _instantiate
+from wasmetal.listener import Listener
+
+if TYPE_CHECKING:
+    from wasmetal.engine import Source
+
+    #: What a module is linked with: module names to mappings, instances, or exports of instances.
+    ImportMapping = Mapping[str, Mapping[str, Any] | Instance]
+
+
+class Module:
+    """A WebAssembly module, ready to be instantiated any number of times.
+
+    It pickles, as its binary and the engine's configuration; equal modules share their code.
+    """
+
+    __slots__ = ("__weakref__", "_compiled", "_engine", "_exports", "_imports", "_key", "_listener", "_source")
+
+    def __init__(self, source: Source, *, engine: Engine | None = None, listener: Listener | None = None) -> None:
+        """Load a module.
+
+        Args:
+            source: Path of a binary, its bytes (anything bytes-like), or text format (a str that starts with "(").
+            engine: Compiles it; `default_engine()` if None.
+            listener: Is told about all calls of the module's functions.
+
+        Raises:
+            MalformedError, InvalidError: The source is not a valid module.
+            OSError: The file cannot be read.
+            WasmError: There is no backend for this machine, or no reader of the text format.
+        """
+        self._engine = default_engine() if engine is None else engine
+        self._source = read_source(source)
+        self._listener = listener
+        self._key = key_of(self._source, listener)
+        self._compiled: CompiledModule | None = None
+        self._imports: tuple[ImportType, ...] | None = None
+        self._exports: tuple[ExportType, ...] | None = None
+        self.code  # noqa: B018 (decodes and validates)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that compiles the module."""
+        return self._engine
+
+    @property
+    def code(self) -> CompiledModule:
+        """The module's machine code (internal; for tools)."""
+        code = self._compiled
+        if code is None:
+            code = self._compiled = self._engine._compile(self._key, self._source, self._listener)
+        return code
+
+    @property
+    def _decoded(self) -> DecodedModule:
+        return self.code.module
+
+    @property
+    def source(self) -> bytes:
+        """The binary."""
+        return self._source
+
+    @property
+    def name(self) -> str | None:
+        """The module's own name from its name section, or None."""
+        return self.code.names.module_name
+
+    @property
+    def imports(self) -> tuple[ImportType, ...]:
+        """What the module needs, in the order of the binary."""
+        if self._imports is None:
+            self._imports = tuple([ImportType(i.module, i.name, i.type) for i in self._decoded.imports])
+        return self._imports
+
+    @property
+    def exports(self) -> tuple[ExportType, ...]:
+        """What instances of the module offer, in the order of the binary."""
+        if self._exports is None:
+            decoded = self._decoded
+            self._exports = tuple([ExportType(e.name, decoded.extern_type(e.kind, e.index)) for e in decoded.exports])
+        return self._exports
+
+    @property
+    def custom_section_names(self) -> tuple[str, ...]:
+        """Names of the custom sections, in the order of the binary; a name may occur several times."""
+        return tuple([custom.name for custom in self._decoded.customs])
+
+    def custom_sections(self, name: str) -> tuple[bytes, ...]:
+        """Contents of the custom sections with this name; empty if there is none."""
+        return tuple([self._source[c.start : c.end] for c in self._decoded.customs if c.name == name])
+
+    def instantiate(self, imports: ImportMapping | None = None) -> Instance:
+        """Make an instance: link it, write its segments, run its start function.
+
+        Args:
+            imports: For each module name that the module imports from, a mapping of names (or an instance, or the
+                exports of one) with `Func` objects or any callables, `Memory`, `Table` and `Global` objects; plain
+                values do for globals that cannot change.
+
+        Raises:
+            LinkError: An import is missing or has the wrong type.
+            Trap: A segment does not fit, or the start function trapped. What was written to imported memories and
+                tables stays.
+            WasmError: A limit of the configuration is exceeded.
+            MemoryError: There is no room.
+        """
+        return _instantiate(self, self.code, imports).as_instance()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._listener is not None:
+            raise TypeError("a module with a listener cannot be pickled: the listener would be lost")
+        return _restore, (self._source, self._engine.config)
+
+    def __repr__(self) -> str:
+        name = "" if self.name is None else f" {self.name!r}"
+        return f"<Module{name}, {len(self._source)} bytes>"
+
+
+def _restore(source: bytes, config: Config) -> Module:
+    return Module(source, engine=engine_for(config))
+
+
+def instantiate(source: Source | Module, imports: ImportMapping | None = None) -> Instance:
+    """Load a module, if it is not one yet, and make an instance: `Module(source).instantiate(imports)`."""
+    module = source if isinstance(source, Module) else Module(source)
+    return module.instantiate(imports)
+
+
+def validate(source: Source, features: Features | None = None) -> None:
+    """Check that a source is a valid module, all function bodies included. Needs no backend.
+
+    Args:
+        source: As in `Module`.
+        features: Which parts of WebAssembly are on; `Features.default()` if None.
+
+    Raises:
+        MalformedError, InvalidError: It is not; the offset says where.
+    """
+    features = Features.default() if features is None else features
+    validator.validate(decode(read_source(source), features), features)

@@ -1,0 +1,279 @@
+"""The store: what instances that call each other share (core specification, section "Runtime Structure", "Store").
+
+It has the stack that WebAssembly code runs on and keeps alive the objects that references stand for.
+"""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakValueDictionary
+
+from wasm_core.errors import LinkError, WasmError
+from wasm_ir.vmcontext import CONTEXT, STORE
+from wasmetal import references
+from wasmetal.function import Func, host_function_at
+from wasmetal.lifetime import anchor
+from wasmetal.native_stack import NativeStack
+from wasmetal.stack_pool import StackLease
+
+if TYPE_CHECKING:
+    from wasmetal.compiled_module import CompiledModule
+    from wasmetal.globals import GlobalCell
+    from wasmetal.instance_core import InstanceCore
+    from wasmetal.table import TableStorage
+
+_WASM_SP = STORE["wasm_sp"] // 8
+_ENTRY_FP = STORE["entry_fp"] // 8
+_OWNER = STORE["owner"] // 8
+_HOLD_GIL = STORE["hold_gil"] // 8
+_RESOLVER = STORE["resolver"] // 8
+_CONTEXT_STORE = CONTEXT["store"] // 8
+_CONTEXT_STACK_LIMIT = CONTEXT["stack_limit"] // 8
+
+#: So many references are kept before it is looked for the first time which of them are still stored anywhere.
+_FIRST_SWEEP = 1024
+
+#: Held while it changes what stores consist of and keep.
+_lock = threading.RLock()
+
+
+class UnknownReference(WasmError, LookupError):
+    """A slot of `call_raw` is not a reference that the store knows."""
+
+
+class Store:
+    """Instances, tables and reference globals that may reach each other.
+
+    It starts without a stack: a table that Python made needs to keep references but runs nothing. `activate` makes the
+    rest.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_globals",
+        "_glue",
+        "_instances",
+        "_registrations",
+        "_stack_anchor",
+        "_sweep_at",
+        "_tables",
+        "address",
+        "busy",
+        "kept",
+        "stack",
+        "words",
+    )
+
+    def __init__(self) -> None:
+        #: The StoreContext and its address; address 0 before `activate`.
+        self.words: array[int] = array("Q")
+        self.address = 0
+        self.stack: NativeStack | None = None
+        #: How many are between `begin` and `end`.
+        self.busy = 0
+        #: Address (of the object for an externref, of the FUNCREF for a funcref) -> what must stay alive.
+        self.kept: dict[int, object] = {}
+        self._registrations = 0
+        self._sweep_at = _FIRST_SWEEP
+        # By the addresses of their structures.
+        self._instances: WeakValueDictionary[int, InstanceCore] = WeakValueDictionary()
+        self._tables: WeakValueDictionary[int, TableStorage] = WeakValueDictionary()
+        self._globals: WeakValueDictionary[int, GlobalCell] = WeakValueDictionary()
+
+    def activate(self, code: CompiledModule) -> None:
+        """Make the stack and the StoreContext, as the first instance's configuration says.
+
+        Raises:
+            MemoryError: There is no room for the stack.
+        """
+        if self.address:
+            return
+        try:
+            lease = StackLease(code.config.max_stack_bytes)
+        except OSError as error:
+            raise MemoryError(f"no room for a stack of {code.config.max_stack_bytes} bytes: {error}") from error
+        stack = lease.stack
+        self.words = array("Q", bytes(STORE.size))
+        self.words[_WASM_SP] = stack.top
+        self.words[_HOLD_GIL] = int(code.config.hold_gil)
+        self.words[_RESOLVER] = code.glue.resolver
+        self.stack = stack
+        self._glue = code.glue  # the resolver is its code
+        self._stack_anchor = anchor(lease)
+        self.address = self.words.buffer_info()[0]
+        references.stores[self.address] = self
+        self._prepare(self.kept)
+
+    def _prepare(self, kept: dict[int, object]) -> None:
+        """Make host functions callable from WebAssembly that were kept when there was no glue to do it."""
+        for value in kept.values():
+            if isinstance(value, Func):
+                value._core.prepare(self._glue)
+
+    def adopt(self, instance: InstanceCore) -> None:
+        """Make this the store of an instance."""
+        assert self.stack is not None
+        with _lock:
+            instance.store = self
+            instance.words[_CONTEXT_STORE] = self.address
+            instance.words[_CONTEXT_STACK_LIMIT] = self.stack.limit
+            self._instances[instance.context] = instance
+
+    def add_table(self, table: TableStorage) -> None:
+        """Make this the store of a table."""
+        with _lock:
+            table.store = self
+            self._tables[table.address] = table
+
+    def add_global(self, cell: GlobalCell) -> None:
+        """Make this the store of a global of a reference type."""
+        with _lock:
+            cell.store = self
+            self._globals[cell.address] = cell
+
+    @property
+    def instances(self) -> list[InstanceCore]:
+        """The instances that are alive."""
+        return _alive(self._instances)
+
+    @property
+    def running(self) -> bool:
+        """Whether WebAssembly code of this store is active (it may just be in a host function)."""
+        return bool(self.address) and (self.words[_ENTRY_FP] != 0 or self.words[_OWNER] != 0)
+
+    # What `values.References` asks for.
+
+    def extern_handle(self, value: object) -> int:
+        """The externref that stands for `value` (not null): its address. Keeps the object alive."""
+        address = id(value)
+        self._keep(address, value)
+        return address
+
+    def _keep(self, address: int, value: object) -> None:
+        with _lock:
+            self._registrations += 1
+            self.kept[address] = value
+
+    def extern_object(self, handle: int) -> object:
+        """The object that an externref (not null) stands for. Raises UnknownReference."""
+        value = self.kept.get(handle, self)
+        if value is self:
+            raise UnknownReference("not a reference of this store")
+        return value
+
+    def funcref_of(self, function: Func) -> int:
+        """The funcref that stands for `function`; keeps the function alive, and lets this store run it.
+
+        Raises:
+            LinkError: The function belongs to another store, and both are running.
+        """
+        core = function._core
+        survivor = self
+        if core.is_host:
+            if self.address:
+                core.prepare(self._glue)
+            keep: object = function
+        else:
+            instance = core.instance
+            survivor = merge(self, instance.store)
+            if instance.code.passes_functions:
+                # It may store functions that it is called with, so those must outlive it, and it them.
+                for other in survivor.instances:
+                    if other.code.passes_functions:
+                        instance.live_with(other)
+            keep = (function, instance)
+        address: int = function._funcref
+        survivor._keep(address, keep)
+        return address
+
+    def func_at(self, address: int) -> Func:
+        """The function that a funcref (not null) stands for: the same object as long as it is alive.
+
+        Raises:
+            UnknownReference: Nothing in this store has that address, or its owner is being destroyed.
+        """
+        found = references.functions.get(address) or host_function_at(address)
+        if found is not None:
+            return found
+        for instance in self.instances:
+            if instance.has_funcref(address):
+                return instance.function_at(address)
+        raise UnknownReference("not a reference of this store")
+
+    # Letting go.
+
+    def begin(self) -> None:
+        """Say that references are about to be made that are stored nowhere for a while.
+
+        None are let go until `end`.
+        """
+        with _lock:
+            if len(self.kept) >= self._sweep_at and not self.busy:
+                self.sweep()
+            self.busy += 1
+
+    def end(self) -> None:
+        """The opposite of `begin`, to be called on the store of today: `merge` moves the count."""
+        with _lock:
+            self.busy -= 1
+
+    def sweep(self) -> None:
+        """Let go of what no table, global or element segment refers to any more. Does nothing while the store runs."""
+        with _lock:
+            registrations = self._registrations
+            roots: list[array[int]] = [self.words]
+            for instance in self.instances:
+                roots.append(instance.words)
+                roots += instance.segments
+            roots += [table.words for table in _alive(self._tables)]
+            roots += [cell.words for cell in _alive(self._globals)]
+            # The GIL is held while all of this is copied, and it takes the GIL to enter WebAssembly code or to return
+            # from it: so if nobody is inside in the copy, nobody moved references about while it was made.
+            snapshot = array("Q", b"".join(roots))
+            if self.address and (snapshot[_ENTRY_FP] or snapshot[_OWNER]):
+                return
+            words = set(snapshot)
+            alive = {address: value for address, value in self.kept.items() if address in words}
+            # A finalizer that the garbage collector ran just now may have registered something.
+            if self._registrations == registrations:
+                # Deallocations run code of users: the dictionary must be in order before the first one.
+                self.kept = alive
+                self._sweep_at = max(_FIRST_SWEEP, 2 * len(alive))
+
+
+_T = TypeVar("_T")
+
+
+def _alive(things: WeakValueDictionary[int, _T]) -> list[_T]:
+    # One step for the interpreter, so that other threads may add some meanwhile.
+    return [thing for reference in things.valuerefs() if (thing := reference()) is not None]
+
+
+def merge(first: Store, second: Store) -> Store:
+    """Make one store of two, and return it. A store that runs absorbs one that does not.
+
+    Raises:
+        LinkError: Both are running.
+    """
+    if first is second:
+        return first
+    with _lock:
+        survivor, absorbed = first, second
+        if second.running or (second.address and not first.address):
+            survivor, absorbed = second, first
+        if absorbed.running:
+            raise LinkError("instances of two stores that are both running cannot be linked")
+        for instance in absorbed.instances:
+            survivor.adopt(instance)
+        for table in _alive(absorbed._tables):
+            survivor.add_table(table)
+        for cell in _alive(absorbed._globals):
+            survivor.add_global(cell)
+        if survivor.address:
+            survivor._prepare(absorbed.kept)
+        survivor._registrations += 1
+        survivor.kept.update(absorbed.kept)
+        survivor.busy += absorbed.busy
+        return survivor

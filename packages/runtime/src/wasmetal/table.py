@@ -1,0 +1,206 @@
+"""Tables (core specification, section "Runtime Structure", "Table Instances")."""
+
+from __future__ import annotations
+
+import weakref
+from array import array
+from typing import TYPE_CHECKING, NoReturn, SupportsIndex
+
+import attrs
+
+from wasm_core.errors import WasmError
+from wasm_core.types import TableType
+from wasm_ir.vmcontext import TABLE
+from wasmetal import values
+from wasmetal.store import Store
+
+if TYPE_CHECKING:
+    from wasmetal.groups import Group
+    from wasmetal.instance_core import InstanceCore
+
+#: Most elements of a table that Python makes without a maximum; `Config.max_table_elements` bounds those of modules.
+_MAX_ELEMENTS = 10_000_000
+
+_ELEMENTS = TABLE["elements"] // 8
+_SIZE = TABLE["size"] // 8
+
+
+class TableStorage:
+    """What a table consists of, without any reference to instances."""
+
+    __slots__ = ("__weakref__", "group", "handle", "limit", "store", "struct", "type", "words")
+
+    def __init__(self, type: TableType, limit: int, store: Store) -> None:
+        self.type = type
+        self.limit = limit if type.maximum is None else min(limit, type.maximum)
+        if type.minimum > self.limit:
+            raise WasmError(f"a table of {type.minimum} elements is over the limit of {self.limit}")
+        #: The elements: funcref addresses or externref handles, 0 is null.
+        self.words = array("Q", bytes(8 * type.minimum))
+        #: The TABLE structure.
+        self.struct = array("Q", (self.words.buffer_info()[0], type.minimum))
+        #: Set by the store; replaced when stores are merged.
+        self.store: Store
+        store.add_table(self)
+        #: Instances that keep each other alive because they share this table; None where there is one at most.
+        self.group: Group | None = None
+        #: The `Table` that Python sees, while there is one.
+        self.handle: weakref.ref[Table] | None = None
+
+    @property
+    def address(self) -> int:
+        """Address of the TABLE structure."""
+        return self.struct.buffer_info()[0]
+
+    def grow(self, count: int, word: int) -> int:
+        """As the instruction table.grow: the previous size, or -1."""
+        words = self.words
+        previous = len(words)
+        if previous + count > self.limit:
+            return -1
+        try:
+            words.extend(array("Q", (word,)) * count)
+        except MemoryError:
+            return -1
+        # Only the thread that runs the store can be looking at the elements, and it is here.
+        self.struct[_ELEMENTS] = words.buffer_info()[0]
+        self.struct[_SIZE] = previous + count
+        return previous
+
+    def as_table(self, owner: InstanceCore | None) -> Table:
+        """The object that Python sees: the same one as long as it is alive."""
+        table = self.handle() if self.handle is not None else None
+        if table is None:
+            table = Table.__new__(Table)
+            table._storage = self
+            table._owner = owner
+            self.handle = weakref.ref(table)
+        return table
+
+
+class Table:
+    """A table: a resizable array of references, `Func` or None for funcref, any object or None for externref.
+
+    `table[i]` reads and writes an element, `len(table)` is their number; negative indices count from the end.
+    """
+
+    __slots__ = ("__weakref__", "_owner", "_storage")
+
+    _storage: TableStorage | None
+    #: The instance that exports it, which elements may refer to.
+    _owner: InstanceCore | None
+
+    def __init__(self, type: TableType, init: object = None) -> None:
+        """Make a table of `type.minimum` elements.
+
+        Args:
+            type: Element type and sizes, in elements.
+            init: What all elements are set to.
+
+        Raises:
+            ValueError: The sizes contradict each other.
+            TypeError: `init` is not of the element type.
+            WasmError: 64-bit tables, or too large a one.
+        """
+        if type.is64:
+            raise WasmError("64-bit tables are not supported")
+        if type.maximum is not None and type.minimum > type.maximum:
+            raise ValueError(f"the minimum of a table must not be above its maximum: {type}")
+        if not type.element.is_reference:
+            raise ValueError(f"a table holds references, not {type.element.value}")
+        storage = TableStorage(type, _MAX_ELEMENTS, Store())
+        storage.handle = weakref.ref(self)
+        self._storage = storage
+        self._owner = None
+        if init is not None:
+            for index in range(type.minimum):
+                self[index] = init
+
+    def _open(self) -> TableStorage:
+        storage = self._storage
+        if storage is None:
+            raise WasmError("the table's instance is closed")
+        return storage
+
+    def _close(self) -> None:
+        storage = self._storage
+        if storage is not None:
+            storage.handle = None
+        self._storage = None
+        self._owner = None
+
+    @property
+    def type(self) -> TableType:
+        """The type as declared."""
+        return self._open().type
+
+    def __len__(self) -> int:
+        return len(self._open().words)
+
+    def _index(self, key: SupportsIndex) -> int:
+        index = key.__index__()
+        size = len(self)
+        if not -size <= index < size:
+            raise IndexError(f"table index {index} is out of range: the table has {size} elements")
+        return index
+
+    def __getitem__(self, key: SupportsIndex) -> object:
+        """Element `key`. Raises IndexError."""
+        storage = self._open()
+        return values.from_bits(storage.type.element, storage.words[self._index(key)], storage.store)
+
+    def __setitem__(self, key: SupportsIndex, value: object) -> None:
+        """Set element `key`.
+
+        Raises:
+            IndexError: There is no such element.
+            TypeError: The value is not of the element type.
+        """
+        storage = self._open()
+        index = self._index(key)
+        storage.store.begin()
+        try:
+            storage.words[index] = values.to_bits(storage.type.element, value, storage.store)
+        finally:
+            storage.store.end()
+
+    def grow(self, count: int, value: object = None) -> int:
+        """Add elements.
+
+        Args:
+            count: How many.
+            value: What they are set to.
+
+        Returns:
+            The number of elements before.
+
+        Raises:
+            WasmError: Refused: over the maximum, or there is no memory.
+            TypeError: The value is not of the element type.
+            ValueError: `count` is negative.
+        """
+        if count < 0:
+            raise ValueError("a table cannot shrink")
+        storage = self._open()
+        storage.store.begin()
+        try:
+            previous = storage.grow(count, values.to_bits(storage.type.element, value, storage.store))
+        finally:
+            storage.store.end()
+        if previous < 0:
+            raise WasmError(f"a table of {len(self)} elements cannot grow by {count}: its limit is {storage.limit}")
+        return previous
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a table cannot be pickled or copied")
+
+    def __repr__(self) -> str:
+        storage = self._storage
+        return (
+            "<Table, closed>" if storage is None else f"<Table of {storage.type.element.value}, {len(self)} elements>"
+        )
+
+
+def matching_type(storage: TableStorage) -> TableType:
+    """The type that an import is matched with: the minimum is the present size."""
+    return attrs.evolve(storage.type, minimum=len(storage.words))

@@ -1,0 +1,85 @@
+"""Reserved address space and the stacks made of it."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+from pathlib import Path
+
+import pytest
+
+from wasmetal import libc
+from wasmetal.address_space import Reservation, page_ceil
+from wasmetal.native_stack import RESERVE, NativeStack
+
+
+def mapped(address: int) -> str | None:
+    """Protection of the mapping at an address, as /proc has it."""
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        span, protection = line.split()[:2]
+        start, end = (int(part, 16) for part in span.split("-"))
+        if start <= address < end:
+            return protection
+    return None
+
+
+def test_commits_what_was_asked_for_and_no_more() -> None:
+    reservation = Reservation(8 << 30)
+    assert reservation.size == 8 << 30
+    reservation.commit(0, 3 * 65536)
+    words = (ctypes.c_uint64 * (3 * 8192)).from_address(reservation.address)
+    assert not any(words)
+    words[-1] = 7
+    reservation.commit(2 * 65536, 2 * 65536)
+    assert words[-1] == 7
+    assert mapped(reservation.address + 4 * 65536 - 1) == "rw-p"
+    assert mapped(reservation.address + 4 * 65536) == "---p"
+
+
+def test_commit_stays_inside() -> None:
+    reservation = Reservation(65536)
+    for offset, size in ((0, 65537), (65536, 1), (-1, 4), (0, -1)):
+        with pytest.raises(IndexError):
+            reservation.commit(offset, size)
+    reservation.commit(65536, 0)
+
+
+def test_release_gives_the_range_back_once() -> None:
+    reservation = Reservation(1 << 20)
+    address = reservation.address
+    assert mapped(address) == "---p"
+    reservation.release()
+    assert reservation.released
+    assert mapped(address) is None
+    again = Reservation(1 << 20)
+    reservation.release()
+    assert mapped(again.address) == "---p"
+
+
+def test_collected_reservations_are_released() -> None:
+    reservation = Reservation(1 << 40)
+    address = reservation.address
+    del reservation
+    gc.collect()
+    assert mapped(address) is None
+
+
+def test_refused_reservation() -> None:
+    with pytest.raises(OSError, match="mmap"):
+        Reservation(1 << 60)
+    with pytest.raises(ValueError):
+        Reservation(0)
+
+
+def test_page_ceil() -> None:
+    assert [page_ceil(size) for size in (0, 1, libc.PAGE, libc.PAGE + 1)] == [0, libc.PAGE, libc.PAGE, 2 * libc.PAGE]
+
+
+def test_stack_has_a_guard_page_and_a_reserve() -> None:
+    stack = NativeStack(1 << 20)
+    assert stack.top % 16 == 0
+    assert stack.top - stack.limit == 1 << 20
+    assert mapped(stack.top - 1) == "rw-p"
+    assert mapped(stack.limit - RESERVE) == "rw-p"
+    assert mapped(stack.limit - RESERVE - 1) == "---p"
+    assert stack.contains(stack.limit) and not stack.contains(stack.top)

@@ -1,0 +1,294 @@
+"""The command line: exit codes, one clear line for what goes wrong, and nothing imported for nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("click", reason="the command line needs click")
+
+from wasmetal.cli import main
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+WORDCOUNT = str(EXAMPLES / "wordcount" / "wordcount.wasm")
+PLUGIN = str(EXAMPLES / "plugin" / "plugin.wasm")
+
+#: (func (export "trap") unreachable) (func (export "loop") (loop (br 0)))
+#: (func (export "div") (param i32 i32) (result i32) (i32.div_s (local.get 0) (local.get 1)))
+#: (func (export "pair") (param i64 f64) (result f64 i64) (local.get 1) (local.get 0))
+SMALL = bytes.fromhex(
+    "0061736d01000000"
+    "011103 600000 60027f7f017f 60027e7c027c7e"
+    "030504 00000102"
+    "071c04 0474726170 0000 046c6f6f70 0001 03646976 0002 0470616972 0003"
+    "0a1c04 0300000b 0700 03400c000b0b 0700 200020016d0b 0600 200120000b"
+)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> str:
+    path = tmp_path / "small.wasm"
+    path.write_bytes(SMALL)
+    return str(path)
+
+
+@pytest.fixture
+def say(capfd):
+    """Runs a command: exit code, stdout, stderr."""
+
+    def run(*args: object) -> tuple[int, str, str]:
+        code = main([str(arg) for arg in args])
+        return code, *capfd.readouterr()
+
+    return run
+
+
+def process(*args: str, **options: object) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", "wasmetal", *args], **options)  # type: ignore[call-overload]
+
+
+def test_version_and_help(say):
+    code, out, _ = say("--version")
+    assert code == 0
+    assert out.startswith("wasmetal ")
+    code, out, _ = say("--help")
+    assert code == 0
+    for command in ("run", "inspect", "validate", "backends", "ir", "disasm"):
+        assert command in out
+    code, out, _ = say("run", "--help")
+    assert code == 0
+    assert "--dir" in out
+
+
+@pytest.mark.parametrize(
+    "args", [(), ("nothing",), ("run",), ("run", "--nothing", "x"), ("inspect",), ("inspect", "a", "b"), ("ir", "a")]
+)
+def test_wrong_usage(say, args):
+    code, _, err = say(*args)
+    assert code == 2
+    assert "Usage" in err
+
+
+def test_a_program_with_files_and_arguments(say, tmp_path):
+    (tmp_path / "text").write_text("one two two\nthree three three\n")
+    code, out, err = say("run", "--dir", f"{tmp_path}::/data", WORDCOUNT, "-n", "2", "/data/text")
+    assert (code, err) == (0, "")
+    assert out.split() == ["2", "6", "30", "/data/text", "3", "three", "2", "two"]
+    # Not given, so not there.
+    code, _, err = say("run", WORDCOUNT, tmp_path / "text")
+    assert code == 1
+    assert "wordcount: " in err
+
+
+def test_arguments_behind_the_file_are_the_programs(say):
+    for args in (("--help",), ("--version",), ("--", "-n")):
+        code, out, _ = say("run", WORDCOUNT, *args)
+        assert code == 1
+        assert "Usage" not in out
+    assert say("run", WORDCOUNT, "-n", "x")[0] == 2
+
+
+def test_stdin_and_exit_code_of_a_real_process():
+    running = process("run", WORDCOUNT, "-n", "1", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    out, _ = running.communicate(b"a b a\n", timeout=60)
+    assert running.returncode == 0
+    assert out.split() == b"1 3 6 (stdin) 2 a".split()
+
+
+def test_environment(say):
+    assert say("run", "--env", "A", WORDCOUNT)[0] == 2
+    assert say("run", "--env", "=A", WORDCOUNT)[0] == 2
+    assert say("run", "--env", "A=B=C", WORDCOUNT, "/nothing")[0] == 1
+
+
+@pytest.mark.parametrize("directory", ["", "::x", "x::"])
+def test_bad_directories(say, directory):
+    assert say("run", "--dir", directory, WORDCOUNT)[0] == 2
+
+
+def test_directories_that_are_not_there(say, tmp_path):
+    code, _, err = say("run", "--dir", tmp_path / "nothing", WORDCOUNT)
+    assert code == 1
+    assert "No such file or directory" in err
+    code, _, err = say("run", "--dir", f"{tmp_path}::/", "--dir", f"{tmp_path}::/", WORDCOUNT)
+    assert code == 2
+    assert "two directories" in err
+
+
+def test_invoke(say, small):
+    assert say("run", "--invoke", "div", small, "-7", "0x2") == (0, "-3\n", "")
+    assert say("run", "--invoke", "pair", small, "5", "2.5") == (0, "2.5\n5\n", "")
+    assert say("run", "--invoke", "div", small, "4294967295", "1") == (0, "-1\n", "")
+
+
+@pytest.mark.parametrize("args", [("1",), ("1", "2", "3"), ("1", "x"), ("1", "2.5"), ("1", "4294967296")])
+def test_invoke_with_wrong_arguments(say, small, args):
+    code, _, err = say("run", "--invoke", "div", small, *args)
+    assert code == 2
+    assert "Traceback" not in err
+
+
+def test_invoke_of_what_is_not_there(say, small):
+    code, _, err = say("run", "--invoke", "dvi", small)
+    assert code == 1
+    assert "did you mean 'div'?" in err
+    code, _, err = say("run", small)
+    assert code == 1
+    assert "--invoke" in err
+    assert "trap, loop, div, pair" in err
+
+
+def test_traps(say, small):
+    code, out, err = say("run", "--invoke", "trap", small)
+    assert (code, out) == (134, "")
+    assert err.splitlines()[0] == "wasmetal: trap: unreachable"
+    assert "function 0 trap" in err.splitlines()[1]
+    code, _, err = say("run", "--invoke", "div", small, "1", "0")
+    assert code == 134
+    assert "integer divide by zero" in err
+
+
+def test_an_import_that_nobody_gives(say):
+    code, _, err = say("run", "--invoke", "divide", PLUGIN, "1", "2")
+    assert code == 1
+    assert "cannot link: unknown import" in err
+    assert len(err.splitlines()) == 1
+
+
+ELF = b"\x7fELF\x02\x01\x01" + bytes(100)
+BAD_FILES = {
+    "empty": b"",
+    "magic only": b"\0asm",
+    "truncated": SMALL[:-5],
+    "random": bytes(range(256)) * 8,
+    "random behind the header": SMALL[:8] + bytes(range(17, 256)),
+    "elf": ELF,
+    "component": b"\0asm\x0d\0\x01\0" + bytes(30),
+    "future": b"\0asm\x02\0\0\0",
+    "invalid": SMALL.replace(bytes.fromhex("200020016d0b"), bytes.fromhex("200020016a1a")),
+    "text": b"(module)",
+}
+
+
+@pytest.mark.parametrize("command", ["run", "inspect", "validate", "ir", "disasm"])
+@pytest.mark.parametrize("content", BAD_FILES.values(), ids=BAD_FILES)
+def test_bad_files(say, tmp_path, command, content):
+    path = tmp_path / "bad.wasm"
+    path.write_bytes(content)
+    code, out, err = say(command, path, *(["2"] if command in ("ir", "disasm") else []))
+    if command == "inspect" and code == 0:
+        # Function bodies are not looked at.
+        assert content == BAD_FILES["invalid"]
+        return
+    assert (code, out) == (1, "")
+    assert err.startswith(f"wasmetal: {path}: ")
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["run", "inspect", "validate"])
+def test_files_that_cannot_be_read(say, tmp_path, command):
+    for path, reason in ((tmp_path / "nothing", "No such file"), (tmp_path, "Is a directory")):
+        code, _, err = say(command, path)
+        assert code == 1
+        assert err.startswith(f"wasmetal: {path}: {reason}")
+        assert len(err.splitlines()) == 1
+    if os.geteuid() != 0:
+        locked = tmp_path / "locked"
+        locked.touch(0o000)
+        assert "Permission denied" in say(command, locked)[2]
+
+
+def test_names_cannot_steer_the_terminal(say, tmp_path):
+    path = tmp_path / "evil.wasm"
+    path.write_bytes(SMALL.replace(b"\x03div", b"\x03\x1b[m"))
+    code, out, err = say("inspect", path)
+    assert code == 0
+    assert "\x1b" not in out
+    _, _, err = say("run", path)
+    assert "\x1b" not in err
+
+
+def test_inspect(say):
+    code, out, _ = say("inspect", PLUGIN)
+    assert code == 0
+    assert "functions: 5 of its own, 1 imported" in out
+    assert "function  env.on_word  (i32, i32) -> ()" in out
+    assert "crc32" in out
+    assert "code" in out
+
+
+def test_validate(say, small):
+    assert say("validate", small) == (0, f"{small}: valid\n", "")
+
+
+def test_backends(say):
+    code, out, _ = say("backends")
+    assert code == 0
+    assert out.startswith("*")
+
+
+@pytest.mark.parametrize("command", ["ir", "disasm"])
+def test_code_of_a_function(say, command):
+    if command == "disasm":
+        pytest.importorskip("capstone", reason="no disassembler")
+    by_name = say(command, PLUGIN, "crc32")
+    assert by_name[0] == 0
+    assert "crc32" in by_name[1] or "function 3" in by_name[1]
+    assert by_name == say(command, PLUGIN, "3")
+    for function, message in (("99", "no function 99"), ("0", "imported"), ("crc23", "did you mean 'crc32'?")):
+        code, _, err = say(command, PLUGIN, function)
+        assert code == 1
+        assert message in err
+    if command == "disasm":
+        assert "ret" in by_name[1]
+        assert "; wasm 0x" in by_name[1]
+
+
+def test_ctrl_c_while_waiting_for_input():
+    running = process("run", WORDCOUNT, stdin=subprocess.PIPE, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    time.sleep(2)
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert b"Traceback" not in err
+
+
+def test_a_reader_that_has_had_enough(small):
+    script = f"{sys.executable} -m wasmetal inspect {small} | true"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, timeout=60)
+    assert b"Traceback" not in done.stderr
+    assert b"Exception ignored" not in done.stderr
+
+
+def test_without_click():
+    code = "import sys; sys.modules['click'] = None; from wasmetal.cli import main; sys.exit(main(['backends']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
+    assert done.returncode == 1
+    assert b"pip install 'wasmetal[cli]'" in done.stderr
+
+
+def test_without_wasi():
+    code = "import sys; sys.modules['wasm_wasi'] = None; from wasmetal.cli import main; sys.exit(main(sys.argv[1:]))"
+    done = subprocess.run([sys.executable, "-c", code, "run", WORDCOUNT], capture_output=True, timeout=60)
+    assert done.returncode == 1
+    assert b"pip install wasm-wasi" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_what_is_not_needed_is_not_imported(small):
+    code = (
+        "import sys\n"
+        "import wasmetal\n"
+        "assert 'click' not in sys.modules\n"
+        "from wasmetal.cli import main\n"
+        f"main(['run', '--invoke', 'div', {small!r}, '1', '1'])\n"
+        "for name in ('rich', 'wasm_wasi', 'capstone'):\n"
+        "    assert name not in sys.modules, name\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

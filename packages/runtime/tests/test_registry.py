@@ -1,0 +1,156 @@
+"""Finding and choosing backends: distributions are faked as folders on sys.path."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from wasm_core.errors import WasmError
+from wasmetal import registry
+
+_BACKEND = """
+from wasm_ir.backend import HostSupport
+
+class Backend:
+    name = {name!r}
+    cpu_features = ()
+
+    @classmethod
+    def host_support(cls):
+        return HostSupport({supported}, {reason!r})
+"""
+
+Install = Callable[..., None]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Makes a distribution with a backend, the only ones on sys.path."""
+    libraries = [folder for folder in sys.path if not list(Path(folder).glob("*.dist-info"))]
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *libraries])
+
+    def make(
+        distribution: str,
+        name: str = "toy",
+        *,
+        supported: bool = True,
+        reason: str = "fine",
+        entry_points: str | None = None,
+    ) -> None:
+        module = distribution.replace("-", "_") + "_module"
+        (tmp_path / f"{module}.py").write_text(_BACKEND.format(name=name, supported=supported, reason=reason))
+        monkeypatch.delitem(sys.modules, module, raising=False)
+        folder = tmp_path / f"{distribution.replace('-', '_')}-1.5.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.5\n")
+        text = f"[wasmetal.backends]\n{name} = {module}:Backend\n" if entry_points is None else entry_points
+        (folder / "entry_points.txt").write_text(text)
+
+    return make
+
+
+def test_one_backend(install: Install) -> None:
+    install("some-backend")
+    (info,) = registry.backends()
+    assert (info.name, info.distribution, info.version) == ("toy", "some-backend", "1.5")
+    assert info.supported and info.selected
+    assert "fine" in info.reason and "only one" in info.reason
+    assert str(info) == f"* toy (some-backend 1.5): supported, {info.reason}"
+    assert registry.select().name == "toy"
+    assert registry.select("toy") is registry.select("auto")
+
+
+def test_unsupported_backend_is_listed_and_not_selected(install: Install) -> None:
+    install("some-backend", supported=False, reason="wrong planet")
+    (info,) = registry.backends()
+    assert not info.supported and not info.selected
+    assert "wrong planet" in str(info)
+    with pytest.raises(WasmError, match="wrong planet"):
+        registry.select()
+    with pytest.raises(WasmError, match="'toy' of some-backend cannot be used: wrong planet"):
+        registry.select("toy")
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "AMD64"])
+def test_no_backend_says_what_to_install(install: Install, monkeypatch: pytest.MonkeyPatch, machine: str) -> None:
+    monkeypatch.setattr(registry.platform, "machine", lambda: machine)
+    assert registry.backends() == ()
+    with pytest.raises(WasmError, match="pip install wasm-backend-amd64"):
+        registry.select()
+
+
+def test_no_backend_for_this_machine_at_all(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry.platform, "machine", lambda: "pdp11")
+    with pytest.raises(WasmError, match="no backend for pdp11 yet"):
+        registry.select()
+
+
+def test_unknown_name(install: Install) -> None:
+    install("some-backend")
+    with pytest.raises(WasmError, match=r"no backend 'amd64' \(pip install wasm-backend-amd64\); installed: toy"):
+        registry.select("amd64")
+    with pytest.raises(WasmError, match="no backend 'nonsense'; installed: toy"):
+        registry.select("nonsense")
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("[wasmetal.backends]\nbad = no_such_module_anywhere:Backend\n", "ModuleNotFoundError"),
+        ("[wasmetal.backends]\nbad = ///\n", "BadEntryPoint"),
+        ("[wasmetal.backends]\nbad = sys:no_such_name\n", "AttributeError"),
+        ("[wasmetal.backends]\nbad = sys:maxsize\n", "AttributeError"),
+    ],
+)
+def test_broken_entry_point_is_listed_with_its_error(install: Install, text: str, error: str) -> None:
+    install("a-broken-one", entry_points=text)
+    install("some-backend")
+    found = {info.name: info for info in registry.backends()}
+    assert not found["bad"].supported
+    assert "broken entry point" in found["bad"].reason and error in found["bad"].reason
+    assert found["toy"].selected
+    with pytest.raises(WasmError, match="broken entry point"):
+        registry.select("bad")
+
+
+def test_unreadable_metadata_of_another_package_hides_nothing(install: Install) -> None:
+    install("a-broken-one", entry_points="this is not an ini file\n")
+    install("some-backend")
+    assert [info.name for info in registry.backends()] == ["toy"]
+    assert registry.select().name == "toy"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_two_distributions_with_one_name(install: Install, order: int) -> None:
+    for distribution in ("bbb", "aaa")[::order]:
+        install(distribution)
+    first, second = registry.backends()
+    assert (first.distribution, second.distribution) == ("aaa", "bbb")
+    assert first.selected and not second.selected
+    assert not second.supported and "shadowed: aaa" in second.reason
+    assert registry.select("toy").__module__ == "aaa_module"
+
+
+def test_a_broken_backend_does_not_shadow_a_working_one(install: Install) -> None:
+    install("aaa", entry_points="[wasmetal.backends]\ntoy = no_such_module_anywhere:Backend\n")
+    install("bbb")
+    assert registry.select("toy").__module__ == "bbb_module"
+
+
+def test_own_distributions_are_preferred(install: Install) -> None:
+    install("aaa", "first")
+    install("wasm-backend-own", "own")
+    own, other = registry.backends()
+    assert own.selected and "chosen before aaa" in own.reason
+    assert other.supported and not other.selected
+    assert registry.select().name == "own"
+    assert registry.select("first").name == "first"
+
+
+def test_the_real_one() -> None:
+    selected = [info for info in registry.backends() if info.selected]
+    assert len(selected) == 1
+    assert registry.select().name == selected[0].name

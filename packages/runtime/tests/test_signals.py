@@ -1,0 +1,192 @@
+"""Faults: ours become traps, those of others go where they went before. Each case is a process of its own."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+backends = pytest.importorskip("wasm_backend_amd64", reason="a backend is needed for its signal handler")
+if not backends.Amd64Backend.host_support().supported:
+    pytest.skip("no backend for this machine", allow_module_level=True)
+
+PRELUDE = r"""
+import ctypes, faulthandler, mmap, os, signal, sys, tempfile, threading
+from wasm_backend_amd64 import Amd64Backend
+from wasm_core.errors import Trap
+import wasmetal
+from wasmetal import signals
+backend = Amd64Backend()
+
+# (module (memory 1) (func (export "load") (param i32) (result i32) (i32.load (local.get 0))))
+source = bytes.fromhex(
+    "0061736d01000000" "010601" "60017f017f" "03020100" "0503010001" "07080104" "6c6f6164" "0000" "0a09010700"
+    "2000" "280200" "0b"
+)
+instance = None
+
+def ours():
+    global instance
+    if instance is None:
+        instance = wasmetal.Module(source).instantiate()
+    assert instance.exports.load(0) == 0
+    for _ in range(3):
+        try:
+            instance.exports.load(-1)
+        except Trap as trap:
+            assert "out of bounds memory access" in str(trap)
+        else:
+            raise AssertionError("no trap")
+    os.write(1, b"trapped\n")
+
+def foreign():
+    ctypes.string_at(8)
+"""
+
+
+def run(program: str, *options: str) -> subprocess.CompletedProcess[str]:
+    path = [entry for entry in sys.path if entry]
+    return subprocess.run(
+        [sys.executable, *options, "-c", f"import sys; sys.path[:0] = {path!r}\n{PRELUDE}\n{textwrap.dedent(program)}"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_faults_of_generated_code_are_traps() -> None:
+    result = run("ours()")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "trapped\n", "")
+
+
+def test_foreign_faults_kill_as_before() -> None:
+    result = run("ours(); foreign()")
+    assert result.returncode == -signal.SIGSEGV
+    assert (result.stdout, result.stderr) == ("trapped\n", "")
+
+
+def test_foreign_bus_errors_kill_as_before() -> None:
+    result = run("""
+        ours()
+        with tempfile.TemporaryFile() as file:
+            file.truncate(mmap.PAGESIZE)
+            mapping = mmap.mmap(file.fileno(), mmap.PAGESIZE)
+            file.truncate(0)
+            mapping[0]
+    """)
+    assert result.returncode == -signal.SIGBUS
+    assert result.stdout == "trapped\n"
+
+
+def test_foreign_faults_reach_faulthandler() -> None:
+    result = run("ours(); foreign()", "-X", "faulthandler")
+    assert result.returncode == -signal.SIGSEGV
+    assert result.stdout == "trapped\n"
+    assert result.stderr.startswith("Fatal Python error: Segmentation fault")
+    assert "in foreign" in result.stderr and "in ours" not in result.stderr
+
+
+def test_faulthandler_that_comes_later() -> None:
+    result = run("""
+        ours()
+        faulthandler.enable()
+        signals.install(backend)
+        ours()
+        foreign()
+    """)
+    assert result.returncode == -signal.SIGSEGV
+    assert result.stdout == "trapped\n" * 2
+    assert result.stderr.count("Fatal Python error: Segmentation fault") == 1
+    assert "in foreign" in result.stderr
+
+
+def test_faulthandler_that_comes_and_goes() -> None:
+    result = run("""
+        ours()
+        for _ in range(3):
+            faulthandler.enable()
+            signals.install(backend)
+            ours()
+            faulthandler.disable()
+            signals.install(backend)
+            ours()
+        foreign()
+    """)
+    assert result.returncode == -signal.SIGSEGV
+    assert (result.stdout, result.stderr) == ("trapped\n" * 7, "")
+
+
+def test_a_signal_that_somebody_sends() -> None:
+    result = run("ours(); os.kill(os.getpid(), signal.SIGSEGV); signal.pause()")
+    assert result.returncode == -signal.SIGSEGV
+
+
+def test_handlers_in_python_are_still_called() -> None:
+    result = run(r"""
+        signal.signal(signal.SIGSEGV, lambda number, frame: os.write(1, b"handled %d\n" % number))
+        ours()
+        os.kill(os.getpid(), signal.SIGSEGV)
+        ours()
+    """)
+    assert (result.returncode, result.stdout) == (0, f"trapped\nhandled {int(signal.SIGSEGV)}\ntrapped\n")
+
+
+def test_threads_have_no_signal_stack() -> None:
+    result = run("""
+        thread = threading.Thread(target=ours)
+        thread.start()
+        thread.join()
+        ours()
+        foreign()
+    """, "-X", "faulthandler")  # fmt: skip
+    assert result.returncode == -signal.SIGSEGV
+    assert result.stdout == "trapped\n" * 2
+
+
+def test_forked_children_trap_too() -> None:
+    result = run("""
+        ours()
+        pid = os.fork()
+        ours()
+        if pid:
+            sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    """)
+    assert (result.returncode, result.stdout) == (0, "trapped\n" * 3)
+
+
+def test_installing_again_does_nothing() -> None:
+    result = run("""
+        first = signals.install(backend)
+        used = signals._installed.region.bytes_in_use
+        action = [signals.libc.signal_action(number).handler for number in (signal.SIGSEGV, signal.SIGBUS)]
+        for _ in range(1000):
+            assert signals.install(Amd64Backend()) is first
+        assert signals.stub_addresses(backend) is first
+        assert signals._installed.region.bytes_in_use == used
+        assert action == [first.signal_handler] * 2
+        print("done")
+    """)
+    assert (result.returncode, result.stdout) == (0, "done\n"), result.stderr
+
+
+def test_a_system_that_refuses_to_map_code_twice() -> None:
+    """Code is written in place then; at no time is a page writable and executable."""
+    result = run(r"""
+        def refuse(*args):
+            raise OSError("refused")
+        os.memfd_create = refuse
+        ours()
+        from wasmetal.code_memory import arena
+        assert not arena().dual_mapping
+        protections = {line.split()[1] for line in open("/proc/self/maps")}
+        assert "r-xp" in protections and not [p for p in protections if "w" in p and "x" in p]
+        pid = os.fork()
+        instance = wasmetal.Module(source + bytes.fromhex("00020178")).instantiate()  # another module: a custom section
+        ours()
+        if pid:
+            sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    """)
+    assert (result.returncode, result.stdout) == (0, "trapped\n" * 3), result.stderr
