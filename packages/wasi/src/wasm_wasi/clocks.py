@@ -1,0 +1,38 @@
+"""The clocks of WASI: time and resolution in nanoseconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final, Literal
+
+from wasm_wasi.abi import INVAL
+from wasm_wasi.errors import WasiError
+
+REALTIME: Final = 0
+MONOTONIC: Final = 1
+
+#: How to read a clock, and its name for `time.get_clock_info`.
+_Clock = tuple[Callable[[], int], Literal["time", "monotonic", "process_time", "thread_time"]]
+
+# By `clockid`.
+_CLOCKS: Final[tuple[_Clock, ...]] = (
+    (time.time_ns, "time"),
+    (time.monotonic_ns, "monotonic"),
+    (time.process_time_ns, "process_time"),
+    (time.thread_time_ns, "thread_time"),
+)
+
+
+def now(clock: int) -> int:
+    """The time of a clock."""
+    if 0 <= clock < len(_CLOCKS):
+        return _CLOCKS[clock][0]()
+    raise WasiError(INVAL)
+
+
+def resolution(clock: int) -> int:
+    """The resolution of a clock; at least 1."""
+    if 0 <= clock < len(_CLOCKS):
+        return max(1, round(time.get_clock_info(_CLOCKS[clock][1]).resolution * 1e9))
+    raise WasiError(INVAL)

@@ -1,0 +1,430 @@
+"""What a file descriptor of the program stands for: an open file, a directory, a Python file object, or nothing."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from typing import Final, Protocol
+
+from wasm_wasi.abi import (
+    AGAIN,
+    ALL_RIGHTS,
+    BADF,
+    DIRECTORY_RIGHTS,
+    DIRENT,
+    FILE_RIGHTS,
+    INVAL,
+    NOTCAPABLE,
+    NOTDIR,
+    NOTSUP,
+    SPIPE,
+    STREAM_RIGHTS,
+    FdFlag,
+    FileType,
+    Right,
+)
+from wasm_wasi.errors import WasiError
+from wasm_wasi.guest_memory import MASK64
+
+_READ_WRITE: Final = int(Right.FD_READ | Right.FD_WRITE)
+_SEEK_TELL: Final = int(Right.FD_SEEK | Right.FD_TELL)
+_FILE_ONLY: Final = FILE_RIGHTS & ~DIRECTORY_RIGHTS
+_DIRECTORY_ONLY: Final = DIRECTORY_RIGHTS & ~FILE_RIGHTS
+
+# Most bytes that go to or come from a Python file object at once: they are copied.
+_READ_LIMIT: Final = 1 << 20
+_WRITE_LIMIT: Final = 1 << 24
+
+# Flags of an open file and those of WASI, both ways. O_SYNC has the bits of O_DSYNC, so it comes last.
+_HOST_FLAGS: Final = (
+    (os.O_APPEND, int(FdFlag.APPEND)),
+    (os.O_NONBLOCK, int(FdFlag.NONBLOCK)),
+    (getattr(os, "O_DSYNC", os.O_SYNC), int(FdFlag.DSYNC)),
+    (getattr(os, "O_RSYNC", os.O_SYNC), int(FdFlag.RSYNC)),
+    (os.O_SYNC, int(FdFlag.SYNC)),
+)
+# Those that can be changed once a file is open.
+_CHANGEABLE: Final = int(FdFlag.APPEND | FdFlag.NONBLOCK)
+
+_FILE_TYPES: Final = {
+    stat.S_IFBLK: FileType.BLOCK_DEVICE,
+    stat.S_IFCHR: FileType.CHARACTER_DEVICE,
+    stat.S_IFDIR: FileType.DIRECTORY,
+    stat.S_IFREG: FileType.REGULAR_FILE,
+    stat.S_IFSOCK: FileType.SOCKET_STREAM,
+    stat.S_IFLNK: FileType.SYMBOLIC_LINK,
+}
+
+#: The values of `abi.FILESTAT`.
+FileStat = tuple[int, int, int, int, int, int, int, int]
+
+
+def file_type(mode: int) -> FileType:
+    """The WASI type for `st_mode`."""
+    return _FILE_TYPES.get(stat.S_IFMT(mode), FileType.UNKNOWN)
+
+
+def file_stat(status: os.stat_result) -> FileStat:
+    """The values of `abi.FILESTAT` for what the system says about a file."""
+    return (
+        status.st_dev & MASK64,
+        status.st_ino & MASK64,
+        int(file_type(status.st_mode)),
+        status.st_nlink,
+        status.st_size,
+        status.st_atime_ns & MASK64,
+        status.st_mtime_ns & MASK64,
+        status.st_ctime_ns & MASK64,
+    )
+
+
+def open_flags(flags: int) -> int:
+    """Flags for `os.open` from `fdflags`."""
+    return sum(host for host, wasi in _HOST_FLAGS if flags & wasi)
+
+
+class Descriptor:
+    """Base: a thing that can do nothing. Operations are called only when `rights` allow them."""
+
+    __slots__ = ("inheriting", "rights", "type")
+
+    def __init__(self, type: FileType, rights: int, inheriting: int = 0) -> None:
+        self.type = type
+        self.rights = rights
+        #: The most rights that files opened through this one can have.
+        self.inheriting = inheriting
+
+    def refusal(self, right: int) -> int:
+        """The error number for an operation that needs `right` where it is missing."""
+        if right & _DIRECTORY_ONLY:
+            return NOTDIR
+        if right & _READ_WRITE:
+            return BADF
+        if right & _SEEK_TELL and self.type != FileType.REGULAR_FILE:
+            return SPIPE
+        return NOTCAPABLE
+
+    def read(self, buffers: list[memoryview]) -> int:
+        """Read what there is into the buffers; how much that was, 0 at the end."""
+        raise WasiError(BADF)
+
+    def write(self, buffers: list[memoryview]) -> int:
+        """Write the buffers, or a part; how much that was."""
+        raise WasiError(BADF)
+
+    def seek(self, offset: int, whence: int) -> int:
+        """Move the position (`os.SEEK_SET`, ...); the new one."""
+        raise WasiError(SPIPE)
+
+    def stat(self) -> FileStat:
+        return (0, 0, int(self.type), 1, 0, 0, 0, 0)
+
+    def flags(self) -> int:
+        """The `fdflags`."""
+        return 0
+
+    def poll_descriptor(self) -> int | None:
+        """What the system can wait for; None when this is always ready."""
+        return None
+
+    def host(self) -> int:
+        """The descriptor of the system behind this.
+
+        Raises:
+            WasiError: There is none (EINVAL, as the system says for what cannot be synchronized or sized).
+        """
+        raise WasiError(INVAL)
+
+    def close(self) -> None:
+        """Give back what this holds."""
+
+
+class NullStream(Descriptor):
+    """Always at its end for the reader; takes everything from the writer."""
+
+    __slots__ = ()
+
+    def read(self, buffers: list[memoryview]) -> int:
+        return 0
+
+    def write(self, buffers: list[memoryview]) -> int:
+        return sum(map(len, buffers))
+
+
+def _limited(buffers: list[memoryview], limit: int) -> Iterator[memoryview]:
+    for buffer in buffers:
+        yield buffer[:limit]
+        limit -= len(buffer)
+        if limit <= 0:
+            return
+
+
+class BinaryFile(Protocol):
+    """What is asked of a Python file object: for stdin `read`, for stdout and stderr `write`."""
+
+    def read(self, size: int, /) -> bytes | None: ...
+
+    def write(self, data: bytes, /) -> int | None: ...
+
+
+class ObjectStream(Descriptor):
+    """A Python file object. Its own buffer is flushed after each write, so what the program wrote is out."""
+
+    __slots__ = ("_file", "_flush", "_read")
+
+    def __init__(self, file: BinaryFile, right: Right) -> None:
+        self._file = file
+        self._flush = getattr(file, "flush", None)
+        # read1 returns what is there instead of waiting for all that was asked for.
+        self._read = getattr(file, "read1", None) or getattr(file, "read", None)
+        rights = int(STREAM_RIGHTS & ~(_READ_WRITE | Right.FD_FDSTAT_SET_FLAGS) | right)
+        if self._has("seekable"):
+            rights |= _SEEK_TELL
+        terminal = self._has("isatty")
+        super().__init__(FileType.CHARACTER_DEVICE if terminal else FileType.UNKNOWN, rights)
+
+    def _has(self, question: str) -> bool:
+        ask = getattr(self._file, question, None)
+        return bool(ask and ask())
+
+    def _check_open(self) -> None:
+        if getattr(self._file, "closed", False):
+            raise WasiError(BADF)
+
+    def read(self, buffers: list[memoryview]) -> int:
+        self._check_open()
+        size = sum(map(len, buffers))
+        if not size:
+            return 0
+        data = self._read(min(size, _READ_LIMIT)) if self._read else b""
+        if data is None:
+            raise WasiError(AGAIN)
+        at = 0
+        for buffer in buffers:
+            part = data[at : at + len(buffer)]
+            buffer[: len(part)] = part
+            at += len(part)
+        return at
+
+    def write(self, buffers: list[memoryview]) -> int:
+        self._check_open()
+        # A copy: the file may keep what it is given, and the program will use its buffers again.
+        data = b"".join(_limited(buffers, _WRITE_LIMIT))
+        written = self._file.write(data)
+        if self._flush:
+            self._flush()
+        # Objects that merely look like files often return nothing.
+        return len(data) if written is None else written
+
+    def seek(self, offset: int, whence: int) -> int:
+        self._check_open()
+        try:
+            position: int = self._file.seek(offset, whence)  # type: ignore[attr-defined]
+        except ValueError:
+            raise WasiError(INVAL) from None
+        return position
+
+
+class HostDescriptor(Descriptor):
+    """A descriptor of the system, owned."""
+
+    __slots__ = ("_fd",)
+
+    def __init__(self, fd: int, type: FileType, rights: int, inheriting: int = 0) -> None:
+        super().__init__(type, rights, inheriting)
+        self._fd = fd
+
+    def host(self) -> int:
+        return self._fd
+
+    def stat(self) -> FileStat:
+        return file_stat(os.fstat(self._fd))
+
+    def flags(self) -> int:
+        host = fcntl.fcntl(self._fd, fcntl.F_GETFL)
+        return sum(wasi for bits, wasi in _HOST_FLAGS if host & bits == bits)
+
+    def set_flags(self, flags: int) -> None:
+        """Change the flags.
+
+        Raises:
+            WasiError: One of them is fixed once a file is open (ENOTSUP).
+        """
+        host = fcntl.fcntl(self._fd, fcntl.F_GETFL)
+        if (flags ^ self.flags()) & ~_CHANGEABLE:
+            raise WasiError(NOTSUP)
+        for bits, wasi in _HOST_FLAGS:
+            if wasi & _CHANGEABLE:
+                host = host | bits if flags & wasi else host & ~bits
+        fcntl.fcntl(self._fd, fcntl.F_SETFL, host)
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            fd = self._fd
+            self._fd = -1
+            os.close(fd)
+
+
+class File(HostDescriptor):
+    """A file, a pipe, a device: what is read and written."""
+
+    __slots__ = ()
+
+    def read(self, buffers: list[memoryview]) -> int:
+        return os.readv(self._fd, buffers) if buffers else 0
+
+    def write(self, buffers: list[memoryview]) -> int:
+        if len(buffers) == 1:
+            return os.write(self._fd, buffers[0])
+        return os.writev(self._fd, buffers) if buffers else 0
+
+    def seek(self, offset: int, whence: int) -> int:
+        return os.lseek(self._fd, offset, whence)
+
+    def pread(self, buffers: list[memoryview], offset: int) -> int:
+        """`read` from a position, leaving the file's own where it is."""
+        return os.preadv(self._fd, buffers, offset) if buffers else 0
+
+    def pwrite(self, buffers: list[memoryview], offset: int) -> int:
+        """`write` to a position, leaving the file's own where it is."""
+        return os.pwritev(self._fd, buffers, offset) if buffers else 0
+
+    def poll_descriptor(self) -> int | None:
+        return None if self.type == FileType.REGULAR_FILE else self._fd
+
+
+class Directory(HostDescriptor):
+    """A directory; `preopen` is the name under which the program got it, None if it opened the directory itself."""
+
+    __slots__ = ("_entries", "preopen")
+
+    def __init__(
+        self, fd: int, preopen: bytes | None, rights: int = DIRECTORY_RIGHTS, inheriting: int = ALL_RIGHTS
+    ) -> None:
+        super().__init__(fd, FileType.DIRECTORY, rights, inheriting)
+        self.preopen = preopen
+        self._entries: list[tuple[int, bytes, FileType]] = []
+
+    def refusal(self, right: int) -> int:
+        return BADF if right & _FILE_ONLY else NOTCAPABLE
+
+    def read_entries(self, cookie: int, room: int) -> bytes:
+        """Entries from `cookie` on in the layout that `fd_readdir` gives them, at most `room` bytes.
+
+        The list is taken when the cookie is 0, so that cookies stay good while the program goes through it.
+        """
+        if cookie == 0 or not self._entries:
+            self._entries = self._list()
+        data = bytearray()
+        for number in range(cookie, len(self._entries)):
+            if len(data) >= room:
+                break
+            inode, name, kind = self._entries[number]
+            data += DIRENT.pack(number + 1, inode & MASK64, len(name), int(kind))
+            data += name
+        return bytes(data[:room])
+
+    def _list(self) -> list[tuple[int, bytes, FileType]]:
+        own = os.fstat(self._fd).st_ino
+        # What stands above a preopened directory is none of the program's business.
+        above = own if self.preopen is not None else os.stat("..", dir_fd=self._fd).st_ino
+        entries = [(own, b".", FileType.DIRECTORY), (above, b"..", FileType.DIRECTORY)]
+        with os.scandir(self._fd) as found:
+            for entry in found:
+                entries.append((entry.inode(), os.fsencode(entry.name), _entry_type(entry)))
+        return entries
+
+
+def _entry_type(entry: os.DirEntry[str]) -> FileType:
+    if entry.is_symlink():
+        return FileType.SYMBOLIC_LINK
+    if entry.is_dir(follow_symlinks=False):
+        return FileType.DIRECTORY
+    if entry.is_file(follow_symlinks=False):
+        return FileType.REGULAR_FILE
+    try:
+        return file_type(entry.stat(follow_symlinks=False).st_mode)
+    except OSError:
+        return FileType.UNKNOWN
+
+
+class DescriptorTable:
+    """The program's descriptors by number; a new one gets the lowest number that is free."""
+
+    __slots__ = ("_free", "_table")
+
+    def __init__(self) -> None:
+        self._table: dict[int, Descriptor] = {}
+        # No number below this one is free.
+        self._free = 0
+
+    def add(self, descriptor: Descriptor) -> int:
+        """Enter a descriptor; its number."""
+        number = self._free
+        while number in self._table:
+            number += 1
+        self._table[number] = descriptor
+        self._free = number + 1
+        return number
+
+    def get(self, number: int, right: int) -> Descriptor:
+        """The descriptor of a number, which must have `right` (several: all of them).
+
+        Raises:
+            WasiError: There is none (EBADF) or it has not the right.
+        """
+        descriptor = self._table.get(number)
+        if descriptor is None:
+            raise WasiError(BADF)
+        missing = right & ~descriptor.rights
+        if missing:
+            raise WasiError(descriptor.refusal(missing))
+        return descriptor
+
+    def directory(self, number: int, right: int) -> Directory:
+        """The same, for a directory (else ENOTDIR)."""
+        descriptor = self._table.get(number)
+        if descriptor is None:
+            raise WasiError(BADF)
+        if not isinstance(descriptor, Directory):
+            raise WasiError(NOTDIR)
+        if right & ~descriptor.rights:
+            raise WasiError(descriptor.refusal(right & ~descriptor.rights))
+        return descriptor
+
+    def close(self, number: int) -> None:
+        """Close one descriptor."""
+        descriptor = self._table.pop(number, None)
+        if descriptor is None:
+            raise WasiError(BADF)
+        self._free = min(self._free, number)
+        descriptor.close()
+
+    def renumber(self, source: int, target: int) -> None:
+        """Let `target`, which is closed, stand for what `source` stood for, which is free then."""
+        if source not in self._table or target not in self._table:
+            raise WasiError(BADF)
+        if source == target:
+            return
+        self._table[target].close()
+        self._table[target] = self._table.pop(source)
+        self._free = min(self._free, source)
+
+    def close_all(self) -> None:
+        """Close everything."""
+        while self._table:
+            self._table.popitem()[1].close()
+        self._free = 0
+
+
+def file_rights(fd: int, type: FileType) -> int:
+    """The rights that make sense for an open file of a type that is not a directory."""
+    if type == FileType.REGULAR_FILE:
+        return FILE_RIGHTS
+    rights = STREAM_RIGHTS | int(Right.FD_SYNC | Right.FD_DATASYNC)
+    # C libraries take a character device without these rights for a terminal.
+    if type == FileType.CHARACTER_DEVICE and not os.isatty(fd):
+        rights |= _SEEK_TELL
+    return rights

@@ -1,0 +1,219 @@
+"""The functions on open descriptors (`fd_*`, `sock_*`)."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Final, NoReturn
+
+from wasm_wasi.abi import (
+    BADF,
+    FDSTAT,
+    FILESTAT,
+    INVAL,
+    NAMETOOLONG,
+    NOTCAPABLE,
+    NOTSOCK,
+    NOTSUP,
+    PREOPEN_DIRECTORY,
+    PRESTAT,
+    U32,
+    U64,
+    Right,
+    TimeFlag,
+)
+from wasm_wasi.descriptors import Directory, File, HostDescriptor
+from wasm_wasi.errors import WasiError
+from wasm_wasi.guest_memory import MASK32, MASK64
+from wasm_wasi.process import Process
+
+_READ: Final = int(Right.FD_READ)
+_WRITE: Final = int(Right.FD_WRITE)
+_SEEK: Final = int(Right.FD_SEEK)
+_TELL: Final = int(Right.FD_TELL)
+
+# By `whence`.
+_WHENCE: Final = (os.SEEK_SET, os.SEEK_CUR, os.SEEK_END)
+
+# By `advice`; empty where the system takes none.
+_ADVICE: Final = tuple(
+    getattr(os, f"POSIX_FADV_{name}")
+    for name in ("NORMAL", "SEQUENTIAL", "RANDOM", "WILLNEED", "DONTNEED", "NOREUSE")
+    if hasattr(os, "posix_fadvise")
+)
+_ADVICE_COUNT: Final = 6
+
+
+def fd_read(process: Process, fd: int, iovs: int, count: int, result: int) -> None:
+    descriptor = process.table.get(fd, _READ)
+    guest = process.guest
+    result = guest.check(result, 4)
+    U32.pack_into(guest.view, result, descriptor.read(guest.buffers(iovs, count)))
+
+
+def fd_write(process: Process, fd: int, iovs: int, count: int, result: int) -> None:
+    descriptor = process.table.get(fd, _WRITE)
+    guest = process.guest
+    result = guest.check(result, 4)
+    U32.pack_into(guest.view, result, descriptor.write(guest.buffers(iovs, count)))
+
+
+def _file(process: Process, fd: int, rights: int) -> File:
+    descriptor = process.table.get(fd, rights)
+    if not isinstance(descriptor, File):
+        raise WasiError(BADF)
+    return descriptor
+
+
+def fd_pread(process: Process, fd: int, iovs: int, count: int, offset: int, result: int) -> None:
+    file = _file(process, fd, _READ | _SEEK)
+    guest = process.guest
+    guest.check(result, 4)
+    guest.store_u32(result, file.pread(guest.buffers(iovs, count), offset))
+
+
+def fd_pwrite(process: Process, fd: int, iovs: int, count: int, offset: int, result: int) -> None:
+    file = _file(process, fd, _WRITE | _SEEK)
+    guest = process.guest
+    guest.check(result, 4)
+    guest.store_u32(result, file.pwrite(guest.buffers(iovs, count), offset))
+
+
+def fd_seek(process: Process, fd: int, offset: int, whence: int, result: int) -> None:
+    tells = offset == 0 and whence == os.SEEK_CUR
+    descriptor = process.table.get(fd, _TELL if tells else _SEEK)
+    if not 0 <= whence < len(_WHENCE):
+        raise WasiError(INVAL)
+    guest = process.guest
+    result = guest.check(result, 8)
+    U64.pack_into(guest.view, result, descriptor.seek(offset, _WHENCE[whence]))
+
+
+def fd_tell(process: Process, fd: int, result: int) -> None:
+    fd_seek(process, fd, 0, os.SEEK_CUR, result)
+
+
+def fd_close(process: Process, fd: int) -> None:
+    process.table.close(fd)
+
+
+def fd_renumber(process: Process, source: int, target: int) -> None:
+    process.table.renumber(source, target)
+
+
+def fd_advise(process: Process, fd: int, offset: int, size: int, advice: int) -> None:
+    descriptor = process.table.get(fd, int(Right.FD_ADVISE))
+    if not 0 <= advice < _ADVICE_COUNT or offset < 0 or size < 0:
+        raise WasiError(INVAL)
+    if isinstance(descriptor, Directory):
+        raise WasiError(BADF)
+    if _ADVICE:
+        os.posix_fadvise(descriptor.host(), offset, size, _ADVICE[advice])
+
+
+def fd_allocate(process: Process, fd: int, offset: int, size: int) -> None:
+    descriptor = process.table.get(fd, int(Right.FD_ALLOCATE))
+    if not hasattr(os, "posix_fallocate"):
+        raise WasiError(NOTSUP)
+    os.posix_fallocate(descriptor.host(), offset, size)
+
+
+def fd_sync(process: Process, fd: int) -> None:
+    os.fsync(process.table.get(fd, int(Right.FD_SYNC)).host())
+
+
+def fd_datasync(process: Process, fd: int) -> None:
+    getattr(os, "fdatasync", os.fsync)(process.table.get(fd, int(Right.FD_DATASYNC)).host())
+
+
+def fd_fdstat_get(process: Process, fd: int, result: int) -> None:
+    descriptor = process.table.get(fd, 0)
+    process.guest.store(
+        FDSTAT, result, int(descriptor.type), descriptor.flags(), descriptor.rights, descriptor.inheriting
+    )
+
+
+def fd_fdstat_set_flags(process: Process, fd: int, flags: int) -> None:
+    descriptor = process.table.get(fd, int(Right.FD_FDSTAT_SET_FLAGS))
+    if not isinstance(descriptor, HostDescriptor):
+        raise WasiError(NOTSUP)
+    descriptor.set_flags(flags)
+
+
+def fd_fdstat_set_rights(process: Process, fd: int, rights: int, inheriting: int) -> None:
+    descriptor = process.table.get(fd, 0)
+    rights &= MASK64
+    inheriting &= MASK64
+    # Rights can be given up, never won.
+    if rights & ~descriptor.rights or inheriting & ~descriptor.inheriting:
+        raise WasiError(NOTCAPABLE)
+    descriptor.rights = rights
+    descriptor.inheriting = inheriting
+
+
+def fd_filestat_get(process: Process, fd: int, result: int) -> None:
+    process.guest.store(FILESTAT, result, *process.table.get(fd, int(Right.FD_FILESTAT_GET)).stat())
+
+
+def fd_filestat_set_size(process: Process, fd: int, size: int) -> None:
+    os.ftruncate(process.table.get(fd, int(Right.FD_FILESTAT_SET_SIZE)).host(), size)
+
+
+def times(status: os.stat_result, access: int, modification: int, flags: int) -> tuple[int, int]:
+    """Times of access and modification to set, in nanoseconds.
+
+    Raises:
+        WasiError: The flags contradict each other (EINVAL).
+    """
+    chosen = []
+    for given, given_flag, now_flag, current in (
+        (access, TimeFlag.ATIM, TimeFlag.ATIM_NOW, status.st_atime_ns),
+        (modification, TimeFlag.MTIM, TimeFlag.MTIM_NOW, status.st_mtime_ns),
+    ):
+        if flags & given_flag and flags & now_flag:
+            raise WasiError(INVAL)
+        if flags & given_flag:
+            chosen.append(given & MASK64)
+        else:
+            chosen.append(time.time_ns() if flags & now_flag else current)
+    return chosen[0], chosen[1]
+
+
+def fd_filestat_set_times(process: Process, fd: int, access: int, modification: int, flags: int) -> None:
+    host = process.table.get(fd, int(Right.FD_FILESTAT_SET_TIMES)).host()
+    os.utime(host, ns=times(os.fstat(host), access, modification, flags))
+
+
+def _preopen(process: Process, fd: int) -> bytes:
+    descriptor = process.table.get(fd, 0)
+    # C libraries go through the numbers until this error tells them that there are no more.
+    if not isinstance(descriptor, Directory) or descriptor.preopen is None:
+        raise WasiError(BADF)
+    return descriptor.preopen
+
+
+def fd_prestat_get(process: Process, fd: int, result: int) -> None:
+    process.guest.store(PRESTAT, result, PREOPEN_DIRECTORY, len(_preopen(process, fd)))
+
+
+def fd_prestat_dir_name(process: Process, fd: int, pointer: int, size: int) -> None:
+    name = _preopen(process, fd)
+    if size & MASK32 < len(name):
+        raise WasiError(NAMETOOLONG)
+    process.guest.slice(pointer, len(name))[:] = name
+
+
+def fd_readdir(process: Process, fd: int, pointer: int, size: int, cookie: int, result: int) -> None:
+    directory = process.table.directory(fd, int(Right.FD_READDIR))
+    guest = process.guest
+    guest.check(result, 4)
+    buffer = guest.slice(pointer, size)
+    data = directory.read_entries(cookie & MASK64, len(buffer))
+    buffer[: len(data)] = data
+    guest.store_u32(result, len(data))
+
+
+def not_a_socket(process: Process, fd: int, *rest: int) -> NoReturn:
+    """`sock_*`: no descriptor is a socket, as there is no way yet to give a program one."""
+    process.table.get(fd, 0)
+    raise WasiError(NOTSOCK)

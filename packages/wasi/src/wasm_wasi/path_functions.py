@@ -1,0 +1,188 @@
+"""The functions on paths (`path_*`): each starts from a directory that the program has, and stays in it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import Final
+
+from wasm_wasi.abi import (
+    DIRECTORY_RIGHTS,
+    FILESTAT,
+    INVAL,
+    ISDIR,
+    NOENT,
+    NOTCAPABLE,
+    NOTDIR,
+    SYMLINK_FOLLOW,
+    FileType,
+    OpenFlag,
+    Right,
+)
+from wasm_wasi.descriptors import (
+    Descriptor,
+    Directory,
+    File,
+    file_rights,
+    file_stat,
+    file_type,
+    open_flags,
+)
+from wasm_wasi.errors import WasiError
+from wasm_wasi.file_functions import times
+from wasm_wasi.paths import ENTRY, FOLLOW, NO_FOLLOW, Place
+from wasm_wasi.process import Process
+
+# Plain ints: what every opening tests.
+_CREAT: Final = int(OpenFlag.CREAT)
+_DIRECTORY: Final = int(OpenFlag.DIRECTORY)
+_EXCL: Final = int(OpenFlag.EXCL)
+_TRUNC: Final = int(OpenFlag.TRUNC)
+_OPEN: Final = int(Right.PATH_OPEN)
+_CREATE: Final = int(Right.PATH_CREATE_FILE)
+_TRUNCATE: Final = int(Right.PATH_FILESTAT_SET_SIZE)
+# Rights that are used by reading, and by writing.
+_READS: Final = int(Right.FD_READ | Right.FD_READDIR)
+_WRITES: Final = int(Right.FD_WRITE | Right.FD_ALLOCATE | Right.FD_FILESTAT_SET_SIZE)
+
+
+def _last(lookup: int) -> int:
+    return FOLLOW if lookup & SYMLINK_FOLLOW else NO_FOLLOW
+
+
+def _place(process: Process, fd: int, right: int, pointer: int, size: int, last: int) -> Place:
+    directory = process.table.directory(fd, right)
+    return Place(directory.host(), process.guest.path(pointer, size), last)
+
+
+def path_open(
+    process: Process,
+    fd: int,
+    lookup: int,
+    pointer: int,
+    size: int,
+    how: int,
+    rights: int,
+    inheriting: int,
+    fdflags: int,
+    result: int,
+) -> None:
+    needed = _OPEN
+    flags = open_flags(fdflags) | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY
+    if how & _CREAT:
+        if how & _DIRECTORY:
+            raise WasiError(INVAL)
+        flags |= os.O_CREAT
+        needed |= _CREATE
+    if how & _EXCL:
+        flags |= os.O_EXCL
+    if how & _TRUNC:
+        flags |= os.O_TRUNC
+        needed |= _TRUNCATE
+    directory = process.table.directory(fd, needed)
+    rights &= directory.inheriting
+    if how & _DIRECTORY:
+        flags |= os.O_DIRECTORY
+    elif rights & _WRITES:
+        flags |= os.O_RDWR if rights & _READS else os.O_WRONLY
+    last = NO_FOLLOW if how & _CREAT and how & _EXCL else _last(lookup)
+    process.guest.check(result, 4)
+    with Place(directory.host(), process.guest.path(pointer, size), last) as place:
+        opened = os.open(place.name, flags, 0o666, dir_fd=place.parent)
+    try:
+        descriptor = _opened(opened, rights, inheriting & directory.inheriting)
+    except BaseException:
+        os.close(opened)
+        raise
+    process.guest.store_u32(result, process.table.add(descriptor))
+
+
+def _opened(fd: int, rights: int, inheriting: int) -> Descriptor:
+    kind = file_type(os.fstat(fd).st_mode)
+    if kind == FileType.DIRECTORY:
+        return Directory(fd, None, rights & DIRECTORY_RIGHTS, inheriting)
+    return File(fd, kind, rights & file_rights(fd, kind), inheriting)
+
+
+def path_filestat_get(process: Process, fd: int, lookup: int, pointer: int, size: int, result: int) -> None:
+    process.guest.check(result, FILESTAT.size)
+    with _place(process, fd, int(Right.PATH_FILESTAT_GET), pointer, size, _last(lookup)) as place:
+        status = os.stat(place.name, dir_fd=place.parent, follow_symlinks=False)
+    process.guest.store(FILESTAT, result, *file_stat(status))
+
+
+def path_filestat_set_times(
+    process: Process, fd: int, lookup: int, pointer: int, size: int, access: int, modification: int, flags: int
+) -> None:
+    with _place(process, fd, int(Right.PATH_FILESTAT_SET_TIMES), pointer, size, _last(lookup)) as place:
+        status = os.stat(place.name, dir_fd=place.parent, follow_symlinks=False)
+        chosen = times(status, access, modification, flags)
+        os.utime(place.name, ns=chosen, dir_fd=place.parent, follow_symlinks=False)
+
+
+def path_create_directory(process: Process, fd: int, pointer: int, size: int) -> None:
+    with _place(process, fd, int(Right.PATH_CREATE_DIRECTORY), pointer, size, ENTRY) as place:
+        os.mkdir(place.name, dir_fd=place.parent)
+
+
+def path_remove_directory(process: Process, fd: int, pointer: int, size: int) -> None:
+    with _place(process, fd, int(Right.PATH_REMOVE_DIRECTORY), pointer, size, ENTRY) as place:
+        os.rmdir(place.name, dir_fd=place.parent)
+
+
+def _is_directory(place: Place) -> bool:
+    return stat.S_ISDIR(os.stat(place.name, dir_fd=place.parent, follow_symlinks=False).st_mode)
+
+
+def path_unlink_file(process: Process, fd: int, pointer: int, size: int) -> None:
+    with _place(process, fd, int(Right.PATH_UNLINK_FILE), pointer, size, ENTRY) as place:
+        if place.slash:
+            raise WasiError(ISDIR if _is_directory(place) else NOTDIR)
+        os.unlink(place.name, dir_fd=place.parent)
+
+
+def path_rename(
+    process: Process, fd: int, pointer: int, size: int, new_fd: int, new_pointer: int, new_size: int
+) -> None:
+    with (
+        _place(process, fd, int(Right.PATH_RENAME_SOURCE), pointer, size, ENTRY) as old,
+        _place(process, new_fd, int(Right.PATH_RENAME_TARGET), new_pointer, new_size, ENTRY) as new,
+    ):
+        if (old.slash or new.slash) and not _is_directory(old):
+            raise WasiError(NOTDIR)
+        os.rename(old.name, new.name, src_dir_fd=old.parent, dst_dir_fd=new.parent)
+
+
+def path_link(
+    process: Process, fd: int, lookup: int, pointer: int, size: int, new_fd: int, new_pointer: int, new_size: int
+) -> None:
+    with (
+        _place(process, fd, int(Right.PATH_LINK_SOURCE), pointer, size, _last(lookup)) as old,
+        _place(process, new_fd, int(Right.PATH_LINK_TARGET), new_pointer, new_size, ENTRY) as new,
+    ):
+        if new.slash:
+            raise WasiError(NOENT)
+        os.link(old.name, new.name, src_dir_fd=old.parent, dst_dir_fd=new.parent, follow_symlinks=False)
+
+
+def path_symlink(process: Process, pointer: int, size: int, fd: int, new_pointer: int, new_size: int) -> None:
+    target = process.guest.path(pointer, size)
+    # It could not be followed from inside; from outside it would lead wherever the program likes.
+    if target.startswith(b"/"):
+        raise WasiError(NOTCAPABLE)
+    with _place(process, fd, int(Right.PATH_SYMLINK), new_pointer, new_size, ENTRY) as place:
+        if place.slash:
+            raise WasiError(NOENT)
+        os.symlink(target, place.name, dir_fd=place.parent)
+
+
+def path_readlink(
+    process: Process, fd: int, pointer: int, size: int, buffer: int, buffer_size: int, result: int
+) -> None:
+    guest = process.guest
+    guest.check(result, 4)
+    room = guest.slice(buffer, buffer_size)
+    with _place(process, fd, int(Right.PATH_READLINK), pointer, size, NO_FOLLOW) as place:
+        target = os.readlink(place.name, dir_fd=place.parent)[: len(room)]
+    room[: len(target)] = target
+    guest.store_u32(result, len(target))

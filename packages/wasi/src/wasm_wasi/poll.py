@@ -1,0 +1,170 @@
+"""`poll_oneoff`: wait for times and for descriptors."""
+
+from __future__ import annotations
+
+import array
+import fcntl
+import os
+import select
+import termios
+import time
+from typing import Final
+
+from wasm_wasi import clocks
+from wasm_wasi.abi import (
+    EVENT,
+    EVENT_CLOCK,
+    EVENT_FD_READ,
+    EVENT_FD_READWRITE_HANGUP,
+    EVENT_FD_WRITE,
+    INVAL,
+    NOTSUP,
+    SUBSCRIPTION,
+    SUBSCRIPTION_CLOCK,
+    SUBSCRIPTION_CLOCK_ABSTIME,
+    SUBSCRIPTION_SIZE,
+    SUBSCRIPTION_UNION,
+    SUCCESS,
+    U32,
+    FileType,
+    Right,
+)
+from wasm_wasi.descriptors import Descriptor
+from wasm_wasi.errors import WasiError
+from wasm_wasi.guest_memory import MASK32
+from wasm_wasi.process import Process
+
+#: User data, error number, kind, bytes available, flags: the values of `abi.EVENT`.
+Event = tuple[int, int, int, int, int]
+
+# Clocks whose time passes while the program waits.
+_WAITABLE: Final = (clocks.REALTIME, clocks.MONOTONIC)
+# Longest single wait in milliseconds that `poll` takes (a C int); longer ones are cut, which the standard allows no
+# more than early wake-ups in general, so the wait is repeated.
+_LONGEST_WAIT: Final = 2**31 - 1
+
+
+class _Waiting:
+    """A subscription to a descriptor that the system can wait for."""
+
+    __slots__ = ("descriptor", "kind", "user_data")
+
+    def __init__(self, user_data: int, kind: int, descriptor: Descriptor) -> None:
+        self.user_data = user_data
+        self.kind = kind
+        self.descriptor = descriptor
+
+    def event(self, ready: int) -> Event:
+        hangup = EVENT_FD_READWRITE_HANGUP if ready & select.POLLHUP else 0
+        return self.user_data, SUCCESS, self.kind, _available(self.descriptor, self.kind), hangup
+
+
+def _available(descriptor: Descriptor, kind: int) -> int:
+    """Bytes that can be read at once, as far as that can be known."""
+    if kind != EVENT_FD_READ:
+        return 0
+    try:
+        if descriptor.type == FileType.REGULAR_FILE:
+            host = descriptor.host()
+            return max(0, os.fstat(host).st_size - os.lseek(host, 0, os.SEEK_CUR))
+        count = array.array("i", [0])
+        fcntl.ioctl(descriptor.host(), termios.FIONREAD, count)
+        return count[0]
+    except (OSError, WasiError):
+        return 0
+
+
+def _deadline(clock: int, timeout: int, flags: int) -> int:
+    """The time on the monotonic clock when a subscription to a clock is due."""
+    if clock not in _WAITABLE:
+        raise WasiError(NOTSUP if 0 <= clock <= max(_WAITABLE) + 2 else INVAL)
+    if flags & SUBSCRIPTION_CLOCK_ABSTIME:
+        timeout -= clocks.now(clock)
+    return time.monotonic_ns() + timeout
+
+
+class _Poll:
+    """One call."""
+
+    __slots__ = ("_clocks", "_events", "_waiting")
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+        # (deadline, user data)
+        self._clocks: list[tuple[int, int]] = []
+        self._waiting: dict[int, list[_Waiting]] = {}
+
+    def subscribe(self, process: Process, at: int) -> None:
+        view = process.guest.view
+        user_data, kind = SUBSCRIPTION.unpack_from(view, at)
+        at += SUBSCRIPTION_UNION
+        try:
+            if kind == EVENT_CLOCK:
+                clock, timeout, _, flags = SUBSCRIPTION_CLOCK.unpack_from(view, at)
+                self._clocks.append((_deadline(clock, timeout, flags), user_data))
+            elif kind in (EVENT_FD_READ, EVENT_FD_WRITE):
+                self._subscribe_descriptor(process, user_data, kind, U32.unpack_from(view, at)[0])
+            else:
+                raise WasiError(INVAL)
+        except WasiError as error:
+            self._events.append((user_data, error.errno, kind, 0, 0))
+
+    def _subscribe_descriptor(self, process: Process, user_data: int, kind: int, number: int) -> None:
+        access = Right.FD_READ if kind == EVENT_FD_READ else Right.FD_WRITE
+        descriptor = process.table.get(number, int(Right.POLL_FD_READWRITE | access))
+        waiting = _Waiting(user_data, kind, descriptor)
+        host = descriptor.poll_descriptor()
+        if host is None:
+            self._events.append(waiting.event(0))
+        else:
+            self._waiting.setdefault(host, []).append(waiting)
+
+    def wait(self) -> list[Event]:
+        """Wait until something is due; what that is."""
+        events = self._events
+        while True:
+            self._poll_descriptors()
+            now = time.monotonic_ns()
+            events += [(user_data, SUCCESS, EVENT_CLOCK, 0, 0) for due, user_data in self._clocks if due <= now]
+            if events:
+                return events
+
+    def _poll_descriptors(self) -> None:
+        remaining: int | None = None
+        if self._events:
+            remaining = 0
+        elif self._clocks:
+            remaining = max(0, min(self._clocks)[0] - time.monotonic_ns())
+        if not self._waiting and remaining is not None:
+            # Finer than the milliseconds of `poll`.
+            time.sleep(min(remaining / 1e9, _LONGEST_WAIT / 1e3))
+            return
+        poll = select.poll()
+        for host, waiting in self._waiting.items():
+            reads = any(one.kind == EVENT_FD_READ for one in waiting)
+            writes = any(one.kind == EVENT_FD_WRITE for one in waiting)
+            poll.register(host, (select.POLLIN if reads else 0) | (select.POLLOUT if writes else 0))
+        milliseconds = None if remaining is None else min(-(-remaining // 1_000_000), _LONGEST_WAIT)
+        for host, ready in poll.poll(milliseconds):
+            for one in self._waiting[host]:
+                wanted = select.POLLIN if one.kind == EVENT_FD_READ else select.POLLOUT
+                if ready & (wanted | select.POLLHUP | select.POLLERR):
+                    self._events.append(one.event(ready))
+
+
+def poll_oneoff(process: Process, subscriptions: int, events: int, count: int, result: int) -> None:
+    guest = process.guest
+    count &= MASK32
+    if count == 0:
+        raise WasiError(INVAL)
+    start = guest.check(subscriptions, SUBSCRIPTION_SIZE * count)
+    events = guest.check(events, EVENT.size * count)
+    guest.check(result, 4)
+    poll = _Poll()
+    for at in range(start, start + SUBSCRIPTION_SIZE * count, SUBSCRIPTION_SIZE):
+        poll.subscribe(process, at)
+    happened = poll.wait()
+    for event in happened:
+        EVENT.pack_into(guest.view, events, *event)
+        events += EVENT.size
+    guest.store_u32(result, len(happened))

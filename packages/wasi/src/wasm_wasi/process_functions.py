@@ -1,0 +1,80 @@
+"""The functions about the program itself: arguments, environment, clocks, random numbers, scheduling, exit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+from wasm_wasi import clocks
+from wasm_wasi.abi import NOSYS, U32, U64
+from wasm_wasi.errors import Exit, WasiError
+from wasm_wasi.guest_memory import MASK32, GuestMemory
+from wasm_wasi.process import Process
+
+# Bytes asked of the random generator at once, so that a big buffer is not held twice.
+_RANDOM_CHUNK: Final = 1 << 16
+
+
+def _strings_get(guest: GuestMemory, strings: Sequence[bytes], pointers: int, data: int) -> None:
+    block = b"".join(strings)
+    pointers = guest.check(pointers, 4 * len(strings))
+    data = guest.check(data, len(block))
+    guest.view[data : data + len(block)] = block
+    for string in strings:
+        U32.pack_into(guest.view, pointers, data)
+        pointers += 4
+        data += len(string)
+
+
+def _strings_sizes_get(guest: GuestMemory, strings: Sequence[bytes], count: int, size: int) -> None:
+    guest.check(size, 4)
+    guest.store_u32(count, len(strings))
+    guest.store_u32(size, sum(map(len, strings)))
+
+
+def args_get(process: Process, pointers: int, data: int) -> None:
+    _strings_get(process.guest, process.args, pointers, data)
+
+
+def args_sizes_get(process: Process, count: int, size: int) -> None:
+    _strings_sizes_get(process.guest, process.args, count, size)
+
+
+def environ_get(process: Process, pointers: int, data: int) -> None:
+    _strings_get(process.guest, process.environ, pointers, data)
+
+
+def environ_sizes_get(process: Process, count: int, size: int) -> None:
+    _strings_sizes_get(process.guest, process.environ, count, size)
+
+
+def clock_res_get(process: Process, clock: int, result: int) -> None:
+    process.guest.store_u64(result, clocks.resolution(clock))
+
+
+def clock_time_get(process: Process, clock: int, precision: int, result: int) -> None:
+    # Programs that measure themselves call this all the time.
+    guest = process.guest
+    result = guest.check(result, 8)
+    U64.pack_into(guest.view, result, clocks.now(clock))
+
+
+def random_get(process: Process, pointer: int, size: int) -> None:
+    buffer = process.guest.slice(pointer, size)
+    for at in range(0, len(buffer), _RANDOM_CHUNK):
+        part = buffer[at : at + _RANDOM_CHUNK]
+        part[:] = os.urandom(len(part))
+
+
+def sched_yield(process: Process) -> None:
+    os.sched_yield()
+
+
+def proc_exit(process: Process, code: int) -> NoReturn:
+    raise Exit(code & MASK32)
+
+
+def proc_raise(process: Process, signal: int) -> NoReturn:
+    # A signal would hit the embedder, not the program.
+    raise WasiError(NOSYS)

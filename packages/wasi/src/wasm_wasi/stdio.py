@@ -1,0 +1,89 @@
+"""stdin, stdout and stderr: from what the embedder names to descriptors."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+from typing import Final
+
+from wasm_wasi.abi import FileType, Right
+from wasm_wasi.descriptors import BinaryFile, Descriptor, File, NullStream, ObjectStream, file_rights, file_type
+
+#: What stands for a stream: a binary file object, a path, None (empty, discarded), or `INHERIT`.
+Stream = BinaryFile | str | os.PathLike[str] | None
+
+
+class Inherit:
+    """The process's own stream."""
+
+    def __repr__(self) -> str:
+        return "INHERIT"
+
+
+INHERIT: Final = Inherit()
+
+_ACCESS: Final = {
+    os.O_RDONLY: int(Right.FD_READ),
+    os.O_WRONLY: int(Right.FD_WRITE),
+    os.O_RDWR: int(Right.FD_READ | Right.FD_WRITE),
+}
+_NAMES: Final = ("stdin", "stdout", "stderr")
+
+
+def check(number: int, stream: Stream | Inherit) -> Stream | Inherit:
+    """The stream, if it is something that can be one.
+
+    Raises:
+        TypeError: It is a text file or nothing like a file.
+    """
+    name = _NAMES[number]
+    if isinstance(stream, io.TextIOBase):
+        raise TypeError(f"{name} must be a binary file; give the .buffer of a text file")
+    if stream is None or isinstance(stream, str | os.PathLike | Inherit):
+        return stream
+    method = "read" if number == 0 else "write"
+    if not hasattr(stream, method):
+        raise TypeError(f"{name} must be a binary file, a path or None, not {type(stream).__name__}")
+    return stream
+
+
+def open_stream(number: int, stream: Stream | Inherit) -> Descriptor:
+    """The descriptor for stdin (0), stdout (1) or stderr (2).
+
+    Files named by a path are made empty and then appended to, so that stdout and stderr may share one.
+
+    Raises:
+        OSError: A path cannot be opened.
+    """
+    right = Right.FD_READ if number == 0 else Right.FD_WRITE
+    if stream is None:
+        return NullStream(FileType.UNKNOWN, int(right | Right.POLL_FD_READWRITE | Right.FD_FILESTAT_GET))
+    if isinstance(stream, Inherit):
+        try:
+            return _host_stream(os.dup(number), right)
+        except OSError:
+            # The process was started without it.
+            return open_stream(number, None)
+    if isinstance(stream, str | os.PathLike):
+        flags = os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+        return _host_stream(os.open(stream, flags | os.O_CLOEXEC, 0o666), right)
+    raw = stream.raw if isinstance(stream, io.BufferedWriter) else stream
+    if isinstance(raw, io.FileIO):
+        if isinstance(stream, io.BufferedWriter):
+            stream.flush()
+        return _host_stream(os.dup(raw.fileno()), right)
+    return ObjectStream(stream, right)
+
+
+def _host_stream(fd: int, right: Right) -> Descriptor:
+    try:
+        kind = file_type(os.fstat(fd).st_mode)
+        rights = file_rights(fd, kind) & ~int(Right.FD_READ | Right.FD_WRITE)
+        rights |= int(right) & _ACCESS[fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE]
+        # The flags belong to the open file, which other programs may share (a terminal): not the program's to change.
+        rights &= ~int(Right.FD_FDSTAT_SET_FLAGS)
+    except BaseException:
+        os.close(fd)
+        raise
+    return File(fd, kind, rights)

@@ -1,0 +1,193 @@
+"""`Wasi`: what a program gets to see of the world, as import objects for wasmetal."""
+
+from __future__ import annotations
+
+import os
+import sys
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import TracebackType
+
+from wasm_wasi.abi import MODULE_NAME, SIGNATURES
+from wasm_wasi.errors import Exit
+from wasm_wasi.functions import func_type, guarded
+from wasm_wasi.guest_memory import GuestMemory
+from wasm_wasi.process import Process, Streams, string_block
+from wasm_wasi.stdio import INHERIT, Inherit, Stream, check
+from wasmetal import Caller, Func, Instance, Memory, Module, WasmError
+
+
+class _Functions(Mapping[str, Func]):
+    """The functions of one process by name; each is made when somebody asks for it."""
+
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, make: Callable[[str], Callable[..., int]]) -> None:
+        self._make = make
+        self._made: dict[str, Func] = {}
+
+    def __getitem__(self, name: str) -> Func:
+        function = self._made.get(name)
+        if function is None:
+            if name not in SIGNATURES:
+                raise KeyError(name)
+            function = self._made[name] = Func(self._make(name), func_type(name))
+        return function
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(SIGNATURES)
+
+    def __len__(self) -> int:
+        return len(SIGNATURES)
+
+
+def _with_caller(name: str, process: Process) -> Callable[..., int]:
+    """A function that works on the memory of whichever instance calls it."""
+    function = guarded(name, process)
+
+    def call(caller, *args):  # type: ignore[no-untyped-def]
+        try:
+            memory = caller.memory
+        except WasmError:
+            # Without a memory every pointer is a bad one.
+            process.guest = GuestMemory(None)
+        else:
+            if not process.guest.is_over(memory):
+                process.guest = GuestMemory(memory)
+        return function(*args)
+
+    # The class itself, which is what tells wasmetal to pass the caller.
+    call.__annotations__ = {"caller": Caller}
+    call.__name__ = name
+    return call
+
+
+class Wasi:
+    """The surroundings of a program: arguments, environment, directories and streams.
+
+    Nothing else of the host can be seen: no preopen, no file.
+
+    Args:
+        args: The arguments, the program's name first.
+        env: The environment variables.
+        preopens: Directory of the host by the name under which the program finds it, such as `{"/data": "some/dir"}`.
+            Paths that leave it (`..`, absolute ones, symbolic links) are refused with ENOTCAPABLE.
+        stdin: A binary file object, a path, None for an empty stream; the process's own if not given.
+        stdout: A binary file object, a path (made empty first), None to discard; the process's own if not given.
+        stderr: The same as stdout.
+
+    Raises:
+        TypeError: A stream is none of those, for instance a text file.
+        ValueError: An argument or a variable has a NUL in it, or the name of a variable has a `=`.
+        FileNotFoundError, NotADirectoryError: A preopened directory is not there.
+    """
+
+    def __init__(
+        self,
+        args: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+        preopens: Mapping[str, str | os.PathLike[str]] | None = None,
+        stdin: Stream | Inherit = INHERIT,
+        stdout: Stream | Inherit = INHERIT,
+        stderr: Stream | Inherit = INHERIT,
+    ) -> None:
+        if isinstance(args, str | bytes):
+            raise TypeError("args must be a sequence of strings, not one string")
+        self._args = string_block(args)
+        for name in env or {}:
+            if "=" in name or not name:
+                raise ValueError(f"bad name of an environment variable: {name!r}")
+        self._environ = string_block(f"{name}={value}" for name, value in (env or {}).items())
+        # Absolute, so that they stay the same directories whatever the current one is later.
+        self._preopens = {name: _directory(path) for name, path in (preopens or {}).items()}
+        self._streams: Streams = (check(0, stdin), check(1, stdout), check(2, stderr))
+        self._process: Process | None = None
+        self._imports: Mapping[str, Mapping[str, Func]] | None = None
+
+    @property
+    def imports(self) -> Mapping[str, Mapping[str, Func]]:
+        """What to give to `Module.instantiate`: `{"wasi_snapshot_preview1": {...}}`.
+
+        All instances made with it are one process: they share descriptors. `proc_exit` raises `Exit`. Descriptors
+        are open until `close`, or until this object goes.
+
+        Raises:
+            OSError: A stream or a directory cannot be opened.
+        """
+        if self._imports is None:
+            process = self._process = self._new_process()
+            weakref.finalize(self, process.close)
+            self._imports = {MODULE_NAME: _Functions(lambda name: _with_caller(name, process))}
+        return self._imports
+
+    def run(self, module: Module, imports: Mapping[str, Mapping[str, object] | Instance] | None = None) -> int:
+        """Run a program: instantiate it, call `_start`, close what it left open.
+
+        Each call is a process of its own: streams and directories are opened anew.
+
+        Args:
+            module: The program.
+            imports: More imports, as for `Module.instantiate`.
+
+        Returns:
+            The exit code: 0 when `_start` returned, else what the program gave to `proc_exit` (0 to 2**32 - 1).
+
+        Raises:
+            WasmError: The module has no `_start`: it is no program.
+            LinkError: It imports something that it is not given.
+            Trap: It trapped.
+            OSError: A stream or a directory cannot be opened.
+        """
+        if all(export.name != "_start" for export in module.exports):
+            raise WasmError("the module exports no function _start, so it is not a program")
+        process = self._new_process()
+        try:
+            return _run(module, process, imports or {})
+        finally:
+            process.close()
+
+    def _new_process(self) -> Process:
+        # What Python itself has written so far comes first.
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None and not stream.closed:
+                stream.flush()
+        return Process(self._args, self._environ, self._preopens, self._streams)
+
+    def close(self) -> None:
+        """Close the descriptors of the process behind `imports`; its functions fail with EBADF then."""
+        if self._process is not None:
+            self._process.close()
+
+    def __enter__(self) -> Wasi:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _directory(path: str | os.PathLike[str]) -> str:
+    absolute = os.path.abspath(os.fspath(path))
+    if not os.path.isdir(absolute):
+        # Says what is wrong, in the words of the system.
+        os.close(os.open(absolute, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+    return absolute
+
+
+def _run(module: Module, process: Process, imports: Mapping[str, Mapping[str, object] | Instance]) -> int:
+    # Functions bound to one memory are called faster than those that ask who calls; but the memory is known only
+    # after instantiation, which is too late for a start function.
+    early = module.code.module.start is not None
+    functions = _Functions(lambda name: (_with_caller if early else guarded)(name, process))
+    given: dict[str, Mapping[str, object] | Instance] = {MODULE_NAME: functions}
+    given.update(imports)
+    try:
+        with module.instantiate(given) as instance:
+            memory = instance.exports.get("memory")
+            if isinstance(memory, Memory):
+                process.guest = GuestMemory(memory)
+            instance.exports["_start"]()
+    except Exit as exit:
+        return exit.code
+    return 0

@@ -1,0 +1,278 @@
+"""Programs that run: `Wasi.run`, `Wasi.imports`, and the conformance suite."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+import wasmetal
+from wasm_wasi import Exit, Wasi
+
+SHARED = Path(os.environ.get("WASMETAL_SHARED", Path(__file__).parents[4] / "shared"))
+SUITE = sorted((SHARED / "wasi-testsuite").glob("*/*.wasm"))
+WASI = "wasi_snapshot_preview1"
+
+I32, I64 = 0x7F, 0x7E
+END, CALL, DROP, CONST, STORE = b"\x0b", b"\x10", b"\x1a", b"\x41", b"\x36\x02\x00"
+
+
+def number(value: int) -> bytes:
+    """An unsigned LEB128 number."""
+    out = bytearray()
+    while True:
+        out.append(value & 0x7F | (0x80 if value > 0x7F else 0))
+        value >>= 7
+        if not value:
+            return bytes(out)
+
+
+def signed(value: int) -> bytes:
+    """A signed LEB128 number."""
+    out = bytearray()
+    while not -64 <= value < 64:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value & 0x7F)
+    return bytes(out)
+
+
+def vector(items: list[bytes]) -> bytes:
+    return number(len(items)) + b"".join(items)
+
+
+def name(text: str) -> bytes:
+    return number(len(text.encode())) + text.encode()
+
+
+def call(function: int, *args: int) -> bytes:
+    """Call a function with constants."""
+    return b"".join(CONST + signed(value) for value in args) + CALL + number(function)
+
+
+def put(address: int, value: int) -> bytes:
+    """Store an i32."""
+    return CONST + signed(address) + CONST + signed(value) + STORE
+
+
+def module(
+    imports: list[tuple[str, str, list[int], list[int]]],
+    functions: list[tuple[str, bytes]],
+    data: bytes = b"",
+    start: int | None = None,
+    memory: str | None = "memory",
+    pages: int | None = 1,
+) -> bytes:
+    """A module with functions of type () -> () and a memory with `data` at 0 (none at all if `pages` is None)."""
+    types = [b"\x60" + vector([bytes([t]) for t in p]) + vector([bytes([t]) for t in r]) for _, _, p, r in imports]
+    types.append(b"\x60\x00\x00")
+    entries = [name(m) + name(n) + b"\x00" + number(i) for i, (m, n, _, _) in enumerate(imports)]
+    exports = [name(n) + b"\x00" + number(len(imports) + i) for i, (n, _) in enumerate(functions)]
+    if memory is not None and pages is not None:
+        exports.append(name(memory) + b"\x02\x00")
+    bodies = [b"\x00" + body + END for _, body in functions]
+    sections = {
+        1: vector(types),
+        2: vector(entries),
+        3: vector([number(len(imports))] * len(functions)),
+        5: None if pages is None else vector([b"\x00" + number(pages)]),
+        7: vector(exports),
+        8: None if start is None else number(len(imports) + start),
+        10: vector([number(len(body)) + body for body in bodies]),
+        11: None if pages is None else vector([b"\x00" + CONST + b"\x00" + END + number(len(data)) + data]),
+    }
+    parts = [bytes([i]) + number(len(content)) + content for i, content in sections.items() if content is not None]
+    return b"\0asm\x01\0\0\0" + b"".join(parts)
+
+
+FD_WRITE = (WASI, "fd_write", [I32] * 4, [I32])
+PROC_EXIT = (WASI, "proc_exit", [I32], [])
+#: iovec at 0: 5 bytes at 16.
+HELLO = (16).to_bytes(4, "little") + (5).to_bytes(4, "little") + bytes(8) + b"hello"
+WRITE = call(0, 1, 0, 1, 8) + DROP
+
+
+def run(source: bytes, imports: dict[str, dict[str, object]] | None = None) -> tuple[int, bytes]:
+    out = io.BytesIO()
+    code = Wasi(stdin=None, stdout=out, stderr=None).run(wasmetal.Module(source), imports)
+    return code, out.getvalue()
+
+
+def test_a_program_that_returns():
+    assert run(module([FD_WRITE], [("_start", WRITE)], HELLO)) == (0, b"hello")
+
+
+@pytest.mark.parametrize(("code", "expected"), [(0, 0), (3, 3), (-1, 2**32 - 1)])
+def test_a_program_that_exits(code, expected):
+    body = WRITE + call(1, code) + b"\x00"
+    assert run(module([FD_WRITE, PROC_EXIT], [("_start", body)], HELLO)) == (expected, b"hello")
+
+
+def test_a_start_function_that_uses_wasi():
+    source = module([FD_WRITE], [("_start", WRITE), ("early", WRITE)], HELLO, start=1)
+    assert run(source) == (0, b"hellohello")
+
+
+def test_memory_that_grows():
+    # memory.grow 1; the iovec moves to the new page.
+    body = CONST + b"\x01\x40\x00" + DROP + put(65536, 16) + put(65540, 5) + call(0, 1, 65536, 1, 65544) + DROP
+    assert run(module([FD_WRITE], [("_start", WRITE + body)], HELLO)) == (0, b"hellohello")
+
+
+def test_errors_are_numbers():
+    # unreachable unless fd_write says EFAULT (21).
+    body = call(0, 1, -1, 1, 8) + CONST + signed(21) + b"\x47\x04\x40\x00\x0b"
+    assert run(module([FD_WRITE], [("_start", body)], HELLO)) == (0, b"")
+
+
+def test_more_imports():
+    called = []
+    source = module([("env", "f", [], []), FD_WRITE], [("_start", call(0) + call(1, 1, 0, 1, 8) + DROP)], HELLO)
+    assert run(source, {"env": {"f": lambda: called.append(1)}}) == (0, b"hello")
+    assert called == [1]
+    with pytest.raises(wasmetal.LinkError, match="unknown import"):
+        run(source)
+
+
+def test_an_import_can_be_replaced():
+    source = module([FD_WRITE], [("_start", WRITE)], HELLO)
+    assert run(source, {WASI: {"fd_write": lambda *args: 0}}) == (0, b"")
+
+
+def test_what_is_no_program():
+    with pytest.raises(wasmetal.WasmError, match="_start"):
+        run(module([FD_WRITE], [("main", WRITE)], HELLO))
+
+
+def test_a_function_of_another_type_is_not_linked():
+    with pytest.raises(wasmetal.LinkError, match="incompatible import type"):
+        run(module([(WASI, "fd_write", [I32], [I32])], [("_start", b"")]))
+    with pytest.raises(wasmetal.LinkError, match="unknown import"):
+        run(module([(WASI, "fd_wrote", [I32], [I32])], [("_start", b"")]))
+
+
+def test_a_trap_is_a_trap_and_closes_what_was_open(tmp_path):
+    before = len(os.listdir("/proc/self/fd"))
+    wasi = Wasi(preopens={"/": tmp_path}, stdin=None, stdout=None, stderr=None)
+    with pytest.raises(wasmetal.Trap, match="unreachable"):
+        wasi.run(wasmetal.Module(module([FD_WRITE], [("_start", WRITE + b"\x00")], HELLO)))
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_an_exception_of_an_embedders_stream_gets_through():
+    class Broken(io.RawIOBase):
+        def write(self, data: object) -> int:
+            raise RuntimeError("broken")
+
+    wasi = Wasi(stdin=None, stdout=Broken(), stderr=None)
+    with pytest.raises(RuntimeError, match="broken"):
+        wasi.run(wasmetal.Module(module([FD_WRITE], [("_start", WRITE)], HELLO)))
+
+
+def test_imports_by_hand():
+    out = io.BytesIO()
+    source = module([FD_WRITE, PROC_EXIT], [("say", WRITE), ("leave", call(1, 7))], HELLO)
+    with Wasi(stdin=None, stdout=out, stderr=None) as wasi:
+        compiled = wasmetal.Module(source)
+        first, second = compiled.instantiate(wasi.imports), compiled.instantiate(wasi.imports)
+        assert wasi.imports is wasi.imports
+        # Each with the memory of its own.
+        first.exports.memory[16:21] = b"first"
+        second.exports.memory[16:21] = b"other"
+        first.exports.say()
+        second.exports.say()
+        first.exports.say()
+        assert out.getvalue() == b"firstotherfirst"
+        with pytest.raises(Exit) as caught:
+            first.exports.leave()
+        assert caught.value.code == 7
+    # Closed: no descriptor any more.
+    first.exports.say()
+    assert out.getvalue() == b"firstotherfirst"
+
+
+def test_imports_of_an_instance_without_an_exported_memory():
+    out = io.BytesIO()
+    source = module([FD_WRITE], [("say", WRITE)], HELLO, memory=None)
+    with Wasi(stdin=None, stdout=out, stderr=None) as wasi:
+        wasmetal.Module(source).instantiate(wasi.imports).exports.say()
+    assert out.getvalue() == b"hello"
+
+
+def test_programs_without_a_memory():
+    source = module([PROC_EXIT, FD_WRITE], [("_start", call(1, 1, 0, 1, 8) + DROP + call(0, 5))], pages=None)
+    assert run(source) == (5, b"")
+    with Wasi(stdin=None, stdout=None, stderr=None) as wasi, pytest.raises(Exit):
+        wasmetal.Module(source).instantiate(wasi.imports).exports["_start"]()
+
+
+def test_imports_are_a_mapping_with_every_function():
+    with Wasi(stdin=None, stdout=None, stderr=None) as wasi:
+        functions = wasi.imports[WASI]
+        assert len(functions) == len(list(functions)) == 46
+        assert str(functions["fd_seek"].type) == "(i32, i64, i32, i32) -> (i32)"
+        assert functions["fd_seek"] is functions["fd_seek"]
+        assert "fd_sought" not in functions
+
+
+def test_each_run_is_a_process_of_its_own(tmp_path):
+    (tmp_path / "out").write_bytes(b"old")
+    wasi = Wasi(stdin=None, stdout=tmp_path / "out", stderr=None)
+    compiled = wasmetal.Module(module([FD_WRITE], [("_start", WRITE)], HELLO))
+    for _ in range(2):
+        assert wasi.run(compiled) == 0
+        assert (tmp_path / "out").read_bytes() == b"hello"
+
+
+def test_what_python_has_printed_comes_first(capfd):
+    print("first ", end="")
+    Wasi(stdin=None, stderr=None).run(wasmetal.Module(module([FD_WRITE], [("_start", WRITE)], HELLO)))
+    assert capfd.readouterr().out == "first hello"
+
+
+def test_bad_settings(tmp_path):
+    with pytest.raises(TypeError, match="args"):
+        Wasi(args="program")
+    with pytest.raises(ValueError, match="NUL"):
+        Wasi(args=["a\0b"])
+    for env in ({"A=B": "x"}, {"": "x"}, {"A": "x\0"}):
+        with pytest.raises(ValueError, match=r"name|NUL"):
+            Wasi(env=env)
+    with pytest.raises(TypeError, match=r"\.buffer"):
+        Wasi(stdout=io.StringIO())
+    with pytest.raises(FileNotFoundError):
+        Wasi(preopens={"/": tmp_path / "nothing"})
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        Wasi(preopens={"/": tmp_path / "file"})
+
+
+@pytest.mark.skipif(not SUITE, reason=f"no conformance suite at {SHARED} (WASMETAL_SHARED)")
+@pytest.mark.parametrize("program", SUITE, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_conformance(program, tmp_path):
+    settings = {}
+    if program.with_suffix(".json").exists():
+        settings = json.loads(program.with_suffix(".json").read_text())
+    preopens = {}
+    if "root" in settings:
+        root = tmp_path / "root"
+        shutil.copytree(program.parent / settings["root"], root, copy_function=shutil.copyfile)
+        for path in (root, *root.rglob("*")):
+            path.chmod(path.stat().st_mode | 0o200)
+        preopens["/"] = root
+    out, err = io.BytesIO(), io.BytesIO()
+    wasi = Wasi(
+        args=[program.name, *settings.get("args", [])],
+        env=settings.get("env", {}),
+        preopens=preopens,
+        stdin=None,
+        stdout=out,
+        stderr=err,
+    )
+    code = wasi.run(wasmetal.Module(program))
+    assert (err.getvalue().decode(), code) == (settings.get("stderr", ""), settings.get("exit_code", 0))
+    assert out.getvalue().decode() == settings.get("stdout", "")
