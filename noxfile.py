@@ -1,0 +1,78 @@
+"""Chores, one command each: `nox -l` lists them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+nox.options.sessions = ["tests", "types", "lint"]
+# A machine rarely has every Python: test with those that are there, also when the CI variable is set.
+nox.options.error_on_missing_interpreters = False
+
+ROOT = Path(__file__).parent
+PYTHONS = ["3.11", "3.12", "3.13"]
+PACKAGES = ["wasm-core", "wasm-ir", "backend-amd64", "runtime", "wasi"]
+#: Where the specification's test suite, the corpus and so on are; tests that need them skip without.
+SHARED = Path(os.environ.get("WASMETAL_SHARED", ROOT.parent / "shared"))
+
+
+def find_pyenv_versions() -> None:
+    """Let pyenv's shims start every version that pyenv has, not only the one that is switched on."""
+    if shutil.which("pyenv"):
+        listed = subprocess.run(["pyenv", "versions", "--bare"], capture_output=True, text=True, check=False)
+        versions = [line.strip() for line in listed.stdout.splitlines()]
+        mine = ".".join(map(str, sys.version_info[:3]))
+        others = [version for version in versions if version != mine]
+        os.environ["PYENV_VERSION"] = ":".join([*([mine] if mine in versions else []), *others])
+
+
+find_pyenv_versions()
+
+
+def install_packages(session: nox.Session, *more: str) -> None:
+    """Install the project's packages, editable, in one go so that they find each other."""
+    editable = [argument for name in PACKAGES for argument in ("-e", f"packages/{name}")]
+    session.install(*editable, "click", "rich", *more)
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the tests of all packages; arguments go to pytest."""
+    install_packages(session, "pytest", "pytest-timeout", "hypothesis", "capstone")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(python="3.11")
+def types(session: nox.Session) -> None:
+    """Check the types of every package, strictly."""
+    install_packages(session, "mypy")
+    session.run("mypy", *(f"packages/{name}/src" for name in PACKAGES))
+
+
+@nox.session(python="3.11")
+def lint(session: nox.Session) -> None:
+    """Check style and formatting."""
+    session.install("ruff")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session(python="3.11")
+def spec(session: nox.Session) -> None:
+    """Run a folder of the specification's test suite: nox -s spec -- PATH."""
+    install_packages(session)
+    arguments = session.posargs or [str(SHARED / "spec/2.0/core")]
+    session.run("python", "tests/spec/runner.py", *arguments)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Install everything and run a real C program."""
+    install_packages(session)
+    session.run("wasmetal", "run", "examples/wordcount/wordcount.wasm", *session.posargs)
