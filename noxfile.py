@@ -17,7 +17,7 @@ nox.options.error_on_missing_interpreters = False
 
 ROOT = Path(__file__).parent
 PYTHONS = ["3.11", "3.12", "3.13"]
-PACKAGES = ["wasm-core", "wasm-ir", "backend-amd64", "runtime", "wasi"]
+PACKAGES = ["wasm-core", "wasm-ir", "backend-amd64", "backend-arm64", "runtime", "wasi"]
 #: Where the specification's test suite, the corpus and so on are; tests that need them skip without.
 SHARED = Path(os.environ.get("WASMETAL_SHARED", ROOT.parent / "shared"))
 
@@ -44,8 +44,9 @@ def install_packages(session: nox.Session, *more: str) -> None:
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """Run the tests of all packages; arguments go to pytest."""
-    install_packages(session, "pytest", "pytest-timeout", "hypothesis", "capstone")
-    session.run("pytest", *session.posargs)
+    # hatchling builds the third-party backend that a test installs into an environment of its own.
+    install_packages(session, "pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "capstone", "hatchling")
+    session.run("pytest", "--numprocesses=auto", *session.posargs)
 
 
 @nox.session(python="3.11")
@@ -64,11 +65,59 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session(python="3.11")
+def fuzz(session: nox.Session) -> None:
+    """Look for crashes and wrong results: nox -s fuzz -- TARGET --seconds N --seed S (see python -m fuzz --help)."""
+    install_packages(session, "attrs", "wasmtime")
+    session.run("python", "-m", "fuzz", *(session.posargs or ["all", "--seconds", "300"]))
+
+
+@nox.session(python="3.11")
 def spec(session: nox.Session) -> None:
     """Run a folder of the specification's test suite: nox -s spec -- PATH."""
     install_packages(session)
     arguments = session.posargs or [str(SHARED / "spec/2.0/core")]
     session.run("python", "tests/spec/runner.py", *arguments)
+
+
+@nox.session(python="3.11")
+def arm64(session: nox.Session) -> None:
+    """Test the arm64 backend under emulation, a part, or `-- all` (an hour); other arguments go to the Python there."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "wasmetal-arm64"
+    made = subprocess.run(
+        [sys.executable, "tests/arm64/emulation.py", str(cache)], capture_output=True, text=True, check=False
+    )
+    answer = made.stdout.strip()
+    if made.returncode:
+        session.skip(f"no emulated Python: {answer or made.stderr.strip()}")
+    everything = session.posargs == ["all"]
+    if session.posargs and not everything:
+        session.run(answer, *session.posargs, external=True)
+        return
+    test = [answer, "-X", "faulthandler", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    runtime = [f"packages/runtime/tests/test_{name}.py" for name in ("traps", "function", "memory", "garbage")]
+    session.run(*test, "tests/backends", *(["packages/runtime/tests"] if everything else runtime), external=True)
+    suite = [answer, "tests/spec/runner.py", str(SHARED / "spec/2.0/core")]
+    if everything:
+        session.run(*suite, external=True)
+        session.run(*suite, "--bounds-checks", "explicit", external=True)
+        session.run(*test, "tests/corpus", external=True)
+    elif SHARED.is_dir():
+        for name in ("call", "memory", "conversions", "i64", "br_table"):
+            session.run(*suite, "-k", name, external=True)
+
+
+@nox.session(python="3.11")
+def bench(session: nox.Session) -> None:
+    """Measure beside wasmtime, native code and other peers; writes docs/performance.*: nox -s bench -- --quick."""
+    install_packages(session, "wasmtime==50.0.1", "ziglang", "matplotlib", "ppci", "pywasm")
+    session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session(python="3.11")
+def soak(session: nox.Session) -> None:
+    """Keep threads busy for ten minutes and look for leaks: nox -s soak -- --seconds 600."""
+    install_packages(session, "pytest")
+    session.run("python", "-X", "faulthandler", "tests/soak/soak.py", *session.posargs)
 
 
 @nox.session

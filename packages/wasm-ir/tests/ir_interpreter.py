@@ -130,24 +130,24 @@ def integer_binary(operation: int, width: int, a: int, b: int) -> int:
     if operation == op.DIV_S and sa == -(1 << (width - 1)) and sb == -1:
         raise TrapError(TrapCode.INTEGER_OVERFLOW)
     bits = format(a, f"0{width}b")
-    result = {
+    results: dict[int, Callable[[], int]] = {
         op.IADD: lambda: a + b,
         op.ISUB: lambda: a - b,
         op.IMUL: lambda: a * b,
         op.DIV_S: lambda: abs(sa) // abs(sb) * (1 if (sa < 0) == (sb < 0) else -1),
         op.DIV_U: lambda: a // b,
-        op.REM_S: lambda: int(math.copysign(1, sa)) * (abs(sa) % abs(sb)),
+        op.REM_S: lambda: (abs(sa) % abs(sb)) * (-1 if sa < 0 else 1),
         op.REM_U: lambda: a % b,
         op.AND: lambda: a & b,
         op.OR: lambda: a | b,
         op.XOR: lambda: a ^ b,
-        op.SHL: lambda: a * 2**count,
-        op.SHR_S: lambda: sa // 2**count,
-        op.SHR_U: lambda: a // 2**count,
+        op.SHL: lambda: a * (1 << count),
+        op.SHR_S: lambda: sa // (1 << count),
+        op.SHR_U: lambda: a // (1 << count),
         op.ROTL: lambda: int(bits[count:] + bits[:count], 2),
         op.ROTR: lambda: int(bits[-count:] + bits[:-count], 2) if count else a,
-    }[operation]()
-    return result % 2**width
+    }
+    return results[operation]() % (1 << width)
 
 
 def integer_condition(condition: int, width: int, a: int, b: int) -> int:
@@ -406,7 +406,7 @@ class Instance:
             region = self.regions[self.heap >> _REGION]
             previous = len(region) // PAGE_SIZE
             maximum = self.module.memories[a].maximum
-            if previous + b > (65536 if maximum is None else maximum) or b > 2000:
+            if previous + b > (65536 if maximum is None else maximum) or b > 900:
                 return -1
             region.extend(bytes(b * PAGE_SIZE))
             self.write(self.memory + MEMORY["size"], len(region))
@@ -461,7 +461,7 @@ class Instance:
             for inst in block.insts:
                 if inst.op == op.STACK_SLOT:
                     values[inst.id] = slots[inst.imm]
-                elif inst.op != op.RESULT:
+                elif inst.op not in (op.RESULT, op.POLL):
                     self.execute(inst, [self.operand(arg, values) for arg in inst.args], values)
             terminator = block.terminator
             assert terminator is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Callable
 
 import machine_programs as programs
@@ -18,11 +19,12 @@ from wasm_ir.codegen.registers import RegisterSet
 from wasm_ir.ir import Inst
 
 #: Random functions per machine and size.
-COUNT = int(os.environ.get("WASMETAL_ALLOCATION_TESTS", "40"))
+COUNT = int(os.environ.get("WASMETAL_ALLOCATION_TESTS", "25"))
 
 MACHINES = {
     "3+3": programs.toy_registers(3, 3, 0),
     "4+3": programs.toy_registers(4, 3, 1),
+    "5+4": programs.toy_registers(5, 4, 2),
     "5+5": programs.toy_registers(5, 5, 2, 1),
     "6+4": programs.toy_registers(6, 4, 2),
 }
@@ -43,11 +45,11 @@ def failure(seed: int, size: int, registers: RegisterSet) -> str:
     return ""
 
 
-@pytest.mark.parametrize("size", [4, 12, 40, 120])
+@pytest.mark.parametrize("size", [4, 12, 40, 100, 250])
 @pytest.mark.parametrize("name", list(MACHINES))
 def test_random_functions(name: str, size: int) -> None:
     registers = MACHINES[name]
-    for seed in range(COUNT if size < 100 else COUNT // 4):
+    for seed in range(COUNT if size < 100 else COUNT * 20 // size):
         if failure(seed, size, registers):
             smaller = next(s for s in range(1, size + 1) if failure(seed, s, registers))
             pytest.fail(f"seed {seed}, size {smaller}: {failure(seed, smaller, registers)}", pytrace=False)
@@ -103,6 +105,33 @@ def test_hints_avoid_moves() -> None:
     assert [inst.op for inst in latch.insts] == [programs.JUMP]
     assert [inst.op for inst in header.insts] == [programs.TIED, programs.BRIF]
     assert header.insts[0].defs == header.insts[0].uses
+
+
+def test_more_values_in_lifetime_holes_than_are_tracked() -> None:
+    """A branch table in whose arms long-lived values are used now and then, and dead in between."""
+    registers = programs.toy_registers(11, 4, 3)
+    machine = MFunction("table")
+    machine.jump = programs.JUMP
+    entry, end = MBlock(0), MBlock(101)
+    arms = [MBlock(1 + number) for number in range(100)]
+    machine.blocks = [entry, *arms, end]
+    values = [machine.new_vreg(types.I64) for _ in range(50)]
+    param = machine.new_vreg(types.I64)
+    end.params = [param]
+    entry.insts = [MInst(programs.CONST, [value], [], 0) for value in values]
+    entry.insts.append(MInst(programs.BR_TABLE, [machine.new_vreg(types.I64)], [values[0]], 0))
+    entry.edges = [MEdge(arm, []) for arm in arms]
+    rng = random.Random(1)
+    for arm in arms:
+        arm.predecessors = [entry]
+        for _ in range(rng.randint(1, 8)):
+            result = machine.new_vreg(types.I64)
+            arm.insts.append(MInst(programs.PLAIN, [result], [rng.choice(values), rng.choice(values)], 0))
+        arm.insts.append(MInst(programs.JUMP, [], [], 0))
+        arm.edges = [MEdge(end, [result])]
+    end.predecessors = list(arms)
+    end.insts = [MInst(programs.STORE, [], [param, values[1]], 0), MInst(programs.TRAP, [], [], 0)]
+    allocated(machine, registers)
 
 
 def one_block() -> tuple[MFunction, MBlock]:

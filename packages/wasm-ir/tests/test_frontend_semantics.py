@@ -47,9 +47,6 @@ _FILES = [
     "local_set",
     "local_tee",
     "loop",
-    "memory_copy",
-    "memory_fill",
-    "memory_grow",
     "memory_init",
     "memory_size",
     "memory_trap",
@@ -73,6 +70,9 @@ _FILES = [
     "unreachable",
     "unwind",
 ]
+
+#: Exported functions that take long to interpret.
+_SLOW = ("fib", "fib-i32", "fib-i64", "fib-f32", "fib-f64")
 
 _QUIET_BIT = {"f32": 0x7FC00000, "f64": 0x7FF8 << 48}
 
@@ -113,12 +113,12 @@ class _Script:
                 self.register(command["as"])
             elif kind in ("assert_return", "assert_trap", "action") and self.instance is not None:
                 action = command["action"]
-                if action["type"] == "invoke" and "module" not in action:
+                if action["type"] == "invoke" and "module" not in action and action["field"] not in _SLOW:
                     self.check(command, action, self.instance)
 
     def instantiate(self, filename: str) -> Instance | None:
         module = decode((self.folder / filename).read_bytes())
-        if module.imported_tables or module.imported_memories or module.imported_globals:
+        if module.imported_tables or module.imported_memories:
             return None
         return Instance(module, self.options, self.registered)
 

@@ -162,6 +162,7 @@ def test_comparisons() -> None:
     less = b.icmp(op.LT_S, x, y)
     assert b.icmp(op.EQ, less, zero) is b.icmp(op.GE_S, x, y)
     assert b.icmp(op.NE, less, zero) is less
+    assert b.binary(op.XOR, I32, less, b.const(I32, 1)) is b.icmp(op.GE_S, x, y)
     assert _is(b.icmp(op.GT_S, b.const(I32, 5), x), op.ICMP, x, 5)
     assert b.icmp(op.GT_S, b.const(I32, 5), x).imm == op.LT_S
     assert b.icmp(op.LE_U, x, x) is b.const(I32, 1)

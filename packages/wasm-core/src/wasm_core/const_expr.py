@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from wasm_core import opcodes as op
 from wasm_core.errors import MalformedError
-from wasm_core.immediates import read_immediates, read_opcode
-from wasm_core.instructions import BY_OPCODE, IMM_BLOCK, is_enabled
+from wasm_core.leb128 import read_s32, read_s64, read_u32
 from wasm_core.module import ConstExpr
 from wasm_core.reader import Reader
 from wasm_core.type_codes import VALUE_TYPE_OF
 from wasm_core.types import ValueType
+
+# How the immediate of the usual ones is read. They need none of the tables that describe all instructions.
+_READERS: Final = {
+    op.I32_CONST: read_s32,
+    op.I64_CONST: read_s64,
+    op.GLOBAL_GET: read_u32,
+}
 
 
 def read_const_expr(reader: Reader) -> ConstExpr:
@@ -21,6 +29,25 @@ def read_const_expr(reader: Reader) -> ConstExpr:
     Raises:
         MalformedError: An opcode is illegal, immediates are malformed, or there is no `end`.
     """
+    data = reader.data
+    end = reader.end
+    start = reader.pos
+    if start < end:
+        opcode = data[start]
+        read = _READERS.get(opcode)
+        if read is not None:
+            immediate, pos = read(data, start + 1, end)
+            if pos < end and data[pos] == op.END:
+                reader.pos = pos + 1
+                return ConstExpr(((opcode, immediate),), start)
+    return _read_any(reader)
+
+
+def _read_any(reader: Reader) -> ConstExpr:
+    """The same for expressions of any form."""
+    from wasm_core.immediates import read_immediates, read_opcode
+    from wasm_core.instructions import BY_OPCODE, IMM_BLOCK, is_enabled
+
     data = reader.data
     end = reader.end
     pos = reader.pos

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Self
 
-import attrs
+from wasm_core.records import record
 
 
-@attrs.frozen(kw_only=True)
+@record(kw_only=True)
 class Features:
     """One switch per proposal that became part of the standard after 1.0; all off is WebAssembly 1.0."""
 

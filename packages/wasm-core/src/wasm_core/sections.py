@@ -228,7 +228,12 @@ def _code(reader: Reader, parts: ModuleParts) -> None:
     add_end = parts.body_ends.append
     for _ in range(count):
         start = pos
-        size, pos = read_unsigned(data, pos, end, 32)
+        # Most bodies have 128 to 16,383 bytes; there may be very many.
+        if pos + 1 < end and data[pos + 1] < 0x80 <= data[pos]:
+            size = data[pos] & 0x7F | data[pos + 1] << 7
+            pos += 2
+        else:
+            size, pos = read_unsigned(data, pos, end, 32)
         add_start(pos)
         pos += size
         if pos > end:

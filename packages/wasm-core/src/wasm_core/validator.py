@@ -10,7 +10,6 @@ from typing import Final
 
 from wasm_core import opcodes as op
 from wasm_core import sections
-from wasm_core.body_validator import validate_code
 from wasm_core.errors import InvalidError
 from wasm_core.features import Features
 from wasm_core.module import ConstExpr, DecodedModule, ElementSegment, ExternKind, SegmentMode
@@ -41,6 +40,9 @@ def validate(module: DecodedModule, features: Features | None = None) -> None:
         MalformedError: A function body is not well-formed.
         InvalidError: The module breaks a rule.
     """
+    # Not needed, and not imported, where the bodies' code comes from a cache.
+    from wasm_core.body_validator import validate_code
+
     if features is None:
         features = Features.default()
     validate_module(module, features)

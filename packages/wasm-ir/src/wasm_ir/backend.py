@@ -5,8 +5,7 @@ from __future__ import annotations
 from array import array
 from typing import Protocol, runtime_checkable
 
-import attrs
-
+from wasm_core.records import record
 from wasm_ir.ir import Function
 
 #: Entry-point group in which backends are found.
@@ -14,9 +13,12 @@ ENTRY_POINT_GROUP = "wasmetal.backends"
 
 #: Relocation kinds: a pc-relative reference to the slot (8 bytes, address of the code) of function `target`.
 RELOCATION_FUNCTION_SLOT = 1
+#: 8 bytes, little-endian: the address of symbol `target` of the function (`ir.Function.symbols`). The runtime fills
+#: these in itself. Made by backends whose attribute `symbols` is true; others need not know symbols.
+RELOCATION_SYMBOL = 2
 
 
-@attrs.frozen
+@record
 class HostSupport:
     """Whether a backend can run code on this machine, and why (not)."""
 
@@ -61,7 +63,7 @@ class CompiledCode:
         self.frame_size = frame_size
 
 
-@attrs.frozen
+@record
 class StubEnvironment:
     """What stubs need to know about the process."""
 
@@ -74,7 +76,7 @@ class StubEnvironment:
     sigaction: int
 
 
-@attrs.frozen
+@record
 class Stubs:
     """Machine code that exists once per process, and where its entries are (offsets into `code`)."""
 
@@ -90,6 +92,16 @@ class Stubs:
     lazy_funcref: int
     #: First value of a function slot for functions not compiled yet: the same with the slot's address.
     lazy_slot: int
+    #: Value of the VMContext field poll_exit: traps with CALL_STACK_EXHAUSTED when the stack is, else calls
+    #: STORE.interrupted with every register kept; goes on when that returns 0, else unwinds with STATUS_EXCEPTION.
+    poll_exit: int
+    #: C function (start, end) to be called after code has been written to that range and before it runs: makes
+    #: instruction fetches see it. -1 where the processor sees to that by itself.
+    synchronize: int = -1
+    #: Where addresses of the environment (start of the arena, handlers that are functions, sigaction) stand in the
+    #: code, as 8 bytes, little-endian: the code can then be made once, and used in other processes with theirs. None
+    #: when it is only good for the environment that it was made for.
+    addresses: tuple[int, ...] | None = None
 
 
 @runtime_checkable
@@ -127,3 +139,8 @@ class Backend(Protocol):
     def disassemble(self, code: bytes, address: int) -> list[tuple[int, bytes, str]] | None:
         """(address, bytes, text) per instruction, or None when no disassembler is installed."""
         ...
+
+
+def supports_symbols(backend: object) -> bool:
+    """Whether a backend makes RELOCATION_SYMBOL for constants that stand for symbols."""
+    return bool(getattr(backend, "symbols", False))

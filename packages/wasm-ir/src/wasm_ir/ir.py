@@ -1,6 +1,9 @@
 """The intermediate representation: SSA with block parameters.
 
 An instruction is its own (first) result. Classes are plain, with slots: a function has thousands of instructions.
+
+Instructions `const`, `vmctx` and `memory_base` are in no block: each exists once per function (a constant once per type
+and bits), may be an operand anywhere, and is materialized where it is used.
 """
 
 from __future__ import annotations
@@ -13,6 +16,11 @@ from wasm_ir import types
 #: platform's C convention (runs on the C stack, no VMContext).
 ABI_WASM: Final = 0
 ABI_C: Final = 1
+
+#: The constant SYMBOL_BASE + (n << SYMBOL_SHIFT) in a function stands for the address `function.symbols[n]`. Chosen so
+#: that it needs all of 64 bits, that no address and no number in thunks is like it, and that arithmetic with it shows.
+SYMBOL_BASE: Final = 0x7A3C_0000_0000_0000
+SYMBOL_SHIFT: Final = 16
 
 
 class Signature:
@@ -120,7 +128,7 @@ class Function:
     stand together, header first. The first block is the entry; its parameters are the function's.
     """
 
-    __slots__ = ("abi", "blocks", "index", "name", "signature", "stack_slots", "uses_callee", "value_count")
+    __slots__ = ("abi", "blocks", "index", "name", "signature", "stack_slots", "symbols", "uses_callee", "value_count")
 
     def __init__(self, name: str, signature: Signature, abi: int = ABI_WASM, index: int = -1) -> None:
         self.name = name
@@ -133,6 +141,8 @@ class Function:
         self.value_count = 0
         #: Sizes in bytes (multiples of 16) of the stack slots.
         self.stack_slots: list[int] = []
+        #: Addresses of this process that constants stand for (see SYMBOL_BASE); functions of modules have none.
+        self.symbols: list[int] = []
         #: The function reads the funcref it was called through (`callee`), and keeps its caller's VMContext pinned
         #: instead of loading its own: a host-call thunk.
         self.uses_callee = False

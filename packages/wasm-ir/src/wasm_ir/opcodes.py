@@ -135,11 +135,11 @@ HEAP_STORE32: Final = _define("heap_store32", EFFECT | TRAPS)
 
 # Calls (instances of ir.Call). `call`: a function of the same module, imm = its index in the function index space.
 # `call_ref`: args[0] is a funcref (never null), see vmcontext.FUNCREF. `call_native`: args[0] is the address of a C
-# function; from a function that runs on the WebAssembly stack the call switches to the C stack and back. `enter`: only in
-# functions with the C convention: args[0] is the StoreContext, args[1] a funcref, args[2] the VMContext to pin for the
-# callee's caller (or any value, 0 included, when there is none): runs a WebAssembly function on the store's
-# stack; result 0 is a status (i32; STATUS_* in vmcontext), results 1.. are the function's results, undefined
-# unless the status is STATUS_OK.
+# function; from a function that runs on the WebAssembly stack the call switches to the C stack and back. `enter`: only
+# in functions with the C convention: args[0] is the StoreContext, args[1] a funcref, args[2] the VMContext to pin for
+# the callee's caller (or any value, 0 included, when there is none): runs a WebAssembly function on the store's stack;
+# result 0 is a status (i32; STATUS_* in vmcontext), results 1.. are the function's results, undefined unless the
+# status is STATUS_OK.
 CALL: Final = _define("call", EFFECT | TRAPS)
 CALL_REF: Final = _define("call_ref", EFFECT | TRAPS)
 CALL_NATIVE: Final = _define("call_native", EFFECT)
@@ -147,6 +147,9 @@ ENTER: Final = _define("enter", EFFECT)
 
 # Leave through the trap exit with code imm when args[0] (i32) is not zero.
 TRAP_IF: Final = _define("trap_if", EFFECT | TRAPS)
+# Let the runtime interrupt the loop whose header this stands in: costs a comparison of the stack pointer with
+# CONTEXT.stack_limit, which the runtime raises above every address when it wants the code to call out.
+POLL: Final = _define("poll", EFFECT)
 
 # Terminators (instances of ir.Branch when they have targets). `brif`: targets[0] when args[0] (i32) is not zero, else
 # targets[1]. `br_table`: targets[args[0]], the last one when the index (unsigned i32) is out of range. `trap`: imm is

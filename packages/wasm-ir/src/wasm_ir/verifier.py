@@ -98,6 +98,7 @@ _RULES: Final[dict[int, tuple[int, _Rule]]] = {
     **dict.fromkeys((opcodes.HEAP_STORE8, opcodes.HEAP_STORE16), (2, _narrow_store(_INTEGERS))),
     **dict.fromkeys((opcodes.STORE32, opcodes.HEAP_STORE32), (2, _narrow_store(_I64))),
     opcodes.TRAP_IF: (1, lambda type, args: type == types.VOID and args[0] == types.I32),
+    opcodes.POLL: (0, lambda type, args: type == types.VOID),
     opcodes.STACK_SLOT: (0, lambda type, args: type == types.POINTER),
     opcodes.CALLEE: (0, lambda type, args: type == types.POINTER),
 }
@@ -186,11 +187,11 @@ class _Verifier:
         while changed:
             changed = False
             for position in range(1, len(blocks)):
+                known = [self.positions[predecessor.id] for predecessor in blocks[position].predecessors]
+                # The deepest first, so that many predecessors in one chain are passed only once.
+                known = sorted([other for other in known if idoms[other] != -1], key=depths.__getitem__, reverse=True)
                 found = -1
-                for predecessor in blocks[position].predecessors:
-                    other = self.positions[predecessor.id]
-                    if idoms[other] == -1:
-                        continue
+                for other in known:
                     found = other if found == -1 else self.intersect(found, other, depths)
                 if found != -1 and (idoms[position] != found or depths[position] != depths[found] + 1):
                     idoms[position] = found

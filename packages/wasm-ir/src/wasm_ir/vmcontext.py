@@ -29,13 +29,15 @@ class Layout:
 #: The arrays that follow the head are placed by `ContextLayout`.
 CONTEXT: Final = Layout(
     "store",  # -> StoreContext
-    "stack_limit",  # a function whose frame would reach below this address traps with CALL_STACK_EXHAUSTED
-    "interrupt",  # not zero: the next poll calls out
+    "stack_limit",  # functions whose frames would reach below this address, and loops that run below it, call poll_exit
     "memory_base",  # base address of memory 0 (constant: memories never move); 0 without a memory
     "trap_exit",  # -> backend stub: trap; see Stubs in backend.py for the registers
     "builtin",  # -> C function (VMContext, number, a, b, c: i64) -> i64; BUILTIN_* below; may set pending
     "memmove",  # -> the C library's memmove
     "memset",  # -> the C library's memset
+    "poll_exit",  # -> backend stub: the stack is exhausted (STORE.stack_limit says) or an interruption was asked for
+    "next",  # links of the list of all VMContexts: address of the next one's `next`, or 0
+    "previous",  # -> the word that points to our `next`
 )
 
 #: One per store: what entering and leaving WebAssembly code needs.
@@ -52,6 +54,11 @@ STORE: Final = Layout(
     "pending",  # not zero after a builtin raised: unwind with STATUS_EXCEPTION
     "hold_gil",  # not zero: never release the GIL
     "resolver",  # -> C function (funcref or 0, slot address or 0, VMContext) -> code address or 0: lazy compilation
+    "stack_limit",  # the real limit of the stack: CONTEXT.stack_limit is this, or all ones to make code call out
+    "attention",  # not zero: something is to be done at the next poll; else somebody has done it already
+    "interrupt",  # not zero: the call that is running is to end with a trap
+    "deadline",  # not zero: a deadline of the running thread has passed
+    "interrupted",  # -> C function (VMContext) -> 0 to go on, or 1 with an exception set: what poll_exit calls
 )
 
 #: Results 0 of `enter`.

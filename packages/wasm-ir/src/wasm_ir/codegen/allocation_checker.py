@@ -200,6 +200,7 @@ class _Checker:
                 self.fail("instructions are out of order")
             for skipped in originals[position:index]:
                 self.dropped(skipped, state)
+            self.inst = inst
             self.original(originals[index], state)
             position = index + 1
         for skipped in originals[position:]:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from array import array
+from typing import Final
 
+from wasm_core.errors import CompileError
 from wasm_ir.backend import CompiledCode
 from wasm_ir.codegen.code_buffer import CodeBuffer
 from wasm_ir.codegen.frame import Frame
 from wasm_ir.codegen.machinst import MBlock, MFunction
 from wasm_ir.codegen.target import Target
 from wasm_ir.ir import Function
+
+#: How often emission may fail for want of longer forms.
+_LARGEST_FAR: Final = 3
+
+
+class OutOfReach(Exception):
+    """Raised by Target.patch: a label is too far away for the instruction that refers to it."""
 
 
 class Emitter:
@@ -21,17 +30,19 @@ class Emitter:
         "code",
         "constants",
         "entry",
+        "far",
         "frame",
         "function",
         "jump_tables",
         "machine",
         "next_block",
+        "poll_sites",
         "target",
         "trap_sites",
         "trap_tails",
     )
 
-    def __init__(self, function: Function, machine: MFunction, frame: Frame, target: Target) -> None:
+    def __init__(self, function: Function, machine: MFunction, frame: Frame, target: Target, far: int) -> None:
         self.function = function
         self.machine = machine
         self.frame = frame
@@ -39,6 +50,8 @@ class Emitter:
         self.buffer = CodeBuffer()
         #: The same object as buffer.code.
         self.code = self.buffer.code
+        #: How often emission has failed because a label was out of reach: the target then uses longer forms.
+        self.far = far
         #: Offset of the entry for calls within the module.
         self.entry = 0
         #: The block being emitted, and the one that follows it in the code (None after the last).
@@ -50,6 +63,8 @@ class Emitter:
         self.jump_tables: list[tuple[int, list[int]]] = []
         #: (label, trap code, offset in the module) of out-of-line trap exits.
         self.trap_sites: list[tuple[int, int, int]] = []
+        #: (label, label to come back to, and what the target wants to know) of calls of the poll exit (emit_data).
+        self.poll_sites: list[tuple[int, int, int, int]] = []
         #: Trap code -> label of the code that all its sites share (emit_data).
         self.trap_tails: dict[int, int] = {}
 
@@ -74,8 +89,19 @@ class Emitter:
 
 
 def emit(function: Function, machine: MFunction, frame: Frame, target: Target) -> CompiledCode:
-    """Emit an allocated function."""
-    emitter = Emitter(function, machine, frame, target)
+    """Emit an allocated function. Raises CompileError when it is too large for the target."""
+    far = 0
+    while True:
+        try:
+            return _emit(function, machine, frame, target, far)
+        except OutOfReach:
+            if far == _LARGEST_FAR:
+                raise CompileError("the function is too large: its parts cannot reach each other") from None
+            far += 1
+
+
+def _emit(function: Function, machine: MFunction, frame: Frame, target: Target, far: int) -> CompiledCode:
+    emitter = Emitter(function, machine, frame, target, far)
     buffer = emitter.buffer
     blocks = machine.blocks
     for block in blocks:

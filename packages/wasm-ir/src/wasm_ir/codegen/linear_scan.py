@@ -19,6 +19,10 @@ from wasm_ir.codegen.resolution import rewrite
 
 #: More intervals than this in lifetime holes at once, per class, are not worth the search: they keep their register.
 _MAX_INACTIVE: Final = 32
+#: How many ranges of two intervals are compared at most to find out where they meet.
+_MAX_RANGES: Final = 16
+#: Twice how many ranges of an interval are looked at to find out what conflicts with it.
+_MAX_CHECKED: Final = 512
 
 
 class Allocation:
@@ -125,6 +129,9 @@ class _LinearScan:
             if start >= next_event[register_class]:
                 self._advance_active(start, register_class)
             if start >= self.next_wake:
+                if start >= next_event[1 - register_class]:
+                    # Those that wake must find their registers vacated.
+                    self._advance_active(start, 1 - register_class)
                 self._advance_inactive(start)
             if not self._allocate_free(interval):
                 self._allocate_blocked(interval)
@@ -176,7 +183,16 @@ class _LinearScan:
                 ranges = interval.value.ranges
                 index = bisect_right(ranges, position)
                 if index & 1:
-                    self._occupy(interval, interval.register, ranges[index])
+                    register = interval.register
+                    holder = self.active[register]
+                    if holder is not None:
+                        # It kept its register in a hole because there were too many inactive ones already.
+                        holder_ranges = holder.value.ranges
+                        index_of_wake = bisect_right(holder_ranges, position)
+                        assert not index_of_wake & 1, "two intervals in one register"
+                        if holder_ranges[index_of_wake] < holder.end:
+                            self._spill(self._split(holder, position), position)
+                    self._occupy(interval, register, ranges[index])
                 else:
                     if ranges[index] >= interval.end:
                         continue
@@ -207,7 +223,7 @@ class _LinearScan:
     # When a register is taken by instructions with fixed places.
 
     def _conflict(self, taken: list[int], interval: Interval) -> int:
-        """First position in [from, to, ...] pairs that the interval covers, or END."""
+        """First position in [from, to, ...] pairs that the interval covers, or one before which none is, or END."""
         ranges = interval.value.ranges
         start = interval.start
         end = interval.end
@@ -215,7 +231,10 @@ class _LinearScan:
         if index < 0:
             index = 0
         count = len(taken)
-        for i in range(index, len(ranges), 2):
+        last = len(ranges)
+        if last > index + _MAX_CHECKED:
+            last = index + _MAX_CHECKED
+        for i in range(index, last, 2):
             low = ranges[i]
             if low < start:
                 low = start
@@ -229,10 +248,11 @@ class _LinearScan:
                 return low
             if k < count and taken[k] < high:
                 return taken[k]
-        return END
+        return ranges[last] if last < len(ranges) else END
 
     def _call_conflict(self, interval: Interval) -> int:
-        """First call at which the interval, which starts at the scan's position, is live; or END."""
+        """First call at which the interval, which starts at the scan's position, is live, or a position before which
+        there is none; or END."""
         calls = self.calls
         start = interval.start
         end = interval.end
@@ -247,7 +267,10 @@ class _LinearScan:
         index = bisect_right(ranges, start) - 1 & ~1
         if index < 0:
             index = 0
-        for i in range(index, len(ranges), 2):
+        last = len(ranges)
+        if last > index + _MAX_CHECKED:
+            last = index + _MAX_CHECKED
+        for i in range(index, last, 2):
             low = ranges[i]
             if low < start:
                 low = start
@@ -259,7 +282,7 @@ class _LinearScan:
             k = bisect_left(calls, low)
             if k < count and calls[k] < high:
                 return calls[k]
-        return END
+        return ranges[last] if last < len(ranges) else END
 
     def _fixed_conflict(self, register: int, interval: Interval) -> int:
         """First position at which an instruction takes the register from the interval, which starts at the scan's
@@ -574,7 +597,7 @@ class _LinearScan:
 
 
 def _intersection(one: Interval, other: Interval) -> int:
-    """First position that both cover, or END."""
+    """First position that both cover, or END. After _MAX_RANGES ranges without one: a position before which none is."""
     start = max(one.start, other.start)
     end = min(one.end, other.end)
     if start >= end:
@@ -587,13 +610,17 @@ def _intersection(one: Interval, other: Interval) -> int:
         i = 0
     if j < 0:
         j = 0
-    while i < len(a) and j < len(b):
+    a_count = len(a)
+    b_count = len(b)
+    steps = 0
+    while i < a_count and j < b_count:
         low = a[i] if a[i] > b[j] else b[j]
         if low < start:
             low = start
         if low >= end:
             return END
-        if low < a[i + 1] and low < b[j + 1]:
+        steps += 1
+        if (low < a[i + 1] and low < b[j + 1]) or steps > _MAX_RANGES:
             return low
         if a[i + 1] < b[j + 1]:
             i += 2

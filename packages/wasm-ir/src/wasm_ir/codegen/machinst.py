@@ -39,7 +39,8 @@ class MOp:
       starts with a move from uses[0] to defs[0]. Therefore the other uses never share a register with defs[0] unless
       they are the same virtual register as uses[0] - except for `commutative` operations, where uses[1] may share
       defs[0]'s register (and `emit` then swaps the operands).
-    * `late`: all uses are read after defs and temporaries may have been written: none shares a register with them.
+    * `late`: all uses are read after defs, temporaries, fixed definitions and clobbered registers may have been
+      written: none shares a register with them.
     * `stack_use`: index of the one use that may be in a spill slot instead of a register, or -1.
     * `temps`: the last `temps` entries of defs are temporaries: written while the uses are still needed, then dead.
     * `is_move`: defs[0] = uses[0] and nothing else: hints both to the same register; dropped when they are the same.

@@ -47,5 +47,9 @@ class Target(Protocol):
         ...
 
     def patch(self, code: bytearray, position: int, kind: int, target: int) -> None:
-        """Resolve a label reference at `position` to offset `target` of the same code."""
+        """Resolve a label reference at `position` to offset `target` of the same code.
+
+        Raises OutOfReach when the instruction cannot refer that far: everything is then emitted again with a
+        larger `Emitter.far`.
+        """
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wasm_ir.frontend.state import FrontendOptions
 from wasm_ir.frontend.translate import translate
+from wasm_ir.frontend_options import FrontendOptions
 
 __all__ = ["FrontendOptions", "translate"]

@@ -85,6 +85,8 @@ def loop(s: State, pos: int) -> int:
     s.control.append(frame)
     # Everything known before the loop stays known: the header is entered from there, and from inside the loop.
     s.begin(header, entry, pos, end, len(builder.log))
+    if s.options.polls:
+        builder.poll()
     return pos
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import attrs
-
 from wasm_core.body_facts import BodyFacts
 from wasm_core.module import DecodedModule
 from wasm_ir import opcodes as ir
@@ -13,6 +11,7 @@ from wasm_ir import types
 from wasm_ir.builder import Builder
 from wasm_ir.frontend.locals import BlockRecord, Locals
 from wasm_ir.frontend.signatures import signatures_of
+from wasm_ir.frontend_options import FrontendOptions
 from wasm_ir.ir import Block, Edge, Function, Inst, Signature
 from wasm_ir.vmcontext import CONTEXT, STORE, ContextLayout
 
@@ -34,16 +33,6 @@ _FEW_LOCALS: Final = 32
 
 #: Larger than every length of the builder's log.
 NO_MARK: Final = 1 << 60
-
-
-@attrs.frozen
-class FrontendOptions:
-    """How to translate."""
-
-    #: Compare every address with the memory's size instead of leaving it to guard pages.
-    explicit_bounds: bool = False
-    #: Call the listener builtins before and after the function.
-    listener: bool = False
 
 
 class Frame:

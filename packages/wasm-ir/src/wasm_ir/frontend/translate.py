@@ -19,7 +19,8 @@ from wasm_ir.frontend import calls, control, memory, numeric, tables, variables
 from wasm_ir.frontend.listener import listen_before
 from wasm_ir.frontend.locals import Locals, TooManyValuesError
 from wasm_ir.frontend.signatures import IR_TYPE_OF_CODE, no_simd, signatures_of
-from wasm_ir.frontend.state import FUNCTION, Frame, FrontendOptions, State
+from wasm_ir.frontend.state import FUNCTION, Frame, State
+from wasm_ir.frontend_options import FrontendOptions
 from wasm_ir.ir import ABI_WASM, Block, Function
 from wasm_ir.passes.dce import eliminate_dead_code
 from wasm_ir.passes.loops import find_loops

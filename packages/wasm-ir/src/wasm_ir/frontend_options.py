@@ -1,0 +1,20 @@
+"""What the front end can be told; part of the key of cached code.
+
+Apart from the front end, which a program that finds all code in the cache does not import.
+"""
+
+from __future__ import annotations
+
+from wasm_core.records import record
+
+
+@record
+class FrontendOptions:
+    """How to translate."""
+
+    #: Compare every address with the memory's size instead of leaving it to guard pages.
+    explicit_bounds: bool = False
+    #: Call the listener builtins before and after the function.
+    listener: bool = False
+    #: Let every loop be interrupted (functions can be wherever they check the stack limit).
+    polls: bool = True
