@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
-from wasm_wasi.abi import ALL_RIGHTS, FILESTAT, OpenFlag
+from wasm_wasi.abi import ALL_RIGHTS, DIRECTORY_RIGHTS, FILESTAT, OpenFlag
 from wasm_wasi.functions import guarded
 from wasm_wasi.guest_memory import GuestMemory
 from wasm_wasi.process import Process, string_block
+from wasm_wasi.sockets import SocketSource
 from wasm_wasi.stdio import Inherit, Stream
 
 MEMORY_SIZE = 65536
@@ -73,12 +74,14 @@ class Program:
         self,
         path: str | bytes,
         how: int = 0,
-        rights: int = ALL_RIGHTS,
+        rights: int | None = None,
         inheriting: int = ALL_RIGHTS,
         fdflags: int = 0,
         follow: bool = True,
         directory: int = 3,
     ) -> tuple[int, int]:
+        if rights is None:
+            rights = DIRECTORY_RIGHTS if how & OpenFlag.DIRECTORY else ALL_RIGHTS
         where = self.put(STRING, path.encode() if isinstance(path, str) else path)
         errno = self.call("path_open", directory, int(follow), *where, how, rights, inheriting, fdflags, RESULT)
         return errno, self.u32()
@@ -116,8 +119,10 @@ def start() -> Iterator[StartProgram]:
         stdin: Stream | Inherit = None,
         stdout: Stream | Inherit = None,
         stderr: Stream | Inherit = None,
+        sockets: Iterable[SocketSource] = (),
     ) -> Program:
-        process = Process(string_block(args), string_block(env), preopens or {}, (stdin, stdout, stderr))
+        streams = (stdin, stdout, stderr)
+        process = Process(string_block(args), string_block(env), preopens or {}, streams, sockets)
         programs.append(Program(process))
         return programs[-1]
 

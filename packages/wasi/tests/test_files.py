@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import struct
+import time
+import tracemalloc
 
 import pytest
 
@@ -70,19 +73,72 @@ def test_access_follows_the_rights(program):
 
 def test_rights_are_inherited_and_can_only_shrink(program):
     kept = int(Right.PATH_OPEN | Right.FD_READ | Right.FD_READDIR)
-    errno, sub = program.open("sub", OpenFlag.DIRECTORY, inheriting=int(Right.FD_READ))
+    read = int(Right.FD_READ)
+    errno, sub = program.open("sub", OpenFlag.DIRECTORY, inheriting=read)
     assert errno == 0
-    errno, fd = program.open("deep", directory=sub)
+    # More than the directory passes on is not to be had, neither for use nor to pass on.
+    assert program.open("deep", directory=sub)[0] == ERRNO["NOTCAPABLE"]
+    assert program.open("deep", directory=sub, rights=read)[0] == ERRNO["NOTCAPABLE"]
+    errno, fd = program.open("deep", directory=sub, rights=read, inheriting=read)
     assert errno == 0
     assert program.read(fd, 10) == (0, b"deep")
     assert program.write(fd, b"x") == ERRNO["BADF"]
+    assert (
+        program.open("deep", directory=sub, rights=read, inheriting=0, fdflags=int(FdFlag.SYNC))[0]
+        == (ERRNO["NOTCAPABLE"])
+    )
+    assert (
+        program.open("deep", directory=sub, rights=read, inheriting=0, fdflags=int(FdFlag.DSYNC))[0]
+        == (ERRNO["NOTCAPABLE"])
+    )
     base = int(Right.PATH_OPEN | Right.FD_READDIR)
     assert program.call("fd_fdstat_set_rights", 3, base, kept) == 0
     assert program.call("fd_fdstat_set_rights", 3, ALL_RIGHTS, kept) == ERRNO["NOTCAPABLE"]
-    assert program.open("new", OpenFlag.CREAT)[0] == ERRNO["NOTCAPABLE"]
-    assert program.open("file", OpenFlag.TRUNC)[0] == ERRNO["NOTCAPABLE"]
+    assert program.open("new", OpenFlag.CREAT, rights=0, inheriting=0)[0] == ERRNO["NOTCAPABLE"]
+    assert program.open("file", OpenFlag.TRUNC, rights=0, inheriting=0)[0] == ERRNO["NOTCAPABLE"]
     assert program.path_call("path_unlink_file", "file") == ERRNO["NOTCAPABLE"]
-    assert program.open("file", rights=int(Right.FD_READ))[0] == 0
+    assert program.open("file", rights=read, inheriting=0)[0] == 0
+
+
+def fdstat(program, fd):
+    assert program.call("fd_fdstat_get", fd, RESULT) == 0
+    return FDSTAT.unpack(program.get(RESULT, FDSTAT.size))
+
+
+def test_files_have_no_rights_for_paths(program):
+    fd = program.open("file")[1]
+    _, _, rights, inheriting = fdstat(program, fd)
+    assert rights & Right.FD_READ
+    assert not rights & Right.PATH_FILESTAT_GET
+    assert inheriting == 0
+
+
+def test_directories_cannot_be_read_and_written(program):
+    both = int(Right.FD_READ | Right.FD_WRITE)
+    assert program.open(".", OpenFlag.DIRECTORY, rights=both)[0] == ERRNO["ISDIR"]
+    assert program.open(".", OpenFlag.DIRECTORY, rights=int(Right.FD_READ))[0] == 0
+    assert program.open(".", OpenFlag.DIRECTORY, rights=0)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "host", "told"),
+    [
+        (FdFlag.APPEND, os.O_APPEND, FdFlag.APPEND),
+        (FdFlag.NONBLOCK, os.O_NONBLOCK, FdFlag.NONBLOCK),
+        (FdFlag.DSYNC, os.O_DSYNC, FdFlag.DSYNC),
+        (FdFlag.SYNC, os.O_SYNC, FdFlag.SYNC | FdFlag.DSYNC | FdFlag.RSYNC),
+        (FdFlag.DSYNC | FdFlag.SYNC, os.O_SYNC, FdFlag.SYNC | FdFlag.DSYNC | FdFlag.RSYNC),
+        (FdFlag.DSYNC | FdFlag.RSYNC | FdFlag.SYNC, os.O_SYNC, FdFlag.SYNC | FdFlag.DSYNC | FdFlag.RSYNC),
+    ],
+)
+def test_flags_of_the_system(program, flags, host, told):
+    errno, fd = program.open("file", fdflags=int(flags))
+    assert errno == 0
+    mask = os.O_APPEND | os.O_NONBLOCK | os.O_SYNC
+    assert fcntl.fcntl(program.process.table.get(fd, 0).host(), fcntl.F_GETFL) & mask == host
+    assert fdstat(program, fd)[1] == told
+    # What was told can be set again: programs do that to change one of them.
+    assert program.call("fd_fdstat_set_flags", fd, int(told)) == 0
 
 
 def test_positions(program):
@@ -284,6 +340,160 @@ def test_preopens_have_names(start, directory):
         assert program.call("fd_prestat_dir_name", fd, DATA, 0) == ERRNO["NAMETOOLONG"]
     for fd in (0, 5):
         assert program.call("fd_prestat_get", fd, RESULT) == ERRNO["BADF"]
+
+
+def test_cookies_stay_good_while_the_directory_changes(program, directory):
+    for number in range(20):
+        (directory / f"n{number:02}").touch()
+    fd = program.open(".", OpenFlag.DIRECTORY)[1]
+
+    def listing(cookie):
+        assert program.call("fd_readdir", fd, DATA, 8192, cookie, RESULT) == 0
+        data, at, found = program.get(DATA, program.u32()), 0, []
+        while at < len(data):
+            after, _, size, _ = DIRENT.unpack_from(data, at)
+            found.append((after, data[at + DIRENT.size : at + DIRENT.size + size]))
+            at += DIRENT.size + size
+        return found
+
+    first = listing(0)
+    middle, rest = first[10][0], [name for _, name in first[11:]]
+    # A program that removes what it has seen goes on where it was.
+    for _, name in first[2:11]:
+        if name.startswith(b"n"):
+            os.unlink(directory / os.fsdecode(name))
+    (directory / "made").touch()
+    assert [name for _, name in listing(middle)] == rest
+    # Also when somebody has gone through the directory again from the start.
+    again = listing(0)
+    assert b"made" in [name for _, name in again]
+    after = [name for _, name in listing(middle)]
+    assert after == [*rest, b"made"]
+    assert len({cookie for cookie, _ in again}) == len(again)
+    # A name that comes back gets a new cookie: it is seen by whoever goes on.
+    os.unlink(directory / "made")
+    listing(0)
+    (directory / "made").touch()
+    listing(0)
+    assert [name for _, name in listing(listing(0)[-2][0])] == [b"made"]
+
+
+def test_times_that_are_left_alone_or_now(program, directory):
+    path = directory / "file"
+    fd = program.open("file")[1]
+    os.utime(path, ns=(11, 22))
+    assert program.call("fd_filestat_set_times", fd, 99, 99, 0) == 0
+    assert (path.stat().st_atime_ns, path.stat().st_mtime_ns) == (11, 22)
+    began = time.time_ns() - 20_000_000
+    assert program.call("fd_filestat_set_times", fd, 0, 0, int(TimeFlag.ATIM_NOW)) == 0
+    assert path.stat().st_atime_ns >= began
+    assert path.stat().st_mtime_ns == 22
+    late = 2**33 * 10**9 + 5
+    assert program.call("fd_filestat_set_times", fd, 0, late, int(TimeFlag.MTIM)) == 0
+    assert path.stat().st_mtime_ns == late
+    for flags in (int(TimeFlag.ATIM | TimeFlag.ATIM_NOW), 16):
+        assert program.call("fd_filestat_set_times", fd, 0, 0, flags) == ERRNO["INVAL"]
+        assert program.path_call("path_filestat_set_times", "file", 0, 0, flags, before=(1,)) == ERRNO["INVAL"]
+    assert (
+        program.path_call("path_filestat_set_times", "no", 0, 0, int(TimeFlag.MTIM_NOW), before=(1,)) == ERRNO["NOENT"]
+    )
+
+
+def test_times_of_a_link_or_of_what_it_points_to(program, directory):
+    (directory / "link").symlink_to("file")
+    os.utime(directory / "file", ns=(1, 2))
+    both = int(TimeFlag.ATIM | TimeFlag.MTIM)
+    assert program.path_call("path_filestat_set_times", "link", 3, 4, both, before=(0,)) == 0
+    assert os.lstat(directory / "link").st_mtime_ns == 4
+    assert os.stat(directory / "file").st_mtime_ns == 2
+    assert program.path_call("path_filestat_set_times", "link", 5, 6, both, before=(1,)) == 0
+    assert os.stat(directory / "file").st_mtime_ns == 6
+    assert os.lstat(directory / "link").st_mtime_ns == 4
+
+
+@pytest.mark.parametrize("name", ["path_symlink", "path_link"])
+def test_no_slash_behind_what_is_no_directory(program, directory, name):
+    def make(new: bytes) -> int:
+        where = program.put(4096, new)
+        if name == "path_symlink":
+            return program.call(name, *program.put(0, b"file"), 3, *where)
+        return program.call(name, 3, 0, *program.put(0, b"file"), 3, *where)
+
+    assert make(b"new/") == ERRNO["NOENT"]
+    assert make(b"sub/") == ERRNO["EXIST"]
+    assert make(b"sub") == ERRNO["EXIST"]
+    assert make(b"file/") == ERRNO["NOTDIR"]
+    assert make(b"file") == ERRNO["EXIST"]
+    assert sorted(os.listdir(directory)) == ["file", "sub"]
+    assert make(b"new") == 0
+
+
+def test_dangling_links(program, directory):
+    (directory / "dangling").symlink_to("nothing")
+    assert program.open("dangling", OpenFlag.DIRECTORY, rights=0, follow=False)[0] in (ERRNO["NOTDIR"], ERRNO["LOOP"])
+    assert program.open("dangling", rights=0, follow=False)[0] == ERRNO["LOOP"]
+    assert program.open("dangling", rights=0)[0] == ERRNO["NOENT"]
+    assert program.stat("dangling", follow=True)[0] == ERRNO["NOENT"]
+    assert program.stat("dangling")[0] == 0
+    assert program.two_paths("path_link", "dangling", "hard", (0,)) == 0
+    assert program.two_paths("path_link", "dangling", "hard2", (1,)) == ERRNO["NOENT"]
+    assert program.two_paths("path_link", "file", "dangling", (0,)) == ERRNO["EXIST"]
+    assert program.path_call("path_create_directory", "dangling") == ERRNO["EXIST"]
+    assert program.path_call("path_create_directory", "dangling/") == ERRNO["EXIST"]
+    assert program.path_call("path_remove_directory", "dangling") == ERRNO["NOTDIR"]
+    assert program.path_call("path_remove_directory", "dangling/") == ERRNO["NOTDIR"]
+    assert program.path_call("path_readlink", "dangling", DATA, 100, RESULT) == 0
+    assert program.two_paths("path_rename", "dangling", "other") == 0
+    assert program.path_call("path_unlink_file", "other") == 0
+    assert program.path_call("path_unlink_file", "hard") == 0
+
+
+def test_renaming_what_cannot_be_renamed(program, directory):
+    (directory / "empty").mkdir()
+    assert program.two_paths("path_rename", "empty", "sub") == ERRNO["NOTEMPTY"]
+    assert program.two_paths("path_rename", "empty", "file") == ERRNO["NOTDIR"]
+    assert program.two_paths("path_rename", "file", "empty") == ERRNO["ISDIR"]
+    assert program.two_paths("path_rename", "sub", "sub/deeper") == ERRNO["INVAL"]
+    assert program.two_paths("path_rename", "nothing", "x") == ERRNO["NOENT"]
+    assert program.two_paths("path_rename", ".", "x") != 0
+    assert program.two_paths("path_rename", "sub", "empty") == 0
+    assert (directory / "empty" / "deep").exists()
+
+
+def test_allocating(program, directory):
+    fd = program.open("file")[1]
+    assert program.call("fd_allocate", fd, 0, 0) == ERRNO["INVAL"]
+    assert program.call("fd_allocate", fd, -1, 5) == ERRNO["INVAL"]
+    assert program.call("fd_allocate", 3, 0, 1) == ERRNO["BADF"]
+    assert program.call("fd_filestat_set_size", 3, 0) == ERRNO["BADF"]
+    assert program.call("fd_allocate", fd, 2, 5) == 0
+    assert (directory / "file").read_bytes() == b"hello world"
+    reader = program.open("file", rights=int(Right.FD_READ | Right.FD_ADVISE))[1]
+    assert program.call("fd_allocate", reader, 0, 100) == ERRNO["NOTCAPABLE"]
+    for advice in range(6):
+        assert program.call("fd_advise", reader, 0, 0, advice) == 0
+    assert program.call("fd_advise", reader, -1, 0, 0) == ERRNO["INVAL"]
+    assert program.call("fd_advise", 3, 0, 0, 0) == ERRNO["BADF"]
+
+
+def test_big_transfers_are_not_copied(program, directory):
+    """What goes between memory and a file takes no Python memory."""
+    size = 48 * 1024
+    program.put(DATA, b"x" * size)
+    program.put(IOVECS, struct.pack("<II", DATA, size) * 64)
+    fd = program.open("big", OpenFlag.CREAT)[1]
+    tracemalloc.start()
+    try:
+        assert program.call("fd_write", fd, IOVECS, 64, RESULT) == 0
+        assert program.u32() == 64 * size
+        assert program.call("fd_pwrite", fd, IOVECS, 64, 0, RESULT) == 0
+        assert program.call("fd_seek", fd, 0, 0, RESULT) == 0
+        assert program.call("fd_read", fd, IOVECS, 64, RESULT) == 0
+        assert program.u32() == 64 * size
+        assert program.call("fd_pread", fd, IOVECS, 64, 0, RESULT) == 0
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_using_a_thing_as_what_it_is_not(program):

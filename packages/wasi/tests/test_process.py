@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import pickle
 import struct
 import time
 
 import pytest
 
 from wasm_wasi import Exit
-from wasm_wasi.abi import ERRNO, EVENT, SIGNATURES
+from wasm_wasi.abi import ERRNO, EVENT, SIGNALS, SIGNATURES
 from wasm_wasi.functions import IMPLEMENTATIONS, func_type
 from wasm_wasi.process import string_block
 
@@ -69,8 +70,29 @@ def test_exit(program, code, expected):
     assert caught.value.code == expected
 
 
-def test_signals_are_not_sent(program):
-    assert program.call("proc_raise", 15) == ERRNO["NOSYS"]
+@pytest.mark.parametrize(
+    ("number", "name", "code"),
+    [(1, "HUP", 129), (2, "INT", 130), (6, "ABRT", 134), (9, "KILL", 137), (15, "TERM", 143)],
+)
+def test_signals_that_end_a_program(program, number, name, code):
+    with pytest.raises(Exit) as caught:
+        program.call("proc_raise", number)
+    assert (caught.value.code, caught.value.signal) == (code, name)
+    copy = pickle.loads(pickle.dumps(caught.value))
+    assert (copy.code, copy.signal, str(copy)) == (code, name, str(caught.value))
+
+
+def test_signals_that_do_nothing_or_cannot_be_raised(program):
+    assert len(SIGNALS) == 31
+    for name in ("NONE", "CHLD", "CONT", "URG", "WINCH"):
+        assert program.call("proc_raise", SIGNALS.index(name)) == 0
+    for name in ("STOP", "TSTP", "TTIN", "TTOU"):
+        assert program.call("proc_raise", SIGNALS.index(name)) == ERRNO["NOTSUP"]
+    for number in (31, 255, -1):
+        assert program.call("proc_raise", number) == ERRNO["INVAL"]
+
+
+def test_yielding(program):
     assert program.call("sched_yield") == 0
 
 

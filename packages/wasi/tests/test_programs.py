@@ -1,20 +1,17 @@
-"""Programs that run: `Wasi.run`, `Wasi.imports`, and the conformance suite."""
+"""Programs that run: `Wasi.run` and `Wasi.imports`."""
 
 from __future__ import annotations
 
+import gc
 import io
-import json
 import os
-import shutil
-from pathlib import Path
+import weakref
 
 import pytest
 
 import wasmetal
 from wasm_wasi import Exit, Wasi
 
-SHARED = Path(os.environ.get("WASMETAL_SHARED", Path(__file__).parents[4] / "shared"))
-SUITE = sorted((SHARED / "wasi-testsuite").glob("*/*.wasm"))
 WASI = "wasi_snapshot_preview1"
 
 I32, I64 = 0x7F, 0x7E
@@ -195,6 +192,43 @@ def test_imports_by_hand():
     assert out.getvalue() == b"firstotherfirst"
 
 
+def test_functions_that_are_taken_out_work_on_the_memory_of_whoever_calls():
+    out = io.BytesIO()
+    compiled = wasmetal.Module(module([FD_WRITE], [("say", WRITE)], HELLO))
+    with Wasi(stdin=None, stdout=out, stderr=None) as wasi:
+        functions = dict(wasi.imports[WASI])
+        first, second = (compiled.instantiate({WASI: functions}) for _ in range(2))
+        first.exports.memory[16:21] = b"first"
+        for instance in (second, first, second):
+            instance.exports.say()
+        assert out.getvalue() == b"hellofirsthello"
+        # Called from Python there is no memory.
+        assert functions["fd_write"](1, 0, 1, 8) == 21
+        assert functions["sched_yield"]() == 0
+
+
+def test_a_start_function_with_imports_by_hand():
+    out = io.BytesIO()
+    source = module([FD_WRITE], [("early", WRITE)], HELLO, start=0)
+    with Wasi(stdin=None, stdout=out, stderr=None) as wasi:
+        wasmetal.Module(source).instantiate(wasi.imports)
+    assert out.getvalue() == b"hello"
+
+
+def test_instances_go_without_the_garbage_collector():
+    compiled = wasmetal.Module(module([FD_WRITE], [("say", WRITE)], HELLO))
+    with Wasi(stdin=None, stdout=None, stderr=None) as wasi:
+        instance = compiled.instantiate(wasi.imports)
+        instance.exports.say()
+        gone = weakref.ref(instance.exports.memory)
+        gc.disable()
+        try:
+            del instance
+            assert gone() is None
+        finally:
+            gc.enable()
+
+
 def test_imports_of_an_instance_without_an_exported_memory():
     out = io.BytesIO()
     source = module([FD_WRITE], [("say", WRITE)], HELLO, memory=None)
@@ -249,30 +283,3 @@ def test_bad_settings(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError):
         Wasi(preopens={"/": tmp_path / "file"})
-
-
-@pytest.mark.skipif(not SUITE, reason=f"no conformance suite at {SHARED} (WASMETAL_SHARED)")
-@pytest.mark.parametrize("program", SUITE, ids=lambda path: f"{path.parent.name}-{path.stem}")
-def test_conformance(program, tmp_path):
-    settings = {}
-    if program.with_suffix(".json").exists():
-        settings = json.loads(program.with_suffix(".json").read_text())
-    preopens = {}
-    if "root" in settings:
-        root = tmp_path / "root"
-        shutil.copytree(program.parent / settings["root"], root, copy_function=shutil.copyfile)
-        for path in (root, *root.rglob("*")):
-            path.chmod(path.stat().st_mode | 0o200)
-        preopens["/"] = root
-    out, err = io.BytesIO(), io.BytesIO()
-    wasi = Wasi(
-        args=[program.name, *settings.get("args", [])],
-        env=settings.get("env", {}),
-        preopens=preopens,
-        stdin=None,
-        stdout=out,
-        stderr=err,
-    )
-    code = wasi.run(wasmetal.Module(program))
-    assert (err.getvalue().decode(), code) == (settings.get("stderr", ""), settings.get("exit_code", 0))
-    assert out.getvalue().decode() == settings.get("stdout", "")

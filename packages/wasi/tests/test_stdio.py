@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
 import sys
 
 import pytest
@@ -140,13 +141,53 @@ def test_a_process_without_streams(start, tmp_path):
     code = (
         "import os; os.close(0); os.close(1)\n"
         "from wasm_wasi.stdio import INHERIT, open_stream\n"
-        "from wasm_wasi.descriptors import NullStream\n"
-        "assert isinstance(open_stream(0, INHERIT), NullStream)\n"
-        "assert isinstance(open_stream(1, INHERIT), NullStream)\n"
+        "from wasm_wasi.descriptors import ClosedStream\n"
+        "assert isinstance(open_stream(0, INHERIT), ClosedStream)\n"
+        "assert isinstance(open_stream(1, INHERIT), ClosedStream)\n"
     )
-    import subprocess
-
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_stream_that_was_never_there_is_not_what_took_its_number(tmp_path):
+    # Without a stdout the next file that is opened gets its number.
+    (tmp_path / "secret").write_text("secret")
+    code = (
+        "import os, sys\n"
+        "fd = os.open(sys.argv[1], os.O_RDWR)\n"
+        "from wasm_wasi.process import Process\n"
+        "from wasm_wasi.stdio import INHERIT\n"
+        "from wasm_wasi.functions import guarded\n"
+        "process = Process((), (), {}, (INHERIT, INHERIT, INHERIT))\n"
+        "assert fd == 1 and sys.stdout is None\n"
+        "assert guarded('fd_read', process)(1, 0, 0, 0) == 8\n"
+        "assert guarded('fd_write', process)(1, 0, 0, 0) == 8\n"
+        "assert guarded('fd_filestat_get', process)(1, 0) == 8\n"
+        "assert guarded('fd_seek', process)(1, 0, 0, 0) == 8\n"
+    )
+    command = ["sh", "-c", 'exec "$0" -c "$1" "$2" >&-', sys.executable, code, str(tmp_path / "secret")]
+    subprocess.run(command, check=True, timeout=60)
+    assert (tmp_path / "secret").read_text() == "secret"
+
+
+def test_objects_that_read_into_memory(start):
+    class Source(io.RawIOBase):
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: object) -> int:
+            assert isinstance(buffer, memoryview)
+            buffer[:3] = b"abc"
+            return 3
+
+        def read(self, size: int = -1) -> bytes:
+            raise AssertionError("copied")
+
+    class Nothing(Source):
+        def readinto(self, buffer: object) -> int:
+            return None  # type: ignore[return-value]
+
+    assert start(stdin=Source()).read(0, 10) == (0, b"abc")
+    assert start(stdin=Nothing()).read(0, 10)[0] == ERRNO["AGAIN"]
 
 
 def test_a_broken_pipe_is_an_error_number(start):

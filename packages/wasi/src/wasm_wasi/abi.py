@@ -47,6 +47,7 @@ NOTSOCK: Final = ERRNO["NOTSOCK"]
 NOTSUP: Final = ERRNO["NOTSUP"]
 SPIPE: Final = ERRNO["SPIPE"]
 AGAIN: Final = ERRNO["AGAIN"]
+EXIST: Final = ERRNO["EXIST"]
 
 #: From the error numbers of this platform to those of WASI.
 FROM_HOST_ERRNO: Final[dict[int, int]] = {
@@ -111,6 +112,17 @@ FILE_RIGHTS: Final = STREAM_RIGHTS | int(
     | Right.FD_FILESTAT_SET_SIZE
     | Right.FD_FILESTAT_SET_TIMES
 )
+#: Rights that make sense for a socket with a peer.
+SOCKET_RIGHTS: Final = STREAM_RIGHTS | int(Right.SOCK_SHUTDOWN)
+#: Rights that make sense for a socket that waits for peers: reading is what one polls it for.
+LISTENER_RIGHTS: Final = int(
+    Right.SOCK_ACCEPT
+    | Right.FD_READ
+    | Right.FD_FDSTAT_SET_FLAGS
+    | Right.FD_FILESTAT_GET
+    | Right.POLL_FD_READWRITE
+    | Right.SOCK_SHUTDOWN
+)
 #: Rights that make sense for a directory.
 DIRECTORY_RIGHTS: Final = int(
     Right.FD_FDSTAT_SET_FLAGS
@@ -169,6 +181,24 @@ class OpenFlag(IntFlag):
     TRUNC = 1 << 3
 
 
+class ReceiveFlag(IntFlag):
+    """How `sock_recv` receives (`riflags`)."""
+
+    PEEK = 1 << 0
+    WAITALL = 1 << 1
+
+
+#: `roflags`: the message was longer than the buffers.
+RECEIVED_TRUNCATED: Final = 1
+
+
+class ShutdownFlag(IntFlag):
+    """Which directions `sock_shutdown` ends (`sdflags`)."""
+
+    RD = 1 << 0
+    WR = 1 << 1
+
+
 class TimeFlag(IntFlag):
     """Which times to set, and to what (`fstflags`)."""
 
@@ -177,6 +207,13 @@ class TimeFlag(IntFlag):
     MTIM = 1 << 2
     MTIM_NOW = 1 << 3
 
+
+#: The signals in the standard's order (`signal`); 0 is none.
+SIGNALS: Final = (
+    *("NONE", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE"),
+    *("ALRM", "TERM", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF"),
+    *("WINCH", "POLL", "PWR", "SYS"),
+)
 
 #: `lookupflags`: follow a symbolic link in the last component of a path.
 SYMLINK_FOLLOW: Final = 1

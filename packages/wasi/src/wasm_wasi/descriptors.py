@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import bisect
 import fcntl
 import os
+import select
 import stat
+import threading
 from collections.abc import Iterator
 from typing import Final, Protocol
 
@@ -27,6 +30,7 @@ from wasm_wasi.abi import (
 )
 from wasm_wasi.errors import WasiError
 from wasm_wasi.guest_memory import MASK64
+from wasmetal import interruption
 
 _READ_WRITE: Final = int(Right.FD_READ | Right.FD_WRITE)
 _SEEK_TELL: Final = int(Right.FD_SEEK | Right.FD_TELL)
@@ -37,7 +41,8 @@ _DIRECTORY_ONLY: Final = DIRECTORY_RIGHTS & ~FILE_RIGHTS
 _READ_LIMIT: Final = 1 << 20
 _WRITE_LIMIT: Final = 1 << 24
 
-# Flags of an open file and those of WASI, both ways. O_SYNC has the bits of O_DSYNC, so it comes last.
+# Flags of an open file and those of WASI, both ways. Linux has no O_RSYNC of its own: it is O_SYNC, and that has the
+# bits of O_DSYNC; so the flags that a file tells may be more than it was opened with, but they mean the same.
 _HOST_FLAGS: Final = (
     (os.O_APPEND, int(FdFlag.APPEND)),
     (os.O_NONBLOCK, int(FdFlag.NONBLOCK)),
@@ -82,7 +87,11 @@ def file_stat(status: os.stat_result) -> FileStat:
 
 def open_flags(flags: int) -> int:
     """Flags for `os.open` from `fdflags`."""
-    return sum(host for host, wasi in _HOST_FLAGS if flags & wasi)
+    host = 0
+    for bits, wasi in _HOST_FLAGS:
+        if flags & wasi:
+            host |= bits
+    return host
 
 
 class Descriptor:
@@ -153,6 +162,18 @@ class NullStream(Descriptor):
         return sum(map(len, buffers))
 
 
+class ClosedStream(Descriptor):
+    """A stream that is not there. It keeps its number, so that no file of the program comes to be its stdout."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(FileType.UNKNOWN, 0)
+
+    def refusal(self, right: int) -> int:
+        return BADF
+
+
 def _limited(buffers: list[memoryview], limit: int) -> Iterator[memoryview]:
     for buffer in buffers:
         yield buffer[:limit]
@@ -172,13 +193,14 @@ class BinaryFile(Protocol):
 class ObjectStream(Descriptor):
     """A Python file object. Its own buffer is flushed after each write, so what the program wrote is out."""
 
-    __slots__ = ("_file", "_flush", "_read")
+    __slots__ = ("_file", "_flush", "_read", "_read_into")
 
     def __init__(self, file: BinaryFile, right: Right) -> None:
         self._file = file
         self._flush = getattr(file, "flush", None)
         # read1 returns what is there instead of waiting for all that was asked for.
         self._read = getattr(file, "read1", None) or getattr(file, "read", None)
+        self._read_into = getattr(file, "readinto1", None) or getattr(file, "readinto", None)
         rights = int(STREAM_RIGHTS & ~(_READ_WRITE | Right.FD_FDSTAT_SET_FLAGS) | right)
         if self._has("seekable"):
             rights |= _SEEK_TELL
@@ -198,6 +220,11 @@ class ObjectStream(Descriptor):
         size = sum(map(len, buffers))
         if not size:
             return 0
+        if self._read_into and len(buffers) == 1:
+            count: int | None = self._read_into(buffers[0])
+            if count is None:
+                raise WasiError(AGAIN)
+            return count
         data = self._read(min(size, _READ_LIMIT)) if self._read else b""
         if data is None:
             raise WasiError(AGAIN)
@@ -272,10 +299,21 @@ class File(HostDescriptor):
 
     __slots__ = ()
 
+    def wait(self, events: int) -> None:
+        """Wait until reading or writing (`select.POLLIN`, `POLLOUT`) does not block, if it could, so that it can be
+        interrupted."""
+        if self.type != FileType.REGULAR_FILE and os.get_blocking(self._fd):
+            interruption.wait(self._fd, events)
+
     def read(self, buffers: list[memoryview]) -> int:
+        self.wait(select.POLLIN)
         return os.readv(self._fd, buffers) if buffers else 0
 
     def write(self, buffers: list[memoryview]) -> int:
+        self.wait(select.POLLOUT)
+        if self.type != FileType.REGULAR_FILE and interruption.remaining() is not None:
+            # What a pipe that is ready takes without blocking.
+            buffers = list(_limited(buffers, select.PIPE_BUF))
         if len(buffers) == 1:
             return os.write(self._fd, buffers[0])
         return os.writev(self._fd, buffers) if buffers else 0
@@ -298,14 +336,17 @@ class File(HostDescriptor):
 class Directory(HostDescriptor):
     """A directory; `preopen` is the name under which the program got it, None if it opened the directory itself."""
 
-    __slots__ = ("_entries", "preopen")
+    __slots__ = ("_cookies", "_entries", "_last_cookie", "preopen")
 
     def __init__(
         self, fd: int, preopen: bytes | None, rights: int = DIRECTORY_RIGHTS, inheriting: int = ALL_RIGHTS
     ) -> None:
         super().__init__(fd, FileType.DIRECTORY, rights, inheriting)
         self.preopen = preopen
-        self._entries: list[tuple[int, bytes, FileType]] = []
+        # Cookie, inode, name, type; in the order of the cookies.
+        self._entries: list[tuple[int, int, bytes, FileType]] = []
+        self._cookies: dict[bytes, int] = {}
+        self._last_cookie = 0
 
     def refusal(self, right: int) -> int:
         return BADF if right & _FILE_ONLY else NOTCAPABLE
@@ -313,28 +354,42 @@ class Directory(HostDescriptor):
     def read_entries(self, cookie: int, room: int) -> bytes:
         """Entries from `cookie` on in the layout that `fd_readdir` gives them, at most `room` bytes.
 
-        The list is taken when the cookie is 0, so that cookies stay good while the program goes through it.
+        The list is taken when the cookie is 0. A name keeps its cookie for as long as it is there, so cookies stay good
+        whatever is made, removed or listed again meanwhile.
         """
         if cookie == 0 or not self._entries:
-            self._entries = self._list()
+            self._list()
         data = bytearray()
-        for number in range(cookie, len(self._entries)):
+        for at in range(bisect.bisect_right(self._entries, cookie, key=_cookie), len(self._entries)):
             if len(data) >= room:
                 break
-            inode, name, kind = self._entries[number]
-            data += DIRENT.pack(number + 1, inode & MASK64, len(name), int(kind))
+            after, inode, name, kind = self._entries[at]
+            data += DIRENT.pack(after, inode & MASK64, len(name), int(kind))
             data += name
         return bytes(data[:room])
 
-    def _list(self) -> list[tuple[int, bytes, FileType]]:
+    def _list(self) -> None:
         own = os.fstat(self._fd).st_ino
         # What stands above a preopened directory is none of the program's business.
         above = own if self.preopen is not None else os.stat("..", dir_fd=self._fd).st_ino
-        entries = [(own, b".", FileType.DIRECTORY), (above, b"..", FileType.DIRECTORY)]
-        with os.scandir(self._fd) as found:
-            for entry in found:
-                entries.append((entry.inode(), os.fsencode(entry.name), _entry_type(entry)))
-        return entries
+        found = [(own, b".", FileType.DIRECTORY), (above, b"..", FileType.DIRECTORY)]
+        with os.scandir(self._fd) as entries:
+            for entry in entries:
+                found.append((entry.inode(), os.fsencode(entry.name), _entry_type(entry)))
+        before = self._cookies
+        self._cookies = {}
+        self._entries = []
+        for inode, name, kind in found:
+            cookie = before.get(name)
+            if cookie is None:
+                cookie = self._last_cookie = self._last_cookie + 1
+            self._cookies[name] = cookie
+            self._entries.append((cookie, inode, name, kind))
+        self._entries.sort(key=_cookie)
+
+
+def _cookie(entry: tuple[int, int, bytes, FileType]) -> int:
+    return entry[0]
 
 
 def _entry_type(entry: os.DirEntry[str]) -> FileType:
@@ -353,20 +408,23 @@ def _entry_type(entry: os.DirEntry[str]) -> FileType:
 class DescriptorTable:
     """The program's descriptors by number; a new one gets the lowest number that is free."""
 
-    __slots__ = ("_free", "_table")
+    __slots__ = ("_free", "_lock", "_table")
 
     def __init__(self) -> None:
         self._table: dict[int, Descriptor] = {}
+        # Instances of one process may run in several threads.
+        self._lock = threading.Lock()
         # No number below this one is free.
         self._free = 0
 
     def add(self, descriptor: Descriptor) -> int:
         """Enter a descriptor; its number."""
-        number = self._free
-        while number in self._table:
-            number += 1
-        self._table[number] = descriptor
-        self._free = number + 1
+        with self._lock:
+            number = self._free
+            while number in self._table:
+                number += 1
+            self._table[number] = descriptor
+            self._free = number + 1
         return number
 
     def get(self, number: int, right: int) -> Descriptor:
@@ -396,21 +454,28 @@ class DescriptorTable:
 
     def close(self, number: int) -> None:
         """Close one descriptor."""
-        descriptor = self._table.pop(number, None)
-        if descriptor is None:
-            raise WasiError(BADF)
-        self._free = min(self._free, number)
+        with self._lock:
+            descriptor = self._table.pop(number, None)
+            if descriptor is None:
+                raise WasiError(BADF)
+            self._free = min(self._free, number)
         descriptor.close()
 
     def renumber(self, source: int, target: int) -> None:
-        """Let `target`, which is closed, stand for what `source` stood for, which is free then."""
-        if source not in self._table or target not in self._table:
-            raise WasiError(BADF)
-        if source == target:
-            return
-        self._table[target].close()
-        self._table[target] = self._table.pop(source)
-        self._free = min(self._free, source)
+        """Let `target`, whose old meaning is closed, stand for what `source` stood for, which is free then.
+
+        Raises:
+            WasiError: One of them is not open (EBADF): numbers are the table's to give out.
+        """
+        with self._lock:
+            if source not in self._table or target not in self._table:
+                raise WasiError(BADF)
+            if source == target:
+                return
+            old = self._table[target]
+            self._table[target] = self._table.pop(source)
+            self._free = min(self._free, source)
+        old.close()
 
     def close_all(self) -> None:
         """Close everything."""

@@ -1,10 +1,9 @@
-"""The functions on open descriptors (`fd_*`, `sock_*`)."""
+"""The functions on open descriptors (`fd_*`)."""
 
 from __future__ import annotations
 
 import os
-import time
-from typing import Final, NoReturn
+from typing import Final
 
 from wasm_wasi.abi import (
     BADF,
@@ -13,19 +12,18 @@ from wasm_wasi.abi import (
     INVAL,
     NAMETOOLONG,
     NOTCAPABLE,
-    NOTSOCK,
     NOTSUP,
     PREOPEN_DIRECTORY,
     PRESTAT,
     U32,
     U64,
     Right,
-    TimeFlag,
 )
 from wasm_wasi.descriptors import Directory, File, HostDescriptor
 from wasm_wasi.errors import WasiError
 from wasm_wasi.guest_memory import MASK32, MASK64
 from wasm_wasi.process import Process
+from wasm_wasi.times import set_times
 
 _READ: Final = int(Right.FD_READ)
 _WRITE: Final = int(Right.FD_WRITE)
@@ -159,29 +157,9 @@ def fd_filestat_set_size(process: Process, fd: int, size: int) -> None:
     os.ftruncate(process.table.get(fd, int(Right.FD_FILESTAT_SET_SIZE)).host(), size)
 
 
-def times(status: os.stat_result, access: int, modification: int, flags: int) -> tuple[int, int]:
-    """Times of access and modification to set, in nanoseconds.
-
-    Raises:
-        WasiError: The flags contradict each other (EINVAL).
-    """
-    chosen = []
-    for given, given_flag, now_flag, current in (
-        (access, TimeFlag.ATIM, TimeFlag.ATIM_NOW, status.st_atime_ns),
-        (modification, TimeFlag.MTIM, TimeFlag.MTIM_NOW, status.st_mtime_ns),
-    ):
-        if flags & given_flag and flags & now_flag:
-            raise WasiError(INVAL)
-        if flags & given_flag:
-            chosen.append(given & MASK64)
-        else:
-            chosen.append(time.time_ns() if flags & now_flag else current)
-    return chosen[0], chosen[1]
-
-
 def fd_filestat_set_times(process: Process, fd: int, access: int, modification: int, flags: int) -> None:
     host = process.table.get(fd, int(Right.FD_FILESTAT_SET_TIMES)).host()
-    os.utime(host, ns=times(os.fstat(host), access, modification, flags))
+    set_times(host, access, modification, flags)
 
 
 def _preopen(process: Process, fd: int) -> bytes:
@@ -211,9 +189,3 @@ def fd_readdir(process: Process, fd: int, pointer: int, size: int, cookie: int, 
     data = directory.read_entries(cookie & MASK64, len(buffer))
     buffer[: len(data)] = data
     guest.store_u32(result, len(data))
-
-
-def not_a_socket(process: Process, fd: int, *rest: int) -> NoReturn:
-    """`sock_*`: no descriptor is a socket, as there is no way yet to give a program one."""
-    process.table.get(fd, 0)
-    raise WasiError(NOTSOCK)

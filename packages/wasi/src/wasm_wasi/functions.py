@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from wasm_core.types import FuncType
-from wasm_wasi import file_functions, path_functions, poll, process_functions
+from wasm_wasi import file_functions, path_functions, poll, process_functions, socket_functions
 from wasm_wasi.abi import SIGNATURES, WITHOUT_RESULT
 from wasm_wasi.errors import WasiError, errno_of
 from wasm_wasi.process import Process
@@ -18,9 +18,7 @@ _TYPES: Final = {"i": "i32", "I": "i64"}
 
 
 def _implementation(name: str) -> Implementation:
-    if name.startswith("sock_"):
-        return file_functions.not_a_socket
-    for module in (file_functions, path_functions, process_functions, poll):
+    for module in (file_functions, path_functions, process_functions, socket_functions, poll):
         if hasattr(module, name):
             function: Implementation = getattr(module, name)
             return function

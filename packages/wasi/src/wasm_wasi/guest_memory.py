@@ -39,10 +39,6 @@ class GuestMemory:
         self.view = memoryview(b"") if memory is None else memory.view()
         self.size = len(self.view)
 
-    def is_over(self, memory: LinearMemory) -> bool:
-        """Whether this is a look at `memory`."""
-        return self._memory is memory
-
     def release(self) -> None:
         """Let go of the memory."""
         self._memory = None

@@ -7,7 +7,9 @@ import stat
 from typing import Final
 
 from wasm_wasi.abi import (
+    ALL_RIGHTS,
     DIRECTORY_RIGHTS,
+    EXIST,
     FILESTAT,
     INVAL,
     ISDIR,
@@ -15,6 +17,7 @@ from wasm_wasi.abi import (
     NOTCAPABLE,
     NOTDIR,
     SYMLINK_FOLLOW,
+    FdFlag,
     FileType,
     OpenFlag,
     Right,
@@ -29,9 +32,9 @@ from wasm_wasi.descriptors import (
     open_flags,
 )
 from wasm_wasi.errors import WasiError
-from wasm_wasi.file_functions import times
 from wasm_wasi.paths import ENTRY, FOLLOW, NO_FOLLOW, Place
 from wasm_wasi.process import Process
+from wasm_wasi.times import set_times_at
 
 # Plain ints: what every opening tests.
 _CREAT: Final = int(OpenFlag.CREAT)
@@ -41,6 +44,11 @@ _TRUNC: Final = int(OpenFlag.TRUNC)
 _OPEN: Final = int(Right.PATH_OPEN)
 _CREATE: Final = int(Right.PATH_CREATE_FILE)
 _TRUNCATE: Final = int(Right.PATH_FILESTAT_SET_SIZE)
+_DATASYNC_RIGHT: Final = int(Right.FD_DATASYNC)
+_SYNC_RIGHT: Final = int(Right.FD_SYNC)
+_DSYNC: Final = int(FdFlag.DSYNC)
+_SYNC: Final = int(FdFlag.RSYNC | FdFlag.SYNC)
+_READ_WRITE: Final = int(Right.FD_READ | Right.FD_WRITE)
 # Rights that are used by reading, and by writing.
 _READS: Final = int(Right.FD_READ | Right.FD_READDIR)
 _WRITES: Final = int(Right.FD_WRITE | Right.FD_ALLOCATE | Right.FD_FILESTAT_SET_SIZE)
@@ -68,7 +76,14 @@ def path_open(
     result: int,
 ) -> None:
     needed = _OPEN
+    rights &= ALL_RIGHTS
+    inheriting &= ALL_RIGHTS
+    passed_on = rights | inheriting
     flags = open_flags(fdflags) | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY
+    if fdflags & _DSYNC:
+        passed_on |= _DATASYNC_RIGHT
+    if fdflags & _SYNC:
+        passed_on |= _SYNC_RIGHT
     if how & _CREAT:
         if how & _DIRECTORY:
             raise WasiError(INVAL)
@@ -80,9 +95,13 @@ def path_open(
         flags |= os.O_TRUNC
         needed |= _TRUNCATE
     directory = process.table.directory(fd, needed)
-    rights &= directory.inheriting
+    if passed_on & ~directory.inheriting:
+        raise WasiError(NOTCAPABLE)
     if how & _DIRECTORY:
         flags |= os.O_DIRECTORY
+        if rights & _READ_WRITE == _READ_WRITE:
+            # The system says EISDIR, as it does for whoever wants to write to a directory.
+            flags |= os.O_RDWR
     elif rights & _WRITES:
         flags |= os.O_RDWR if rights & _READS else os.O_WRONLY
     last = NO_FOLLOW if how & _CREAT and how & _EXCL else _last(lookup)
@@ -90,7 +109,7 @@ def path_open(
     with Place(directory.host(), process.guest.path(pointer, size), last) as place:
         opened = os.open(place.name, flags, 0o666, dir_fd=place.parent)
     try:
-        descriptor = _opened(opened, rights, inheriting & directory.inheriting)
+        descriptor = _opened(opened, rights, inheriting)
     except BaseException:
         os.close(opened)
         raise
@@ -101,7 +120,8 @@ def _opened(fd: int, rights: int, inheriting: int) -> Descriptor:
     kind = file_type(os.fstat(fd).st_mode)
     if kind == FileType.DIRECTORY:
         return Directory(fd, None, rights & DIRECTORY_RIGHTS, inheriting)
-    return File(fd, kind, rights & file_rights(fd, kind), inheriting)
+    # Nothing is opened through a file, so it passes nothing on.
+    return File(fd, kind, rights & file_rights(fd, kind))
 
 
 def path_filestat_get(process: Process, fd: int, lookup: int, pointer: int, size: int, result: int) -> None:
@@ -115,9 +135,7 @@ def path_filestat_set_times(
     process: Process, fd: int, lookup: int, pointer: int, size: int, access: int, modification: int, flags: int
 ) -> None:
     with _place(process, fd, int(Right.PATH_FILESTAT_SET_TIMES), pointer, size, _last(lookup)) as place:
-        status = os.stat(place.name, dir_fd=place.parent, follow_symlinks=False)
-        chosen = times(status, access, modification, flags)
-        os.utime(place.name, ns=chosen, dir_fd=place.parent, follow_symlinks=False)
+        set_times_at(place.parent, place.name, access, modification, flags)
 
 
 def path_create_directory(process: Process, fd: int, pointer: int, size: int) -> None:
@@ -153,6 +171,15 @@ def path_rename(
         os.rename(old.name, new.name, src_dir_fd=old.parent, dst_dir_fd=new.parent)
 
 
+def _refuse_slash(place: Place) -> None:
+    """Something that is no directory is to be made here, so there must be no slash behind its name."""
+    if place.slash:
+        try:
+            raise WasiError(EXIST if _is_directory(place) else NOTDIR)
+        except FileNotFoundError:
+            raise WasiError(NOENT) from None
+
+
 def path_link(
     process: Process, fd: int, lookup: int, pointer: int, size: int, new_fd: int, new_pointer: int, new_size: int
 ) -> None:
@@ -160,8 +187,7 @@ def path_link(
         _place(process, fd, int(Right.PATH_LINK_SOURCE), pointer, size, _last(lookup)) as old,
         _place(process, new_fd, int(Right.PATH_LINK_TARGET), new_pointer, new_size, ENTRY) as new,
     ):
-        if new.slash:
-            raise WasiError(NOENT)
+        _refuse_slash(new)
         os.link(old.name, new.name, src_dir_fd=old.parent, dst_dir_fd=new.parent, follow_symlinks=False)
 
 
@@ -171,8 +197,7 @@ def path_symlink(process: Process, pointer: int, size: int, fd: int, new_pointer
     if target.startswith(b"/"):
         raise WasiError(NOTCAPABLE)
     with _place(process, fd, int(Right.PATH_SYMLINK), new_pointer, new_size, ENTRY) as place:
-        if place.slash:
-            raise WasiError(NOENT)
+        _refuse_slash(place)
         os.symlink(target, place.name, dir_fd=place.parent)
 
 

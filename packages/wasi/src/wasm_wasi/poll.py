@@ -33,15 +33,13 @@ from wasm_wasi.descriptors import Descriptor
 from wasm_wasi.errors import WasiError
 from wasm_wasi.guest_memory import MASK32
 from wasm_wasi.process import Process
+from wasmetal import interruption
 
 #: User data, error number, kind, bytes available, flags: the values of `abi.EVENT`.
 Event = tuple[int, int, int, int, int]
 
 # Clocks whose time passes while the program waits.
 _WAITABLE: Final = (clocks.REALTIME, clocks.MONOTONIC)
-# Longest single wait in milliseconds that `poll` takes (a C int); longer ones are cut, which the standard allows no
-# more than early wake-ups in general, so the wait is repeated.
-_LONGEST_WAIT: Final = 2**31 - 1
 
 
 class _Waiting:
@@ -136,16 +134,14 @@ class _Poll:
         elif self._clocks:
             remaining = max(0, min(self._clocks)[0] - time.monotonic_ns())
         if not self._waiting and remaining is not None:
-            # Finer than the milliseconds of `poll`.
-            time.sleep(min(remaining / 1e9, _LONGEST_WAIT / 1e3))
+            interruption.sleep(remaining / 1e9)
             return
         poll = select.poll()
         for host, waiting in self._waiting.items():
             reads = any(one.kind == EVENT_FD_READ for one in waiting)
             writes = any(one.kind == EVENT_FD_WRITE for one in waiting)
             poll.register(host, (select.POLLIN if reads else 0) | (select.POLLOUT if writes else 0))
-        milliseconds = None if remaining is None else min(-(-remaining // 1_000_000), _LONGEST_WAIT)
-        for host, ready in poll.poll(milliseconds):
+        for host, ready in interruption.poll(poll, None if remaining is None else remaining / 1e9):
             for one in self._waiting[host]:
                 wanted = select.POLLIN if one.kind == EVENT_FD_READ else select.POLLOUT
                 if ready & (wanted | select.POLLHUP | select.POLLERR):

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from wasm_wasi.descriptors import DescriptorTable, Directory
 from wasm_wasi.guest_memory import GuestMemory
 from wasm_wasi.stdio import Inherit, Stream, open_stream
+
+if TYPE_CHECKING:
+    from wasm_wasi.sockets import SocketSource
 
 #: What `Process` opens: stdin, stdout and stderr.
 Streams = tuple[Stream | Inherit, Stream | Inherit, Stream | Inherit]
@@ -34,6 +38,8 @@ class Process:
         environ: `NAME=VALUE`, ended by NUL.
         preopens: Host directory by the name that the program knows it under.
         streams: stdin, stdout and stderr.
+        sockets: Sockets; they get the numbers behind the directories, because C libraries look for directories from 3
+            on until they find something else.
 
     Raises:
         OSError: A directory or a file cannot be opened.
@@ -42,7 +48,12 @@ class Process:
     __slots__ = ("__weakref__", "args", "environ", "guest", "table")
 
     def __init__(
-        self, args: Sequence[bytes], environ: Sequence[bytes], preopens: Mapping[str, str], streams: Streams
+        self,
+        args: Sequence[bytes],
+        environ: Sequence[bytes],
+        preopens: Mapping[str, str],
+        streams: Streams,
+        sockets: Iterable[SocketSource] = (),
     ) -> None:
         self.args = args
         self.environ = environ
@@ -54,9 +65,22 @@ class Process:
             for name, path in preopens.items():
                 fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
                 self.table.add(Directory(fd, os.fsencode(name)))
+            for socket in sockets:
+                from wasm_wasi.sockets import open_socket
+
+                self.table.add(open_socket(socket))
         except BaseException:
             self.table.close_all()
             raise
+
+    def with_memory_of_its_own(self) -> Process:
+        """The process as one more instance sees it: all is shared but the look at the memory, which is none yet."""
+        other = Process.__new__(Process)
+        other.args = self.args
+        other.environ = self.environ
+        other.table = self.table
+        other.guest = GuestMemory(None)
+        return other
 
     def close(self) -> None:
         """Close all descriptors and let go of the memory."""

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
 from wasm_wasi import clocks
-from wasm_wasi.abi import NOSYS, U32, U64
+from wasm_wasi.abi import INVAL, NOTSUP, SIGNALS, U32, U64
 from wasm_wasi.errors import Exit, WasiError
 from wasm_wasi.guest_memory import MASK32, GuestMemory
 from wasm_wasi.process import Process
 
 # Bytes asked of the random generator at once, so that a big buffer is not held twice.
 _RANDOM_CHUNK: Final = 1 << 16
+
+# Signals whose default action is to do nothing (POSIX, <signal.h>), and those that stop a process, which is nothing
+# that could be done to one program here. The others end it.
+_IGNORED: Final = frozenset({"NONE", "CHLD", "CONT", "URG", "WINCH"})
+_STOPPING: Final = frozenset({"STOP", "TSTP", "TTIN", "TTOU"})
 
 
 def _strings_get(guest: GuestMemory, strings: Sequence[bytes], pointers: int, data: int) -> None:
@@ -75,6 +81,17 @@ def proc_exit(process: Process, code: int) -> NoReturn:
     raise Exit(code & MASK32)
 
 
-def proc_raise(process: Process, signal: int) -> NoReturn:
-    # A signal would hit the embedder, not the program.
-    raise WasiError(NOSYS)
+def proc_raise(process: Process, number: int) -> None:
+    """The default action of a signal, for the program alone: the process that it runs in gets none.
+
+    C libraries do handlers among themselves, so whatever comes here has none.
+    """
+    number &= MASK32
+    if number >= len(SIGNALS):
+        raise WasiError(INVAL)
+    name = SIGNALS[number]
+    if name in _STOPPING:
+        raise WasiError(NOTSUP)
+    if name not in _IGNORED:
+        # The numbers in exit codes are the system's.
+        raise Exit(128 + getattr(signal, f"SIG{name}", number), name)

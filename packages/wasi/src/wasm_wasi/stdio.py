@@ -5,10 +5,21 @@ from __future__ import annotations
 import fcntl
 import io
 import os
+import stat
+import sys
 from typing import Final
 
-from wasm_wasi.abi import FileType, Right
-from wasm_wasi.descriptors import BinaryFile, Descriptor, File, NullStream, ObjectStream, file_rights, file_type
+from wasm_wasi.abi import SOCKET_RIGHTS, FileType, Right
+from wasm_wasi.descriptors import (
+    BinaryFile,
+    ClosedStream,
+    Descriptor,
+    File,
+    NullStream,
+    ObjectStream,
+    file_rights,
+    file_type,
+)
 
 #: What stands for a stream: a binary file object, a path, None (empty, discarded), or `INHERIT`.
 Stream = BinaryFile | str | os.PathLike[str] | None
@@ -28,6 +39,7 @@ _ACCESS: Final = {
     os.O_WRONLY: int(Right.FD_WRITE),
     os.O_RDWR: int(Right.FD_READ | Right.FD_WRITE),
 }
+_READ_WRITE: Final = int(Right.FD_READ | Right.FD_WRITE)
 _NAMES: Final = ("stdin", "stdout", "stderr")
 
 
@@ -51,7 +63,8 @@ def check(number: int, stream: Stream | Inherit) -> Stream | Inherit:
 def open_stream(number: int, stream: Stream | Inherit) -> Descriptor:
     """The descriptor for stdin (0), stdout (1) or stderr (2).
 
-    Files named by a path are made empty and then appended to, so that stdout and stderr may share one.
+    A stream that the process itself has not fails with EBADF. Files named by a path are made empty and then appended
+    to, so that stdout and stderr may share one.
 
     Raises:
         OSError: A path cannot be opened.
@@ -60,11 +73,13 @@ def open_stream(number: int, stream: Stream | Inherit) -> Descriptor:
     if stream is None:
         return NullStream(FileType.UNKNOWN, int(right | Right.POLL_FD_READWRITE | Right.FD_FILESTAT_GET))
     if isinstance(stream, Inherit):
+        if getattr(sys, f"__{_NAMES[number]}__") is None:
+            # The process was started without it. Its number may mean anything by now: what was opened since.
+            return ClosedStream()
         try:
             return _host_stream(os.dup(number), right)
         except OSError:
-            # The process was started without it.
-            return open_stream(number, None)
+            return ClosedStream()
     if isinstance(stream, str | os.PathLike):
         flags = os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
         return _host_stream(os.open(stream, flags | os.O_CLOEXEC, 0o666), right)
@@ -78,8 +93,13 @@ def open_stream(number: int, stream: Stream | Inherit) -> Descriptor:
 
 def _host_stream(fd: int, right: Right) -> Descriptor:
     try:
-        kind = file_type(os.fstat(fd).st_mode)
-        rights = file_rights(fd, kind) & ~int(Right.FD_READ | Right.FD_WRITE)
+        mode = os.fstat(fd).st_mode
+        if stat.S_ISSOCK(mode):
+            from wasm_wasi.sockets import Socket
+
+            return Socket(fd, int(SOCKET_RIGHTS & ~_READ_WRITE & ~Right.FD_FDSTAT_SET_FLAGS | right))
+        kind = file_type(mode)
+        rights = file_rights(fd, kind) & ~_READ_WRITE
         rights |= int(right) & _ACCESS[fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE]
         # The flags belong to the open file, which other programs may share (a terminal): not the program's to change.
         rights &= ~int(Right.FD_FDSTAT_SET_FLAGS)

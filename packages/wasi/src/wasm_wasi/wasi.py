@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from wasm_wasi.abi import MODULE_NAME, SIGNATURES
 from wasm_wasi.errors import Exit
@@ -14,24 +15,41 @@ from wasm_wasi.functions import func_type, guarded
 from wasm_wasi.guest_memory import GuestMemory
 from wasm_wasi.process import Process, Streams, string_block
 from wasm_wasi.stdio import INHERIT, Inherit, Stream, check
-from wasmetal import Caller, Func, Instance, Memory, Module, WasmError
+from wasmetal import Caller, Func, Instance, Module, WasmError
+
+if TYPE_CHECKING:
+    from wasm_wasi.sockets import SocketSource
+
+
+def _check_sockets(sockets: Iterable[SocketSource]) -> tuple[SocketSource, ...]:
+    given = tuple(sockets)
+    if given:
+        # Few programs have sockets, and the standard library's module takes long to import.
+        from wasm_wasi.sockets import check as check_socket
+
+        for source in given:
+            check_socket(source)
+    return given
 
 
 class _Functions(Mapping[str, Func]):
-    """The functions of one process by name; each is made when somebody asks for it."""
+    """The functions of one instance by name; each is made when somebody asks for it."""
 
-    __slots__ = ("_made", "_make")
+    __slots__ = ("_made", "_process")
 
-    def __init__(self, make: Callable[[str], Callable[..., int]]) -> None:
-        self._make = make
+    def __init__(self, process: Process) -> None:
+        self._process = process
         self._made: dict[str, Func] = {}
+
+    def _callable(self, name: str) -> Callable[..., int]:
+        return guarded(name, self._process)
 
     def __getitem__(self, name: str) -> Func:
         function = self._made.get(name)
         if function is None:
             if name not in SIGNATURES:
                 raise KeyError(name)
-            function = self._made[name] = Func(self._make(name), func_type(name))
+            function = self._made[name] = Func(self._callable(name), func_type(name))
         return function
 
     def __iter__(self) -> Iterator[str]:
@@ -41,29 +59,47 @@ class _Functions(Mapping[str, Func]):
         return len(SIGNATURES)
 
 
-def _with_caller(name: str, process: Process) -> Callable[..., int]:
-    """A function that works on the memory of whichever instance calls it."""
-    function = guarded(name, process)
+class _FunctionsForAll(_Functions):
+    """The functions of one process for any number of instances.
 
-    def call(caller, *args):  # type: ignore[no-untyped-def]
-        try:
-            memory = caller.memory
-        except WasmError:
-            # Without a memory every pointer is a bad one.
-            process.guest = GuestMemory(None)
-        else:
-            if not process.guest.is_over(memory):
-                process.guest = GuestMemory(memory)
-        return function(*args)
+    Instances that are given the mapping itself get functions of their own, bound to their memory (`PerInstance` in
+    `wasmetal.linking`). Functions that are taken out of it ask who calls them, which takes several times as long.
+    """
 
-    # The class itself, which is what tells wasmetal to pass the caller.
-    call.__annotations__ = {"caller": Caller}
-    call.__name__ = name
-    return call
+    __slots__ = ()
+
+    def for_instance(self) -> tuple[Mapping[str, object], Callable[[Caller], None]]:
+        process = self._process.with_memory_of_its_own()
+
+        def bind(caller: Caller) -> None:
+            process.guest = _guest(caller)
+
+        return _Functions(process), bind
+
+    def _callable(self, name: str) -> Callable[..., int]:
+        process = self._process.with_memory_of_its_own()
+        function = guarded(name, process)
+
+        def call(caller, *args):  # type: ignore[no-untyped-def]
+            process.guest = _guest(caller)
+            return function(*args)
+
+        # The class itself, which is what tells wasmetal to pass the caller.
+        call.__annotations__ = {"caller": Caller}
+        call.__name__ = name
+        return call
+
+
+def _guest(caller: Caller) -> GuestMemory:
+    try:
+        return GuestMemory(caller.memory)
+    except WasmError:
+        # Without a memory every pointer is a bad one.
+        return GuestMemory(None)
 
 
 class Wasi:
-    """The surroundings of a program: arguments, environment, directories and streams.
+    """The surroundings of a program: arguments, environment, directories, streams and sockets.
 
     Nothing else of the host can be seen: no preopen, no file.
 
@@ -75,10 +111,14 @@ class Wasi:
         stdin: A binary file object, a path, None for an empty stream; the process's own if not given.
         stdout: A binary file object, a path (made empty first), None to discard; the process's own if not given.
         stderr: The same as stdout.
+        sockets: Sockets that the program finds open, with the numbers behind those of the directories (3, ... if there
+            are none): a Python socket or the number of an open one, listening or connected, which stay yours; or
+            "host:port" (an IPv6 address in brackets) to listen there for as long as the program runs.
 
     Raises:
-        TypeError: A stream is none of those, for instance a text file.
-        ValueError: An argument or a variable has a NUL in it, or the name of a variable has a `=`.
+        TypeError: A stream is none of those, for instance a text file; or a socket is none.
+        ValueError: An argument or a variable has a NUL in it, the name of a variable has a `=`, or an address is not
+            host:port.
         FileNotFoundError, NotADirectoryError: A preopened directory is not there.
     """
 
@@ -90,6 +130,7 @@ class Wasi:
         stdin: Stream | Inherit = INHERIT,
         stdout: Stream | Inherit = INHERIT,
         stderr: Stream | Inherit = INHERIT,
+        sockets: Iterable[SocketSource] = (),
     ) -> None:
         if isinstance(args, str | bytes):
             raise TypeError("args must be a sequence of strings, not one string")
@@ -101,6 +142,9 @@ class Wasi:
         # Absolute, so that they stay the same directories whatever the current one is later.
         self._preopens = {name: _directory(path) for name, path in (preopens or {}).items()}
         self._streams: Streams = (check(0, stdin), check(1, stdout), check(2, stderr))
+        if isinstance(sockets, str):
+            raise TypeError("sockets must be a sequence, not one string")
+        self._sockets = _check_sockets(sockets)
         self._process: Process | None = None
         self._imports: Mapping[str, Mapping[str, Func]] | None = None
 
@@ -108,8 +152,8 @@ class Wasi:
     def imports(self) -> Mapping[str, Mapping[str, Func]]:
         """What to give to `Module.instantiate`: `{"wasi_snapshot_preview1": {...}}`.
 
-        All instances made with it are one process: they share descriptors. `proc_exit` raises `Exit`. Descriptors
-        are open until `close`, or until this object goes.
+        All instances made with it are one process: they share descriptors. `proc_exit` raises `Exit`, `proc_raise` too.
+        Descriptors are open until `close`, or until this object goes.
 
         Raises:
             OSError: A stream or a directory cannot be opened.
@@ -117,7 +161,7 @@ class Wasi:
         if self._imports is None:
             process = self._process = self._new_process()
             weakref.finalize(self, process.close)
-            self._imports = {MODULE_NAME: _Functions(lambda name: _with_caller(name, process))}
+            self._imports = {MODULE_NAME: _FunctionsForAll(process)}
         return self._imports
 
     def run(self, module: Module, imports: Mapping[str, Mapping[str, object] | Instance] | None = None) -> int:
@@ -136,7 +180,7 @@ class Wasi:
             WasmError: The module has no `_start`: it is no program.
             LinkError: It imports something that it is not given.
             Trap: It trapped.
-            OSError: A stream or a directory cannot be opened.
+            OSError: A stream, a directory or a socket cannot be opened.
         """
         if all(export.name != "_start" for export in module.exports):
             raise WasmError("the module exports no function _start, so it is not a program")
@@ -151,7 +195,7 @@ class Wasi:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None and not stream.closed:
                 stream.flush()
-        return Process(self._args, self._environ, self._preopens, self._streams)
+        return Process(self._args, self._environ, self._preopens, self._streams, self._sockets)
 
     def close(self) -> None:
         """Close the descriptors of the process behind `imports`; its functions fail with EBADF then."""
@@ -176,17 +220,10 @@ def _directory(path: str | os.PathLike[str]) -> str:
 
 
 def _run(module: Module, process: Process, imports: Mapping[str, Mapping[str, object] | Instance]) -> int:
-    # Functions bound to one memory are called faster than those that ask who calls; but the memory is known only
-    # after instantiation, which is too late for a start function.
-    early = module.code.module.start is not None
-    functions = _Functions(lambda name: (_with_caller if early else guarded)(name, process))
-    given: dict[str, Mapping[str, object] | Instance] = {MODULE_NAME: functions}
+    given: dict[str, Mapping[str, object] | Instance] = {MODULE_NAME: _FunctionsForAll(process)}
     given.update(imports)
     try:
         with module.instantiate(given) as instance:
-            memory = instance.exports.get("memory")
-            if isinstance(memory, Memory):
-                process.guest = GuestMemory(memory)
             instance.exports["_start"]()
     except Exit as exit:
         return exit.code

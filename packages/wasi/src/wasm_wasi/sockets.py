@@ -1,0 +1,159 @@
+"""Sockets: those that a program is given, and the connections that it accepts."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import stat
+from typing import Final
+
+from wasm_wasi.abi import (
+    INVAL,
+    LISTENER_RIGHTS,
+    RECEIVED_TRUNCATED,
+    SOCKET_RIGHTS,
+    FdFlag,
+    FileType,
+    ReceiveFlag,
+    ShutdownFlag,
+)
+from wasm_wasi.descriptors import File
+from wasm_wasi.errors import WasiError
+
+#: What stands for a socket: one of Python's, the number of an open one, or "host:port" to listen there.
+SocketSource = socket.socket | int | str
+
+_RECEIVE_FLAGS: Final = {int(ReceiveFlag.PEEK): socket.MSG_PEEK, int(ReceiveFlag.WAITALL): socket.MSG_WAITALL}
+# By `sdflags`.
+_SHUTDOWN: Final = {
+    int(ShutdownFlag.RD): socket.SHUT_RD,
+    int(ShutdownFlag.WR): socket.SHUT_WR,
+    int(ShutdownFlag.RD | ShutdownFlag.WR): socket.SHUT_RDWR,
+}
+
+
+def _wrap(fd: int) -> socket.socket:
+    """A socket object over a descriptor whose owner stays who it was; whether it blocks is left as it is."""
+    blocking = os.get_blocking(fd)
+    wrapped = socket.socket(fileno=fd)
+    if socket.getdefaulttimeout() is not None:
+        # Python has made it non-blocking, and would wait by itself.
+        wrapped.settimeout(None)
+        os.set_blocking(fd, blocking)
+    return wrapped
+
+
+class Socket(File):
+    """A socket, listening or with a peer, owned."""
+
+    __slots__ = ("_listens", "_socket")
+
+    def __init__(self, fd: int, rights: int | None = None) -> None:
+        """Take over a descriptor; `rights` are those that make sense for what it is, if None."""
+        self._socket = _wrap(fd)
+        stream = self._socket.type == socket.SOCK_STREAM
+        listens = self._listens = bool(self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+        if rights is None:
+            rights = LISTENER_RIGHTS if listens else SOCKET_RIGHTS
+        kind = FileType.SOCKET_STREAM if stream else FileType.SOCKET_DGRAM
+        super().__init__(fd, kind, rights, SOCKET_RIGHTS if listens else 0)
+
+    def accept(self, flags: int) -> Socket:
+        """Wait for a peer.
+
+        Args:
+            flags: `fdflags` of the connection: NONBLOCK or nothing.
+        """
+        if flags & ~int(FdFlag.NONBLOCK):
+            raise WasiError(INVAL)
+        if self._listens:
+            super().wait(select.POLLIN)
+        connection, _ = self._socket.accept()
+        accepted = Socket(connection.detach())
+        accepted.rights &= self.inheriting
+        os.set_blocking(accepted.host(), not flags & int(FdFlag.NONBLOCK))
+        return accepted
+
+    def wait(self, events: int) -> None:
+        # Nothing comes from one that listens: those who try are to be told.
+        if not self._listens:
+            super().wait(events)
+
+    def receive(self, buffers: list[memoryview], flags: int) -> tuple[int, int]:
+        """Receive into the buffers: how many bytes, and the `roflags`."""
+        host_flags = 0
+        for wasi, host in _RECEIVE_FLAGS.items():
+            if flags & wasi:
+                host_flags |= host
+                flags &= ~wasi
+        if flags:
+            raise WasiError(INVAL)
+        self.wait(select.POLLIN)
+        count, _, result, _ = self._socket.recvmsg_into(buffers, 0, host_flags)
+        return count, RECEIVED_TRUNCATED if result & socket.MSG_TRUNC else 0
+
+    def send(self, buffers: list[memoryview]) -> int:
+        """Send the buffers, or a part; how many bytes."""
+        self.wait(select.POLLOUT)
+        return self._socket.sendmsg(buffers, (), getattr(socket, "MSG_NOSIGNAL", 0))
+
+    def shut_down(self, directions: int) -> None:
+        """End one direction or both (`sdflags`)."""
+        if directions not in _SHUTDOWN:
+            raise WasiError(INVAL)
+        self._socket.shutdown(_SHUTDOWN[directions])
+
+    def close(self) -> None:
+        self._socket.detach()
+        super().close()
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Host and port of "host:port"; an IPv6 address stands in brackets, no host means all addresses.
+
+    Raises:
+        ValueError: It is not of this form.
+    """
+    host, separator, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        separator = ""
+    if not separator or not port.isascii() or not port.isdecimal() or int(port) > 65535:
+        raise ValueError(f"{text!r} is not HOST:PORT")
+    return host, int(port)
+
+
+def check(source: SocketSource) -> SocketSource:
+    """The same, if it is something that can be a socket.
+
+    Raises:
+        TypeError: It is nothing of the kind.
+        ValueError: An address is not HOST:PORT, or the descriptor is not of a socket.
+        OSError: The descriptor is not open.
+    """
+    if isinstance(source, str):
+        parse_address(source)
+    elif isinstance(source, socket.socket):
+        if source.fileno() < 0:
+            raise ValueError("the socket is closed")
+    elif isinstance(source, int) and not isinstance(source, bool):
+        if not stat.S_ISSOCK(os.fstat(source).st_mode):
+            raise ValueError(f"descriptor {source} is not a socket")
+    else:
+        raise TypeError(f"a socket, the number of one or 'HOST:PORT' is needed, not {type(source).__name__}")
+    return source
+
+
+def open_socket(source: SocketSource) -> Socket:
+    """The descriptor for a socket. What the embedder has stays his; an address is bound and listened at.
+
+    Raises:
+        OSError: The address cannot be used.
+    """
+    if isinstance(source, str):
+        host, port = parse_address(source)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return Socket(socket.create_server((host, port), family=family).detach())
+    return Socket(os.dup(source if isinstance(source, int) else source.fileno()))

@@ -1,0 +1,65 @@
+"""Setting the times of a file: utimensat of the system, which knows "now" and "leave it" for each time by itself.
+
+`os.utime` wants both times, and to keep one would mean to read it first and write it back: a race, and a loss for those
+who may write a file but do not own it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from typing import Final
+
+from wasm_wasi.abi import INVAL, TimeFlag
+from wasm_wasi.errors import WasiError
+from wasm_wasi.guest_memory import MASK64
+
+# <sys/stat.h>, <fcntl.h>
+_NOW, _OMIT, _NO_FOLLOW = (-1, -2, 0x20) if sys.platform == "darwin" else ((1 << 30) - 1, (1 << 30) - 2, 0x100)
+_NANOSECONDS: Final = 1_000_000_000
+
+
+class _TimeSpec(ctypes.Structure):
+    _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
+
+
+_libc: Final = ctypes.CDLL(None, use_errno=True)
+
+
+def _time(value: int, flags: int, given: int, now: int) -> _TimeSpec:
+    if flags & given:
+        if flags & now:
+            raise WasiError(INVAL)
+        return _TimeSpec(*divmod(value & MASK64, _NANOSECONDS))
+    return _TimeSpec(0, _NOW if flags & now else _OMIT)
+
+
+def _times(access: int, modification: int, flags: int) -> ctypes.Array[_TimeSpec]:
+    """What utimensat takes, from what WASI gives.
+
+    Raises:
+        WasiError: The flags contradict each other, or one is unknown (EINVAL).
+    """
+    if flags & ~int(TimeFlag.ATIM | TimeFlag.ATIM_NOW | TimeFlag.MTIM | TimeFlag.MTIM_NOW):
+        raise WasiError(INVAL)
+    return (_TimeSpec * 2)(
+        _time(access, flags, TimeFlag.ATIM, TimeFlag.ATIM_NOW),
+        _time(modification, flags, TimeFlag.MTIM, TimeFlag.MTIM_NOW),
+    )
+
+
+def _check(result: int) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def set_times(fd: int, access: int, modification: int, flags: int) -> None:
+    """Set the times of an open file: nanoseconds, and the `fstflags` that say which."""
+    _check(_libc.futimens(fd, _times(access, modification, flags)))
+
+
+def set_times_at(directory: int, name: bytes, access: int, modification: int, flags: int) -> None:
+    """Set the times of an entry of an open directory; a symbolic link is not followed."""
+    _check(_libc.utimensat(directory, name, _times(access, modification, flags), _NO_FOLLOW))
