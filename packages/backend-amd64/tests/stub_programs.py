@@ -506,6 +506,74 @@ def lazy_refused() -> None:
         machine.set(machine.store, STORE["wasm_sp"], machine.stack_top)
 
 
+def polling_function(machine: Machine) -> tuple[int, int]:
+    """A function that polls and then records its registers, in r11 the stack pointer. Address, and where it polls."""
+    code = machine.code
+    start = machine.here()
+    machine.prologue()
+    machine._note_frame_pointer()
+    rr(code, enc.MOV_RR64, R11, RSP)
+    m(code, enc.CALL_M, R15, -1, 0, CONTEXT["poll_exit"])
+    returns_to = machine.here()
+    m(code, enc.CALL_M, R10, -1, 0, FUNCREF["host"])
+    machine.epilogue()
+    return start, returns_to
+
+
+class Interrupted:
+    """STORE.interrupted: like Resolver."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.answer = 0
+        self.calls: list[int] = []
+        self.resolver = Resolver(machine, 0)
+        machine.set(machine.store, STORE["interrupted"], machine.field("resolver"))
+        self.resolver.callback = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_uint64)(self.interrupted)
+        code = machine.code
+        # The callback's address is the last immediate that was assembled.
+        target = ctypes.cast(self.resolver.callback, ctypes.c_void_p).value
+        assert target is not None
+        end = len(code) - 3
+        code[end - 8 : end] = target.to_bytes(8, "little")
+
+    def interrupted(self, context: int) -> int:
+        self.calls.append(context)
+        self.resolver.resolve(0, 0, 0)
+        return self.answer
+
+
+def poll() -> None:
+    """Every register survives, or the code is left; a stack that is exhausted is a trap."""
+    machine = Machine(install=False)
+    interrupted = Interrupted(machine)
+    start, returns_to = polling_function(machine)
+    machine.finish()
+    machine.set(machine.context, CONTEXT["poll_exit"], machine.address + machine.stubs.poll_exit)
+    machine.set(machine.funcref, FUNCREF["host"], machine.dump_address)
+    machine.set(machine.store, STORE["stack_limit"], machine.stack)
+    args = sample_arguments()
+    assert machine.enter(start, args) == STATUS_OK
+    assert interrupted.calls == [ctypes.addressof(machine.context)]
+    interrupted.resolver.check_stack()
+    recorded = check_dump(machine, args)
+    assert recorded[R10] == ctypes.addressof(machine.funcref)
+    assert recorded[R15] == ctypes.addressof(machine.context)
+    assert recorded[RSP] == recorded[RBP] == machine.stack_top - 32
+    # For a backtrace while it is being asked.
+    machine.expect_trap(0, returns_to)
+
+    interrupted.answer = 1
+    machine.set(machine.store, STORE["wasm_sp"], machine.stack_top)
+    assert machine.enter(start, args) == STATUS_EXCEPTION
+    machine.expect_trap(0, returns_to)
+
+    machine.set(machine.store, STORE["wasm_sp"], machine.stack_top)
+    machine.set(machine.store, STORE["stack_limit"], machine.stack_top - 15)
+    assert machine.enter(start, args) == STATUS_TRAP
+    machine.expect_trap(TrapCode.CALL_STACK_EXHAUSTED, returns_to)
+    assert len(interrupted.calls) == 2
+
+
 PROGRAMS: dict[str, Callable[[], None]] = {
     program.__name__: program
     for program in (
@@ -522,6 +590,7 @@ PROGRAMS: dict[str, Callable[[], None]] = {
         lazy_slot,
         lazy_slot_before_caller,
         lazy_refused,
+        poll,
     )
 }
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64 import cpu
+from wasm_backend_amd64 import encodings as enc
 
 CPUINFO = Path("/proc/cpuinfo")
 on_linux_amd64 = pytest.mark.skipif(
@@ -29,6 +31,24 @@ def fake_cpuid(answers: dict[int, tuple[int, int, int, int]]) -> cpu.Cpuid:
 
 
 ALL_ONES = 0xFFFF_FFFF
+
+
+def test_code_is_what_the_assembler_makes() -> None:
+    code = bytearray()
+    asm.r(code, enc.PUSH_R, asm.RBX)
+    asm.rr(code, enc.MOV_RR64, asm.R8, asm.RDX)
+    asm.rr(code, enc.MOV_RR32, asm.RAX, asm.RDI)
+    asm.rr(code, enc.MOV_RR32, asm.RCX, asm.RSI)
+    code += enc.CPUID
+    for number, register in enumerate((asm.RAX, asm.RBX, asm.RCX, asm.RDX)):
+        asm.rm(code, enc.MOV_MR32, register, asm.R8, -1, 0, 4 * number)
+    asm.r(code, enc.POP_R, asm.RBX)
+    code += enc.RET
+    assert len(code) == cpu._XGETBV
+    asm.rr(code, enc.XOR_RR32, asm.RCX, asm.RCX)
+    code += enc.XGETBV
+    code += enc.RET
+    assert bytes(code) == cpu._CODE
 
 
 def test_everything() -> None:
@@ -103,7 +123,7 @@ def test_code_not_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> tuple[str, ...]:
         raise OSError("refused")
 
-    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(cpu, "machine", lambda: "x86_64")
     monkeypatch.setattr(cpu, "features_by_cpuid", refuse)
     expected = cpu.features_by_cpuinfo(CPUINFO.read_text()) if CPUINFO.exists() else ()
     assert cpu.features() == expected
@@ -111,7 +131,7 @@ def test_code_not_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("machine", ["aarch64", "riscv64", "i686", ""])
 def test_other_architectures(monkeypatch: pytest.MonkeyPatch, machine: str) -> None:
-    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setattr(cpu, "machine", lambda: machine)
     support = cpu.host_support()
     assert not support.supported
     assert "x86-64" in support.reason and (machine or "unknown") in support.reason
@@ -119,7 +139,7 @@ def test_other_architectures(monkeypatch: pytest.MonkeyPatch, machine: str) -> N
 
 
 def test_other_operating_systems(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(cpu, "machine", lambda: "x86_64")
     monkeypatch.setattr(sys, "platform", "darwin")
     support = cpu.host_support()
     assert not support.supported and "darwin" in support.reason

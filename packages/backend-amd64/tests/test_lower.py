@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from native_code import Native, heap, pointer, raw
+from native_code import Body, build, heap, pointer, raw
 
 from wasm_backend_amd64 import Amd64Backend
 from wasm_core.errors import TrapCode
@@ -15,6 +15,18 @@ from wasm_ir.builder import Builder
 from wasm_ir.ir import Function, Inst, Signature
 
 I32, I64, F32, F64 = types.I32, types.I64, types.F32, types.F64
+
+BACKEND = Amd64Backend(("bmi1", "bmi2", "lzcnt", "popcnt"))
+
+
+def shape(signature: Signature, body: Body) -> list[str]:
+    """Disassembly of a function of one block, without prologue, epilogue and addresses."""
+    compiled = BACKEND.compile(build(signature, body))
+    lines = BACKEND.disassemble(compiled.code[compiled.entry :], compiled.entry)
+    if lines is None:
+        pytest.skip("capstone is not installed")
+    texts = [text for _, _, text in lines]
+    return [text for text in texts[2 : texts.index("ret")] if text not in ("pop rbp", "leave")]
 
 
 def binary(operation: int, value_type: int, constant: int | None = None) -> Any:
@@ -49,98 +61,98 @@ _INTEGER_SHAPES: list[tuple[str, Any, int, list[str]]] = [
 
 
 @pytest.mark.parametrize(("name", "body", "value_type", "expected"), _INTEGER_SHAPES, ids=lambda v: str(v)[:12])
-def test_integer_shapes(native: Native, name: str, body: Any, value_type: int, expected: list[str]) -> None:
+def test_integer_shapes(name: str, body: Any, value_type: int, expected: list[str]) -> None:
     signature = Signature((value_type, value_type), (value_type,))
-    assert native.shape(signature, body, ["bmi1", "bmi2", "lzcnt", "popcnt"]) == expected
+    assert shape(signature, body) == expected
 
 
-def test_extension_is_free_and_addresses_are_folded(native: Native) -> None:
+def test_extension_is_free_and_addresses_are_folded() -> None:
     """base + zero-extended index + offset in one instruction; a 32-bit sum stays outside."""
 
     def body(b: Builder, p: list[Inst]) -> list[Inst]:
         index = raw(b, op.IADD, I32, [p[0], raw(b, op.SHL, I32, [p[1], b.const(I32, 2)])])
         return [heap(b, I32, index, 16)]
 
-    lines = native.shape(Signature((I32, I32), (I32,)), body)
+    lines = shape(Signature((I32, I32), (I32,)), body)
     assert lines == ["lea eax, [rdi + rsi*4]", "mov eax, dword ptr [r14 + rax + 0x10]"]
 
 
-def test_read_modify_write(native: Native) -> None:
+def test_read_modify_write() -> None:
     def body(b: Builder, p: list[Inst]) -> list[Inst]:
         address = pointer(b, p[0])
         loaded = b.load(op.HEAP_LOAD, I32, address, 4)
         b.store(op.HEAP_STORE, address, raw(b, op.IADD, I32, [loaded, b.const(I32, 1)]), 4)
         return []
 
-    assert native.shape(Signature((I32,), ()), body) == ["add dword ptr [r14 + rdi + 4], 1"]
+    assert shape(Signature((I32,), ()), body) == ["add dword ptr [r14 + rdi + 4], 1"]
 
 
-def test_comparisons_with_memory(native: Native) -> None:
+def test_comparisons_with_memory() -> None:
     def body(b: Builder, p: list[Inst]) -> list[Inst]:
         size = b.load(op.LOAD, I64, b.vmctx(), 64)
         b.trap_if(raw(b, op.ICMP, I32, [raw(b, op.EXTEND_U, I64, [p[0]]), size], op.GE_U), TrapCode.TABLE_OUT_OF_BOUNDS)
         return []
 
-    lines = native.shape(Signature((I32,), ()), body)
+    lines = shape(Signature((I32,), ()), body)
     assert lines[0] == "cmp rdi, qword ptr [r15 + 0x40]"
     assert lines[1].startswith("jae")
     assert len(lines) == 2
 
 
-def test_masks_become_test(native: Native) -> None:
+def test_masks_become_test() -> None:
     def body(b: Builder, p: list[Inst]) -> list[Inst]:
         masked = raw(b, op.AND, I64, [p[0], b.const(I64, 8)])
         b.trap_if(raw(b, op.ICMP, I32, [masked, b.const(I64, 0)], op.NE), TrapCode.UNREACHABLE)
         return []
 
-    lines = native.shape(Signature((I64,), ()), body)
+    lines = shape(Signature((I64,), ()), body)
     assert lines[0] == "test edi, 8"
     assert lines[1].startswith("jne")
 
 
-def test_float_operands_come_from_memory_and_pool(native: Native) -> None:
+def test_float_operands_come_from_memory_and_pool() -> None:
     def body(b: Builder, p: list[Inst]) -> list[Inst]:
         total = raw(b, op.FADD, F64, [p[0], heap(b, F64, p[1], 0)])
         return [raw(b, op.FMUL, F64, [total, b.const(F64, 0x4000 << 48)])]
 
-    lines = native.shape(Signature((F64, I32), (F64,)), body)
+    lines = shape(Signature((F64, I32), (F64,)), body)
     assert lines[0] == "addsd xmm0, qword ptr [r14 + rdi]"
     assert lines[1].startswith("mulsd xmm0, qword ptr [rip")
     assert len(lines) == 2
 
 
-def test_constant_divisors_need_no_checks(native: Native) -> None:
-    lines = native.shape(Signature((I32, I32), (I32,)), binary(op.DIV_S, I32, 7))
+def test_constant_divisors_need_no_checks() -> None:
+    lines = shape(Signature((I32, I32), (I32,)), binary(op.DIV_S, I32, 7))
     assert not any(line.startswith("j") for line in lines)
-    lines = native.shape(Signature((I32, I32), (I32,)), binary(op.DIV_S, I32))
+    lines = shape(Signature((I32, I32), (I32,)), binary(op.DIV_S, I32))
     assert sum(line.startswith("j") for line in lines) == 3
 
 
-def test_unused_divisions_by_constants_are_dropped(native: Native) -> None:
+def test_unused_divisions_by_constants_are_dropped() -> None:
     def body(b: Builder, p: list[Inst]) -> list[Inst]:
         raw(b, op.DIV_U, I32, [p[0], b.const(I32, 10)])
         return []
 
-    assert native.shape(Signature((I32,), ()), body) == []
+    assert shape(Signature((I32,), ()), body) == []
 
 
-def test_a_sum_used_by_two_loads_is_folded_into_both(native: Native) -> None:
+def test_a_sum_used_by_two_loads_is_folded_into_both() -> None:
     def body(b: Builder, p: list[Inst]) -> list[Inst]:
         address = pointer(b, p[0])
         return [b.load(op.HEAP_LOAD, I32, address, 0), b.load(op.HEAP_LOAD, I32, address, 4)]
 
-    lines = native.shape(Signature((I32,), (I32, I32)), body)
+    lines = shape(Signature((I32,), (I32, I32)), body)
     assert len(lines) == 2
     assert all("[r14 + rdi" in line for line in lines)
 
 
-def test_leaf_functions_have_no_frame_and_no_stack_check(native: Native) -> None:
-    code = native.backend.compile(native.build(Signature((I32,), (I32,)), lambda b, p: p))
+def test_leaf_functions_have_no_frame_and_no_stack_check() -> None:
+    code = BACKEND.compile(build(Signature((I32,), (I32,)), lambda b, p: p))
     assert code.frame_size == 0
     assert list(code.pcs) == []
 
 
-def test_loops_are_tight(native: Native) -> None:
+def test_loops_are_tight() -> None:
     """A sum over an array: one lea, one add with memory, one increment, compare and branch."""
     function = Function("sum", Signature((I32, I32), (I32,)))
     b = Builder(function)
@@ -159,8 +171,8 @@ def test_loops_are_tight(native: Native) -> None:
     b.brif(b.icmp(op.LT_U, following, count), loop, [following, more], done, [more])
     b.switch_to(done)
     b.ret([result])
-    compiled = native.backend.compile(function)
-    lines = native.backend.disassemble(compiled.code, 0)
+    compiled = BACKEND.compile(function)
+    lines = BACKEND.disassemble(compiled.code, 0)
     if lines is None:
         pytest.skip("capstone is not installed")
     texts = [text for _, _, text in lines]

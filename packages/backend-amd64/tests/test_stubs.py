@@ -44,6 +44,7 @@ def run(program: str, *options: str) -> subprocess.CompletedProcess[str]:
         "lazy_slot",
         "lazy_slot_before_caller",
         "lazy_refused",
+        "poll",
     ],
 )
 def test_program(program: str) -> None:
@@ -80,8 +81,8 @@ def test_process_dies_as_it_would_have(program: str, number: int) -> None:
 def test_entries_are_instructions() -> None:
     """Every entry is an instruction's start, aligned, and the code has no gap that is not an instruction."""
     stubs = build_stubs(StubEnvironment(0x7000_0000_0000, 1 << 30, {11: 0x1234_5678_9ABC, 7: 1}, 0x7FFF_1234_5678))
-    entries = [stubs.trap_exit, stubs.signal_handler, stubs.lazy_funcref, stubs.lazy_slot]
-    assert len(set(entries)) == 4
+    entries = [stubs.trap_exit, stubs.signal_handler, stubs.lazy_funcref, stubs.lazy_slot, stubs.poll_exit]
+    assert len(set(entries)) == 5
     assert all(entry % 16 == 0 for entry in entries)
     lines = disassemble(stubs.code, 0)
     if lines is None:

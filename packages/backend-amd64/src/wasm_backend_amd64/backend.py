@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from struct import Struct
+from typing import TYPE_CHECKING
 
 from wasm_backend_amd64 import cpu
-from wasm_backend_amd64.disassembler import disassemble
-from wasm_backend_amd64.stubs import build_stubs
-from wasm_backend_amd64.target import Amd64Target
 from wasm_core.errors import CompileError
 from wasm_ir.backend import RELOCATION_FUNCTION_SLOT, CompiledCode, HostSupport, Relocation, StubEnvironment, Stubs
-from wasm_ir.codegen.pipeline import compile_function
-from wasm_ir.ir import Function
+
+if TYPE_CHECKING:
+    from wasm_backend_amd64.target import Amd64Target
+    from wasm_ir.ir import Function
 
 _I32 = Struct("<i")
 
@@ -23,16 +23,21 @@ USED_FEATURES = frozenset({"bmi1", "bmi2", "lzcnt", "popcnt"}) | REQUIRED_FEATUR
 
 
 class Amd64Backend:
-    """Compiles for x86-64."""
+    """Compiles for x86-64.
+
+    The compiler is imported when there is something to compile: what comes from a cache is only relocated.
+    """
 
     name = "amd64"
+    #: Constants that stand for symbols are relocated (wasm_ir.backend.RELOCATION_SYMBOL).
+    symbols = True
 
     def __init__(self, features: Iterable[str] | None = None) -> None:
         """`features`: names of processor features (see cpu.py) that code may use; by default all of this machine."""
         available = frozenset(cpu.features() if features is None else features)
         chosen = available & USED_FEATURES | REQUIRED_FEATURES
         self.cpu_features = tuple(sorted(chosen))
-        self._target = Amd64Target(chosen)
+        self._target: Amd64Target | None = None
 
     @classmethod
     def host_support(cls) -> HostSupport:
@@ -49,7 +54,18 @@ class Amd64Backend:
 
         The code must be placed at a multiple of 16.
         """
-        return compile_function(function, self._target)
+        from wasm_ir.codegen.pipeline import compile_function
+
+        return compile_function(function, self.target)
+
+    @property
+    def target(self) -> Amd64Target:
+        """The shared code generator's view of this backend."""
+        if self._target is None:
+            from wasm_backend_amd64.target import Amd64Target
+
+            self._target = Amd64Target(frozenset(self.cpu_features))
+        return self._target
 
     def relocate(self, code: bytearray, address: int, relocations: list[Relocation], slots: int) -> None:
         """Make references to function slots relative to the place of the code.
@@ -66,8 +82,12 @@ class Amd64Backend:
 
     def stubs(self, environment: StubEnvironment) -> Stubs:
         """The process's stubs. Raises CompileError when the operating system's signal frames are not known."""
+        from wasm_backend_amd64.stubs import build_stubs
+
         return build_stubs(environment)
 
     def disassemble(self, code: bytes, address: int) -> list[tuple[int, bytes, str]] | None:
         """Instructions as (address, bytes, text in Intel syntax); None without the disassembler."""
+        from wasm_backend_amd64.disassembler import disassemble
+
         return disassemble(code, address)

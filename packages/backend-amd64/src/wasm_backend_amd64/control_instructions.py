@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64 import encodings as e
-from wasm_backend_amd64.encodings import CC_AE, CC_NE
+from wasm_backend_amd64.encodings import CC_AE, CC_B, CC_NE
 from wasm_backend_amd64.operands import REL32, branch, jump
 from wasm_backend_amd64.registers import (
     CALLEE_REGISTER,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 MAKES_CALLS: Final = 1
 CALLS_REFERENCES: Final = 2
 ENTERS: Final = 4
+POLLS: Final = 8
 
 #: Registers that a C function which executes `enter` saves whatever the allocator did.
 ENTER_SAVED: Final = (RBX, R12, 13, 14, 15)
@@ -81,6 +82,37 @@ def _entry(emitter: Emitter, inst: MInst) -> None:
             asm.rr(emitter.code, e.MOV_RR32, register, register)
         mask >>= 1
         register += 1
+
+
+def check_stack(emitter: Emitter, lowest: int, wasm_offset: int) -> None:
+    """Call the poll exit when address `lowest` is below the stack limit, which the runtime raises to interrupt code.
+
+    One comparison with memory and a branch, which the processor executes as one operation.
+    """
+    buffer = emitter.buffer
+    _rm(emitter.code, e.CMP_RM64, lowest, CONTEXT_REGISTER, -1, 0, CONTEXT["stack_limit"])
+    label = buffer.new_label()
+    branch(emitter, CC_B, label)
+    back = buffer.new_label()
+    buffer.bind(back)
+    emitter.poll_sites.append((label, back, lowest, wasm_offset))
+
+
+def emit_poll_sites(emitter: Emitter) -> None:
+    """The calls of the poll exit, which come back. r11 is the lowest address that is needed."""
+    code = emitter.code
+    buffer = emitter.buffer
+    for label, back, lowest, wasm_offset in emitter.poll_sites:
+        buffer.bind(label)
+        if lowest != SCRATCH:
+            asm.rr(code, e.MOV_RR64, SCRATCH, lowest)
+        asm.m(code, e.CALL_M, CONTEXT_REGISTER, -1, 0, CONTEXT["poll_exit"])
+        buffer.mark(len(code), wasm_offset)
+        jump(emitter, back)
+
+
+def _poll(emitter: Emitter, inst: MInst) -> None:
+    check_stack(emitter, RSP, inst.offset)
 
 
 def _jump(emitter: Emitter, inst: MInst) -> None:
@@ -221,6 +253,7 @@ BR_TABLE: Final = MOp("br_table", _br_table, temps=1)
 RETURN: Final = MOp("return", _return)
 TRAP: Final = MOp("trap", _trap)
 UNWIND: Final = MOp("unwind", _unwind)
+POLL: Final = MOp("poll", _poll)
 CALL: Final = MOp("call", _call)
 CALL_REF: Final = MOp("call_ref", _call_ref)
 CALL_NATIVE: Final = MOp("call_native", _call_native)

@@ -5,27 +5,24 @@ from __future__ import annotations
 import ctypes
 import functools
 import mmap
-import platform
+import os
 import sys
 from collections.abc import Callable
 
-import attrs
-
-from wasm_backend_amd64 import encodings as enc
-from wasm_backend_amd64.assembler import R8, RAX, RBX, RCX, RDI, RDX, RSI, r, rm, rr
+from wasm_core.records import record
 from wasm_ir.backend import HostSupport
 
 #: (leaf, subleaf) -> eax, ebx, ecx, edx.
 Cpuid = Callable[[int, int], tuple[int, int, int, int]]
 
-#: What platform.machine() calls this architecture.
+#: What kernels call this architecture.
 _MACHINES = frozenset({"x86_64", "amd64", "x64"})
 
 _EXTENDED = 0x8000_0000
 _EBX, _ECX = 1, 2
 
 
-@attrs.frozen
+@record
 class _Feature:
     """Where CPUID says that a feature is there, and how /proc/cpuinfo calls it."""
 
@@ -55,26 +52,25 @@ _XCR0_SSE_AND_AVX = 0b110
 FEATURE_NAMES = tuple(sorted(feature.name for feature in _FEATURES))
 
 
-def _functions() -> tuple[bytes, int]:
-    """Code of two functions with the System V convention, and the offset of the second.
-
-    cpuid(leaf, subleaf, address of four 32-bit words for the result), xgetbv() -> low half of XCR0.
-    """
-    code = bytearray()
-    r(code, enc.PUSH_R, RBX)
-    rr(code, enc.MOV_RR64, R8, RDX)
-    rr(code, enc.MOV_RR32, RAX, RDI)
-    rr(code, enc.MOV_RR32, RCX, RSI)
-    code += enc.CPUID
-    for number, register in enumerate((RAX, RBX, RCX, RDX)):
-        rm(code, enc.MOV_MR32, register, R8, -1, 0, 4 * number)
-    r(code, enc.POP_R, RBX)
-    code += enc.RET
-    xgetbv = len(code)
-    rr(code, enc.XOR_RR32, RCX, RCX)
-    code += enc.XGETBV
-    code += enc.RET
-    return bytes(code), xgetbv
+#: Two functions with the System V convention: cpuid(leaf, subleaf, address of four 32-bit words for the result), and
+#: xgetbv() -> low half of XCR0. Kept assembled, as they run whenever a program starts.
+_CODE = bytes.fromhex(
+    "53"  # push rbx
+    "4c8bc2"  # mov r8, rdx
+    "8bc7"  # mov eax, edi
+    "8bce"  # mov ecx, esi
+    "0fa2"  # cpuid
+    "418900"  # mov [r8], eax
+    "41895804"  # mov [r8 + 4], ebx
+    "41894808"  # mov [r8 + 8], ecx
+    "4189500c"  # mov [r8 + 12], edx
+    "5b"  # pop rbx
+    "c3"  # ret
+    "33c9"  # xor ecx, ecx
+    "0f01d0"  # xgetbv
+    "c3"  # ret
+)
+_XGETBV = 27
 
 
 def decode_features(cpuid: Cpuid, xgetbv: Callable[[], int]) -> tuple[str, ...]:
@@ -101,10 +97,9 @@ def features_by_cpuid() -> tuple[str, ...]:
     """
     libc = ctypes.CDLL(None, use_errno=True)
     libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    code, xgetbv_offset = _functions()
     size = mmap.PAGESIZE
     with mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as page:
-        page.write(code)
+        page.write(_CODE)
         anchor = ctypes.c_char.from_buffer(page)
         address = ctypes.addressof(anchor)
         if libc.mprotect(address, size, mmap.PROT_READ | mmap.PROT_EXEC) != 0:
@@ -118,7 +113,7 @@ def features_by_cpuid() -> tuple[str, ...]:
             call(leaf, subleaf, ctypes.addressof(registers))
             return registers[0], registers[1], registers[2], registers[3]
 
-        xgetbv: Callable[[], int] = ctypes.CFUNCTYPE(ctypes.c_uint32)(address + xgetbv_offset)
+        xgetbv: Callable[[], int] = ctypes.CFUNCTYPE(ctypes.c_uint32)(address + _XGETBV)
         try:
             return decode_features(cpuid, xgetbv)
         finally:
@@ -135,10 +130,15 @@ def features_by_cpuinfo(text: str) -> tuple[str, ...]:
     return ()
 
 
+def machine() -> str:
+    """The architecture, as the kernel calls it; "" where there is no uname(2)."""
+    return os.uname().machine if hasattr(os, "uname") else ""
+
+
 @functools.cache
 def features() -> tuple[str, ...]:
     """Optional features of this processor among FEATURE_NAMES, sorted; empty on other architectures."""
-    if platform.machine().lower() not in _MACHINES or sys.platform == "win32":
+    if machine().lower() not in _MACHINES or sys.platform == "win32":
         return ()
     try:
         return features_by_cpuid()
@@ -152,9 +152,9 @@ def features() -> tuple[str, ...]:
 
 def host_support() -> HostSupport:
     """Whether code of this backend runs in this process."""
-    machine = platform.machine()
-    if machine.lower() not in _MACHINES:
-        return HostSupport(False, f"this backend makes code for x86-64, the processor here is {machine or 'unknown'}")
+    name = machine()
+    if name.lower() not in _MACHINES:
+        return HostSupport(False, f"this backend makes code for x86-64, the processor here is {name or 'unknown'}")
     if ctypes.sizeof(ctypes.c_void_p) != 8:
         return HostSupport(False, "Python is a 32-bit program here; x86-64 code needs a 64-bit one")
     if not sys.platform.startswith("linux"):

@@ -13,7 +13,9 @@ from wasm_backend_amd64 import encodings as e
 from wasm_backend_amd64.encodings import Encoding, VexEncoding
 from wasm_backend_amd64.operands import frame_address, mark_fault, rm_constant, rm_frame, unpack_disp
 from wasm_backend_amd64.registers import RSP
+from wasm_ir.backend import RELOCATION_SYMBOL, Relocation
 from wasm_ir.codegen.machinst import MInst, MOp
+from wasm_ir.symbols import symbol_number
 
 if TYPE_CHECKING:
     from wasm_ir.codegen.emission import Emitter
@@ -361,6 +363,10 @@ def load_integer(emitter: Emitter, register: int, bits: int) -> None:
         asm.ri(emitter.code, e.MOV_RI64_S32, register, bits - (1 << 64))
     else:
         asm.ri(emitter.code, e.MOV_RI64, register, bits)
+        if emitter.function.symbols:
+            symbol = symbol_number(bits)
+            if symbol >= 0:
+                emitter.buffer.relocations.append(Relocation(len(emitter.code) - 8, RELOCATION_SYMBOL, symbol))
 
 
 class FloatConstant(MOp):

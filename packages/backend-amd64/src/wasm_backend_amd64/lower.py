@@ -72,6 +72,7 @@ _HANDLERS: Final[dict[int, Callable[[CallLowering, Inst], None]]] = {
     op.CALL_REF: CallLowering.lower_call_ref,
     op.CALL_NATIVE: CallLowering.lower_call_native,
     op.ENTER: CallLowering.lower_enter,
+    op.POLL: CallLowering.lower_poll,
     op.TRAP_IF: CallLowering.lower_trap_if,
     op.JUMP: CallLowering.lower_jump_inst,
     op.BRIF: CallLowering.lower_brif,

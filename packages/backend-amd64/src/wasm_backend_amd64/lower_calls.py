@@ -14,6 +14,8 @@ from wasm_backend_amd64.control_instructions import (
     ENTRY,
     JUMP,
     MAKES_CALLS,
+    POLL,
+    POLLS,
     RETURN,
     TRAP,
     UNWIND,
@@ -126,6 +128,12 @@ class CallLowering(ConditionLowering):
 
     def lower_result(self, inst: Inst) -> None:
         """Nothing: the call defines it."""
+
+    def lower_poll(self, inst: Inst) -> None:
+        # A `loop` that nothing branches to is none.
+        if self.function.blocks[self._block].is_loop_header:
+            self.machine.flags |= POLLS
+            self.emit(MInst(POLL, [], [], 0, inst.offset))
 
     # Terminators.
 

@@ -128,9 +128,7 @@ class IntegerLowering(Addressing):
         if self.is_operand(second, value_type) and second is not first:
             imm = self.memory(second, uses)
             self.emit(
-                MInst(
-                    BINARY_LOAD[operation << 3 | value_type], [destination], uses, imm, self.fault_offset(second)
-                )
+                MInst(BINARY_LOAD[operation << 3 | value_type], [destination], uses, imm, self.fault_offset(second))
             )
             return
         uses.append(self.register(second, value_type))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 
-import attrs
-
 from wasm_core.errors import CompileError
+from wasm_core.records import record
 
 
-@attrs.frozen
+@record
 class SignalLayout:
     """Offsets in bytes and numbers that belong to one operating system on x86-64."""
 

@@ -47,6 +47,10 @@ _SAVED_FLOAT = tuple(range(XMM0, XMM0 + 8))
 # Below the frame pointer: integer registers, 8 bytes each, then xmm registers, 16 bytes each.
 _FLOAT_OFFSET = -((8 * len(_SAVED_INTEGER) + 15) & ~15) - 16 * len(_SAVED_FLOAT)
 _LAZY_FRAME = -_FLOAT_OFFSET
+#: What a poll saves: all that C functions may destroy, but r11 (and all of every xmm register).
+_POLL_INTEGER = (RAX, RCX, RDX, RSI, RDI, R8, R9, R10)
+_POLL_FLOAT_OFFSET = -8 * len(_POLL_INTEGER) - 16 * 16
+_POLL_FRAME = -_POLL_FLOAT_OFFSET
 _FUNCREF_OFFSET = -8 * (_SAVED_INTEGER.index(R10) + 1)
 
 
@@ -62,9 +66,13 @@ def build_stubs(environment: StubEnvironment) -> Stubs:
     lazy_slot = len(code)
     _lazy(code, by_funcref=False)
     _align(code)
+    poll_exit = len(code)
+    _poll_exit(code, trap_exit)
+    _align(code)
     signal_handler = len(code)
-    _signal_handler(code, environment, layout, fault_exit)
-    return Stubs(bytes(code), trap_exit, signal_handler, lazy_funcref, lazy_slot)
+    addresses: list[int] = []
+    _signal_handler(code, environment, layout, fault_exit, addresses)
+    return Stubs(bytes(code), trap_exit, signal_handler, lazy_funcref, lazy_slot, poll_exit, addresses=tuple(addresses))
 
 
 def _align(code: bytearray) -> None:
@@ -157,7 +165,65 @@ def _lazy(code: bytearray, by_funcref: bool) -> None:
     _leave(code, RAX, STATUS_EXCEPTION)
 
 
-def _signal_handler(code: bytearray, environment: StubEnvironment, layout: SignalLayout, fault_exit: int) -> None:
+def _poll_exit(code: bytearray, trap_exit: int) -> None:
+    """Called by a function's prologue or loop (return address on the stack) with the lowest address it needs in r11.
+
+    All registers are kept but r11, also those that C functions preserve anyway: by them.
+    """
+    r(code, enc.PUSH_R, RBP)
+    rr(code, enc.MOV_RR64, RBP, RSP)
+    ri(code, enc.SUB_RI64, RSP, _POLL_FRAME)
+    for number, register in enumerate(_POLL_INTEGER):
+        _store(code, RBP, -8 * (number + 1), register)
+    _load(code, RAX, R15, CONTEXT["store"])
+    rm(code, enc.CMP_RM64, R11, RAX, -1, 0, STORE["stack_limit"])
+    exhausted = jcc32(code, enc.CC_B)
+    for number in range(16):
+        rm(code, enc.MOVUPS_MR, XMM0 + number, RBP, -1, 0, _POLL_FLOAT_OFFSET + 16 * number)
+
+    # For backtraces: the function that polled, not this frame.
+    _load(code, RCX, RBP, 8)
+    _store(code, RAX, STORE["trap_pc"], RCX)
+    _load(code, RCX, RBP, 0)
+    _store(code, RAX, STORE["trap_fp"], RCX)
+    _store(code, RAX, STORE["wasm_sp"], RSP)
+    _load(code, RSP, RAX, STORE["c_sp"])
+    rr(code, enc.MOV_RR64, RDI, R15)
+    m(code, enc.CALL_M, RAX, -1, 0, STORE["interrupted"])
+    rr(code, enc.TEST_RR64, RAX, RAX)
+    leaves = jcc32(code, enc.CC_NE)
+    for number in range(16):
+        rm(code, enc.MOVUPS_RM, XMM0 + number, RBP, -1, 0, _POLL_FLOAT_OFFSET + 16 * number)
+    for number, register in enumerate(_POLL_INTEGER):
+        _load(code, register, RBP, -8 * (number + 1))
+    rr(code, enc.MOV_RR64, RSP, RBP)
+    r(code, enc.POP_R, RBP)
+    code += enc.RET
+
+    patch_rel32(code, leaves, len(code))
+    _load(code, RAX, R15, CONTEXT["store"])
+    _load(code, RCX, RBP, 8)
+    _store(code, RAX, STORE["trap_pc"], RCX)
+    _load(code, RCX, RBP, 0)
+    _store(code, RAX, STORE["trap_fp"], RCX)
+    _leave(code, RAX, STATUS_EXCEPTION)
+
+    patch_rel32(code, exhausted, len(code))
+    rr(code, enc.MOV_RR64, RSP, RBP)
+    r(code, enc.POP_R, RBP)
+    ri(code, enc.MOV_RI32, R11, TrapCode.CALL_STACK_EXHAUSTED)
+    patch_rel32(code, jmp32(code), trap_exit)
+
+
+def _address(code: bytearray, register: int, address: int, addresses: list[int]) -> None:
+    """Load an address of the environment, and note where it stands."""
+    ri(code, enc.MOV_RI64, register, address)
+    addresses.append(len(code) - 8)
+
+
+def _signal_handler(
+    code: bytearray, environment: StubEnvironment, layout: SignalLayout, fault_exit: int, addresses: list[int]
+) -> None:
     """The SA_SIGINFO handler: rdi = signal, rsi = siginfo_t *, rdx = ucontext_t *.
 
     A fault is ours when its pc lies in the arena but not in the stubs, which begin at offset 0: were one of those to
@@ -168,7 +234,7 @@ def _signal_handler(code: bytearray, environment: StubEnvironment, layout: Signa
     mi(code, enc.CMP_MI32, RSI, -1, 0, layout.info_code, 0)
     foreign = [jcc32(code, enc.CC_LE)]
     _load(code, RAX, RDX, layout.context_rip)
-    ri(code, enc.MOV_RI64, RCX, environment.arena_start)
+    _address(code, RCX, environment.arena_start, addresses)
     ri(code, enc.MOV_RI64, R8, environment.arena_size)
     rr(code, enc.MOV_RR64, R9, RAX)
     rr(code, enc.SUB_RR64, R9, RCX)
@@ -198,7 +264,7 @@ def _signal_handler(code: bytearray, environment: StubEnvironment, layout: Signa
             ignored.append(jcc32(code, enc.CC_E))
             continue
         other = jcc32(code, enc.CC_NE)
-        ri(code, enc.MOV_RI64, RAX, handler)
+        _address(code, RAX, handler, addresses)
         r(code, enc.JMP_R, RAX)
         patch_rel32(code, other, len(code))
     default = jmp32(code) if ignored else -1
@@ -211,11 +277,11 @@ def _signal_handler(code: bytearray, environment: StubEnvironment, layout: Signa
         code += enc.RET
         patch_rel32(code, fault, len(code))
         patch_rel32(code, default, len(code))
-    _restore_default(code, environment.sigaction, layout)
+    _restore_default(code, environment.sigaction, layout, addresses)
     patch_rel32(code, end_of_stubs, len(code))
 
 
-def _restore_default(code: bytearray, sigaction: int, layout: SignalLayout) -> None:
+def _restore_default(code: bytearray, sigaction: int, layout: SignalLayout, addresses: list[int]) -> None:
     """Give signal rdi its default action and return: a fault then repeats. A signal that was sent is sent again."""
     frame = (layout.sigaction_size + 15) & ~15 | 8  # with two pushes and the return address: a multiple of 16
     r(code, enc.PUSH_R, RBX)
@@ -228,7 +294,7 @@ def _restore_default(code: bytearray, sigaction: int, layout: SignalLayout) -> N
         _store(code, RSP, offset, RAX)
     rr(code, enc.MOV_RR64, RSI, RSP)
     rr(code, enc.XOR_RR32, RDX, RDX)
-    ri(code, enc.MOV_RI64, RAX, sigaction)
+    _address(code, RAX, sigaction, addresses)
     r(code, enc.CALL_R, RAX)
     mi(code, enc.CMP_MI32, RBP, -1, 0, layout.info_code, 0)
     fault = jcc32(code, enc.CC_G)

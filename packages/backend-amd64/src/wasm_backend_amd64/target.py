@@ -11,15 +11,17 @@ from wasm_backend_amd64.control_instructions import (
     ENTER_SAVED,
     ENTERS,
     MAKES_CALLS,
+    POLLS,
     call_tail,
+    check_stack,
     context_word,
+    emit_poll_sites,
     emit_trap_tails,
     saved_words,
 )
-from wasm_backend_amd64.encodings import CC_B
 from wasm_backend_amd64.forms import load_integer
 from wasm_backend_amd64.lower import Amd64Lowering
-from wasm_backend_amd64.operands import REL32, branch, frame_address, rm_constant, rm_frame
+from wasm_backend_amd64.operands import REL32, frame_address, rm_constant, rm_frame
 from wasm_backend_amd64.registers import (
     CALLEE_REGISTER,
     CONTEXT_REGISTER,
@@ -30,7 +32,7 @@ from wasm_backend_amd64.registers import (
     RSP,
     SCRATCH,
 )
-from wasm_core.errors import CompileError, TrapCode
+from wasm_core.errors import CompileError
 from wasm_ir import types
 from wasm_ir.codegen.machinst import MFunction
 from wasm_ir.ir import ABI_WASM, Function, Inst
@@ -83,19 +85,15 @@ class Amd64Target:
         asm.rr(code, e.MOV_RR64, RBP, RSP)
         if in_wasm and size >= _PAGE:
             asm.rm(code, e.LEA_RM64, SCRATCH, RSP, -1, 0, -size)
-            self._check_stack(emitter, SCRATCH)
+            check_stack(emitter, SCRATCH, 0)
         if size:
             asm.ri(code, e.SUB_RI64, RSP, size)
-        if in_wasm and size < _PAGE and flags & MAKES_CALLS:
-            self._check_stack(emitter, RSP)
+        if in_wasm and size < _PAGE and flags & (MAKES_CALLS | POLLS):
+            check_stack(emitter, RSP, 0)
         for register, offset in saved_words(emitter):
             asm.rm(code, e.MOV_MR64, register, RBP, -1, 0, offset)
         if in_wasm and flags & CALLS_REFERENCES:
             asm.rm(code, e.MOV_MR64, CONTEXT_REGISTER, RBP, -1, 0, context_word(emitter))
-
-    def _check_stack(self, emitter: Emitter, lowest: int) -> None:
-        asm.rm(emitter.code, e.CMP_RM64, lowest, CONTEXT_REGISTER, -1, 0, CONTEXT["stack_limit"])
-        branch(emitter, CC_B, emitter.trap_label(TrapCode.CALL_STACK_EXHAUSTED, 0))
 
     def emit_move(self, emitter: Emitter, destination: int, source: int, type: int) -> None:
         """Move a value between two locations of which at least one is a register."""
@@ -139,7 +137,8 @@ class Amd64Target:
         call_tail(emitter, trap_code)
 
     def emit_data(self, emitter: Emitter) -> None:
-        """Trap tails, then jump tables of offsets from their own start, then constants, widest first."""
+        """Calls of the poll exit, trap tails, jump tables of offsets from their own start, constants (widest first)."""
+        emit_poll_sites(emitter)
         emit_trap_tails(emitter)
         code = emitter.code
         buffer = emitter.buffer

@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import pytest
-from native_code import Native, Trapped, raw
+from native_code import Native, Trapped, build, raw
 
 from wasm_core.errors import CompileError, TrapCode
 from wasm_ir import opcodes as op
@@ -203,7 +203,7 @@ def test_unwind(native: Native) -> None:
         return []
 
     signature = Signature((), ())
-    address, _ = native.place(native.build(signature, body))
+    address, _ = native.place(build(signature, body))
     none = ctypes.c_uint64(0)
     status = native.thunk(signature)(
         ctypes.addressof(native.store),
@@ -229,7 +229,7 @@ def test_parameters_and_results(native: Native, count: int) -> None:
     """A function that gives back its parameters in reverse, through a caller that passes them on in reverse."""
     parameters = _mixed_types(count, count)
     signature = Signature(parameters, parameters[::-1])
-    native.define(0, native.build(signature, lambda b, p: p[::-1]))
+    native.define(0, build(signature, lambda b, p: p[::-1]))
 
     def twice(b: Builder, p: list[Inst]) -> list[Inst]:
         first = b.call(0, signature, p)
@@ -248,7 +248,7 @@ def test_values_live_across_calls(native: Native, count: int) -> None:
     signature = Signature((I64, F64), (I64, F64, I64))
     native.define(
         1,
-        native.build(
+        build(
             signature,
             lambda b, p: [raw(b, op.IADD, I64, [p[0], b.const(I64, 1)]), raw(b, op.FADD, F64, [p[1], p[1]]), p[0]],
         ),
@@ -323,7 +323,7 @@ def test_calls_through_references_change_and_restore_the_context(native: Native)
         return b.load(op.HEAP_LOAD, I64, raw(b, op.IADD, I64, [b.memory_base(), b.const(I64, 8)]), 0)
 
     address, _ = native.place(
-        native.build(signature, lambda b, p: [raw(b, op.IADD, I64, [load(b), raw(b, op.IADD, I64, [p[0], b.vmctx()])])])
+        build(signature, lambda b, p: [raw(b, op.IADD, I64, [load(b), raw(b, op.IADD, I64, [p[0], b.vmctx()])])])
     )
     funcref = native.funcref(address, other_context)
     native.memory[8:16] = (1000).to_bytes(8, "little")
@@ -383,7 +383,7 @@ def test_host_call_thunks_get_their_funcref(native: Native) -> None:
         store = b.load(op.LOAD, I64, b.vmctx(), CONTEXT["store"])
         return [raw(b, op.IADD, I64, [p[0], raw(b, op.IADD, I64, [host, store])])]
 
-    function = native.build(signature, thunk)
+    function = build(signature, thunk)
     address, compiled = native.place(function)
     assert compiled.entry == 0
     fields = (ctypes.c_uint64 * 4)(address, 0, 0, 4000)
@@ -402,14 +402,14 @@ def test_c_functions(native: Native) -> None:
             total = raw(b, op.IADD, I64, [raw(b, op.IMUL, I64, [total, b.const(I64, 10)]), wide])
         return [total]
 
-    function = native.c_function(native.build(signature, body, ABI_C))
+    function = native.c_function(build(signature, body, ABI_C))
     assert function(1, 2 | 0xDEAD << 32, 3, 4 | 0xBEEF << 40, 5, 6) == 123456
 
 
 def test_nested_entries(native: Native) -> None:
     """WebAssembly calls C, C enters WebAssembly again, which traps: the outer function goes on."""
     unary = Signature((I64,), (I64,))
-    trapping = native.define(3, native.build(unary, lambda b, p: [raw(b, op.DIV_U, I64, [p[0], p[0]])]))
+    trapping = native.define(3, build(unary, lambda b, p: [raw(b, op.DIV_U, I64, [p[0], p[0]])]))
     outcomes: list[object] = []
 
     def again(argument: int) -> int:
@@ -445,10 +445,10 @@ def test_nested_entries(native: Native) -> None:
 
 
 def test_too_many_arguments_for_c(native: Native) -> None:
-    signature = Signature((I64,) * 7, ())
+    signature = Signature((I64,) * 9, ())
 
     def body(b: Builder, p: list[Inst]) -> list[Inst]:
-        b.call_native(p[0], signature, [p[0]] * 7)
+        b.call_native(p[0], signature, [p[0]] * 9)
         return []
 
     with pytest.raises(CompileError, match="stack"):
@@ -466,7 +466,7 @@ def test_vectors_are_refused(native: Native) -> None:
 
 def test_slots_out_of_reach(native: Native) -> None:
     compiled = native.backend.compile(
-        native.build(Signature((), ()), lambda b, p: [b.call(5, Signature((), ()), [])][:0], ABI_WASM)
+        build(Signature((), ()), lambda b, p: [b.call(5, Signature((), ()), [])][:0], ABI_WASM)
     )
     assert [relocation.target for relocation in compiled.relocations] == [5]
     with pytest.raises(CompileError, match="reach"):

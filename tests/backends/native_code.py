@@ -5,14 +5,12 @@ from __future__ import annotations
 import ctypes
 import mmap
 from collections.abc import Callable, Sequence
+from importlib.metadata import entry_points
 
-import pytest
-
-from wasm_backend_amd64 import Amd64Backend
 from wasm_core.errors import TrapCode
 from wasm_ir import opcodes as op
 from wasm_ir import types
-from wasm_ir.backend import CompiledCode, StubEnvironment
+from wasm_ir.backend import ENTRY_POINT_GROUP, Backend, CompiledCode, StubEnvironment
 from wasm_ir.builder import Builder
 from wasm_ir.ir import ABI_C, ABI_WASM, Function, Inst, Signature
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, STATUS_OK, STATUS_TRAP, STORE
@@ -58,11 +56,36 @@ def outcome(call: Callable[..., tuple[int, ...]], *arguments: int) -> int | Trap
         return trapped.code
 
 
+def build(signature: Signature, body: Body, abi: int = ABI_WASM, params: Sequence[int] | None = None) -> Function:
+    """A function of one block; its parameters' types default to the signature's."""
+    function = Function("test", signature, abi)
+    b = Builder(function)
+    entry = b.new_block()
+    arguments = [b.append_param(entry, t) for t in (signature.params if params is None else params)]
+    b.switch_to(entry)
+    b.offset = 0x1000
+    results = body(b, arguments)
+    if b.block is not None:
+        b.ret(results)
+    return function
+
+
+def host_backend() -> type[Backend] | None:
+    """The backend of this project that makes code for this machine, if it is installed."""
+    for entry in entry_points(group=ENTRY_POINT_GROUP):
+        if entry.dist is None or not entry.dist.name.startswith("wasm-backend-"):
+            continue
+        backend: type[Backend] = entry.load()
+        if backend.host_support().supported:
+            return backend
+    return None
+
+
 class Native:
     """One store, one VMContext, one memory, and an arena of executable memory."""
 
-    def __init__(self, features: Sequence[str] | None = None) -> None:
-        self.backend = Amd64Backend(features)
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
         self._arena = mmap.mmap(-1, _ARENA_SIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
         self._anchors = [ctypes.c_char.from_buffer(self._arena)]
         self.base = ctypes.addressof(self._anchors[0])
@@ -78,10 +101,12 @@ class Native:
         self._funcrefs: list[ctypes.Array[ctypes.c_uint64]] = []
         self._thunks: dict[Signature, Callable[..., int]] = {}
         self.code: list[tuple[int, CompiledCode]] = []
+        self.set_store("stack_limit", self.context[CONTEXT["stack_limit"] // 8])
         self.set_store("wasm_sp", self.stack_base + _STACK_SIZE - 128)
         stubs = self.backend.stubs(StubEnvironment(self.base, _ARENA_SIZE, {}, 0))
         self.stubs_base = self._write(stubs.code)
         self.context[CONTEXT["trap_exit"] // 8] = self.stubs_base + stubs.trap_exit
+        self.context[CONTEXT["poll_exit"] // 8] = self.stubs_base + stubs.poll_exit
 
     def new_memory(self, size: int) -> memoryview:
         return memoryview(ctypes.create_string_buffer(size)).cast("B")
@@ -92,7 +117,8 @@ class Native:
         context[CONTEXT["stack_limit"] // 8] = self.stack_base + (_STACK_SIZE >> 2)
         context[CONTEXT["memory_base"] // 8] = ctypes.addressof(ctypes.c_char.from_buffer(memory))
         if hasattr(self, "context"):
-            context[CONTEXT["trap_exit"] // 8] = self.context[CONTEXT["trap_exit"] // 8]
+            for field in ("trap_exit", "poll_exit"):
+                context[CONTEXT[field] // 8] = self.context[CONTEXT[field] // 8]
         return context
 
     def set_store(self, field: str, value: int) -> None:
@@ -118,21 +144,6 @@ class Native:
         address = self._write(bytes(code))
         self.code.append((address, compiled))
         return address, compiled
-
-    def build(
-        self, signature: Signature, body: Body, abi: int = ABI_WASM, params: Sequence[int] | None = None
-    ) -> Function:
-        """A function of one block; its parameters' types default to the signature's."""
-        function = Function("test", signature, abi)
-        b = Builder(function)
-        entry = b.new_block()
-        arguments = [b.append_param(entry, t) for t in (signature.params if params is None else params)]
-        b.switch_to(entry)
-        b.offset = 0x1000
-        results = body(b, arguments)
-        if b.block is not None:
-            b.ret(results)
-        return function
 
     def funcref(self, address: int, context: ctypes.Array[ctypes.c_uint64] | None = None) -> int:
         """Address of a new funcref for code at `address`."""
@@ -173,9 +184,7 @@ class Native:
                 return [b.result(call, 0)]
 
             word = types.I64
-            found = self._thunks[signature] = self.c_function(
-                self.build(Signature((word,) * 5, (types.I32,)), body, ABI_C)
-            )
+            found = self._thunks[signature] = self.c_function(build(Signature((word,) * 5, (types.I32,)), body, ABI_C))
         return found
 
     def call(self, funcref: int, signature: Signature, arguments: Sequence[int]) -> tuple[int, ...]:
@@ -197,7 +206,7 @@ class Native:
 
     def function(self, signature: Signature, body: Body) -> Callable[..., tuple[int, ...]]:
         """Compile a function of one block and return a callable of bit patterns that gives bit patterns."""
-        address, _ = self.place(self.build(signature, body))
+        address, _ = self.place(build(signature, body))
         funcref = self.funcref(address)
 
         def call(*arguments: int) -> tuple[int, ...]:
@@ -213,15 +222,3 @@ class Native:
                     if row == pc - address:
                         return int(offset)
         return None
-
-    def shape(self, signature: Signature, body: Body, features: Sequence[str] | None = None) -> list[str]:
-        """Disassembly of a function of one block, without prologue, epilogue and addresses."""
-        backend = self.backend if features is None else Amd64Backend(features)
-        compiled = backend.compile(self.build(signature, body))
-        lines = backend.disassemble(compiled.code[compiled.entry :], compiled.entry)
-        if lines is None:
-            pytest.skip("capstone is not installed")
-        texts = [text for _, _, text in lines]
-        end = texts.index("ret")
-        start = 2
-        return [text for text in texts[start:end] if text not in ("pop rbp", "leave")]

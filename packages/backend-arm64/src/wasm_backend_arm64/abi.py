@@ -1,0 +1,24 @@
+"""The calling conventions of AArch64 code: WebAssembly's own and the platform's (AAPCS64)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wasm_backend_arm64.registers import ALLOCATABLE, CALLER_SAVED, V0, V7, X0, X7
+from wasm_ir.codegen.abi import Convention
+from wasm_ir.ir import ABI_WASM
+
+_INTEGER_REGISTERS = tuple(range(X0, X7 + 1))
+_FLOAT_REGISTERS = tuple(range(V0, V7 + 1))
+
+#: Calls between WebAssembly functions. Results beyond the registers are returned in the stack words of arguments.
+WASM: Final = Convention(_INTEGER_REGISTERS, _FLOAT_REGISTERS, _INTEGER_REGISTERS, _FLOAT_REGISTERS, CALLER_SAVED)
+#: Calls of C functions (AAPCS64, 6.8 and 6.9), without composite types.
+NATIVE: Final = Convention(_INTEGER_REGISTERS, _FLOAT_REGISTERS, (X0,), (V0,), CALLER_SAVED)
+#: What `enter` destroys: a trap comes back without restoring anything.
+ENTER_CLOBBERS: Final = ALLOCATABLE
+
+
+def convention(abi: int) -> Convention:
+    """The convention of functions whose `abi` is that (ir.ABI_*)."""
+    return WASM if abi == ABI_WASM else NATIVE

@@ -1,0 +1,88 @@
+"""The arm64 backend: implements wasm_ir.backend.Backend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from wasm_backend_arm64 import assembler as asm
+from wasm_backend_arm64 import cpu
+from wasm_backend_arm64.encodings import LDR_RM64
+from wasm_core.errors import CompileError
+from wasm_ir.backend import RELOCATION_FUNCTION_SLOT, CompiledCode, HostSupport, Relocation, StubEnvironment, Stubs
+
+if TYPE_CHECKING:
+    from wasm_backend_arm64.target import Arm64Target
+    from wasm_ir.ir import Function
+
+#: Features that generated code cannot do without. Every AArch64 Linux has them; nothing else is made use of.
+REQUIRED_FEATURES = frozenset({"asimd", "fp"})
+
+
+class Arm64Backend:
+    """Compiles for AArch64.
+
+    The compiler is imported when there is something to compile: what comes from a cache is only relocated.
+    """
+
+    name = "arm64"
+    #: Constants that stand for symbols are relocated (wasm_ir.backend.RELOCATION_SYMBOL).
+    symbols = True
+
+    def __init__(self, features: Iterable[str] | None = None) -> None:
+        """`features`: names of processor features that code may use; there are none beyond the required ones."""
+        self.cpu_features = tuple(sorted(REQUIRED_FEATURES))
+        self._target: Arm64Target | None = None
+
+    @classmethod
+    def host_support(cls) -> HostSupport:
+        """Whether this process can run the code, and why (not)."""
+        support = cpu.host_support()
+        if support.supported:
+            missing = REQUIRED_FEATURES.difference(cpu.features())
+            if missing:
+                return HostSupport(False, f"the processor lacks {', '.join(sorted(missing))}")
+        return support
+
+    def compile(self, function: Function) -> CompiledCode:
+        """Compile one function, which is consumed. Raises CompileError for what the backend does not have.
+
+        The code must be placed at a multiple of 16.
+        """
+        from wasm_ir.codegen.pipeline import compile_function
+
+        return compile_function(function, self.target)
+
+    @property
+    def target(self) -> Arm64Target:
+        """The shared code generator's view of this backend."""
+        if self._target is None:
+            from wasm_backend_arm64.target import Arm64Target
+
+            self._target = Arm64Target()
+        return self._target
+
+    def relocate(self, code: bytearray, address: int, relocations: list[Relocation], slots: int) -> None:
+        """Make references to function slots relative to the place of the code: an adrp and the load behind it.
+
+        Raises CompileError when the slots are further away than 4 GiB.
+        """
+        for relocation in relocations:
+            if relocation.kind != RELOCATION_FUNCTION_SLOT:
+                raise CompileError(f"unknown relocation {relocation.kind}")
+            slot = slots + 8 * relocation.target
+            if not asm.patch_page(code, relocation.offset, address + relocation.offset, slot):
+                raise CompileError("function slots are out of reach of the code")
+            asm.patch_offset(code, relocation.offset + 4, LDR_RM64, slot & 0xFFF)
+
+    def stubs(self, environment: StubEnvironment) -> Stubs:
+        """The process's stubs. Raises CompileError when the operating system's signal frames are not known."""
+        from wasm_backend_arm64.stubs import build_stubs
+
+        return build_stubs(environment)
+
+    def disassemble(self, code: bytes, address: int) -> list[tuple[int, bytes, str]] | None:
+        """Instructions as (address, bytes, text); None without the disassembler."""
+        from wasm_backend_arm64.disassembler import disassemble
+
+        return disassemble(code, address)

@@ -1,0 +1,359 @@
+"""Instructions that change where execution goes: jumps, tables, entry, return, calls, traps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from wasm_backend_arm64 import assembler as asm
+from wasm_backend_arm64 import encodings as e
+from wasm_backend_arm64.encodings import CC_HS, CC_LO, CC_NE, UXTW, UXTX, extended, indexed
+from wasm_backend_arm64.operands import INSTRUCTION, branch, is_compact, jump, load_address
+from wasm_backend_arm64.registers import (
+    CALLEE_REGISTER,
+    CONTEXT_REGISTER,
+    FRAME_POINTER,
+    LINK_REGISTER,
+    MEMORY_REGISTER,
+    NATIVE_REGISTER,
+    SCRATCH,
+    SCRATCH2,
+    SP,
+    STATUS_REGISTER,
+    STORE_REGISTER,
+    V8,
+    V15,
+    X0,
+    X10,
+    X11,
+    X12,
+    X13,
+    X14,
+    X19,
+    ZR,
+)
+from wasm_ir.backend import RELOCATION_FUNCTION_SLOT
+from wasm_ir.codegen.machinst import MInst, MOp
+from wasm_ir.ir import ABI_C
+from wasm_ir.vmcontext import CONTEXT, FUNCREF, STORE
+
+if TYPE_CHECKING:
+    from wasm_ir.codegen.emission import Emitter
+
+# Bits of MFunction.flags.
+MAKES_CALLS: Final = 1
+CALLS_REFERENCES: Final = 2
+ENTERS: Final = 4
+POLLS: Final = 16
+#: The function has the C convention and may use v8..v15, of which it must preserve the lower halves (AAPCS64, 6.1.2).
+SAVES_FLOATS: Final = 8
+
+#: Registers that a C function which executes `enter` saves whatever the allocator did.
+ENTER_SAVED: Final = tuple(range(X19, CONTEXT_REGISTER + 1))
+FLOATS_SAVED: Final = tuple(range(V8, V15 + 1))
+
+_rm = asm.rm
+
+
+def saved_registers(emitter: Emitter) -> list[int]:
+    """Registers that the prologue saves, in the order of their words in the frame."""
+    saved = list(emitter.frame.saved_registers)
+    flags = emitter.machine.flags
+    if flags & (ENTERS | SAVES_FLOATS) and emitter.function.abi == ABI_C:
+        if flags & ENTERS:
+            saved += [register for register in ENTER_SAVED if register not in emitter.frame.saved_registers]
+        saved += FLOATS_SAVED
+    return saved
+
+
+def _saved_place(emitter: Emitter) -> tuple[int, int]:
+    """Base register and offset of the words of saved registers, which are near to the frame pointer."""
+    frame = emitter.frame
+    if is_compact(frame):
+        return SP, frame.saved_offset + 16
+    return FRAME_POINTER, frame.saved_offset - frame.size
+
+
+def _move_saved(emitter: Emitter, pair_word: int, word: e.Access, float_pair_word: int, float_word: e.Access) -> None:
+    """Store or load saved registers, two at a time."""
+    registers = saved_registers(emitter)
+    base, offset = _saved_place(emitter)
+    code = emitter.code
+    number = 0
+    while number < len(registers):
+        register = registers[number]
+        is_float = register >= V8
+        if number + 1 < len(registers) and (registers[number + 1] >= V8) == is_float:
+            pair_form = float_pair_word if is_float else pair_word
+            asm.pair(code, pair_form, register, registers[number + 1], base, offset + 8 * number)
+            number += 2
+        else:
+            _rm(code, float_word if is_float else word, register, base, offset + 8 * number)
+            number += 1
+
+
+def save_registers(emitter: Emitter) -> None:
+    _move_saved(emitter, e.STP_RRM64, e.STR_RM64, e.STP_FFM64, e.STR_FM64)
+
+
+def context_place(emitter: Emitter) -> tuple[int, int]:
+    """Where a function that calls references keeps its VMContext: base register and offset."""
+    base, offset = _saved_place(emitter)
+    return base, offset + 8 * len(emitter.frame.saved_registers)
+
+
+def restore_sp(emitter: Emitter) -> None:
+    """The stack pointer as it is between prologue and return, from the frame pointer."""
+    frame = emitter.frame
+    asm.add_sp(emitter.code, SP, FRAME_POINTER, 0 if is_compact(frame) else -frame.size, SCRATCH)
+
+
+# Traps. A site is a call, whose return address says which site it was, of code that all sites with the same trap code
+# share; that loads the code and continues in what all trap codes share. Both are left out where nobody would share.
+
+
+def emit_trap_site(emitter: Emitter, trap_code: int) -> None:
+    """Leave with `trap_code`."""
+    code = emitter.code
+    label = emitter.trap_tails.get(trap_code)
+    if label is None:
+        label = emitter.trap_tails[trap_code] = emitter.buffer.new_label()
+    emitter.buffer.refer(label, INSTRUCTION)
+    asm.branch(code, e.BL_L)
+
+
+def emit_trap_tails(emitter: Emitter) -> None:
+    """The code behind the trap sites: trap code to x16, and to the trap exit, which expects the pc in x30."""
+    code = emitter.code
+    tails = emitter.trap_tails
+    if not tails:
+        return
+    last = len(tails) - 1
+    common = emitter.buffer.new_label()
+    for number, (trap_code, label) in enumerate(tails.items()):
+        emitter.buffer.bind(label)
+        asm.ri(code, e.MOVZ_RI32, SCRATCH, trap_code)
+        if number < last:
+            jump(emitter, common)
+    emitter.buffer.bind(common)
+    _rm(code, e.LDR_RM64, SCRATCH2, CONTEXT_REGISTER, CONTEXT["trap_exit"])
+    asm.r(code, e.BR_R, SCRATCH2)
+
+
+def _entry(emitter: Emitter, inst: MInst) -> None:
+    """Zero-extend parameters whose registers are in the mask imm."""
+    mask = inst.imm
+    register = 0
+    while mask:
+        if mask & 1:
+            asm.rrr(emitter.code, e.ORR_RRR32, register, ZR, register)
+        mask >>= 1
+        register += 1
+
+
+def check_stack(emitter: Emitter, lowest: int, wasm_offset: int) -> None:
+    """Call the poll exit when address `lowest` (sp or x17) is below the stack limit.
+
+    The runtime raises the limit to interrupt code.
+    """
+    code = emitter.code
+    buffer = emitter.buffer
+    _rm(code, e.LDR_RM64, SCRATCH, CONTEXT_REGISTER, CONTEXT["stack_limit"])
+    asm.rrr(code, e.SUBS_RRX64, ZR, lowest, SCRATCH, extended(UXTX))
+    label = buffer.new_label()
+    branch(emitter, CC_LO, label)
+    back = buffer.new_label()
+    buffer.bind(back)
+    emitter.poll_sites.append((label, back, lowest, wasm_offset))
+
+
+def emit_poll_sites(emitter: Emitter) -> None:
+    """The calls of the poll exit, which come back. x17 is the lowest address that is needed."""
+    code = emitter.code
+    buffer = emitter.buffer
+    sites = emitter.poll_sites
+    shared = buffer.new_label()
+    several = sum(lowest == SP for _, _, lowest, _ in sites) > 1
+    for label, back, lowest, wasm_offset in sites:
+        buffer.bind(label)
+        if several and lowest == SP:
+            buffer.refer(shared, INSTRUCTION)
+            asm.branch(code, e.BL_L)
+        else:
+            if lowest == SP:
+                asm.rri(code, e.ADD_RRI64, SCRATCH2, SP, 0)
+            _rm(code, e.LDR_RM64, SCRATCH, CONTEXT_REGISTER, CONTEXT["poll_exit"])
+            asm.r(code, e.BLR_R, SCRATCH)
+        buffer.mark(len(code), wasm_offset)
+        jump(emitter, back)
+    if several:
+        buffer.bind(shared)
+        asm.rri(code, e.ADD_RRI64, SCRATCH2, SP, 0)
+        _rm(code, e.LDR_RM64, SCRATCH, CONTEXT_REGISTER, CONTEXT["poll_exit"])
+        asm.r(code, e.BR_R, SCRATCH)
+
+
+def _poll(emitter: Emitter, inst: MInst) -> None:
+    check_stack(emitter, SP, inst.offset)
+
+
+def _jump(emitter: Emitter, inst: MInst) -> None:
+    target = emitter.block.edges[0].block
+    if target is not emitter.next_block:
+        jump(emitter, target.label)
+
+
+def _br_table(emitter: Emitter, inst: MInst) -> None:
+    """To edge uses[0], the last one when it is out of range."""
+    code = emitter.code
+    edges = emitter.block.edges
+    index = inst.uses[0]
+    default = edges[-1].block.label
+    count = len(edges) - 1
+    if count <= 0xFFF:
+        asm.rri(code, e.SUBS_RRI32, ZR, index, count)
+    else:
+        asm.load_integer(code, SCRATCH, count)
+        asm.rrr(code, e.SUBS_RRR32, ZR, index, SCRATCH)
+    branch(emitter, CC_HS, default)
+    load_address(emitter, SCRATCH, emitter.jump_table([edge.block.label for edge in edges[:-1]]))
+    asm.rmx(code, e.LDRSW_RM64, SCRATCH2, SCRATCH, index, indexed(UXTW, True))
+    asm.rrr(code, e.ADD_RRR64, SCRATCH, SCRATCH, SCRATCH2)
+    asm.r(code, e.BR_R, SCRATCH)
+
+
+def _return(emitter: Emitter, inst: MInst) -> None:
+    code = emitter.code
+    frame = emitter.frame
+    _move_saved(emitter, e.LDP_RRM64, e.LDR_RM64, e.LDP_FFM64, e.LDR_FM64)
+    if is_compact(frame):
+        asm.pair(code, e.LDP_RRM64_POST, FRAME_POINTER, LINK_REGISTER, SP, frame.size + 16)
+    else:
+        asm.add_sp(code, SP, FRAME_POINTER, 0, SCRATCH)
+        asm.pair(code, e.LDP_RRM64_POST, FRAME_POINTER, LINK_REGISTER, SP, 16)
+    asm.r(code, e.RET_R, LINK_REGISTER)
+
+
+def _trap(emitter: Emitter, inst: MInst) -> None:
+    emit_trap_site(emitter, inst.imm)
+    emitter.buffer.mark(len(emitter.code), inst.offset)
+
+
+def _unwind(emitter: Emitter, inst: MInst) -> None:
+    """To the innermost `enter`; the status is in its register already."""
+    code = emitter.code
+    _rm(code, e.LDR_RM64, SCRATCH, CONTEXT_REGISTER, CONTEXT["store"])
+    # Its own address: the pc table has a row for it.
+    emitter.buffer.mark(len(code), inst.offset)
+    asm.branch_r(code, e.ADR_RL, SCRATCH2)
+    _rm(code, e.STR_RM64, SCRATCH2, SCRATCH, STORE["trap_pc"])
+    _rm(code, e.STR_RM64, FRAME_POINTER, SCRATCH, STORE["trap_fp"])
+    _rm(code, e.LDR_RM64, FRAME_POINTER, SCRATCH, STORE["entry_fp"])
+    _rm(code, e.LDR_RM64, SCRATCH, SCRATCH, STORE["entry_resume"])
+    asm.r(code, e.BR_R, SCRATCH)
+
+
+def _call(emitter: Emitter, inst: MInst) -> None:
+    """Through the slot of function imm. `lazy_slot` relies on this sequence."""
+    code = emitter.code
+    buffer = emitter.buffer
+    buffer.relocate(RELOCATION_FUNCTION_SLOT, inst.imm)
+    asm.branch_r(code, e.ADRP_RL, SCRATCH)
+    _rm(code, e.LDR_RM64, SCRATCH2, SCRATCH, 0)
+    asm.r(code, e.BLR_R, SCRATCH2)
+    buffer.mark(len(code), inst.offset)
+
+
+def _call_ref(emitter: Emitter, inst: MInst) -> None:
+    """Through the funcref in x15. The callee pins its own VMContext and memory."""
+    code = emitter.code
+    _rm(code, e.LDR_RM64, SCRATCH, CALLEE_REGISTER, FUNCREF["code"])
+    asm.r(code, e.BLR_R, SCRATCH)
+    emitter.buffer.mark(len(code), inst.offset)
+    base, offset = context_place(emitter)
+    _rm(code, e.LDR_RM64, CONTEXT_REGISTER, base, offset)
+    _rm(code, e.LDR_RM64, MEMORY_REGISTER, CONTEXT_REGISTER, CONTEXT["memory_base"])
+
+
+def _call_native(emitter: Emitter, inst: MInst) -> None:
+    """The C function in x8, on the C stack. imm: its result is an i32, of which C leaves the upper half undefined."""
+    code = emitter.code
+    if emitter.function.abi == ABI_C:
+        asm.r(code, e.BLR_R, NATIVE_REGISTER)
+    else:
+        _rm(code, e.LDR_RM64, SCRATCH, CONTEXT_REGISTER, CONTEXT["store"])
+        asm.rri(code, e.ADD_RRI64, SCRATCH2, SP, 0)
+        _rm(code, e.STR_RM64, SCRATCH2, SCRATCH, STORE["wasm_sp"])
+        _rm(code, e.LDR_RM64, SCRATCH2, SCRATCH, STORE["c_sp"])
+        asm.rri(code, e.ADD_RRI64, SP, SCRATCH2, 0)
+        asm.r(code, e.BLR_R, NATIVE_REGISTER)
+        emitter.buffer.mark(len(code), inst.offset)
+        restore_sp(emitter)
+    if inst.imm:
+        asm.rrr(code, e.ORR_RRR32, X0, ZR, X0)
+
+
+def _copy_words(emitter: Emitter, count: int, to: int, from_: int) -> None:
+    """Copy stack words from [from_] to [to], by a loop when there are many. Uses x10, x11, x12 and x13."""
+    code = emitter.code
+    if count <= 8:
+        for i in range(count):
+            _rm(code, e.LDR_RM64, X10, from_, 8 * i)
+            _rm(code, e.STR_RM64, X10, to, 8 * i)
+        return
+    asm.load_integer(code, X11, 8 * count)
+    asm.add_sp(code, X12, from_, 0, SCRATCH)
+    asm.add_sp(code, X13, to, 0, SCRATCH)
+    start = len(code)
+    asm.rri(code, e.SUBS_RRI64, X11, X11, 8)
+    asm.rmx(code, e.LDR_RM64, X10, X12, X11, indexed(UXTX, False))
+    asm.rmx(code, e.STR_RM64, X10, X13, X11, indexed(UXTX, False))
+    asm.patch(code, asm.branch_if(code, CC_NE), start)
+
+
+def _enter(emitter: Emitter, inst: MInst) -> None:
+    """Run a WebAssembly function on the store's stack.
+
+    x9: StoreContext, x15: funcref, x28: VMContext, arguments as usual.
+    imm: stack words of arguments << 16 | stack words of results.
+    """
+    code = emitter.code
+    buffer = emitter.buffer
+    argument_words = inst.imm >> 16
+    result_words = inst.imm & 0xFFFF
+    resume = buffer.new_label()
+    _rm(code, e.STR_RM64, FRAME_POINTER, STORE_REGISTER, STORE["entry_fp"])
+    load_address(emitter, SCRATCH, resume)
+    _rm(code, e.STR_RM64, SCRATCH, STORE_REGISTER, STORE["entry_resume"])
+    asm.rri(code, e.ADD_RRI64, X10, SP, 0)
+    _rm(code, e.STR_RM64, X10, STORE_REGISTER, STORE["c_sp"])
+    _rm(code, e.LDR_RM64, SCRATCH, STORE_REGISTER, STORE["wasm_sp"])
+    words = max(argument_words, result_words)
+    if words:
+        asm.load_integer(code, SCRATCH2, 8 * words)
+        asm.rrr(code, e.SUB_RRR64, SCRATCH, SCRATCH, SCRATCH2)
+        # The outgoing words are at the bottom of the frame; x14 keeps their address from here on.
+        asm.rri(code, e.ADD_RRI64, X14, X10, 0)
+    asm.rrl(code, e.AND_RRL64, SP, SCRATCH, 0xFFFF_FFFF_FFFF_FFF0)
+    _copy_words(emitter, argument_words, SP, X14)
+    _rm(code, e.LDR_RM64, SCRATCH, CALLEE_REGISTER, FUNCREF["code"])
+    asm.r(code, e.BLR_R, SCRATCH)
+    buffer.mark(len(code), inst.offset)
+    if result_words:
+        asm.add_sp(code, X14, FRAME_POINTER, -emitter.frame.size, SCRATCH)
+        _copy_words(emitter, result_words, X14, SP)
+    asm.ri(code, e.MOVZ_RI32, STATUS_REGISTER, 0)
+    buffer.bind(resume)
+    restore_sp(emitter)
+
+
+ENTRY: Final = MOp("entry", _entry)
+JUMP: Final = MOp("jump", _jump, is_jump=True)
+BR_TABLE: Final = MOp("br_table", _br_table)
+RETURN: Final = MOp("return", _return)
+TRAP: Final = MOp("trap", _trap)
+UNWIND: Final = MOp("unwind", _unwind)
+POLL: Final = MOp("poll", _poll)
+CALL: Final = MOp("call", _call)
+CALL_REF: Final = MOp("call_ref", _call_ref)
+CALL_NATIVE: Final = MOp("call_native", _call_native)
+ENTER: Final = MOp("enter", _enter)

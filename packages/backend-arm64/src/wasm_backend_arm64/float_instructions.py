@@ -1,0 +1,190 @@
+"""Floating-point instructions other than arithmetic: conversions, signs, rounding."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from wasm_backend_arm64 import assembler as asm
+from wasm_backend_arm64 import encodings as e
+from wasm_backend_arm64.encodings import CC_EQ, CC_LE, CC_MI, CC_NE, CC_VS, FLOAT_IMMEDIATES32, FLOAT_IMMEDIATES64
+from wasm_backend_arm64.forms import Rr
+from wasm_backend_arm64.operands import branch
+from wasm_backend_arm64.registers import FLOAT_SCRATCH, SCRATCH, ZR
+from wasm_core.errors import TrapCode
+from wasm_ir import opcodes as op
+from wasm_ir import types
+from wasm_ir.codegen.machinst import MInst, MOp
+
+if TYPE_CHECKING:
+    from wasm_ir.codegen.emission import Emitter
+
+_F32, _F64, _I32, _I64 = types.F32, types.F64, types.I32, types.I64
+
+
+class CopySign(MOp):
+    """d = d with the sign of s: the sign bit of s, shifted down, is inserted at the top of d."""
+
+    __slots__ = ("insert", "isolate")
+
+    def __init__(self, name: str, isolate: int, insert: int) -> None:
+        super().__init__(name, self._emit, tied=True)
+        self.isolate = isolate
+        self.insert = insert
+
+    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+        destination = inst.defs[0]
+        code = emitter.code
+        if destination != inst.uses[0]:
+            asm.rr(code, e.FMOV_RR64, destination, inst.uses[0])
+        asm.rr(code, self.isolate, FLOAT_SCRATCH, inst.uses[1])
+        asm.rr(code, self.insert, destination, FLOAT_SCRATCH)
+
+
+# Conversions to integers saturate and make 0 of NaN (DDI 0487, FPToFixed), which is what the `sat` operations want.
+
+
+class _ToInteger(MOp):
+    """Base of the conversions that trap."""
+
+    __slots__ = ("compare", "single", "to_signed", "to_unsigned")
+
+    def __init__(self, name: str, source_type: int) -> None:
+        # Late: the source is looked at again after the result has been written (they differ in class, but say so).
+        super().__init__(name, self._emit, late=True)
+        single = source_type == _F32
+        self.single = single
+        self.compare = e.FCMP_RR32 if single else e.FCMP_RR64
+        self.to_signed = e.FCVTZS_RR64_32 if single else e.FCVTZS_RR64_64
+        self.to_unsigned = e.FCVTZU_RR64_32 if single else e.FCVTZU_RR64_64
+
+    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+        raise NotImplementedError
+
+    def _trap_unordered(self, emitter: Emitter, inst: MInst) -> None:
+        branch(emitter, CC_VS, emitter.trap_label(TrapCode.INVALID_CONVERSION_TO_INTEGER, inst.offset))
+
+    def _trap_overflow(self, emitter: Emitter, inst: MInst, condition: int) -> None:
+        branch(emitter, condition, emitter.trap_label(TrapCode.INTEGER_OVERFLOW, inst.offset))
+
+
+class ToInteger32(_ToInteger):
+    """d = truncated s, an i32: a 64-bit integer that must be the extension of its lower half."""
+
+    __slots__ = ("extension",)
+
+    def __init__(self, name: str, source_type: int, extension: int) -> None:
+        super().__init__(name, source_type)
+        self.extension = e.extended(extension)
+
+    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+        destination = inst.defs[0]
+        source = inst.uses[0]
+        code = emitter.code
+        asm.cmp_rr(code, self.compare, source, source)
+        self._trap_unordered(emitter, inst)
+        asm.rr(code, self.to_signed, destination, source)
+        asm.rrr(code, e.SUBS_RRX64, ZR, destination, destination, self.extension)
+        self._trap_overflow(emitter, inst, CC_NE)
+        if self.extension == e.extended(e.SXTW):
+            asm.rrr(code, e.ORR_RRR32, destination, ZR, destination)
+
+
+class ToSigned64(_ToInteger):
+    """d = truncated s, an i64. No float is 2^63 - 1, so that is what overflow gives."""
+
+    __slots__ = ()
+
+    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+        destination = inst.defs[0]
+        source = inst.uses[0]
+        code = emitter.code
+        # -2^63
+        asm.load_integer(code, SCRATCH, 0xDF00_0000 if self.single else 0xC3E0 << 48)
+        asm.rr(code, e.FMOV_RX32 if self.single else e.FMOV_RX64, FLOAT_SCRATCH, SCRATCH)
+        asm.cmp_rr(code, self.compare, source, FLOAT_SCRATCH)
+        self._trap_unordered(emitter, inst)
+        self._trap_overflow(emitter, inst, CC_MI)
+        asm.rr(code, self.to_signed, destination, source)
+        asm.rri(code, e.ADDS_RRI64, ZR, destination, 1)
+        self._trap_overflow(emitter, inst, CC_VS)
+
+
+class ToUnsigned64(_ToInteger):
+    """The same, unsigned. No float is 2^64 - 1."""
+
+    __slots__ = ()
+
+    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+        destination = inst.defs[0]
+        source = inst.uses[0]
+        code = emitter.code
+        if self.single:
+            asm.rf(code, e.FMOV_RF32, FLOAT_SCRATCH, FLOAT_IMMEDIATES32[0xBF80_0000])
+        else:
+            asm.rf(code, e.FMOV_RF64, FLOAT_SCRATCH, FLOAT_IMMEDIATES64[0xBFF0 << 48])
+        asm.cmp_rr(code, self.compare, source, FLOAT_SCRATCH)
+        self._trap_unordered(emitter, inst)
+        self._trap_overflow(emitter, inst, CC_LE)
+        asm.rr(code, self.to_unsigned, destination, source)
+        asm.rri(code, e.ADDS_RRI64, ZR, destination, 1)
+        self._trap_overflow(emitter, inst, CC_EQ)
+
+
+#: By operation << 3 | type of the result.
+FLOAT_UNARY: Final = {
+    code << 3 | t: Rr(f"{op.NAMES[code]}.{types.NAMES[t]}", word)
+    for code, row in (
+        (op.FABS, (e.FABS_RR32, e.FABS_RR64)),
+        (op.FNEG, (e.FNEG_RR32, e.FNEG_RR64)),
+        (op.FSQRT, (e.FSQRT_RR32, e.FSQRT_RR64)),
+        (op.FCEIL, (e.FRINTP_RR32, e.FRINTP_RR64)),
+        (op.FFLOOR, (e.FRINTM_RR32, e.FRINTM_RR64)),
+        (op.FTRUNC, (e.FRINTZ_RR32, e.FRINTZ_RR64)),
+        (op.FNEAREST, (e.FRINTN_RR32, e.FRINTN_RR64)),
+        (op.DEMOTE, (e.FCVT_RR32_64, 0)),
+        (op.PROMOTE, (0, e.FCVT_RR64_32)),
+    )
+    for t, word in zip((_F32, _F64), row)
+    if word
+}
+COPY_SIGN: Final = {
+    _F32: CopySign("fcopysign.f32", e.USHR31_RR2S, e.SLI31_RR2S),
+    _F64: CopySign("fcopysign.f64", e.USHR63_RR64, e.SLI63_RR64),
+}
+#: Integer to float: (operation, type of the integer, type of the float).
+FROM_INTEGER: Final = {
+    (op.ITOF_S, _I32, _F32): Rr("scvtf.i32.f32", e.SCVTF_RR32_32),
+    (op.ITOF_S, _I32, _F64): Rr("scvtf.i32.f64", e.SCVTF_RR32_64),
+    (op.ITOF_S, _I64, _F32): Rr("scvtf.i64.f32", e.SCVTF_RR64_32),
+    (op.ITOF_S, _I64, _F64): Rr("scvtf.i64.f64", e.SCVTF_RR64_64),
+    (op.ITOF_U, _I32, _F32): Rr("ucvtf.i32.f32", e.UCVTF_RR32_32),
+    (op.ITOF_U, _I32, _F64): Rr("ucvtf.i32.f64", e.UCVTF_RR32_64),
+    (op.ITOF_U, _I64, _F32): Rr("ucvtf.i64.f32", e.UCVTF_RR64_32),
+    (op.ITOF_U, _I64, _F64): Rr("ucvtf.i64.f64", e.UCVTF_RR64_64),
+}
+#: Float to integer: (operation, type of the float, type of the integer).
+TO_INTEGER: Final[dict[tuple[int, int, int], MOp]] = {
+    (op.FTOI_SAT_S, _F32, _I32): Rr("fcvtzs.f32.i32", e.FCVTZS_RR32_32),
+    (op.FTOI_SAT_S, _F64, _I32): Rr("fcvtzs.f64.i32", e.FCVTZS_RR32_64),
+    (op.FTOI_SAT_S, _F32, _I64): Rr("fcvtzs.f32.i64", e.FCVTZS_RR64_32),
+    (op.FTOI_SAT_S, _F64, _I64): Rr("fcvtzs.f64.i64", e.FCVTZS_RR64_64),
+    (op.FTOI_SAT_U, _F32, _I32): Rr("fcvtzu.f32.i32", e.FCVTZU_RR32_32),
+    (op.FTOI_SAT_U, _F64, _I32): Rr("fcvtzu.f64.i32", e.FCVTZU_RR32_64),
+    (op.FTOI_SAT_U, _F32, _I64): Rr("fcvtzu.f32.i64", e.FCVTZU_RR64_32),
+    (op.FTOI_SAT_U, _F64, _I64): Rr("fcvtzu.f64.i64", e.FCVTZU_RR64_64),
+    (op.FTOI_S, _F32, _I32): ToInteger32("ftoi_s.f32.i32", _F32, e.SXTW),
+    (op.FTOI_S, _F64, _I32): ToInteger32("ftoi_s.f64.i32", _F64, e.SXTW),
+    (op.FTOI_U, _F32, _I32): ToInteger32("ftoi_u.f32.i32", _F32, e.UXTW),
+    (op.FTOI_U, _F64, _I32): ToInteger32("ftoi_u.f64.i32", _F64, e.UXTW),
+    (op.FTOI_S, _F32, _I64): ToSigned64("ftoi_s.f32.i64", _F32),
+    (op.FTOI_S, _F64, _I64): ToSigned64("ftoi_s.f64.i64", _F64),
+    (op.FTOI_U, _F32, _I64): ToUnsigned64("ftoi_u.f32.i64", _F32),
+    (op.FTOI_U, _F64, _I64): ToUnsigned64("ftoi_u.f64.i64", _F64),
+}
+#: The same bits in the other class, by the result's type.
+BITCAST: Final = {
+    _I32: Rr("fmov.xr32", e.FMOV_XR32),
+    _I64: Rr("fmov.xr64", e.FMOV_XR64),
+    _F32: Rr("fmov.rx32", e.FMOV_RX32),
+    _F64: Rr("fmov.rx64", e.FMOV_RX64),
+}

@@ -1,0 +1,66 @@
+"""The registers of AArch64 as the allocator sees them, and what this backend uses each for."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wasm_ir.codegen.registers import RegisterSet
+
+X0, X1, X2, X3, X4, X5, X6, X7, X8, X9, X10, X11, X12, X13, X14, X15 = range(16)
+X16, X17, X18, X19, X20, X21, X22, X23, X24, X25, X26, X27, X28, X29, X30 = range(16, 31)
+#: The stack pointer or the zero register, as the instruction has it.
+SP: Final = 31
+ZR: Final = 31
+V0: Final = 32
+V7: Final = 39
+V8: Final = 40
+V15: Final = 47
+V31: Final = 63
+
+#: The VMContext, in functions with WebAssembly's convention.
+CONTEXT_REGISTER: Final = X28
+#: Base address of memory 0, in functions with WebAssembly's convention.
+MEMORY_REGISTER: Final = X27
+FRAME_POINTER: Final = X29
+LINK_REGISTER: Final = X30
+#: The funcref that a function is called through. Not x16 or x17: moves of arguments may need both.
+CALLEE_REGISTER: Final = X15
+#: The C function that `call_native` calls.
+NATIVE_REGISTER: Final = X8
+#: The StoreContext for `enter`, and afterwards, or for `unwind`, the status.
+STORE_REGISTER: Final = X9
+STATUS_REGISTER: Final = X9
+#: Never allocated: free for moves between other places and inside instruction sequences (IP0 and IP1 of the platform's
+#: convention). The second is for addresses: moves between places in the frame need both.
+SCRATCH: Final = X16
+SCRATCH2: Final = X17
+FLOAT_SCRATCH: Final = V31
+
+
+def mask(*registers: int) -> int:
+    """Bit mask of registers."""
+    result = 0
+    for register in registers:
+        result |= 1 << register
+    return result
+
+
+# x18 belongs to the platform (AAPCS64, 6.1.1): never used.
+_CALLEE_SAVED = tuple(range(X19, X27))
+_INTEGERS = (*range(X0, X16), *_CALLEE_SAVED)
+# The platform's convention wants v8..v15 preserved, so functions that C calls would rather have others.
+_FLOATS = (*range(V0, V7 + 1), *range(V15 + 1, V31), *range(V8, V15 + 1))
+
+#: What functions with WebAssembly's convention save before use (besides the pinned registers and x29).
+CALLEE_SAVED: Final = mask(*_CALLEE_SAVED)
+#: Everything that the allocator can give away.
+ALLOCATABLE: Final = mask(*_INTEGERS, *_FLOATS)
+CALLER_SAVED: Final = ALLOCATABLE & ~CALLEE_SAVED
+
+REGISTERS: Final = RegisterSet(
+    names=(*(f"x{number}" for number in range(31)), "sp", *(f"v{number}" for number in range(32))),
+    allocatable=(_INTEGERS, _FLOATS),
+    scratch=(SCRATCH, FLOAT_SCRATCH),
+    callee_saved=CALLEE_SAVED,
+    caller_saved=CALLER_SAVED,
+)

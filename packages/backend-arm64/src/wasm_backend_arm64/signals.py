@@ -1,0 +1,50 @@
+"""What a signal handler in machine code finds where, per operating system."""
+
+from __future__ import annotations
+
+import sys
+
+from wasm_core.errors import CompileError
+from wasm_core.records import record
+
+
+@record
+class SignalLayout:
+    """Offsets in bytes and numbers that belong to one operating system on AArch64."""
+
+    #: In the ucontext_t that a handler gets as its third argument: the saved registers.
+    context_pc: int
+    context_x16: int
+    #: In siginfo_t: the int that is positive when the kernel reports a fault, and not when somebody sent the signal.
+    info_code: int
+    #: Size of the C library's struct sigaction; all zeros must mean SIG_DFL with an empty mask and no flags.
+    sigaction_size: int
+    #: Numbers of system calls.
+    getpid: int
+    kill: int
+
+
+# Linux: ucontext_t is flags, link, stack (40 bytes), a signal mask with room for 1024 bits, and, 16-aligned, a
+# sigcontext: fault_address, regs[31], sp, pc, pstate (asm/ucontext.h and asm/sigcontext.h; the same in glibc and musl).
+# siginfo_t: signo, errno, code. struct sigaction: handler, mask of 128 bytes, flags, restorer, in glibc and musl alike.
+_SIGCONTEXT = (40 + 128 + 15) & ~15
+_REGISTERS = _SIGCONTEXT + 8
+
+_LAYOUTS = {
+    "linux": SignalLayout(
+        context_pc=_REGISTERS + 8 * 32,
+        context_x16=_REGISTERS + 8 * 16,
+        info_code=8,
+        sigaction_size=152,
+        getpid=172,
+        kill=129,
+    ),
+}
+
+
+def signal_layout() -> SignalLayout:
+    """The layout of this process's operating system. Raises CompileError where it is not known."""
+    layout = _LAYOUTS.get(sys.platform)
+    if layout is None:
+        raise CompileError(f"signal frames of {sys.platform} on AArch64 are not known")
+    return layout

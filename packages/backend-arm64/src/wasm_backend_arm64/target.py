@@ -1,0 +1,188 @@
+"""The shared code generator's view of AArch64: prologue, moves, constants, trap sites, data, label references."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wasm_backend_arm64 import assembler as asm
+from wasm_backend_arm64 import encodings as e
+from wasm_backend_arm64.control_instructions import (
+    CALLS_REFERENCES,
+    ENTER_SAVED,
+    ENTERS,
+    FLOATS_SAVED,
+    MAKES_CALLS,
+    POLLS,
+    SAVES_FLOATS,
+    check_stack,
+    context_place,
+    emit_poll_sites,
+    emit_trap_site,
+    emit_trap_tails,
+    save_registers,
+)
+from wasm_backend_arm64.lower import Arm64Lowering
+from wasm_backend_arm64.operands import (
+    DISTANCE,
+    INSTRUCTION,
+    TABLE_ENTRY,
+    is_compact,
+    load_float,
+    load_integer,
+    rm_frame,
+)
+from wasm_backend_arm64.registers import (
+    CALLEE_REGISTER,
+    CONTEXT_REGISTER,
+    FLOAT_SCRATCH,
+    FRAME_POINTER,
+    LINK_REGISTER,
+    MEMORY_REGISTER,
+    REGISTERS,
+    SCRATCH,
+    SCRATCH2,
+    SP,
+    ZR,
+)
+from wasm_core.errors import CompileError
+from wasm_ir import types
+from wasm_ir.backend import RELOCATION_SYMBOL
+from wasm_ir.codegen.emission import OutOfReach
+from wasm_ir.codegen.machinst import MFunction
+from wasm_ir.ir import ABI_C, ABI_WASM, Function, Inst
+from wasm_ir.symbols import symbol_number
+from wasm_ir.vmcontext import CONTEXT, FUNCREF
+
+if TYPE_CHECKING:
+    from wasm_ir.codegen.emission import Emitter
+
+#: Frames of this size and more are checked before the stack pointer goes there; smaller ones after, and those in
+#: functions that call nothing are not checked at all.
+_PAGE = 4096
+
+# Words of the frame have 8 bytes. Integers are spilled with all 64 bits: a spilled i32 may be used as the i64 that it
+# is zero-extended.
+_LOADS = (e.LDR_RM64, e.LDR_RM64, e.LDR_RM64, e.LDR_FM64, e.LDR_FM64)
+_STORES = (e.STR_RM64, e.STR_RM64, e.STR_RM64, e.STR_FM64, e.STR_FM64)
+
+
+class Arm64Target:
+    """Implements wasm_ir.codegen.target.Target."""
+
+    registers = REGISTERS
+
+    def lower(self, function: Function) -> MFunction:
+        """Instruction selection. Raises CompileError for what this backend does not have."""
+        machine = Arm64Lowering(function).run()
+        if function.abi == ABI_C and (types.F32 in machine.vreg_types or types.F64 in machine.vreg_types):
+            machine.flags |= SAVES_FLOATS
+        if machine.flags & ENTERS:
+            machine.flags |= SAVES_FLOATS
+        return machine
+
+    def extra_frame_words(self, function: Function, machine: MFunction) -> int:
+        """Room for registers that C wants kept, or for the VMContext that calls through references change."""
+        flags = machine.flags
+        if function.abi == ABI_C:
+            return len(ENTER_SAVED) * (flags & ENTERS != 0) + len(FLOATS_SAVED) * (flags & SAVES_FLOATS != 0)
+        return 1 if flags & CALLS_REFERENCES else 0
+
+    def emit_prologue(self, emitter: Emitter) -> None:
+        """Both entries, the frame, the stack limit check and saved registers."""
+        code = emitter.code
+        function = emitter.function
+        flags = emitter.machine.flags
+        frame = emitter.frame
+        size = frame.size
+        in_wasm = function.abi == ABI_WASM
+        if in_wasm and not function.uses_callee:
+            asm.rm(code, e.LDR_RM64, CONTEXT_REGISTER, CALLEE_REGISTER, FUNCREF["context"])
+            asm.rm(code, e.LDR_RM64, MEMORY_REGISTER, CONTEXT_REGISTER, CONTEXT["memory_base"])
+        emitter.entry = len(code)
+        if is_compact(frame):
+            asm.pair(code, e.STP_RRM64_PRE, FRAME_POINTER, LINK_REGISTER, SP, -16 - size)
+            asm.add_sp(code, FRAME_POINTER, SP, 0, SCRATCH)
+        else:
+            asm.pair(code, e.STP_RRM64_PRE, FRAME_POINTER, LINK_REGISTER, SP, -16)
+            asm.add_sp(code, FRAME_POINTER, SP, 0, SCRATCH)
+            if in_wasm and size >= _PAGE:
+                asm.add_sp(code, SCRATCH2, SP, -size, SCRATCH)
+                check_stack(emitter, SCRATCH2, 0)
+            asm.add_sp(code, SP, SP, -size, SCRATCH)
+        if in_wasm and size < _PAGE and flags & (MAKES_CALLS | POLLS):
+            check_stack(emitter, SP, 0)
+        save_registers(emitter)
+        if in_wasm and flags & CALLS_REFERENCES:
+            base, offset = context_place(emitter)
+            asm.rm(code, e.STR_RM64, CONTEXT_REGISTER, base, offset)
+
+    def emit_move(self, emitter: Emitter, destination: int, source: int, type: int) -> None:
+        """Move a value between two locations of which at least one is a register."""
+        if source < 0:
+            rm_frame(emitter, _LOADS[type], destination, source)
+        elif destination < 0:
+            rm_frame(emitter, _STORES[type], source, destination)
+        elif type >= types.F32:
+            asm.rr(emitter.code, e.FMOV_RR64, destination, source)
+        else:
+            asm.rrr(emitter.code, e.ORR_RRR64, destination, ZR, source)
+
+    def emit_constant(self, emitter: Emitter, destination: int, constant: Inst) -> None:
+        """Load a constant into a location; changes no flags, and the scratch registers only for memory and floats."""
+        bits = constant.imm
+        value_type = constant.type
+        if value_type <= types.I64:
+            if destination >= 0:
+                load_integer(emitter, destination, bits)
+            elif bits == 0:
+                rm_frame(emitter, e.STR_RM64, ZR, destination)
+            else:
+                load_integer(emitter, SCRATCH, bits)
+                rm_frame(emitter, e.STR_RM64, SCRATCH, destination)
+            return
+        if destination >= 0:
+            load_float(emitter, destination, bits, value_type)
+        else:
+            load_float(emitter, FLOAT_SCRATCH, bits, value_type)
+            rm_frame(emitter, e.STR_FM64, FLOAT_SCRATCH, destination)
+
+    def emit_trap_site(self, emitter: Emitter, trap_code: int) -> None:
+        """A call whose return address tells where the trap was."""
+        if emitter.function.abi != ABI_WASM:
+            raise CompileError("a function with the C convention cannot trap")
+        emit_trap_site(emitter, trap_code)
+
+    def emit_data(self, emitter: Emitter) -> None:
+        """Calls of the poll exit, trap tails, jump tables of offsets from their own start, constants, widest first."""
+        emit_poll_sites(emitter)
+        emit_trap_tails(emitter)
+        code = emitter.code
+        buffer = emitter.buffer
+        for label, targets in emitter.jump_tables:
+            buffer.bind(label)
+            start = len(code)
+            for target in targets:
+                position = len(code)
+                buffer.fixups.append((position, target, TABLE_ENTRY))
+                code += (position - start).to_bytes(4, "little")
+        for (bits, size), label in sorted(emitter.constants.items(), key=lambda item: -item[0][1]):
+            code += bytes(-len(code) % size)
+            buffer.bind(label)
+            if emitter.function.symbols and size == 8:
+                symbol = symbol_number(bits)
+                if symbol >= 0:
+                    buffer.relocate(RELOCATION_SYMBOL, symbol)
+            code += bits.to_bytes(size, "little")
+
+    def patch(self, code: bytearray, position: int, kind: int, target: int) -> None:
+        """Resolve a reference. Raises OutOfReach."""
+        if kind == INSTRUCTION:
+            if not asm.patch(code, position, target):
+                raise OutOfReach
+        elif kind == TABLE_ENTRY:
+            # The entry's place counted from the table's start is there: what is wanted is the distance from the start.
+            distance = target - position + int.from_bytes(code[position : position + 4], "little")
+            code[position : position + 4] = (distance & 0xFFFF_FFFF).to_bytes(4, "little")
+        else:
+            assert kind == DISTANCE
+            asm.patch_halves(code, position, target - (position - 4))

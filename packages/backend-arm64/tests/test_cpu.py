@@ -1,0 +1,40 @@
+"""What is known about the processor."""
+
+from __future__ import annotations
+
+import platform
+
+import pytest
+
+from wasm_backend_arm64 import Arm64Backend, cpu
+
+_HERE = platform.machine().lower() in ("aarch64", "arm64")
+
+
+def test_features_are_bits() -> None:
+    assert cpu.decode_features(0) == ()
+    assert cpu.decode_features(0b11) == ("asimd", "fp")
+    assert cpu.decode_features(1 << 8 | 1 << 7 | 1 << 60) == ("atomics", "crc32")
+    assert cpu.decode_features((1 << 64) - 1) == cpu.FEATURE_NAMES
+
+
+def test_support(monkeypatch: pytest.MonkeyPatch) -> None:
+    support = Arm64Backend.host_support()
+    assert support.supported == _HERE
+    assert ("asimd" in support.reason) if _HERE else (platform.machine() in support.reason)
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    refused = Arm64Backend.host_support()
+    assert not refused.supported
+    assert "riscv64" in refused.reason
+
+
+def test_other_systems_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "arm64")
+    monkeypatch.setattr("sys.platform", "darwin")
+    support = Arm64Backend.host_support()
+    assert not support.supported
+    assert "darwin" in support.reason
+
+
+def test_code_depends_on_no_optional_feature() -> None:
+    assert Arm64Backend().cpu_features == Arm64Backend(("atomics",)).cpu_features == ("asimd", "fp")
