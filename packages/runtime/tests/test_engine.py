@@ -45,16 +45,10 @@ def test_wrong_settings(settings: dict) -> None:
         Config(**settings)
 
 
-@pytest.mark.parametrize("settings", [{"features": None}, {"hold_gil": "yes"}, {"max_stack_bytes": 1e6}])
+@pytest.mark.parametrize("settings", [{"features": None}, {"hold_gil": "yes"}, {"cache": 1}, {"max_stack_bytes": 1e6}])
 def test_settings_of_the_wrong_type(settings: dict) -> None:
     with pytest.raises(TypeError):
         Config(**settings)
-
-
-@pytest.mark.parametrize("cache", [True, "somewhere"])
-def test_cache_is_refused_and_not_ignored(cache: object) -> None:
-    with pytest.raises(NotImplementedError, match="cache"):
-        Config(cache=cache)
 
 
 def test_config_is_frozen_and_keyword_only() -> None:

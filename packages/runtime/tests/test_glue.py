@@ -30,8 +30,8 @@ from wasm_ir.vmcontext import CONTEXT, FUNCREF, STATUS_EXCEPTION, STATUS_TRAP, S
 from wasmetal import cpython, signals, values
 from wasmetal.code_memory import arena
 from wasmetal.glue import Glue
-from wasmetal.glue_host import HOST
 from wasmetal.glue_python import ir_signature
+from wasmetal.host_layout import HOST
 from wasmetal.native_callable import NativeCallable, inherit_vectorcall
 from wasmetal.native_stack import NativeStack
 
@@ -88,10 +88,12 @@ class Machine:
         self.on_builtin: Callable[..., Any] = lambda *args: 0
         self.glue = Glue(backend, self)
         self.set_store(wasm_sp=self.stack.top, hold_gil=int(hold_gil), resolver=self.glue.resolver)
+        self.set_store(stack_limit=self.stack.limit, interrupted=self.glue.interrupted)
         for name, value in (
             ("store", self.store_address),
             ("stack_limit", self.stack.limit),
             ("trap_exit", stubs.trap_exit),
+            ("poll_exit", stubs.poll_exit),
             ("builtin", self.glue.builtin),
         ):
             self.context[CONTEXT[name] // 8] = value
@@ -123,6 +125,9 @@ class Machine:
     def resolve(self, funcref: int, slot: int, context: int) -> int:
         self.resolved.append((funcref, slot, context))
         return self.resolve_to()
+
+    def interrupted(self, store: int) -> None:
+        raise AssertionError("nobody asked for that")
 
     def failed(self, store: int, status: int, exception: BaseException | None) -> None:
         assert store == self.store_address

@@ -28,6 +28,7 @@ from wasmetal.engine import Engine, default_engine
 from wasmetal.function import Func
 from wasmetal.globals import Global
 from wasmetal.instance import Exports, Instance
+from wasmetal.interruption import DeadlineExceeded, deadline
 from wasmetal.listener import FunctionDefinition, Listener
 from wasmetal.memory import Memory
 from wasmetal.module import Module, instantiate, validate
@@ -42,6 +43,7 @@ __all__ = [
     "Caller",
     "CompileError",
     "Config",
+    "DeadlineExceeded",
     "Engine",
     "ExportType",
     "Exports",
@@ -70,6 +72,7 @@ __all__ = [
     "WasmError",
     "__version__",
     "backends",
+    "deadline",
     "default_engine",
     "instantiate",
     "validate",

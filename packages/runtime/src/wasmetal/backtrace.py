@@ -5,12 +5,16 @@ from __future__ import annotations
 import ctypes
 from typing import Final
 
-from wasm_core.errors import Frame
+from wasm_core.errors import Frame, Trap
 from wasm_ir.vmcontext import STORE
 from wasmetal.store import Store
 
 #: Innermost frames that are reported; a stack overflow has very many.
 MAX_FRAMES: Final = 256
+#: Backtraces that are noted on an exception.
+MAX_NOTES: Final = 8
+
+_TITLE: Final = "WebAssembly backtrace"
 
 _TRAP_PC: Final = STORE["trap_pc"] // 8
 _TRAP_FP: Final = STORE["trap_fp"] // 8
@@ -46,9 +50,27 @@ def frames(store: Store) -> tuple[Frame, ...]:
     return tuple(found)
 
 
+def annotate(exception: BaseException, store: Store) -> None:
+    """Add a note with the frames that an exception has just left.
+
+    An exception can pass through WebAssembly code many times, once for every call out of a host function: only the
+    innermost MAX_NOTES are described.
+    """
+    ours = [note for note in getattr(exception, "__notes__", ()) if isinstance(note, str) and note.startswith(_TITLE)]
+    if len(ours) > MAX_NOTES:
+        return
+    if len(ours) == MAX_NOTES:
+        exception.add_note(f"{_TITLE} of calls further out: left out")
+        return
+    left = frames(store)
+    # A trap that was raised at a poll has its frames.
+    if left and not (isinstance(exception, Trap) and exception.frames == left):
+        exception.add_note(describe(left))
+
+
 def describe(found: tuple[Frame, ...]) -> str:
     """Frames as lines for people."""
-    lines = ["WebAssembly backtrace (innermost first):"]
+    lines = [f"{_TITLE} (innermost first):"]
     for number, frame in enumerate(found):
         name = frame.function_name or "<unnamed>"
         place = "" if frame.module_offset is None else f" at {frame.module_offset:#x}"

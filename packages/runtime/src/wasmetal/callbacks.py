@@ -13,7 +13,7 @@ from wasm_ir.vmcontext import (
     STATUS_TRAP,
     STORE,
 )
-from wasmetal import backtrace, references
+from wasmetal import backtrace, interruption, references
 from wasmetal.function import FunctionCore
 from wasmetal.listener import values_at
 
@@ -40,12 +40,17 @@ class Callbacks:
     def failed(self, store: int, status: int, exception: BaseException | None) -> None:
         """Raise the trap of a call that trapped; add the backtrace to an exception that a host function raised."""
         found = references.stores.get(store)
-        frames = backtrace.frames(found) if found is not None else ()
         if status == STATUS_TRAP:
             assert found is not None
-            raise Trap(TrapCode(found.words[_TRAP_CODE]), frames=frames)
-        if exception is not None and frames:
-            exception.add_note(backtrace.describe(frames))
+            raise Trap(TrapCode(found.words[_TRAP_CODE]), frames=backtrace.frames(found))
+        if exception is not None and found is not None:
+            backtrace.annotate(exception, found)
+
+    def interrupted(self, store: int) -> None:
+        """Raise what is to end the call that is running, if anything is."""
+        found = references.stores.get(store)
+        if found is not None:
+            interruption.raise_in(found)
 
     def host_call(self, core: object, context: int, slots: int) -> None:
         """Call a host function with what is in the slots, and put its results there."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from functools import partial
 from types import FunctionType, MethodType
@@ -67,6 +66,8 @@ def wants_caller(function: Callable[..., object]) -> bool:
     call = getattr(type(function), "__call__", None)  # noqa: B004 (looked up, not tested for)
     if not any(hasattr(part, "__annotations__") for part in (function, call)) and not isinstance(function, partial):
         return False  # builtins: to find their signature takes a millisecond
+    import inspect
+
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):

@@ -16,6 +16,7 @@ import os
 import threading
 import weakref
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from wasmetal import libc
@@ -49,6 +50,8 @@ class CodeArena:
         self.data_start = self.start + self.code_size
         #: Address of the writable view of the code part; 0 when code is written in place.
         self._writable = 0
+        #: Makes instruction fetches see what has been written from one address to another.
+        self._synchronize: Callable[[int, int], None] | None = None
         self._code = PageAllocator(self.code_size)
         self._data = PageAllocator(size - self.code_size)
         self._lock = threading.Lock()
@@ -160,12 +163,24 @@ class CodeArena:
         """Put code at `address`; afterwards it can run. Pages written in place can be written only once."""
         if self._writable:
             ctypes.memmove(self._writable + (address - self.start), bytes(code), len(code))
+            if self._synchronize is not None:
+                self._synchronize(address, address + len(code))
             return
         first = address & -libc.PAGE
         size = page_ceil(address + len(code)) - first
         libc.mprotect(first, size, _READ_WRITE)
         ctypes.memmove(address, bytes(code), len(code))
         libc.mprotect(first, size, _READ_EXECUTE)
+        if self._synchronize is not None:
+            self._synchronize(address, address + len(code))
+
+    def synchronize_with(self, function: int) -> None:
+        """Call the C function (start, end) at this address, `Stubs.synchronize`, whenever code has been written.
+
+        It was written itself without being called, which is safe in a page that is new: the kernel does as much for
+        a page before it maps it executable for the first time (Linux, arch/arm64/mm/flush.c, __sync_icache_dcache).
+        """
+        self._synchronize = ctypes.PYFUNCTYPE(None, ctypes.c_uint64, ctypes.c_uint64)(function)
 
     # fork(2): a MAP_SHARED mapping stays shared with the child, so each process would write into the other's code. The
     # child gets a copy of the file, made before the fork so that the parent cannot change it on the way.

@@ -4,33 +4,42 @@ from __future__ import annotations
 
 import ctypes
 import threading
+import weakref
 from array import array
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable
+from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from wasm_core.body_facts import BodyFacts
-from wasm_core.body_validator import validate_body
 from wasm_core.module import DecodedModule, ExternKind
 from wasm_core.names import NameSection
 from wasm_core.types import ValueType
 from wasm_ir.backend import Backend, CompiledCode
-from wasm_ir.frontend import FrontendOptions, translate
-from wasm_ir.ir import Function
+from wasm_ir.frontend_options import FrontendOptions
 from wasm_ir.vmcontext import ContextLayout
 from wasmetal import signals
+from wasmetal.code_cache import ModuleCache
+from wasmetal.code_file import decode_code, encode_code
 from wasmetal.code_memory import arena
+from wasmetal.collector import paused
 from wasmetal.config import Config
 from wasmetal.lifetime import anchor
 from wasmetal.listener import FunctionDefinition, Listener
 from wasmetal.template import Template
 
 if TYPE_CHECKING:
+    from wasm_ir.ir import Function
     from wasmetal.glue import Glue
 
 #: Facts that eager validation finds are kept for the compiler unless the module is larger than this, in bytes: then
 #: most of its functions will never be compiled, and validating one again costs a tenth of compiling it.
 _KEEP_FACTS: Final = 1 << 20
+
+
+def frontend_options(explicit_bounds: bool, listener: Listener | None) -> FrontendOptions:
+    """How a module's functions are translated."""
+    return FrontendOptions(explicit_bounds=explicit_bounds, listener=listener is not None)
 
 
 class CompiledModule:
@@ -41,8 +50,10 @@ class CompiledModule:
 
     __slots__ = (
         "__weakref__",
+        "_cache",
         "_code_starts",
         "_definitions",
+        "_entry",
         "_explicit",
         "_export_names",
         "_facts",
@@ -76,8 +87,12 @@ class CompiledModule:
         glue: Glue,
         listener: Listener | None,
         explicit_bounds: bool,
+        cache: ModuleCache,
     ) -> None:
-        """`module` must have been validated, but for its function bodies."""
+        """`module` must have been validated, but for its function bodies.
+
+        What is in the cache is taken from there; if that is little, at once.
+        """
         self.module = module
         self.config = config
         self.backend = backend
@@ -94,8 +109,8 @@ class CompiledModule:
         self.passes_functions = any(
             ValueType.FUNCREF in (*func_type.params, *func_type.results) for func_type in module.types
         )
-        self.stubs = signals.install(backend)
-        self._options = FrontendOptions(explicit_bounds=explicit_bounds, listener=listener is not None)
+        self.stubs = signals.install(backend, glue.make_stubs)
+        self._options = frontend_options(explicit_bounds, listener)
         self._lock = threading.RLock()
         self._facts: dict[int, BodyFacts] = {}
         #: Function index -> where its code is, and the tables from pcs to offsets in the module.
@@ -109,6 +124,10 @@ class CompiledModule:
         region = arena().region()
         self._region = region
         self._region_anchor = anchor(region)
+        #: What is kept of the module, and of this way to compile it.
+        self._cache = cache
+        self._entry = cache.entry(self._options)
+        weakref.finalize(self, self._entry.save)
         # Slots of imported functions would never be used: the array starts that much earlier.
         own = len(module.body_starts)
         self._slots = 0
@@ -116,6 +135,21 @@ class CompiledModule:
             address = region.data(8 * own)
             _fill(address, array("Q", (self.stubs.lazy_slot,)) * own)
             self._slots = address - 8 * module.imported_functions
+        if self._entry.is_small:
+            self._install([(index, made) for index in self._entry.found() if (made := self._load(index)) is not None])
+
+    def save(self) -> bool:
+        """Write what is new to the cache; whether that worked. Happens by itself when the module goes."""
+        return self._entry.save()
+
+    def serialize(self, progress: Callable[[int, int], None] | None = None) -> bytes:
+        """The module with the code of all its functions, see `precompiled`. Raises CompileError."""
+        from wasmetal.precompiled import compile_all, serialize
+
+        made = {index: code for index, (_, code) in list(self._placed.items())}
+        features = self.config.features
+        blobs = compile_all(self.module, features, self.backend, self._options, progress, made)
+        return serialize(self.module.source, features, self.backend, self._options, blobs)
 
     def with_explicit_bounds(self) -> CompiledModule:
         """The same module compiled for memories without guard pages."""
@@ -123,7 +157,9 @@ class CompiledModule:
             return self
         with self._lock:
             if self._explicit is None:
-                made = CompiledModule(self.module, self.config, self.backend, self.glue, self.listener, True)
+                made = CompiledModule(
+                    self.module, self.config, self.backend, self.glue, self.listener, True, self._cache
+                )
                 if self.config.compile == "eager":
                     made.compile_all()
                 self._explicit = made
@@ -166,6 +202,8 @@ class CompiledModule:
 
     def validate_all(self) -> None:
         """Validate every function body. Raises MalformedError or InvalidError."""
+        from wasm_core.body_validator import validate_body
+
         keep = len(self.module.source) <= _KEEP_FACTS
         first = self.module.imported_functions
         for index in range(first, len(self.module.function_types)):
@@ -192,6 +230,10 @@ class CompiledModule:
 
     def translate(self, index: int) -> Function:
         """The IR of function `index`, validated and not yet optimised. Raises CompileError."""
+        # The compiler is imported by the first function that is in no cache.
+        from wasm_core.body_validator import validate_body
+        from wasm_ir.frontend import translate
+
         facts = self._facts.get(index)
         if facts is None:
             facts = validate_body(self.module, index, self.config.features)
@@ -218,19 +260,48 @@ class CompiledModule:
             placed = self._placed.get(index)
             if placed is not None:
                 return placed[0]
-            made = self.assemble(index)
-            self._facts.pop(index, None)
-            address = self._region.reserve(len(made.code))
+            made = self._load(index)
+            if made is None:
+                start = perf_counter()
+                with paused():
+                    made = self.assemble(index)
+                self._facts.pop(index, None)
+                if self._entry.writes:
+                    self._entry.put(index, encode_code(made), perf_counter() - start)
+            self._install([(index, made)])
+            return self._placed[index][0]
+
+    def _load(self, index: int) -> CompiledCode | None:
+        """The code of a function from the cache."""
+        own = self.module.imported_functions <= index < len(self.module.function_types)
+        blob = self._entry.get(index) if own else None
+        return None if blob is None else decode_code(blob)[0]
+
+    def _install(self, functions: list[tuple[int, CompiledCode]]) -> None:
+        """Place functions, all in one piece, and let slots point to them."""
+        if not functions:
+            return
+        offsets = []
+        size = 0
+        for _, made in functions:
+            size = (size + 15) & ~15
+            offsets.append(size)
+            size += len(made.code)
+        start = self._region.reserve(size)
+        image = bytearray(size)
+        for (_, made), offset in zip(functions, offsets):
             code = bytearray(made.code)
-            self.backend.relocate(code, address, made.relocations, self._slots)
-            self._region.write(address, code)
-            # From here on other threads may run it.
+            self.backend.relocate(code, start + offset, made.relocations, self._slots)
+            image[offset : offset + len(code)] = code
+        self._region.write(start, image)
+        # From here on other threads may run it.
+        for (index, made), offset in zip(functions, offsets):
+            address = start + offset
             self._placed[index] = (address, made)
             insort(self._code_starts, (address, index))
             _fill(self._slots + 8 * index, array("Q", (address + made.entry,)))
             if self._template is not None:
                 self._template.compiled(index, address)
-            return address
 
     def resolve_slot(self, slot: int) -> int:
         """Compile the function whose slot is at address `slot`. Returns the entry for calls within the module."""

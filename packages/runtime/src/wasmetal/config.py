@@ -3,65 +3,87 @@
 from __future__ import annotations
 
 import os
-from typing import Literal
-
-import attrs
+from typing import Final, Literal
 
 from wasm_core.features import Features
+from wasm_core.records import field, record
 from wasm_core.types import MAX_PAGES
 
 #: Smallest stack that leaves room for frames beside the guard page and the reserve for signal frames, in bytes.
 MIN_STACK_BYTES = 256 * 1024
 
+_CHOICES: Final[dict[str, tuple[str, ...]]] = {
+    "validation": ("eager", "lazy"),
+    "compile": ("lazy", "eager"),
+    "bounds_checks": ("auto", "guard", "explicit"),
+}
+_TYPES: Final[dict[str, type | tuple[type, ...]]] = {
+    "backend": str,
+    "features": Features,
+    "cache": (bool, str, os.PathLike, type(None)),
+    "hold_gil": bool,
+}
+#: Smallest and largest value of integers.
+_RANGES: Final[dict[str, tuple[int, int]]] = {
+    "max_memory_pages": (0, MAX_PAGES),
+    "max_table_elements": (0, 1 << 63),
+    "max_module_bytes": (0, 1 << 63),
+    "max_instances": (0, 1 << 63),
+    "max_stack_bytes": (MIN_STACK_BYTES, 1 << 63),
+    "cache_limit": (0, 1 << 63),
+}
 
-def _no_cache(config: Config, attribute: attrs.Attribute[bool | str | os.PathLike[str] | None], value: object) -> None:
-    if value is not None:
-        raise NotImplementedError("Config(cache=...) is not implemented in this version: leave it at None")
 
-
-def _at_most_max_pages(config: Config, attribute: attrs.Attribute[int], value: int) -> None:
-    if not 0 <= value <= MAX_PAGES:
-        raise ValueError(f"max_memory_pages must be from 0 to {MAX_PAGES}, not {value}")
-
-
-@attrs.frozen(kw_only=True)
+@record(kw_only=True)
 class Config:
     """Settings of an `Engine`; everything has a default, and a config cannot be changed.
 
     Raises:
+        TypeError: A value has the wrong type.
         ValueError: A value is out of range or not one of the choices.
-        NotImplementedError: A setting that this version does not have yet (`cache`).
     """
 
     #: Name of the backend, or "auto": the one for this machine (see `wasmetal.backends()`).
     backend: str = "auto"
     #: Which parts of WebAssembly are on.
-    features: Features = attrs.field(factory=Features.default, validator=attrs.validators.instance_of(Features))
+    features: Features = field(factory=Features.default)
     #: "eager": function bodies are validated with the module; "lazy": each before its first call (core
     #: specification, appendix "Implementation Limitations").
-    validation: Literal["eager", "lazy"] = attrs.field(
-        default="eager", validator=attrs.validators.in_(("eager", "lazy"))
-    )
+    validation: Literal["eager", "lazy"] = "eager"
     #: "lazy": functions are compiled on their first call; "eager": with the module.
-    compile: Literal["lazy", "eager"] = attrs.field(default="lazy", validator=attrs.validators.in_(("lazy", "eager")))
+    compile: Literal["lazy", "eager"] = "lazy"
     #: How loads and stores are kept inside of memories: by guard pages (8 GiB of address space per memory), or by
     #: explicit comparisons. "auto" takes guard pages, and comparisons where the address space is refused.
-    bounds_checks: Literal["auto", "guard", "explicit"] = attrs.field(
-        default="auto", validator=attrs.validators.in_(("auto", "guard", "explicit"))
-    )
-    #: Where compiled code is kept between processes. Not implemented: only None is accepted.
-    cache: bool | str | os.PathLike[str] | None = attrs.field(default=None, validator=_no_cache)
+    bounds_checks: Literal["auto", "guard", "explicit"] = "auto"
+    #: Where compiled code is kept between processes: None or False for nowhere, True for the user's cache directory
+    #: (see docs/caching.md), or a directory.
+    cache: bool | str | os.PathLike[str] | None = None
+    #: How large the directory of the cache may grow, in bytes: beyond that, modules that have not been used for
+    #: longest are dropped.
+    cache_limit: int = 512 * 1024 * 1024
     #: Most pages (of 64 KiB) that a memory defined by a module may have, whatever the module says.
-    max_memory_pages: int = attrs.field(
-        default=MAX_PAGES, validator=[attrs.validators.instance_of(int), _at_most_max_pages]
-    )
+    max_memory_pages: int = MAX_PAGES
     #: Most elements that a table defined by a module may have, whatever the module says.
-    max_table_elements: int = attrs.field(
-        default=10_000_000, validator=[attrs.validators.instance_of(int), attrs.validators.ge(0)]
-    )
+    max_table_elements: int = 10_000_000
+    #: Largest binary that is taken, in bytes.
+    max_module_bytes: int = 1024 * 1024 * 1024
+    #: Most instances that the engine's modules may have at a time.
+    max_instances: int = 1_000_000
     #: Size of the stack that WebAssembly code runs on, in bytes. It takes memory as it is used.
-    max_stack_bytes: int = attrs.field(
-        default=8 * 1024 * 1024, validator=[attrs.validators.instance_of(int), attrs.validators.ge(MIN_STACK_BYTES)]
-    )
+    max_stack_bytes: int = 8 * 1024 * 1024
     #: Keep the GIL while WebAssembly code runs: calls are cheaper, but other threads wait.
-    hold_gil: bool = attrs.field(default=False, validator=attrs.validators.instance_of(bool))
+    hold_gil: bool = False
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {getattr(self, name)!r}")
+        for name, types in _TYPES.items():
+            if not isinstance(getattr(self, name), types):
+                raise TypeError(f"{name} cannot be a {type(getattr(self, name)).__name__}")
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            if not isinstance(value, int):
+                raise TypeError(f"{name} must be an int, not a {type(value).__name__}")
+            if not low <= value <= high:
+                raise ValueError(f"{name} must be from {low} to {high}, not {value}")

@@ -7,9 +7,7 @@ check fails, generated code asks the C API instead.
 from __future__ import annotations
 
 import ctypes
-import functools
 import sys
-import sysconfig
 from typing import Final
 
 from wasm_core.errors import WasmError
@@ -18,7 +16,7 @@ if sys.implementation.name != "cpython":
     raise WasmError(
         f"wasmetal needs CPython: its calls are built on CPython's C API (this is {sys.implementation.name})"
     )
-if sysconfig.get_config_var("Py_GIL_DISABLED"):
+if "t" in sys.abiflags:  # PEP 703
     raise WasmError("wasmetal does not support free-threaded builds of CPython yet; use a build with the GIL")
 
 #: Size of the header that every object has; its last word is the type.
@@ -81,13 +79,23 @@ FLOAT_VALUE: Final = _float_value()
 ONE_RAISED_EXCEPTION: Final = sys.version_info >= (3, 12)
 
 
-@functools.cache
+_api: dict[str, int] = {}
+
+
 def api(name: str) -> int:
     """Address of a function of the C API.
 
     Raises:
         AttributeError: this Python has no such function.
     """
-    address = ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value
-    assert address is not None
+    address = _api.get(name)
+    if address is None:
+        address = ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value
+        assert address is not None
+        _api[name] = address
     return address
+
+
+def known_api() -> dict[str, int]:
+    """The functions of the C API that `api` has been asked for, and their addresses."""
+    return _api

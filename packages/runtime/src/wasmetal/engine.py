@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from typing import TYPE_CHECKING
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 from wasm_core.decoder import decode
-from wasm_core.errors import WasmError
+from wasm_core.errors import MalformedError, WasmError
 from wasm_core.module import DecodedModule
-from wasm_core.validator import validate_module
 from wasm_ir.backend import Backend
 from wasmetal import registry
 from wasmetal.callbacks import Callbacks
-from wasmetal.compiled_module import CompiledModule
+from wasmetal.checksum import digest
+from wasmetal.code_cache import CodeCache, ModuleCache, default_directory
+from wasmetal.code_file import BODIES_VALID, MODULE_VALID, PRECOMPILED_MAGIC
+from wasmetal.compiled_module import CompiledModule, frontend_options
 from wasmetal.config import Config
 from wasmetal.glue import Glue
 from wasmetal.listener import Listener
@@ -23,7 +24,9 @@ from wasmetal.listener import Listener
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+    from wasmetal.instance_core import InstanceCore
     from wasmetal.module import Module
+    from wasmetal.precompiled import Precompiled
 
     #: Where a module comes from: a path, the bytes of a binary, or text format (a str that starts with "(").
     Source = str | os.PathLike[str] | Buffer
@@ -48,6 +51,9 @@ class Engine:
         self._backend: Backend = registry.select(self._config.backend)()
         self._lock = threading.RLock()
         self._glue: Glue | None = None
+        self._cache = cache_of(self._config)
+        #: Instances of modules of this engine, to count them.
+        self._instances: WeakSet[InstanceCore] = WeakSet()
         #: By content, and by listener, which code with calls to it is kept apart for.
         self._compiled: WeakValueDictionary[tuple[bytes, int], CompiledModule] = WeakValueDictionary()
 
@@ -67,7 +73,7 @@ class Engine:
         if self._glue is None:
             with self._lock:
                 if self._glue is None:
-                    self._glue = Glue(self._backend, Callbacks())
+                    self._glue = _glue_for(self._backend, self._cache)
         return self._glue
 
     def compile(self, source: Source, *, listener: Listener | None = None) -> Module:
@@ -83,7 +89,8 @@ class Engine:
             MalformedError, InvalidError: The source is not a valid module.
             CompileError: A function needs what the compiler does not have (only with `compile="eager"`).
             OSError: The file cannot be read.
-            WasmError: Text format, without the package that reads it.
+            WasmError: Text format, without the package that reads it; or the module is over the limit of the
+                configuration.
         """
         from wasmetal.module import Module
 
@@ -112,7 +119,11 @@ class Engine:
             module._compiled = None
 
     def _compile(
-        self, key: tuple[bytes, int], module: DecodedModule | bytes, listener: Listener | None
+        self,
+        key: tuple[bytes, int],
+        module: DecodedModule | bytes,
+        listener: Listener | None,
+        precompiled: Precompiled | None = None,
     ) -> CompiledModule:
         """The code of a module, which is only decoded if it has to be."""
         config = self._config
@@ -121,13 +132,29 @@ class Engine:
             if found is not None:
                 return found
             if isinstance(module, bytes):
+                if len(module) > config.max_module_bytes:
+                    raise WasmError(f"a module of {len(module)} bytes is over the limit of {config.max_module_bytes}")
+                if module.startswith(PRECOMPILED_MAGIC):
+                    raise MalformedError(
+                        "this is machine code of a compiled module, not a binary: Module.deserialize loads it, "
+                        "if you trust whoever made it",
+                        0,
+                    )
                 module = decode(module, config.features)
-            validate_module(module, config.features)
-            made = CompiledModule(
-                module, config, self._backend, self.glue, listener, config.bounds_checks == "explicit"
-            )
-            if config.validation == "eager":
+            explicit = config.bounds_checks == "explicit"
+            cache = ModuleCache(self._cache, key[0], config.features, self._backend)
+            if precompiled is not None:
+                cache.add(precompiled.options, precompiled.code)
+            entry = cache.entry(frontend_options(explicit, listener))
+            if not entry.flags & MODULE_VALID:
+                from wasm_core.validator import validate_module
+
+                validate_module(module, config.features)
+                entry.learn(MODULE_VALID)
+            made = CompiledModule(module, config, self._backend, self.glue, listener, explicit, cache)
+            if config.validation == "eager" and not entry.flags & BODIES_VALID:
                 made.validate_all()
+                entry.learn(BODIES_VALID)
             if config.compile == "eager":
                 made.compile_all()
             self._compiled[key] = made
@@ -135,6 +162,22 @@ class Engine:
 
     def __repr__(self) -> str:
         return f"<Engine, backend {self._backend.name!r}, {len(self._compiled)} compiled modules>"
+
+
+#: Glue is the same for all engines whose backends make the same code.
+_glues: WeakValueDictionary[tuple[type[Backend], tuple[str, ...]], Glue] = WeakValueDictionary()
+_glues_lock = threading.Lock()
+
+
+def _glue_for(backend: Backend, cache: CodeCache | None) -> Glue:
+    with _glues_lock:
+        key = (type(backend), backend.cpu_features)
+        found = _glues.get(key)
+        if found is None:
+            found = _glues[key] = Glue(backend, Callbacks(), cache)
+        else:
+            found.use_cache(cache)
+        return found
 
 
 def read_source(source: Source) -> bytes:
@@ -163,7 +206,14 @@ def read_source(source: Source) -> bytes:
 
 def key_of(source: bytes, listener: Listener | None) -> tuple[bytes, int]:
     """Under which a module's code is found again."""
-    return hashlib.blake2b(source, digest_size=32).digest(), 0 if listener is None else id(listener)
+    return digest(source), 0 if listener is None else id(listener)
+
+
+def cache_of(config: Config) -> CodeCache | None:
+    """The cache that a configuration asks for."""
+    if config.cache is None or config.cache is False:
+        return None
+    return CodeCache(default_directory() if config.cache is True else config.cache, config.cache_limit)
 
 
 _default: Engine | None = None

@@ -16,7 +16,7 @@ from wasm_ir.vmcontext import FUNCREF
 from wasmetal import values
 from wasmetal.caller import Caller, wants_caller
 from wasmetal.glue import Glue
-from wasmetal.glue_host import HOST
+from wasmetal.host_layout import HOST
 from wasmetal.native_callable import NativeCallable, inherit_vectorcall
 
 if TYPE_CHECKING:
@@ -257,6 +257,27 @@ class _PlainReferences:
 _PLAIN: Final = _PlainReferences()
 
 
+def _known(params: Sequence[ValueType], slots: list[int], store: values.References) -> list[object]:
+    """The objects that slots stand for. Raises ValueError for a reference that the store does not know."""
+    try:
+        return values.from_slots(params, slots, store)
+    except LookupError as error:
+        raise ValueError("a slot is not a reference of this store") from error
+
+
+class _NoStore(_PlainReferences):
+    """The references of a function that is in no store: null."""
+
+    def extern_object(self, handle: int) -> object:
+        raise LookupError("the function is in no store")
+
+    def func_at(self, address: int) -> object:
+        raise LookupError("the function is in no store")
+
+
+_NO_STORE: Final = _NoStore()
+
+
 class Func(NativeCallable):
     """A function: exported by an instance, or made from a Python callable.
 
@@ -319,13 +340,20 @@ class Func(NativeCallable):
         for number in numbers:
             if not 0 <= number < 1 << 64:
                 raise OverflowError(f"{number} is not an unsigned 64-bit number")
-        if any(t.is_reference for t in params):
-            store = None if core.is_host else core.instance.store
-            try:
-                values.from_slots(params, numbers, store)
-            except LookupError as error:
-                raise ValueError("a slot is not a reference of this store") from error
-        return core.call_slots(numbers)
+        if not core.has_references:
+            return core.call_slots(numbers)
+        if core.is_host:
+            _known(params, numbers, _NO_STORE)
+            return core.call_slots(numbers)
+        core.instance.store.begin()
+        try:
+            # Held until the call has returned.
+            referred = _known(params, numbers, core.instance.store)
+            results = core.call_slots(numbers)
+            del referred
+            return results
+        finally:
+            core.instance.store.end()
 
     def _use_slow_entry(self) -> None:
         """Let the next call look again whether the instance is open."""

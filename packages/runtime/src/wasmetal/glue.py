@@ -5,21 +5,39 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from wasm_core.types import FuncType
-from wasm_ir.backend import Backend
-from wasm_ir.ir import Function
-from wasmetal import glue_callbacks, glue_entry, glue_host
+from wasm_core.types import FuncType, ValueType
+from wasm_ir.backend import Backend, StubEnvironment, Stubs
+from wasmetal import ticker
+from wasmetal.code_cache import CodeCache
 from wasmetal.code_memory import arena
-from wasmetal.glue_python import is_fast
 from wasmetal.lifetime import anchor
+from wasmetal.thunks import Thunks
+
+if TYPE_CHECKING:
+    from wasm_ir.ir import Function
+
+#: What thunks box and unbox by themselves; all else takes the slow path.
+NUMERIC: Final = frozenset((ValueType.I32, ValueType.I64, ValueType.F32, ValueType.F64))
+
+#: A thunk for more values than this would be long and rarely called: the slow path does it.
+MAX_FAST_VALUES: Final = 24
 
 #: What `Glue.raw` gives: (address of a FUNCREF, address of a VMContext, address of slots).
 RawCall = Callable[[int, int, int], object]
 
 # The GIL is held during the call, and an exception that is set afterwards is raised.
 _RAW_PROTOTYPE: Final = ctypes.PYFUNCTYPE(None, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_uint64)
+
+
+def is_fast(type: FuncType) -> bool:
+    """Whether thunks convert the values of this type inline."""
+    return (
+        max(len(type.params), len(type.results)) <= MAX_FAST_VALUES
+        and NUMERIC.issuperset(type.params)
+        and NUMERIC.issuperset(type.results)
+    )
 
 
 class Callbacks(Protocol):
@@ -41,6 +59,11 @@ class Callbacks(Protocol):
         """
         ...
 
+    def interrupted(self, store: int) -> None:
+        """At a poll of running code, after a deadline has passed or an interruption was asked for: raise, or let the
+        code go on."""
+        ...
+
     def host_call(self, core: object, context: int, slots: int) -> None:
         """Call a host function (HostFunction.invoke) for an instance, arguments and results in the slots at an
         address."""
@@ -52,10 +75,12 @@ class Callbacks(Protocol):
 
 
 class Glue:
-    """Thunks, by type of function. Code is freed with this object, so who keeps an address of it keeps it alive."""
+    """Thunks, by type of function. Code is freed with this object, so who keeps an address of it keeps it alive.
 
-    def __init__(self, backend: Backend, callbacks: Callbacks) -> None:
-        self._backend = backend
+    The modules that build them, and the compiler, are only imported for those that are not in the cache.
+    """
+
+    def __init__(self, backend: Backend, callbacks: Callbacks, cache: CodeCache | None = None) -> None:
         self._region = arena().region()
         # Finalizers that run together with ours may still call the code.
         self._region_anchor = anchor(self._region)
@@ -64,19 +89,42 @@ class Glue:
         self._builtin = callbacks.builtin
         self._resolve = callbacks.resolve
         self._failed = callbacks.failed
+        self._interrupted = callbacks.interrupted
         self._host_call = callbacks.host_call
         self._host_result = callbacks.host_result
         self._single: dict[str, int] = {}
+        fixed = {
+            "callback builtin": id(self._builtin),
+            "callback resolve": id(self._resolve),
+            "callback failed": id(self._failed),
+            "callback interrupted": id(self._interrupted),
+            "callback host_call": id(self._host_call),
+            "callback host_result": id(self._host_result),
+            "ticker": ticker.ADDRESS,
+        }
+        # Those that others call.
+        shared = ("slow_entry", "fail", "convert_result", "call_host")
+        self._thunks = Thunks(backend, cache, fixed, self._shared, shared)
+        ticker.prepare(self._thunks)
         self._entries: dict[FuncType, int] = {}
         self._raws: dict[FuncType, RawCall] = {}
         self._hosts: dict[FuncType, int] = {}
         self._generic_hosts: dict[FuncType, int] = {}
 
-    def _place(self, function: Function) -> int:
-        compiled = self._backend.compile(function)
-        if compiled.relocations:
-            raise AssertionError(f"glue refers to functions of a module: {function.name}")
-        return self._region.place(compiled.code)
+    def make_stubs(self, environment: StubEnvironment) -> Stubs:
+        """The backend's stubs for an environment."""
+        return self._thunks.stubs(environment)
+
+    def use_cache(self, cache: CodeCache | None) -> None:
+        """Keep thunks in a cache from now on, if they are not kept in one already."""
+        self._thunks.use_cache(cache)
+
+    def _place(self, name: str, build: Callable[[], Function]) -> int:
+        return self._region.place(self._thunks.code(name, build))
+
+    def _shared(self, name: str) -> int:
+        address: int = getattr(self, name if name == "slow_entry" else f"_{name}")
+        return address
 
     def _one(self, name: str, build: Callable[[], Function]) -> int:
         address = self._single.get(name)
@@ -84,44 +132,66 @@ class Glue:
             with self._lock:
                 address = self._single.get(name)
                 if address is None:
-                    address = self._single[name] = self._place(build())
+                    address = self._single[name] = self._place(name, build)
         return address
 
-    def _typed(self, cache: dict[FuncType, int], type: FuncType, build: Callable[[], Function]) -> int:
+    def _typed(self, cache: dict[FuncType, int], name: str, type: FuncType, build: Callable[[], Function]) -> int:
         address = cache.get(type)
         if address is None:
             with self._lock:
                 address = cache.get(type)
                 if address is None:
-                    address = cache[type] = self._place(build())
+                    address = cache[type] = self._place(f"{name} {type}", build)
         return address
+
+    # Names of thunks are keys in the cache.
 
     @property
     def slow_entry(self) -> int:
         """Vectorcall code that passes calls on to a NativeCallable's `_slow` object."""
-        return self._one("slow_entry", glue_entry.slow_entry)
+
+        def build() -> Function:
+            from wasmetal import glue_entry
+
+            return glue_entry.slow_entry()
+
+        return self._one("slow_entry", build)
+
+    def _callback(self, name: str, callback: Callable[..., object]) -> int:
+        def build() -> Function:
+            from wasmetal import glue_callbacks
+
+            made: Function = getattr(glue_callbacks, name)(callback)
+            return made
+
+        return self._one(name, build)
 
     @property
     def builtin(self) -> int:
         """Value of CONTEXT.builtin."""
-        return self._one("builtin", lambda: glue_callbacks.builtin(self._builtin))
+        return self._callback("builtin", self._builtin)
 
     @property
     def resolver(self) -> int:
         """Value of STORE.resolver."""
-        return self._one("resolver", lambda: glue_callbacks.resolver(self._resolve))
+        return self._callback("resolver", self._resolve)
+
+    @property
+    def interrupted(self) -> int:
+        """Value of STORE.interrupted."""
+        return self._callback("interrupted", self._interrupted)
 
     @property
     def _fail(self) -> int:
-        return self._one("fail", lambda: glue_callbacks.fail(self._failed))
+        return self._callback("fail", self._failed)
 
     @property
     def _convert_result(self) -> int:
-        return self._one("convert_result", lambda: glue_callbacks.convert_result(self._host_result))
+        return self._callback("convert_result", self._host_result)
 
     @property
     def _call_host(self) -> int:
-        return self._one("call_host", lambda: glue_callbacks.call_host(self._host_call))
+        return self._callback("call_host", self._host_call)
 
     def entry(self, type: FuncType) -> int:
         """Vectorcall code for WebAssembly functions of a type: fast where the type allows it, else `slow_entry`."""
@@ -129,7 +199,13 @@ class Glue:
         if address is None:
             if not is_fast(type):
                 return self.slow_entry
-            address = self._typed(self._entries, type, lambda: glue_entry.fast_entry(type, self.slow_entry, self._fail))
+
+            def build() -> Function:
+                from wasmetal import glue_entry
+
+                return glue_entry.fast_entry(type, self.slow_entry, self._fail)
+
+            address = self._typed(self._entries, "entry", type, build)
         return address
 
     def raw(self, type: FuncType) -> RawCall:
@@ -141,22 +217,39 @@ class Glue:
         """
         call = self._raws.get(type)
         if call is None:
+
+            def build() -> Function:
+                from wasmetal import glue_entry
+
+                return glue_entry.raw_entry(type, self._fail)
+
             with self._lock:
                 call = self._raws.get(type)
                 if call is None:
-                    address = self._place(glue_entry.raw_entry(type, self._fail))
-                    call = self._raws[type] = _RAW_PROTOTYPE(address)
+                    call = self._raws[type] = _RAW_PROTOTYPE(self._place(f"raw {type}", build))
         return call
 
     def host(self, type: FuncType) -> int:
-        """FUNCREF.code for host functions of a type; FUNCREF.host must point to a glue_host.HOST structure."""
+        """FUNCREF.code for host functions of a type; FUNCREF.host must point to a host_layout.HOST structure."""
         address = self._hosts.get(type)
         if address is None:
             if not is_fast(type):
                 return self.host_generic(type)
-            address = self._typed(self._hosts, type, lambda: glue_host.fast_host(type, self._convert_result))
+
+            def build() -> Function:
+                from wasmetal import glue_host
+
+                return glue_host.fast_host(type, self._convert_result)
+
+            address = self._typed(self._hosts, "host", type, build)
         return address
 
     def host_generic(self, type: FuncType) -> int:
         """The same, by way of callbacks.host_call: for host functions that want to know their caller."""
-        return self._typed(self._generic_hosts, type, lambda: glue_host.generic_host(type, self._call_host))
+
+        def build() -> Function:
+            from wasmetal import glue_host
+
+            return glue_host.generic_host(type, self._call_host)
+
+        return self._typed(self._generic_hosts, "generic host", type, build)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from wasm_ir import opcodes
 from wasm_ir.ir import ABI_C, Block, Function, Inst, Signature
-from wasm_ir.types import I64
+from wasm_ir.types import I32, I64
 from wasm_ir.vmcontext import CONTEXT, STATUS_TRAP, STORE
 from wasmetal import cpython
 from wasmetal.glue_python import PythonBuilder
@@ -179,6 +179,40 @@ def resolver(callback: Callable[..., Any]) -> Function:
     b.ret([word])
     b.switch_to(failed)
     b.ret([b.const(I64, 0)])
+    return b.function
+
+
+def interrupted(callback: Callable[..., Any]) -> Function:
+    """C function for STORE.interrupted (VMContext): 0 to go on, 1 with an exception set and the GIL held.
+
+    Runs the handlers of signals that have come, if this is the main thread. Calls callback(store) when a deadline has
+    passed or the call is to be interrupted: it raises, or returns to let the code go on.
+    """
+    b = _function("interrupted", 1)
+    (context,) = b.start()
+    store = b.get(context, CONTEXT["store"])
+    zero = b.const(I64, 0)
+    nothing, look, ask, done, failed = (b.new_block() for _ in range(5))
+    # From here on a new request makes the next poll call again.
+    b.set(context, b.get(store, STORE["stack_limit"]), CONTEXT["stack_limit"])
+    b.brif(b.is_zero(b.get(store, STORE["attention"])), nothing, (), look, ())
+    b.switch_to(look)
+    b.set(store, zero, STORE["attention"])
+    gil = _with_gil(b, store)
+    b.guard(b.unary(opcodes.WRAP, I32, b.api("PyErr_CheckSignals")), failed)
+    asked = b.binary(opcodes.OR, I64, b.get(store, STORE["interrupt"]), b.get(store, STORE["deadline"]))
+    b.brif(b.is_zero(asked), done, (), ask, ())
+    b.switch_to(ask)
+    boxed = _box_word(b, store)
+    b.decref(b.call_callback(callback, [boxed], [boxed], failed))
+    b.jump(done)
+    b.switch_to(done)
+    _release(b, gil)
+    b.jump(nothing)
+    b.switch_to(nothing)
+    b.ret([zero])
+    b.switch_to(failed)
+    b.ret([b.const(I64, 1)])
     return b.function
 
 

@@ -16,19 +16,19 @@ from wasm_ir import opcodes
 from wasm_ir.ir import ABI_C, Block, Call, Function, Inst, Signature
 from wasm_ir.types import I32, I64, V128
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, STORE
-from wasmetal import cpython, native_callable
+from wasmetal import cpython, native_callable, ticker
 from wasmetal.glue_python import IR_TYPE, PythonBuilder, ir_signature
+from wasmetal.thunks import BUSY, WHERE
+from wasmetal.ticker_layout import TICKER
 
 #: Fields of the store that belong to the innermost entry.
 _SAVED: Final = ("entry_fp", "entry_resume", "c_sp", "wasm_sp", "owner")
 
-_BUSY: Final = ctypes.create_string_buffer(b"another thread is running code of this store")
-#: How RecursionError goes on after "maximum recursion depth exceeded".
-_WHERE: Final = ctypes.create_string_buffer(b" while entering WebAssembly code")
-
 _VECTORCALL: Final = Signature((I64, I64, I64, I64), (I64,))
 #: (funcref, context, address of slots) -> 0, or 1 with an exception set.
 _RAW: Final = Signature((I64, I64, I64), (I64,))
+#: TICKER.start
+_START: Final = Signature((I64,), (I64,))
 
 
 def slow_entry() -> Function:
@@ -62,7 +62,7 @@ class _Entry:
         b.brif(b.icmp(opcodes.EQ, owner, self._thread), nested, (), foreign, ())
         # Nested entries use the C stack, and there need not be Python functions between them that count the depth.
         b.switch_to(nested)
-        refused = b.unary(opcodes.WRAP, I32, b.api("Py_EnterRecursiveCall", b.pointer(ctypes.addressof(_WHERE))))
+        refused = b.unary(opcodes.WRAP, I32, b.api("Py_EnterRecursiveCall", b.pointer(ctypes.addressof(WHERE))))
         b.brif(refused, too_deep, (), free, ())
         b.switch_to(too_deep)
         b.ret([failure])
@@ -71,6 +71,7 @@ class _Entry:
     def run(self, funcref: Inst, signature: Signature, arguments: Sequence[Inst], failure: Inst) -> Call:
         """Enter; returns the call, whose results count from 1. On a trap or exception the thunk returns `failure`."""
         b, store = self._b, self._store
+        self._start_ticker()
         self._saved = [b.get(store, STORE[field]) for field in _SAVED]
         b.set(store, self._thread, STORE["owner"])
         enter, release, leave = b.new_block(), b.new_block(), b.new_block()
@@ -99,12 +100,27 @@ class _Entry:
         self._restore()
         return call
 
+    def _start_ticker(self) -> None:
+        """Whoever is about to run code must be seen by the ticker."""
+        b = self._b
+        asleep, awake = b.new_block(), b.new_block()
+        address = b.pointer(ticker.ADDRESS)
+        b.brif(b.is_zero(b.get(address, TICKER["active"])), asleep, (), awake, ())
+        b.switch_to(asleep)
+        b.call_native(b.get(address, TICKER["start"]), _START, (address,))
+        b.jump(awake)
+        b.switch_to(awake)
+
     def _restore(self) -> None:
         b = self._b
         for field, value in zip(_SAVED, self._saved):
             b.set(self._store, value, STORE[field])
-        nested, done = b.new_block(), b.new_block()
-        b.brif(b.is_zero(self._saved[_SAVED.index("owner")]), done, (), nested, ())
+        nested, outermost, done = b.new_block(), b.new_block(), b.new_block()
+        b.brif(b.is_zero(self._saved[_SAVED.index("owner")]), outermost, (), nested, ())
+        b.switch_to(outermost)
+        # What was asked of this call must not befall the next.
+        b.set(self._store, b.const(I64, 0), STORE["interrupt"])
+        b.jump(done)
         b.switch_to(nested)
         b.api("Py_LeaveRecursiveCall")
         b.jump(done)
@@ -112,7 +128,7 @@ class _Entry:
 
 
 def fast_entry(type: FuncType, slow: int, fail: int) -> Function:
-    """Vectorcall thunk for functions of a type whose values are all numeric (`glue_python.is_fast`).
+    """Vectorcall thunk for functions of a type whose values are all numeric (`glue.is_fast`).
 
     Whatever is not plain (number of arguments, keywords, objects that are not exactly int or float, numbers out of
     range, a store that another thread runs) goes to the code at `slow`, which must have the signature of vectorcall,
@@ -182,7 +198,7 @@ def raw_entry(type: FuncType, fail: int) -> Function:
     store_slots(b, type.results, results, slots)
     b.ret([b.const(I64, 0)])
     b.switch_to(busy)
-    b.api("PyErr_SetString", b.pointer(id(WasmError)), b.pointer(ctypes.addressof(_BUSY)))
+    b.api("PyErr_SetString", b.pointer(id(WasmError)), b.pointer(ctypes.addressof(BUSY)))
     b.ret([failure])
     return b.function
 

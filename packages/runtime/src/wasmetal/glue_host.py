@@ -5,22 +5,15 @@ They are WebAssembly functions, reached through the host function's funcref and 
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_core.types import FuncType
 from wasm_ir import opcodes
 from wasm_ir.ir import ABI_WASM, Block, Function, Inst
 from wasm_ir.types import I32, I64
-from wasm_ir.vmcontext import CONTEXT, FUNCREF, STATUS_EXCEPTION, STORE, Layout
+from wasm_ir.vmcontext import CONTEXT, FUNCREF, STATUS_EXCEPTION, STORE
 from wasmetal.glue_entry import load_slots, store_slots
 from wasmetal.glue_python import PythonBuilder, ir_signature
+from wasmetal.host_layout import HOST
 from wasmetal.values import slot_count
-
-#: What FUNCREF.host points to: PyObject pointers, kept alive by the Func.
-HOST: Final = Layout(
-    "callable",  # the Python function
-    "core",  # its HostFunction
-)
 
 
 class _HostCall:
@@ -57,7 +50,7 @@ class _HostCall:
 
 
 def fast_host(type: FuncType, convert_result: int) -> Function:
-    """Thunk for a host function whose values are all numeric (`glue_python.is_fast`).
+    """Thunk for a host function whose values are all numeric (`glue.is_fast`).
 
     Results that are not plain go through `convert_result`, see `glue_callbacks`.
     """

@@ -8,7 +8,7 @@ from typing import Final
 from wasm_core.types import FuncType, ValueType
 from wasm_ir import opcodes
 from wasm_ir.builder import Builder
-from wasm_ir.ir import Block, Function, Inst, Signature
+from wasm_ir.ir import SYMBOL_BASE, SYMBOL_SHIFT, Block, Function, Inst, Signature
 from wasm_ir.types import F32, F64, I32, I64, V128
 from wasmetal import cpython
 
@@ -23,12 +23,6 @@ IR_TYPE: Final[dict[ValueType, int]] = {
     ValueType.EXTERNREF: I64,
 }
 
-#: What thunks box and unbox by themselves; all else takes the slow path.
-NUMERIC: Final = frozenset((ValueType.I32, ValueType.I64, ValueType.F32, ValueType.F64))
-
-#: A thunk for more values than this would be long and rarely called: the slow path does it.
-MAX_FAST_VALUES: Final = 24
-
 _NATIVE_SIGNATURES: Final = tuple(Signature((I64,) * count, (I64,)) for count in range(7))
 _FROM_DOUBLE: Final = Signature((F64,), (I64,))
 _AS_DOUBLE: Final = Signature((I64,), (F64,))
@@ -37,15 +31,6 @@ _AS_DOUBLE: Final = Signature((I64,), (F64,))
 def ir_signature(type: FuncType) -> Signature:
     """The IR signature of functions of a WebAssembly type."""
     return Signature(tuple([IR_TYPE[t] for t in type.params]), tuple([IR_TYPE[t] for t in type.results]))
-
-
-def is_fast(type: FuncType) -> bool:
-    """Whether thunks convert the values of this type inline."""
-    return (
-        max(len(type.params), len(type.results)) <= MAX_FAST_VALUES
-        and NUMERIC.issuperset(type.params)
-        and NUMERIC.issuperset(type.results)
-    )
 
 
 class PythonBuilder(Builder):
@@ -64,7 +49,11 @@ class PythonBuilder(Builder):
         return parameters
 
     def pointer(self, address: int) -> Inst:
-        return self.const(I64, address)
+        """An address of this process, as a symbol."""
+        symbols = self.function.symbols
+        if address not in symbols:
+            symbols.append(address)
+        return self.const(I64, SYMBOL_BASE + (symbols.index(address) << SYMBOL_SHIFT))
 
     def get(self, pointer: Inst, offset: int) -> Inst:
         """Load a 64-bit word."""

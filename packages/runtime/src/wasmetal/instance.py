@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 from wasm_core.errors import WasmError
 from wasm_core.module import ExternKind
 from wasmetal.instance_core import InstanceCore, detach
+from wasmetal.interruption import interrupt
 
 if TYPE_CHECKING:
     from wasmetal.module import Module
@@ -128,6 +129,21 @@ class Instance:
             # Nobody can run code that uses these any more, but Python may still hold them.
             for memory in defined:
                 memory._close()
+
+    def interrupt(self) -> None:
+        """End the call that another thread has running in this instance, or in one that it is linked with.
+
+        It ends with a Trap of code INTERRUPTED, at the next loop or function entry, or when a wait of a WASI function
+        ends for it; the instance can be used again. Does nothing when no call is running, and cannot reach code that
+        holds the GIL (`Config(hold_gil=True)`), as no other thread runs then.
+
+        Raises:
+            WasmError: The instance is closed.
+        """
+        core = self._core
+        if core is None:
+            raise WasmError("the instance is closed")
+        interrupt(core.store)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("an instance cannot be pickled or copied")

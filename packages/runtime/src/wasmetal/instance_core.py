@@ -27,6 +27,7 @@ from wasmetal.linking import Imports, resolve
 from wasmetal.memory import Memory
 from wasmetal.store import Store, merge
 from wasmetal.table import TableStorage
+from wasmetal.ticker import ContextLink
 
 if TYPE_CHECKING:
     from wasmetal.instance import Exports, Instance
@@ -53,6 +54,7 @@ class InstanceCore:
         "context",
         "functions",
         "group",
+        "link",
         "memories",
         "module",
         "segments",
@@ -69,16 +71,22 @@ class InstanceCore:
 
         Raises:
             MemoryError: There is no room.
-            WasmError: A memory or table is over the limits of the configuration.
+            WasmError: A memory, a table or the number of instances is over the limits of the configuration.
             LinkError: The imports belong to several stores that are running.
         """
-        signals.install(code.backend)
+        signals.install(code.backend, code.glue.make_stubs)
         self.module = module
         decoded = code.module
         config = code.config
+        others_alive = module.engine._instances
+        if len(others_alive) >= config.max_instances:
+            raise WasmError(f"an engine with {config.max_instances} instances is at its limit")
+        others_alive.add(self)
         self.closed = False
         self._handle: weakref.ref[Instance] | None = None
         self.group: Group | None = None
+        #: What lets the ticker interrupt our code.
+        self.link: ContextLink | None = None
         self._exports: weakref.ref[Exports] | None = None
         #: Imported functions, and every memory and table, imported ones first.
         self.functions: list[Func] = imports.functions

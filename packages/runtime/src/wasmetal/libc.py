@@ -31,6 +31,9 @@ MADV_REMOVE: Final = 9
 MFD_CLOEXEC: Final = 1
 MFD_EXEC: Final = 0x10
 
+SIGBUS: Final = 7
+SIGSEGV: Final = 11
+
 SA_SIGINFO: Final = 0x4
 SA_ONSTACK: Final = 0x08000000
 SA_NODEFER: Final = 0x40000000

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from wasm_core import validator
 from wasm_core.decoder import decode
 from wasm_core.features import Features
 from wasm_core.module import DecodedModule
@@ -18,7 +18,10 @@ from wasmetal.instance_core import instantiate as _instantiate
 from wasmetal.listener import Listener
 
 if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
     from wasmetal.engine import Source
+    from wasmetal.precompiled import Precompiled
 
     #: What a module is linked with: module names to mappings, instances, or exports of instances.
     ImportMapping = Mapping[str, Mapping[str, Any] | Instance]
@@ -45,14 +48,53 @@ class Module:
             OSError: The file cannot be read.
             WasmError: There is no backend for this machine, or no reader of the text format.
         """
-        self._engine = default_engine() if engine is None else engine
-        self._source = read_source(source)
+        self._load(read_source(source), default_engine() if engine is None else engine, listener, None)
+
+    def _load(self, source: bytes, engine: Engine, listener: Listener | None, precompiled: Precompiled | None) -> None:
+        self._engine = engine
+        self._source = source
         self._listener = listener
         self._key = key_of(self._source, listener)
-        self._compiled: CompiledModule | None = None
         self._imports: tuple[ImportType, ...] | None = None
         self._exports: tuple[ExportType, ...] | None = None
-        self.code  # noqa: B018 (decodes and validates)
+        self._compiled: CompiledModule | None = engine._compile(self._key, source, listener, precompiled)
+
+    @classmethod
+    def deserialize(cls, source: str | os.PathLike[str] | Buffer, *, engine: Engine | None = None) -> Self:
+        """Load a module that `serialize` or `wasmetal compile` has compiled.
+
+        Only from a place that you trust: the bytes are machine code that runs with all rights of this process.
+
+        Args:
+            source: Path of a file, or the bytes.
+            engine: Runs it; `default_engine()` if None.
+
+        Raises:
+            WasmError: This is not a compiled module, it is damaged, or it was compiled for another processor, another
+                version of wasmetal or other features.
+            OSError: The file cannot be read.
+        """
+        from wasmetal.precompiled import deserialize
+
+        engine = default_engine() if engine is None else engine
+        precompiled = deserialize(read_source(source), engine.backend, engine.config)
+        module = cls.__new__(cls)
+        module._load(precompiled.source, engine, None, precompiled)
+        return module
+
+    def serialize(self) -> bytes:
+        """The module with the machine code of all its functions, which are compiled if they are not yet.
+
+        `deserialize` loads it without compiling anything, on a machine with the same kind of processor and the same
+        version of wasmetal.
+
+        Raises:
+            CompileError: A function is malformed or invalid, or needs what the compiler does not have.
+            TypeError: The module has a listener.
+        """
+        if self._listener is not None:
+            raise TypeError("a module with a listener cannot be serialized: the listener would be lost")
+        return self.code.serialize()
 
     @property
     def engine(self) -> Engine:
@@ -152,5 +194,7 @@ def validate(source: Source, features: Features | None = None) -> None:
     Raises:
         MalformedError, InvalidError: It is not; the offset says where.
     """
+    from wasm_core.validator import validate as validate_all
+
     features = Features.default() if features is None else features
-    validator.validate(decode(read_source(source), features), features)
+    validate_all(decode(read_source(source), features), features)

@@ -6,26 +6,26 @@ trap. All other faults go to the handler that was there before.
 
 from __future__ import annotations
 
-import signal
 import threading
+from collections.abc import Callable
 from typing import Final
 
-import attrs
-
-from wasm_ir.backend import Backend, StubEnvironment
+from wasm_core.records import record
+from wasm_ir.backend import Backend, StubEnvironment, Stubs
 from wasmetal import libc
 from wasmetal.code_memory import CodeArena, CodeRegion, arena
 
-_SIGNALS: Final = (signal.SIGSEGV, signal.SIGBUS)
+_SIGNALS: Final = (libc.SIGSEGV, libc.SIGBUS)
 
 
-@attrs.frozen
+@record
 class StubAddresses:
     """Where a backend's stubs are (see `wasm_ir.backend.Stubs`)."""
 
     trap_exit: int
     lazy_funcref: int
     lazy_slot: int
+    poll_exit: int
     signal_handler: int
 
 
@@ -45,12 +45,16 @@ class _Installed:
 _installed = _Installed()
 
 
-def install(backend: Backend) -> StubAddresses:
+def install(backend: Backend, make: Callable[[StubEnvironment], Stubs] | None = None) -> StubAddresses:
     """Make sure that faults in generated code become traps; returns the addresses of the backend's stubs.
 
     Cheap when there is nothing to do. It is worth calling again: whoever sets a handler of his own later
     (`faulthandler.enable()`) sees our faults first, and the next call puts that right: ours comes first again, and
     passes on to his what is not ours.
+
+    Args:
+        backend: Whose code runs.
+        make: Makes its stubs, in the place of `backend.stubs`.
 
     Raises:
         MemoryError: the code arena is full.
@@ -63,7 +67,7 @@ def install(backend: Backend) -> StubAddresses:
         stubs = _installed.stubs.get(backend.name)
         if stubs is not None and _handled():
             return stubs
-        return _install(backend)
+        return _install(backend, make or backend.stubs)
 
 
 def stub_addresses(backend: Backend) -> StubAddresses:
@@ -77,12 +81,12 @@ def _handled() -> bool:
     return bool(handlers) and all(libc.signal_action(number).handler in handlers for number in _SIGNALS)
 
 
-def _install(backend: Backend) -> StubAddresses:
+def _install(backend: Backend, make: Callable[[StubEnvironment], Stubs]) -> StubAddresses:
     code_arena: CodeArena = arena()
     if _installed.region is None:
         _installed.region = code_arena.region()  # never freed: signals may come at any time
     previous = {int(number): libc.signal_action(number).handler or 0 for number in _SIGNALS}
-    made = backend.stubs(
+    made = make(
         StubEnvironment(
             arena_start=code_arena.start,
             arena_size=code_arena.code_size,
@@ -91,6 +95,8 @@ def _install(backend: Backend) -> StubAddresses:
         )
     )
     address = _installed.region.place(made.code, alignment=64)
+    if made.synchronize >= 0:
+        code_arena.synchronize_with(address + made.synchronize)
     handler = address + made.signal_handler
     action = libc.SigAction(handler=handler, flags=libc.SA_SIGINFO | libc.SA_ONSTACK | libc.SA_NODEFER)
     for number in _SIGNALS:
@@ -103,6 +109,7 @@ def _install(backend: Backend) -> StubAddresses:
             trap_exit=address + made.trap_exit,
             lazy_funcref=address + made.lazy_funcref,
             lazy_slot=address + made.lazy_slot,
+            poll_exit=address + made.poll_exit,
             signal_handler=handler,
         )
     return stubs

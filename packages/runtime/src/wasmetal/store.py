@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 
 from wasm_core.errors import LinkError, WasmError
 from wasm_ir.vmcontext import CONTEXT, STORE
-from wasmetal import references
+from wasmetal import references, ticker
 from wasmetal.function import Func, host_function_at
 from wasmetal.lifetime import anchor
 from wasmetal.native_stack import NativeStack
@@ -29,11 +29,18 @@ _ENTRY_FP = STORE["entry_fp"] // 8
 _OWNER = STORE["owner"] // 8
 _HOLD_GIL = STORE["hold_gil"] // 8
 _RESOLVER = STORE["resolver"] // 8
+_STACK_LIMIT = STORE["stack_limit"] // 8
+_ATTENTION = STORE["attention"] // 8
+_INTERRUPT = STORE["interrupt"] // 8
+_INTERRUPTED = STORE["interrupted"] // 8
 _CONTEXT_STORE = CONTEXT["store"] // 8
 _CONTEXT_STACK_LIMIT = CONTEXT["stack_limit"] // 8
 
 #: So many references are kept before it is looked for the first time which of them are still stored anywhere.
 _FIRST_SWEEP = 1024
+
+#: Above every stack: makes code call out at its next poll.
+_NO_STACK = (1 << 64) - 1
 
 #: Held while it changes what stores consist of and keep.
 _lock = threading.RLock()
@@ -99,6 +106,8 @@ class Store:
         self.words[_WASM_SP] = stack.top
         self.words[_HOLD_GIL] = int(code.config.hold_gil)
         self.words[_RESOLVER] = code.glue.resolver
+        self.words[_INTERRUPTED] = code.glue.interrupted
+        self.words[_STACK_LIMIT] = stack.limit
         self.stack = stack
         self._glue = code.glue  # the resolver is its code
         self._stack_anchor = anchor(lease)
@@ -117,8 +126,12 @@ class Store:
         assert self.stack is not None
         with _lock:
             instance.store = self
-            instance.words[_CONTEXT_STORE] = self.address
             instance.words[_CONTEXT_STACK_LIMIT] = self.stack.limit
+            if instance.link is None:
+                instance.words[_CONTEXT_STORE] = self.address
+                instance.link = ticker.link_context(instance.words, self.words)
+            else:
+                ticker.move_context(instance.link, self.words)
             self._instances[instance.context] = instance
 
     def add_table(self, table: TableStorage) -> None:
@@ -143,6 +156,21 @@ class Store:
         """Whether WebAssembly code of this store is active (it may just be in a host function)."""
         return bool(self.address) and (self.words[_ENTRY_FP] != 0 or self.words[_OWNER] != 0)
 
+    def interrupt(self) -> None:
+        """End the call that is running with a trap, at its next poll. Does nothing when none is."""
+        with _lock:
+            if not self.running:
+                return
+            self.words[_INTERRUPT] = 1
+            self.words[_ATTENTION] = 1
+            for instance in self.instances:
+                instance.words[_CONTEXT_STACK_LIMIT] = _NO_STACK
+
+    @property
+    def owner(self) -> int:
+        """PyThreadState of the thread that runs code of this store; 0 when none does."""
+        return self.words[_OWNER] if self.address else 0
+
     # What `values.References` asks for.
 
     def extern_handle(self, value: object) -> int:
@@ -158,8 +186,9 @@ class Store:
 
     def extern_object(self, handle: int) -> object:
         """The object that an externref (not null) stands for. Raises UnknownReference."""
-        value = self.kept.get(handle, self)
-        if value is self:
+        value = self.kept.get(handle)
+        # Functions are kept too, under the addresses of their FUNCREFs.
+        if id(value) != handle:
             raise UnknownReference("not a reference of this store")
         return value
 
@@ -194,12 +223,18 @@ class Store:
         Raises:
             UnknownReference: Nothing in this store has that address, or its owner is being destroyed.
         """
-        found = references.functions.get(address) or host_function_at(address)
+        found = references.functions.get(address)
         if found is not None:
-            return found
+            # (one whose instance is closed goes on if somebody in the store still has it)
+            if address in self.kept or found._core.instance.store is self:
+                return found
+            raise UnknownReference("a function of another store")
         for instance in self.instances:
             if instance.has_funcref(address):
                 return instance.function_at(address)
+        found = host_function_at(address)
+        if found is not None and (address in self.kept or any(found in other.functions for other in self.instances)):
+            return found
         raise UnknownReference("not a reference of this store")
 
     # Letting go.

@@ -7,10 +7,9 @@ from array import array
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-import attrs
-
 from wasm_core import opcodes as op
 from wasm_core.module import ConstExpr, DecodedModule, ElementSegment, SegmentMode
+from wasm_core.records import record
 from wasm_core.types import ValueType
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, GLOBAL_SIZE, SEGMENT, ContextLayout
 from wasmetal import libc
@@ -31,7 +30,7 @@ _GLOBAL_WORDS: Final = GLOBAL_SIZE // 8
 _MASK: Final = (1 << 64) - 1
 
 
-@attrs.frozen
+@record
 class ElementPlan:
     """How to make the references of an element segment."""
 
@@ -52,7 +51,7 @@ class ElementPlan:
         return array("Q", (self.offsets + context * self.ones).to_bytes(8 * self.count, "little"))
 
 
-@attrs.frozen
+@record
 class DataPlan:
     """An active data segment: bytes `source[start:end]` of the module go to a memory."""
 
@@ -72,6 +71,7 @@ class Template:
         self.words: array[int] = array("Q", bytes(layout.size))
         words = self.words
         words[CONTEXT["trap_exit"] // 8] = stubs.trap_exit
+        words[CONTEXT["poll_exit"] // 8] = stubs.poll_exit
         words[CONTEXT["builtin"] // 8] = glue.builtin
         for name in ("memmove", "memset"):
             words[CONTEXT[name] // 8] = libc.address_of(name)

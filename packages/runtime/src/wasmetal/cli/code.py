@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import click
 
+from wasm_core.disassembler import disassemble, format_instruction
 from wasm_ir.printer import format_function
 from wasmetal.cli.failures import Failure, about, read
 from wasmetal.compiled_module import CompiledModule
@@ -15,6 +18,8 @@ from wasmetal.engine import Engine
 
 # Widest instruction whose bytes are shown in full, in bytes; longer ones push their text to the right.
 _BYTES_SHOWN: Final = 8
+# Where notes start if there is room.
+_NOTE_COLUMN: Final = 64
 
 
 def _load(file: str) -> CompiledModule:
@@ -58,15 +63,29 @@ def disasm(file: str, function: str) -> None:
     index = _find(file, code, function)
     with about(file):
         made = code.assemble(index)
-    lines = code.backend.disassemble(made.code, 0)
-    if lines is None:
-        raise Failure("no disassembler is installed: pip install capstone")
+        wasm = {
+            offset: format_instruction(instruction, immediates)
+            for offset, instruction, immediates in disassemble(code.module, index)
+        }
     places = dict(zip(made.pcs, made.wasm_offsets))
     name = code.function_name(index)
     title = f"function {index}{f' {name!r}' if name else ''} {code.module.func_type(index)}"
     click.echo(f"{title}: {len(made.code)} bytes, frame of {made.frame_size} bytes")
+    lines = code.backend.disassemble(made.code, 0)
+    if lines is None:
+        click.echo("wasmetal: pip install capstone to see instructions instead of bytes", err=True)
+        lines = list(_pieces(made.code, sorted(places)))
     for address, data, text in lines:
         # Faults are recorded at the instruction, calls at what comes after it.
-        place = places.get(address) or places.get(address + len(data)) if "call" in text else places.get(address)
-        note = f"  ; wasm {place:#x}" if place else ""
-        click.echo(f"{address:6x}  {data.hex():<{2 * _BYTES_SHOWN}}  {text}{note}")
+        place = places.get(address) or (places.get(address + len(data)) if "call" in text else None)
+        note = f"  ; wasm {place:#x} {wasm.get(place, '')}".rstrip() if place else ""
+        line = f"{address:6x}  {data.hex():<{2 * _BYTES_SHOWN}}  {text}"
+        click.echo(f"{line:<{_NOTE_COLUMN}}{note}".rstrip())
+
+
+def _pieces(code: bytes, cuts: Iterable[int]) -> Iterator[tuple[int, bytes, str]]:
+    """Machine code as bytes, a few to a line, so that every place of interest starts one."""
+    borders = [0, *cuts, len(code)]
+    for start, end in itertools.pairwise(borders):
+        for at in range(start, end, _BYTES_SHOWN):
+            yield at, code[at : min(at + _BYTES_SHOWN, end)], ""

@@ -2,71 +2,280 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 import click
+from click.shell_completion import CompletionItem
 
 from wasmetal import __version__
 
+#: Distributions that `--version` names where they are installed.
+_PACKAGES: Final = ("wasm-core", "wasm-ir", "wasm-wasi", "wasm-text")
+_UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
 
 def _print_version(context: click.Context, option: click.Parameter, value: bool) -> None:
-    if value and not context.resilient_parsing:
-        click.echo(f"wasmetal {__version__}")
-        context.exit()
+    if not value or context.resilient_parsing:
+        return
+    import importlib.metadata
+    import platform
+
+    from wasmetal.registry import backends
+
+    click.echo(f"wasmetal {__version__}")
+    for package in _PACKAGES:
+        try:
+            click.echo(f"{package} {importlib.metadata.version(package)}")
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    chosen = next((backend for backend in backends() if backend.selected), None)
+    name = f"{chosen.name} ({chosen.distribution} {chosen.version})" if chosen else "none for this machine"
+    click.echo(f"backend {name}")
+    click.echo(
+        f"{platform.python_implementation()} {platform.python_version()} on {platform.system()}, {platform.machine()}"
+    )
+    context.exit()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def _size(context: click.Context, option: click.Parameter, value: str | None) -> int | None:
+    """A number of bytes, with a unit if there is one: 1000000, 64MiB, 2G (units are powers of 1024)."""
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d+)\s*([kmg]?)(?:i?b)?", value.strip(), re.IGNORECASE | re.ASCII)
+    if match is None:
+        raise click.BadParameter(f"{value!r} is not a size, such as 64MiB or 2G")
+    return int(match[1]) * _UNITS[match[2].lower()]
+
+
+def _complete_function(context: click.Context, argument: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The functions of the file in front; nothing where there is none to be read."""
+    from wasmetal.cli.completion import function_names
+
+    return [CompletionItem(name) for name in function_names(context.params["file"]) if name.startswith(incomplete)]
+
+
+_FILE: Final = click.Path()
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="""\b
+Examples:
+  wasmetal run program.wasm one two       run a program
+  wasmetal inspect library.wasm           see what a module offers
+  wasmetal run --invoke add library.wasm 1 2
+  wasmetal COMMAND --help                 more about a command
+
+\b
+Completion of commands, options, files and functions in bash (or zsh, fish):
+  eval "$(_WASMETAL_COMPLETE=bash_source wasmetal)"
+""",
+)
 @click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version."
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the versions of the packages and the backend.",
 )
 def wasmetal() -> None:
     """WebAssembly, compiled to machine code by Python."""
 
 
 # Everything behind FILE belongs to the program, also what looks like an option.
-@wasmetal.command(context_settings={"allow_interspersed_args": False})
+@wasmetal.command(
+    context_settings={"allow_interspersed_args": False},
+    epilog="""\b
+Examples:
+  wasmetal run program.wasm --verbose input.txt
+  wasmetal run --dir . program.wasm input.txt
+  wasmetal run --dir /srv/data::/data --env LANG=C program.wasm /data/input.txt
+  wasmetal run --max-memory 64MiB --listen 127.0.0.1:8080 server.wasm
+  wasmetal run --invoke add library.wasm 1 2
+
+\b
+A program reaches no file, no variable and no address but those that it is
+given. It has its standard streams. Options stand before FILE: what comes
+behind it belongs to the program.
+""",
+)
 @click.option(
     "--dir",
     "directories",
     multiple=True,
     metavar="HOST[::GUEST]",
+    type=click.Path(),
     help="Let the program use a directory, under the name GUEST (else under its own). May be repeated.",
 )
 @click.option(
     "--env", "environment", multiple=True, metavar="K=V", help="Set an environment variable. May be repeated."
 )
-@click.option("--invoke", metavar="NAME", help="Call this export with ARGS as numbers, and print what it returns.")
-@click.argument("file")
+@click.option(
+    "--listen",
+    "addresses",
+    multiple=True,
+    metavar="HOST:PORT",
+    help="Listen at an address; the program finds the socket as the descriptor behind its directories (3 if it has "
+    "none). May be repeated.",
+)
+@click.option(
+    "--max-memory",
+    callback=_size,
+    metavar="SIZE",
+    help="Most memory that the program may have, in bytes or with a unit: 64MiB, 2G. It is rounded down to pages of "
+    "64 KiB.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    metavar="S",
+    help="End the program after so many seconds, with exit code 124. Compiling the functions that it calls counts too.",
+)
+@click.option(
+    "--stub",
+    "stubs",
+    multiple=True,
+    metavar="MODULE",
+    help="Where FILE imports functions from MODULE, give it some that do nothing and return zeros. May be repeated.",
+)
+@click.option(
+    "--invoke",
+    metavar="NAME",
+    help="Call this export with ARGS as numbers, and print what it returns.",
+)
+@click.option("--cache/--no-cache", default=True, help="Keep compiled code for the next time, see `cache` (default).")
+@click.option(
+    "--allow-precompiled",
+    "precompiled",
+    is_flag=True,
+    help="FILE is the output of compile. It is machine code, not confined in any way: only for files that you trust.",
+)
+@click.argument("file", type=_FILE)
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
 def run(
-    file: str, args: tuple[str, ...], directories: tuple[str, ...], environment: tuple[str, ...], invoke: str | None
+    file: str,
+    args: tuple[str, ...],
+    directories: tuple[str, ...],
+    environment: tuple[str, ...],
+    addresses: tuple[str, ...],
+    max_memory: int | None,
+    timeout: float | None,
+    stubs: tuple[str, ...],
+    invoke: str | None,
+    cache: bool,
+    precompiled: bool,
 ) -> int:
     """Run a program; the exit code is its own.
 
-    134 on a trap, 130 on Ctrl-C, 1 when FILE is not a valid module or cannot be linked, 2 for wrong usage.
+    134 on a trap, 124 when --timeout ends it, 130 on Ctrl-C, 1 when FILE is not a valid module or cannot be linked, 2
+    for wrong usage.
     """
     from wasmetal.cli import run as command
 
-    return command.run(file, args, directories, environment, invoke)
+    surroundings = command.Surroundings(
+        directories=directories, environment=environment, addresses=addresses, stubs=stubs
+    )
+    return command.run(
+        file,
+        args,
+        surroundings,
+        invoke=invoke,
+        max_memory=max_memory,
+        timeout=timeout,
+        cache=cache,
+        precompiled=precompiled,
+    )
 
 
-@wasmetal.command()
-@click.argument("file")
+@wasmetal.command(
+    "compile",
+    epilog="""\b
+Examples:
+  wasmetal compile program.wasm
+  wasmetal compile -o program.cwasm program.wasm && wasmetal run --allow-precompiled program.cwasm
+""",
+)
+@click.option("-o", "output", metavar="OUT", type=click.Path(), help="Write a file; else the code goes to the cache.")
+@click.option("--target", metavar="NAME", help="Compile for another machine, by the name of its backend; needs -o.")
+@click.argument("file", type=_FILE)
+def compile_(file: str, output: str | None, target: str | None) -> None:
+    """Compile all functions of a module, so that nothing is left to compile when it runs.
+
+    A file that is written with -o is good for this version of wasmetal, for processors with the same features. It is
+    machine code: run it, or load it with wasmetal.Module.deserialize, only where you trust whoever made it.
+    """
+    from wasmetal.cli import compile as command
+
+    command.compile_file(file, output, target)
+
+
+@wasmetal.group(invoke_without_command=True)
+@click.pass_context
+def cache(context: click.Context) -> None:
+    """Show the cache of compiled code: where it is, and how large."""
+    if context.invoked_subcommand is None:
+        context.invoke(cache_show)
+
+
+@cache.command("show")
+def cache_show() -> None:
+    """Show where the cache is, and how large."""
+    from wasmetal.cli import cache as command
+
+    command.show()
+
+
+@cache.command("clear")
+def cache_clear() -> None:
+    """Remove everything from the cache. Programs that are running go on."""
+    from wasmetal.cli import cache as command
+
+    command.clear()
+
+
+@wasmetal.command(
+    epilog="""\b
+Examples:
+  wasmetal inspect library.wasm
+  wasmetal inspect library.wasm | grep '^  function'
+"""
+)
+@click.argument("file", type=_FILE)
 def inspect(file: str) -> None:
-    """Show imports, exports, sections and sizes of a module."""
+    """Show imports, exports, sections and sizes of a module.
+
+    Function bodies are not looked at: validate does that.
+    """
     from wasmetal.cli import inspect as command
 
     command.inspect(file)
 
 
-@wasmetal.command()
-@click.argument("file")
+@wasmetal.command(
+    epilog="""\b
+Example:
+  wasmetal validate library.wasm && echo good
+"""
+)
+@click.argument("file", type=_FILE)
 def validate(file: str) -> None:
-    """Check that a file is a valid module."""
+    """Check that a file is a valid module. Nothing of it is run.
+
+    The exit code is 0 if it is, else 1, and a line says what is wrong at which byte.
+    """
     from wasmetal.cli import inspect as command
 
     command.validate(file)
 
 
-@wasmetal.command()
+@wasmetal.command(
+    epilog="""\b
+Example:
+  wasmetal backends
+"""
+)
 def backends() -> None:
     """Show the installed backends, and which one this machine gets."""
     from wasmetal.cli import inspect as command
@@ -74,21 +283,35 @@ def backends() -> None:
     command.backends()
 
 
-@wasmetal.command()
-@click.argument("file")
-@click.argument("function", metavar="FUNC")
+_FUNCTION_EXAMPLES: Final = """\b
+Examples:
+  wasmetal {0} library.wasm add
+  wasmetal {0} library.wasm 3
+"""
+
+
+@wasmetal.command(short_help="Show the IR of a function.", epilog=_FUNCTION_EXAMPLES.format("ir"))
+@click.argument("file", type=_FILE)
+@click.argument("function", metavar="FUNC", shell_complete=_complete_function)
 def ir(file: str, function: str) -> None:
-    """Show the intermediate representation of a function (by index or name), before optimisation."""
+    """Show the intermediate representation of a function, before optimisation.
+
+    FUNC is an index or a name: from the name section, or one that the function is exported by.
+    """
     from wasmetal.cli import code as command
 
     command.ir(file, function)
 
 
-@wasmetal.command()
-@click.argument("file")
-@click.argument("function", metavar="FUNC")
+@wasmetal.command(short_help="Show the machine code of a function.", epilog=_FUNCTION_EXAMPLES.format("disasm"))
+@click.argument("file", type=_FILE)
+@click.argument("function", metavar="FUNC", shell_complete=_complete_function)
 def disasm(file: str, function: str) -> None:
-    """Show the machine code of a function (by index or name)."""
+    """Show the machine code of a function, beside the places in FILE that it comes from.
+
+    FUNC is an index or a name: from the name section, or one that the function is exported by. Instructions appear as
+    text if capstone is installed (pip install capstone), else as bytes.
+    """
     from wasmetal.cli import code as command
 
     command.disasm(file, function)

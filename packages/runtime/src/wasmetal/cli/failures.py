@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from wasm_core.errors import CompileError, InvalidError, LinkError, MalformedError, Trap, WasmError
+from wasmetal.interruption import DeadlineExceeded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 FAILED: Final = 1
 #: Wrong usage; also click's own.
 USAGE: Final = 2
+#: `--timeout`, as timeout(1) has it.
+TIMED_OUT: Final = 124
 #: Ctrl-C: 128 + SIGINT, as shells have it.
 INTERRUPTED: Final = 130
 #: A trap: 128 + SIGABRT.
@@ -44,7 +47,7 @@ _WHAT: Final[tuple[tuple[type[WasmError], str], ...]] = (
 def _say(message: str) -> None:
     # A terminal must not be steered by what a file has in its names.
     printable = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
-    print(f"wasmetal: {printable}", file=sys.stderr)
+    click.echo(f"wasmetal: {printable}", err=True)
 
 
 @contextlib.contextmanager
@@ -88,15 +91,20 @@ def run_command(args: Sequence[str] | None) -> int:
 
     try:
         code = wasmetal.main(args=args, prog_name="wasmetal", standalone_mode=False)
-        sys.stdout.flush()
+        # A process may have been started without a stdout.
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except Failure as failure:
         _say(str(failure))
         return failure.code
+    except DeadlineExceeded as trap:
+        click.echo("\n".join(_backtrace(trap)), err=True)
+        return TIMED_OUT
     except Trap as trap:
-        print("\n".join(_backtrace(trap)), file=sys.stderr)
+        click.echo("\n".join(_backtrace(trap)), err=True)
         return TRAPPED
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED

@@ -8,15 +8,18 @@ from typing import Final
 import click
 
 from wasm_core.decoder import decode
-from wasm_core.module import DecodedModule
+from wasm_core.module import DecodedModule, ExternKind, Import
 from wasm_core.names import NameSection
 from wasm_core.sections import CUSTOM, SECTION_NAMES
 from wasm_core.types import ExternType, FuncType, GlobalType, MemoryType, TableType
 from wasmetal.cli.failures import Failure, about, read
+from wasmetal.cli.output import printable, table
 from wasmetal.module import validate as validate_module
 from wasmetal.registry import backends as installed_backends
 
 _KINDS: Final = {FuncType: "function", TableType: "table", MemoryType: "memory", GlobalType: "global"}
+#: How many of the biggest functions are listed.
+_BIGGEST: Final = 10
 
 
 def _limits(minimum: int, maximum: int | None, unit: str) -> str:
@@ -33,42 +36,43 @@ def _describe(extern_type: ExternType) -> str:
     return str(extern_type)
 
 
-def _printable(name: str) -> str:
-    return name if name and name.isprintable() else repr(name)
-
-
-def _table(title: str, rows: Iterable[Sequence[str]]) -> None:
-    """Print rows in columns under a title; those of numbers to the right. Nothing for no rows."""
-    cells = [[_printable(cell) if cell else "" for cell in row] for row in rows]
-    if not cells:
-        return
-    click.echo(f"\n{title}:")
-    widths = [max(map(len, column)) for column in zip(*cells)]
-    numeric = [all(cell.replace(",", "").isdigit() for cell in column) for column in zip(*cells)]
-    for row in cells:
-        line = "  ".join(
-            cell.rjust(width) if number else cell.ljust(width) for cell, width, number in zip(row, widths, numeric)
-        )
-        click.echo(f"  {line.rstrip()}")
-
-
 def inspect(file: str) -> None:
     """Print what a module is made of. Its function bodies are not looked at."""
     source = read(file)
     with about(file):
         module = decode(source)
-    name = NameSection.of(module).module_name
-    click.echo(f"{file}: WebAssembly module{f' {_printable(name)}' if name else ''}, {len(source):,} bytes")
-    own = len(module.body_starts)
-    click.echo(f"functions: {own:,} of its own, {module.imported_functions:,} imported")
-    for memory in module.memories:
-        click.echo(f"memory: {_describe(memory)}")
-    if module.start is not None:
-        click.echo(f"start function: {module.start}")
-    _table("imports", ((_KINDS[type(i.type)], f"{i.module}.{i.name}", _describe(i.type)) for i in module.imports))
+    names = NameSection.of(module)
+    name = f" {printable(names.module_name)}" if names.module_name else ""
+    click.echo(f"{printable(file)}: WebAssembly module{name}, {len(source):,} bytes")
+    for line in _summary(module):
+        click.echo(line)
+    imports = ((_KINDS[type(i.type)], _import_name(i), _describe(i.type)) for i in module.imports)
+    table("imports", ("kind", "name", "type"), imports)
     types = ((export, module.extern_type(export.kind, export.index)) for export in module.exports)
-    _table("exports", ((_KINDS[type(t)], export.name, _describe(t)) for export, t in types))
-    _table("sections", _sections(module))
+    table("exports", ("kind", "name", "type"), ((_KINDS[type(t)], export.name, _describe(t)) for export, t in types))
+    table("sections", ("name", "at", "bytes"), _sections(module))
+    table("biggest functions", ("index", "name", "bytes"), _biggest(module, names))
+
+
+def _import_name(entry: Import) -> str:
+    return f"{entry.module}.{entry.name}"
+
+
+def _summary(module: DecodedModule) -> Iterable[str]:
+    own = len(module.body_starts)
+    code = sum(module.body_ends) - sum(module.body_starts)
+    yield f"functions: {own:,} of its own with {code:,} bytes of code, {module.imported_functions:,} imported"
+    for memory in module.memories:
+        yield f"memory: {_describe(memory)}"
+    for each in module.tables:
+        yield f"table: {_describe(each)}"
+    if module.global_types:
+        yield f"globals: {len(module.globals):,} of its own, {module.imported_globals:,} imported"
+    if module.data:
+        size = sum(segment.end - segment.start for segment in module.data)
+        yield f"data: {len(module.data):,} segments with {size:,} bytes"
+    if module.start is not None:
+        yield f"start function: {module.start}"
 
 
 def _sections(module: DecodedModule) -> Iterable[Sequence[str]]:
@@ -76,8 +80,16 @@ def _sections(module: DecodedModule) -> Iterable[Sequence[str]]:
     for section in module.sections:
         name = SECTION_NAMES[section.id]
         if section.id == CUSTOM:
-            name = f"custom {_printable(customs[section.end].name)}"
-        yield f"{section.start:#x}", name, f"{section.end - section.start:,}"
+            name = f"custom {printable(customs[section.end].name)}"
+        yield name, f"{section.start:#x}", f"{section.end - section.start:,}"
+
+
+def _biggest(module: DecodedModule, names: NameSection) -> Iterable[Sequence[str]]:
+    sizes = [end - start for start, end in zip(module.body_starts, module.body_ends)]
+    exported = {export.index: export.name for export in module.exports if export.kind is ExternKind.FUNC}
+    for own in sorted(range(len(sizes)), key=lambda own: (-sizes[own], own))[:_BIGGEST]:
+        index = module.imported_functions + own
+        yield str(index), names.function_name(index) or exported.get(index, ""), f"{sizes[own]:,}"
 
 
 def validate(file: str) -> None:
@@ -85,13 +97,21 @@ def validate(file: str) -> None:
     source = read(file)
     with about(file):
         validate_module(source)
-    click.echo(f"{file}: valid")
+    click.echo(f"{printable(file)}: valid")
 
 
 def backends() -> None:
-    """Print the installed backends."""
+    """Print the installed backends; a star marks the one that this machine gets."""
     found = installed_backends()
     if not found:
         raise Failure("no backend is installed: pip install wasm-backend-amd64")
-    for backend in found:
-        click.echo(str(backend))
+    rows = [
+        (
+            f"{'*' if backend.selected else ' '} {backend.name}",
+            f"{backend.distribution} {backend.version}".strip(),
+            "yes" if backend.supported else "no",
+            backend.reason,
+        )
+        for backend in found
+    ]
+    table("backends", ("name", "from", "runs here", "why"), rows)

@@ -2,42 +2,101 @@
 
 from __future__ import annotations
 
-import difflib
+import contextlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from wasm_core.types import FuncType, ValueType
+from wasm_core.records import record
+from wasm_core.types import MAX_PAGES, PAGE_SIZE, FuncType, ValueType
 from wasmetal.cli.failures import Failure, about, read
+from wasmetal.code_file import PRECOMPILED_MAGIC
+from wasmetal.config import Config
+from wasmetal.engine import Engine
+from wasmetal.function import Func
+from wasmetal.interruption import deadline
 from wasmetal.module import Module
 
 if TYPE_CHECKING:
     from wasm_wasi import Wasi
 
 _WASI: Final = "wasi_snapshot_preview1"
+_ZEROS: Final[dict[ValueType, object]] = {
+    ValueType.I32: 0,
+    ValueType.I64: 0,
+    ValueType.F32: 0.0,
+    ValueType.F64: 0.0,
+    ValueType.V128: bytes(16),
+    ValueType.FUNCREF: None,
+    ValueType.EXTERNREF: None,
+}
 _INTEGER_BITS: Final = {ValueType.I32: 32, ValueType.I64: 64}
 
 
+@record(kw_only=True)
+class Surroundings:
+    """What a program is given, as the command line has it."""
+
+    directories: Sequence[str] = ()
+    environment: Sequence[str] = ()
+    addresses: Sequence[str] = ()
+    #: Names of modules to be replaced by functions that do nothing.
+    stubs: Sequence[str] = ()
+
+
 def run(
-    file: str, args: Sequence[str], directories: Iterable[str], environment: Iterable[str], invoke: str | None
+    file: str,
+    args: Sequence[str],
+    surroundings: Surroundings,
+    *,
+    invoke: str | None,
+    max_memory: int | None,
+    timeout: float | None,
+    cache: bool = True,
+    precompiled: bool = False,
 ) -> int:
-    """Run the program in a file; its exit code."""
-    preopens = _preopens(directories)
-    variables = dict(map(_variable, environment))
+    """Run the program in a file, or call one of its exports; the exit code. `timeout` is in seconds."""
+    preopens = _preopens(surroundings.directories)
+    variables = dict(map(_variable, surroundings.environment))
+    pages = MAX_PAGES if max_memory is None else _pages(max_memory)
+    engine = Engine(Config(cache=cache, max_memory_pages=pages))
     source = read(file)
     with about(file):
-        module = Module(source)
+        if precompiled:
+            module = Module.deserialize(source, engine=engine)
+        elif source.startswith(PRECOMPILED_MAGIC):
+            raise Failure(f"{file}: this is machine code: add --allow-precompiled if you trust whoever made it")
+        else:
+            module = engine.compile(source)
         functions = {export.name: export.type for export in module.exports if isinstance(export.type, FuncType)}
         name = _entry(file, functions, invoke)
         values = None if invoke is None else _arguments(functions[name], args)
+        stubs = {space: _stubs(module, space) for space in surroundings.stubs}
         wasi = None
-        if any(entry.module == _WASI for entry in module.imports):
-            wasi = _wasi(file, () if invoke else args, variables, preopens)
-        if wasi is not None and values is None:
-            return _code(wasi.run(module))
-        return _call(module, wasi, name, values or ())
+        if any(entry.module == _WASI and _WASI not in stubs for entry in module.imports):
+            wasi = _wasi(file, () if invoke else args, variables, preopens, surroundings.addresses)
+        with contextlib.nullcontext() if timeout is None else deadline(timeout):
+            if wasi is not None and values is None:
+                return _code(wasi.run(module, stubs))
+            return _call(module, wasi, stubs, name, values or ())
+
+
+def _pages(size: int) -> int:
+    return min(size // PAGE_SIZE, MAX_PAGES)
+
+
+def _stubs(module: Module, space: str) -> dict[str, Func]:
+    """Functions that do nothing for all that a module imports from somewhere."""
+    wanted = {entry.name: entry.type for entry in module.imports if entry.module == space}
+    return {name: Func(_stub(type), type) for name, type in wanted.items() if isinstance(type, FuncType)}
+
+
+def _stub(type: FuncType) -> Callable[..., object]:
+    zeros = tuple(_ZEROS[result] for result in type.results)
+    result = zeros[0] if len(zeros) == 1 else zeros or None
+    return lambda *args: result
 
 
 def _preopens(directories: Iterable[str]) -> dict[str, str]:
@@ -74,6 +133,8 @@ def _entry(file: str, functions: Mapping[str, FuncType], invoke: str | None) -> 
         raise Failure(f"{file}: no _start, so it is not a program; name a function with --invoke (there are: {names})")
     if invoke in functions:
         return invoke
+    import difflib
+
     close = difflib.get_close_matches(invoke, functions, n=1)
     raise Failure(f"{file}: exports no function {invoke!r}{f'; did you mean {close[0]!r}?' if close else ''}")
 
@@ -99,24 +160,35 @@ def _value(value_type: ValueType, text: str) -> int | float:
     raise click.UsageError(f"values of type {value_type} cannot be given on the command line")
 
 
-def _wasi(file: str, args: Sequence[str], environment: Mapping[str, str], preopens: Mapping[str, str]) -> Wasi:
+def _wasi(
+    file: str,
+    args: Sequence[str],
+    environment: Mapping[str, str],
+    preopens: Mapping[str, str],
+    addresses: Sequence[str],
+) -> Wasi:
     try:
         from wasm_wasi import Wasi
     except ModuleNotFoundError:
         raise Failure(f"{file}: the program needs WASI: pip install wasm-wasi") from None
-    return Wasi(args=[os.path.basename(file), *args], env=environment, preopens=preopens)
+    try:
+        return Wasi(args=[os.path.basename(file), *args], env=environment, preopens=preopens, sockets=addresses)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
-def _call(module: Module, wasi: Wasi | None, name: str, values: Sequence[int | float]) -> int:
+def _call(
+    module: Module, wasi: Wasi | None, stubs: Mapping[str, Mapping[str, Func]], name: str, values: Sequence[int | float]
+) -> int:
     """Call one function and print its results."""
     if wasi is None:
-        _print(_results(module, None, name, values))
+        _print(_results(module, stubs, name, values, reactor=False))
         return 0
     from wasm_wasi import Exit
 
     with wasi:
         try:
-            _print(_results(module, wasi, name, values))
+            _print(_results(module, {**wasi.imports, **stubs}, name, values, reactor=True))
         except Exit as exit:
             return _code(exit.code)
     return 0
@@ -127,11 +199,18 @@ def _code(code: int) -> int:
     return code & 0xFF
 
 
-def _results(module: Module, wasi: Wasi | None, name: str, values: Sequence[int | float]) -> object:
-    with module.instantiate(None if wasi is None else wasi.imports) as instance:
+def _results(
+    module: Module,
+    imports: Mapping[str, Mapping[str, Func]],
+    name: str,
+    values: Sequence[int | float],
+    *,
+    reactor: bool,
+) -> object:
+    with module.instantiate(imports) as instance:
         exports: Mapping[str, Any] = instance.exports
         # A library for WASI is to be initialized before anything else is called (WASI application ABI, "reactors").
-        if wasi is not None and "_initialize" in exports and name not in ("_initialize", "_start"):
+        if reactor and "_initialize" in exports and name not in ("_initialize", "_start"):
             exports["_initialize"]()
         result: object = exports[name](*values)
     return result

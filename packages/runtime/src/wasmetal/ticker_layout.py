@@ -1,0 +1,68 @@
+"""Layout of what Python, the ticker and entry thunks share."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wasm_ir.vmcontext import Layout
+
+#: Nanoseconds between two looks of the ticker. Signals and deadlines are noticed so much later at most.
+TICK: Final = 40_000_000
+#: Ticks without anything running after which the ticker ends.
+IDLE_TICKS: Final = 25
+
+_MUTEX_WORDS: Final = 8  # pthread_mutex_t has 40 bytes in glibc and musl on x86-64, 48 in glibc on AArch64
+_SIGNAL_SET_WORDS: Final = 16
+_ATTRIBUTES_WORDS: Final = 8  # pthread_attr_t has 56 bytes, 64 on AArch64
+
+
+def _words(name: str, count: int) -> list[str]:
+    return [name, *(f"{name} {number}" for number in range(1, count))]
+
+
+#: One per process, in memory that is never given back.
+TICKER: Final = Layout(
+    "active",  # 0: whoever enters a store must call `start`
+    "stop",  # futex; not zero: the thread is to end
+    "alive",  # whether the thread will notice `active`
+    "joinable",  # whether there is a thread to be joined
+    "thread",  # pthread_t
+    "main",  # PyThreadState of the main thread, the only one that runs signal handlers
+    "contexts",  # -> links of the first VMContext
+    "deadlines",  # -> DEADLINE of a thread
+    "code",  # -> the thread's code
+    # What Python and entry thunks call: OPERATIONS.
+    "link",
+    "unlink",
+    "move",
+    "start",
+    "stop_now",
+    # C functions.
+    "mutex_lock",
+    "mutex_unlock",
+    "syscall",
+    "clock_gettime",
+    "create",
+    "join",
+    "sigmask",
+    "futex",  # number of the system call
+    "tick_seconds",
+    "tick_nanoseconds",
+    "now_seconds",
+    "now_nanoseconds",
+    *_words("mutex", _MUTEX_WORDS),
+    *_words("all_signals", _SIGNAL_SET_WORDS),
+    *_words("old_signals", _SIGNAL_SET_WORDS),
+    *_words("attributes", _ATTRIBUTES_WORDS),
+)
+
+#: What Python calls: functions of glue_ticker and fields of TICKER, with the number of arguments beside the ticker.
+OPERATIONS: Final = {"link": 2, "unlink": 1, "move": 2, "start": 0, "stop_now": 0}
+
+#: One per thread that has deadlines.
+DEADLINE: Final = Layout(
+    "next",
+    "previous",
+    "thread",  # PyThreadState
+    "due",  # on the monotonic clock, in nanoseconds
+)

@@ -1,0 +1,218 @@
+"""The garbage collector at the worst moments, and cycles of every kind. In processes of their own: failures crash."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+
+PRELUDE = """
+import gc, weakref
+import wasmetal
+from wasmetal import Func, FuncType, Global, GlobalType, Table, TableType
+from conftest import WasmBuilder
+from wasmetal import references, ticker
+
+op = WasmBuilder.op
+TYPE = FuncType((), ("i32",))
+
+class Thing:
+    pass
+
+def churn():
+    "Garbage of all sizes that instances are made of, so that what was freed too early is overwritten."
+    gc.collect()
+    rubbish = [bytearray(b"\\xa5" * size) for size in range(16, 2048, 48) for _ in range(3)]
+    cycle = [rubbish]
+    cycle.append(cycle)
+
+# (table (export "table") 8 funcref) (global (export "ref") (mut funcref)) and functions that call what is there.
+b = WasmBuilder()
+b.import_func("m", "host", "i", "i")
+call = b.type("", "i")
+b.table("r", 8, export="table")
+b.glob("r", op.ref_null("r"), mutable=True, export="ref")
+b.glob("e", op.ref_null("e"), mutable=True, export="thing")
+b.func("i", "i", op.get(0) + b"\\x11" + bytes([call]) + b"\\x00" + op.get(0) + b"\\x10\\x00" + op.I32_ADD, export="run")
+OWNER = wasmetal.Engine().compile(b.build())
+
+# Puts functions of its own into somebody's table and global.
+b = WasmBuilder()
+b.import_func("m", "host", "i", "i")
+b.import_table("m", "table", "r", 1)
+b.memory(1)
+b.glob("i", op.i32(0), mutable=True, export="own")
+body = op.i32(3) + b"\\x10\\x00" + op.global_get(0) + op.I32_ADD + op.i32(0) + op.I32_LOAD + op.I32_ADD
+b.func("", "i", body, export="f")
+b.elements(op.i32(0), [1, 1, 1])
+GUEST = OWNER.engine.compile(b.build())
+
+def at_rest():
+    gc.collect()
+    return len(references.instances), len(references.stores), len(ticker._ticker.linked)
+"""
+
+
+def run(program: str) -> None:
+    path = [os.path.dirname(__file__), *[entry for entry in sys.path if entry]]
+    result = subprocess.run(
+        [
+            *(sys.executable, "-X", "faulthandler", "-c"),
+            f"import sys; sys.path[:0] = {path!r}\n{PRELUDE}\n{textwrap.dedent(program)}",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_collections_at_every_host_call() -> None:
+    run("""
+        def host(number):
+            churn()
+            return number
+        start = at_rest()
+        for _ in range(3):
+            owner = OWNER.instantiate({"m": {"host": host}})
+            exports = owner.exports
+            del owner
+            for number in range(4):
+                guest = GUEST.instantiate({"m": {"host": host, "table": exports.table}})
+                guest.exports.own.value = number
+                # Its functions live on in the table; it has no other user.
+                del guest
+                churn()
+                assert exports.run(0) == 3 + number
+                exports.ref.value = exports.table[1]
+                exports.table[2] = Func(lambda: host(40), TYPE)
+                churn()
+                assert exports.run(2) == 42
+                assert exports.ref.value() == 3 + number
+            del exports
+        assert at_rest() == start
+    """)
+
+
+def test_dropped_during_a_call() -> None:
+    """The last reference to the instance whose code runs, and to all it is linked with, goes in a host function."""
+    run("""
+        kept = {}
+        def host(number):
+            kept.clear()
+            churn()
+            return number
+        start = at_rest()
+        for close in (False, True):
+            kept["owner"] = OWNER.instantiate({"m": {"host": host}})
+            kept["guest"] = GUEST.instantiate({"m": {"host": host, "table": kept["owner"].exports.table}})
+            kept["table"] = kept["owner"].exports.table
+            calls = [0]
+            def closing(number):
+                for each in (kept.get("guest"), kept.get("owner")):
+                    if each is not None and close:
+                        each.close()
+                return host(number)
+            kept["owner"].exports.table[1] = Func(lambda: closing(1), TYPE)
+            assert kept["owner"].exports.run(1) == 2
+            assert kept == {}
+            run = OWNER.instantiate({"m": {"host": host}}).exports.run
+            try:
+                run(0)
+            except wasmetal.Trap as trap:
+                assert "uninitialized element" in str(trap)
+            del run
+        del closing
+        assert at_rest() == start
+    """)
+
+
+def test_closed_while_its_functions_are_used_by_others() -> None:
+    run("""
+        def host(number):
+            guest.close()
+            churn()
+            return number
+        start = at_rest()
+        owner = OWNER.instantiate({"m": {"host": lambda number: number}})
+        guest = GUEST.instantiate({"m": {"host": host, "table": owner.exports.table}})
+        f = guest.exports.f
+        assert f() == 3
+        for _ in range(3):
+            churn()
+            assert owner.exports.run(0) == 3
+            try:
+                f()
+            except wasmetal.WasmError as error:
+                assert "closed" in str(error)
+            else:
+                raise AssertionError("it is closed")
+        del owner, guest, f
+        assert at_rest() == start
+    """)
+
+
+def test_cycles_of_every_kind() -> None:
+    run("""
+        start = at_rest()
+        alive = []
+        for kind in ("closure", "table", "externref", "global", "func", "each other"):
+            thing = Thing()
+            alive.append((kind, weakref.ref(thing)))
+            thing.calls = []
+            def host(number, thing=thing):
+                thing.calls.append(number)
+                return number
+            instance = OWNER.instantiate({"m": {"host": host}})
+            exports = instance.exports
+            thing.instance = instance  # instance -> host -> thing -> instance
+            if kind == "table":
+                exports.table[3] = Func(lambda thing=thing: 1, TYPE)
+            elif kind == "externref":
+                exports.thing.value = thing
+            elif kind == "global":
+                exports.ref.value = exports.run
+            elif kind == "func":
+                other = OWNER.instantiate({"m": {"host": exports.run}})
+                exports.table[0] = Func(lambda: 20, TYPE)
+                exports.table[1] = other.exports.run
+                try:
+                    other.exports.run(1)
+                except wasmetal.Trap:
+                    pass
+                thing.other = other
+                del other
+            elif kind == "each other":
+                guest = GUEST.instantiate({"m": {"host": exports.run, "table": exports.table}})
+                thing.guest = guest
+                guest.exports.own.value = 5
+                del guest
+            del instance, exports, host, thing
+            churn()
+        assert [kind for kind, reference in alive if reference() is not None] == []
+        assert at_rest() == start
+    """)
+
+
+def test_traps_do_not_keep_anything() -> None:
+    run("""
+        start = at_rest()
+        def fails(number):
+            raise ValueError(number)
+        for host in (fails, lambda number: "not a number"):
+            for _ in range(3):
+                owner = OWNER.instantiate({"m": {"host": host}})
+                owner.exports.table[0] = Func(lambda: 1, TYPE)
+                for element in (0, 1, 100):
+                    try:
+                        owner.exports.run(element)
+                    except (wasmetal.Trap, ValueError, TypeError):
+                        pass
+                    else:
+                        raise AssertionError("no error")
+                with wasmetal.deadline(0):
+                    pass
+                del owner
+        assert at_rest() == start
+    """)

@@ -1,0 +1,408 @@
+"""Ending calls: deadlines, interruption by other threads, signals; in loops, in recursion, and in waits."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import wasmetal
+from wasmetal import Trap, TrapCode, interruption
+
+#: How late an interruption may be, in seconds, on a machine that is busy with something else as well.
+LATE = 2.0
+
+
+def endless_module(wasm: Any) -> wasmetal.Module:
+    op = wasm.op
+    b = wasm()
+    b.import_func("m", "host", "i", "i")
+    b.func(code=b"\x03\x40\x0c\x00\x0b", export="loop")
+    # Fibonacci numbers the slow way: always deep in recursion, no loop.
+    less = op.get(0) + op.i32(2) + b"\x48"
+    recur = b"".join(op.get(0) + op.i32(n) + b"\x6b\x10\x02" for n in (1, 2))
+    b.func("i", "i", less + b"\x04\x7f" + op.get(0) + b"\x05" + recur + op.I32_ADD + b"\x0b", export="fib")
+    # Calls the host for ever; a function of its own.
+    b.func("i", "", b"\x03\x40" + op.get(0) + b"\x10\x00\x21\x00\x0c\x00\x0b", export="hosts")
+    # Many values are alive in the loop, of all types: r = sum of all, until the first is 0.
+    many = "iIfFiIfFiIfFiIfFiIfF"
+    kept = b"".join(op.get(n) + {"i": b"\xac", "I": b"", "f": b"\xae", "F": b"\xb0"}[t] for n, t in enumerate(many))
+    body = b"\x03\x40" + op.get(0) + op.i32(1) + b"\x6b\x22\x00\x0d\x00\x0b" + kept + b"\x7c" * (len(many) - 1)
+    b.func(many, "I", body, export="count")
+    b.func("", "i", op.i32(7), export="seven")
+    return wasmetal.Module(b.build())
+
+
+def make(wasm: Any, host: Callable[[int], int] = lambda n: n, **settings: Any) -> wasmetal.Instance:
+    source = endless_module(wasm).source
+    return wasmetal.Engine(wasmetal.Config(**settings)).compile(source).instantiate({"m": {"host": host}})
+
+
+CALLS: dict[str, Callable[[Any], object]] = {
+    "loop": lambda exports: exports.loop(),
+    "recursion": lambda exports: exports.fib(60),
+    "hosts": lambda exports: exports.hosts(1),
+    "raw": lambda exports: exports.fib.call_raw(60),
+}
+
+
+@pytest.mark.parametrize("hold_gil", [False, True])
+@pytest.mark.parametrize("name", CALLS)
+def test_deadline(wasm: Any, name: str, hold_gil: bool) -> None:
+    instance = make(wasm, hold_gil=hold_gil)
+    start = time.monotonic()
+    for _ in range(2):
+        with pytest.raises(wasmetal.DeadlineExceeded, match="deadline exceeded") as caught, wasmetal.deadline(0.05):
+            CALLS[name](instance.exports)
+        assert caught.value.code is TrapCode.INTERRUPTED
+        assert caught.value.frames and isinstance(caught.value, Trap)
+        assert instance.exports.seven() == 7 and instance.exports.fib(10) == 55
+    seconds = time.monotonic() - start
+    assert seconds >= 0.1
+    assert seconds < LATE
+    assert interruption.remaining() is None
+
+
+def test_registers_survive_polls(wasm: Any) -> None:
+    """The ticker of the main thread makes code call out all the time; nothing in it changes."""
+    exports = make(wasm).exports
+    arguments = [number + 1 for number in range(20)]
+    arguments[0] = 200_000_000
+    start = time.monotonic()
+    with wasmetal.deadline(1e9):
+        assert exports.count(*arguments) == sum(arguments[1:])
+        assert exports.fib(27) == 196418
+    assert time.monotonic() - start > 0.05, "too fast to have been disturbed"
+
+
+def test_deadlines_nest(wasm: Any) -> None:
+    exports = make(wasm).exports
+    with wasmetal.deadline(1000):
+        assert 990 < (interruption.remaining() or 0) <= 1000
+        with wasmetal.deadline(2000):
+            assert (interruption.remaining() or 0) <= 1000
+            with wasmetal.deadline(0.05):
+                with pytest.raises(wasmetal.DeadlineExceeded):
+                    exports.loop()
+                assert interruption.remaining() == 0
+                with pytest.raises(wasmetal.DeadlineExceeded):
+                    exports.fib(60)
+        assert exports.fib(20) == 6765
+        assert (interruption.remaining() or 0) > 900
+    with wasmetal.deadline(float("inf")):
+        assert exports.seven() == 7
+    for wrong in (-1, float("nan")):
+        with pytest.raises(ValueError, match="deadline"):
+            wasmetal.deadline(wrong)
+
+
+def test_a_deadline_is_its_threads_own(wasm: Any) -> None:
+    exports = make(wasm).exports
+    seen: list[object] = []
+
+    def other() -> None:
+        seen.append(interruption.remaining())
+        with wasmetal.deadline(0.3):
+            try:
+                exports.loop()
+            except wasmetal.DeadlineExceeded as error:
+                seen.append(error.code)
+
+    with wasmetal.deadline(0):
+        thread = threading.Thread(target=other)
+        start = time.monotonic()
+        thread.start()
+        thread.join()
+    assert seen == [None, TrapCode.INTERRUPTED]
+    assert time.monotonic() - start >= 0.3
+
+
+def test_a_deadline_reaches_through_host_functions(wasm: Any) -> None:
+    inner = make(wasm)
+    outer = make(wasm, lambda n: inner.exports.loop() or n)
+    with pytest.raises(wasmetal.DeadlineExceeded) as caught, wasmetal.deadline(0.05):
+        outer.exports.hosts(1)
+    assert len(caught.value.__notes__) == 1  # the frames of the outer instance
+    assert inner.exports.seven() == outer.exports.seven() == 7
+
+
+def interrupt_when_running(instance: wasmetal.Instance, done: list[object]) -> threading.Thread:
+    def work() -> None:
+        while not instance._core.store.running:  # type: ignore[union-attr]
+            time.sleep(0.001)
+        time.sleep(0.02)
+        instance.interrupt()
+        done.append("asked")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_interrupt(wasm: Any, name: str) -> None:
+    instance = make(wasm)
+    for _ in range(3):
+        done: list[object] = []
+        thread = interrupt_when_running(instance, done)
+        with pytest.raises(Trap, match=r"^interrupted\b") as caught:
+            CALLS[name](instance.exports)
+        thread.join()
+        assert done == ["asked"] and caught.value.code is TrapCode.INTERRUPTED
+        assert caught.value.frames
+        assert instance.exports.seven() == 7
+
+
+def test_interrupting_what_does_not_run(wasm: Any) -> None:
+    instance = make(wasm)
+    instance.interrupt()
+    assert instance.exports.fib(20) == 6765
+    instance.close()
+    with pytest.raises(wasmetal.WasmError, match="closed"):
+        instance.interrupt()
+
+
+def test_an_interruption_that_comes_too_late_hits_nobody(wasm: Any) -> None:
+    b = wasm()
+    b.import_func("m", "host")
+    b.func(code=b"\x10\x00", export="once")
+    b.func(code=b"\x03\x40\x0b", export="other")
+    instance = wasmetal.Module(b.build()).instantiate({"m": {"host": lambda: instance.interrupt()}})
+    for _ in range(3):
+        instance.exports.once()  # no poll after the host function
+        instance.exports.other()
+
+
+def test_interrupted_while_a_host_function_waits(wasm: Any) -> None:
+    reader, writer = os.pipe()
+
+    def wait(number: int) -> int:
+        poller = select.poll()
+        poller.register(reader, select.POLLIN)
+        assert interruption.poll(poller, 60) == [(reader, select.POLLIN)]
+        os.read(reader, 1)
+        return number
+
+    try:
+        instance = make(wasm, wait)
+        done: list[object] = []
+        thread = interrupt_when_running(instance, done)
+        start = time.monotonic()
+        with pytest.raises(Trap, match=r"^interrupted\b"):
+            instance.exports.hosts(1)
+        thread.join()
+        os.write(writer, b"12")  # twice something to read, then nothing
+        with pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.05):
+            instance.exports.hosts(1)
+        assert time.monotonic() - start < LATE
+        assert not interruption._waiting
+        with wasmetal.deadline(1000):
+            assert interruption.poll(select.poll(), 0.001) == []
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def test_host_functions_that_check(wasm: Any) -> None:
+    def busy(number: int) -> int:
+        while True:
+            interruption.check()
+
+    instance = make(wasm, busy)
+    with pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.05):
+        instance.exports.hosts(1)
+    done: list[object] = []
+    thread = interrupt_when_running(instance, done)
+    with pytest.raises(Trap, match=r"^interrupted\b"):
+        instance.exports.hosts(1)
+    thread.join()
+
+
+def test_recursion_without_end_is_a_trap_still(wasm: Any) -> None:
+    b = wasm()
+    b.func(code=b"\x10\x00", export="down")
+    # A frame of more than a page.
+    b.func("i", "i", wasm.op.get(0) + b"\x10\x01" + wasm.op.get(0) + wasm.op.I32_ADD, locals="I" * 1000, export="wide")
+    with wasmetal.deadline(1000):
+        instance = wasmetal.Module(b.build()).instantiate()
+        for call in (instance.exports.down, lambda: instance.exports.wide(1)):
+            with pytest.raises(Trap, match="call stack exhausted"):
+                call()
+
+
+def test_instances_that_are_linked(wasm: Any) -> None:
+    """Functions of two instances take turns; either may be interrupted, also after their stores became one."""
+    b = wasm()
+    b.import_func("m", "again", "i", "i")
+    b.func("i", "i", wasm.op.get(0) + b"\x10\x00", export="f")
+    first = make(wasm)
+    linked = wasmetal.Module(b.build()).instantiate({"m": {"again": first.exports.fib}})
+    for instance in (first, linked):
+        thread = interrupt_when_running(instance, [])
+        with pytest.raises(Trap, match=r"^interrupted\b"):
+            linked.exports.f(60)
+        thread.join()
+    with pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.05):
+        linked.exports.f(60)
+    assert linked.exports.f(10) == 55
+
+
+PRELUDE = """
+import os, signal, subprocess, sys, threading, time
+import pytest
+from test_interruption import *
+from conftest import WasmBuilder
+from wasmetal import ticker
+
+class Timed:
+    def __enter__(self):
+        self.start = time.monotonic()
+    def __exit__(self, *args):
+        self.seconds = time.monotonic() - self.start
+        assert self.seconds < LATE, self.seconds
+
+def send(number, after=0.1):
+    # From another process, which needs no GIL of ours.
+    program = f"import os, time; time.sleep({after}); os.kill({os.getpid()}, {int(number)})"
+    return subprocess.Popen([sys.executable, "-SEc", program])
+"""
+
+
+def run(program: str) -> str:
+    here = os.path.dirname(__file__)
+    path = [here, *[entry for entry in sys.path if entry]]
+    result = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", f"import sys; sys.path[:0] = {path!r}\n{PRELUDE}\n"
+         + textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def test_ctrl_c() -> None:
+    run("""
+        noted = False  # (a signal that comes before the call has no frames to note)
+        for hold_gil in (False, True):
+            instance = make(WasmBuilder, hold_gil=hold_gil)
+            for name in ("loop", "recursion", "hosts"):
+                with send(signal.SIGINT), pytest.raises(KeyboardInterrupt) as caught:
+                    CALLS[name](instance.exports)
+                noted |= "WebAssembly backtrace" in str(getattr(caught.value, "__notes__", ""))
+                assert instance.exports.seven() == 7
+        assert noted
+    """)
+
+
+def test_other_signals_run_their_handlers() -> None:
+    run("""
+        exports = make(WasmBuilder).exports
+        seen = []
+        signal.signal(signal.SIGALRM, lambda *args: seen.append(time.monotonic()))
+        signal.signal(signal.SIGUSR1, lambda *args: seen.append(exports.fib(10)))
+        signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
+        with pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.5):
+            exports.loop()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        assert 3 <= len(seen) <= 6, seen
+        del seen[:]
+        with send(signal.SIGUSR1), pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.4):
+            exports.loop()
+        assert seen == [55]  # it ran a function of the store that it interrupted
+
+        def stop(*args):
+            raise RuntimeError("enough")
+        signal.signal(signal.SIGTERM, stop)
+        with send(signal.SIGTERM), pytest.raises(RuntimeError, match="enough"):
+            exports.fib(60)
+        assert exports.fib(10) == 55
+    """)
+
+
+def test_the_ticker_comes_and_goes() -> None:
+    run("""
+        def threads():
+            return len(os.listdir("/proc/self/task"))
+        exports = make(WasmBuilder).exports
+        assert threads() == 1 and not ticker.is_running()
+        for _ in range(2):
+            assert exports.seven() == 7
+            assert ticker.is_running() and threads() == 2
+            deadline = time.monotonic() + 10
+            while ticker.is_running() or threads() > 1:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            with send(signal.SIGINT, 0.02), pytest.raises(KeyboardInterrupt):
+                exports.loop()
+        # What is idle takes no time.
+        assert time.process_time() < 5
+    """)
+
+
+def test_fork() -> None:
+    run("""
+        import warnings
+        warnings.simplefilter("error")
+        instance = make(WasmBuilder)
+        def check():
+            for name in ("loop", "recursion"):
+                with pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.05):
+                    CALLS[name](instance.exports)
+            assert instance.exports.seven() == 7
+        def in_child(work):
+            pid = os.fork()
+            if not pid:
+                try:
+                    work()
+                    os._exit(0)
+                finally:
+                    os._exit(1)
+            assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        check()
+        in_child(lambda: (check(), in_child(check)))
+        check()
+        # From a host function: the child goes on in the same call.
+        def forks(number):
+            if number:
+                in_child(lambda: host_calls.exports.hosts(0))
+                interruption.check()
+            return 0
+        host_calls = make(WasmBuilder, forks)
+        def times_out():
+            with pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.05):
+                host_calls.exports.hosts(0)
+        times_out()
+        with pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.3):
+            pid = None
+            def once(number):
+                global pid
+                if pid is None:
+                    pid = os.fork()
+                return 0
+            make(WasmBuilder, once).exports.hosts(0)
+        if not pid:
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        check()
+    """)
+
+
+def test_the_interpreter_ends_while_code_runs() -> None:
+    run("""
+        exports = [make(WasmBuilder).exports for _ in range(3)]
+        for each in exports:
+            threading.Thread(target=each.loop, daemon=True).start()
+        time.sleep(0.1)
+        del each, exports
+        sys.exit()
+    """)

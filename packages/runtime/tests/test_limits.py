@@ -1,0 +1,245 @@
+"""Limits of the configuration, and modules that are large in one respect: error or success, soon, in little memory."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import wasmetal
+from wasmetal import Config, Engine, WasmError
+
+
+def u(value: int) -> bytes:
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*out, value])
+
+
+def section(number: int, content: bytes) -> bytes:
+    return bytes([number]) + u(len(content)) + content
+
+
+HEADER = b"\0asm\x01\0\0\0"
+
+
+def module_of(body: bytes, *, params: bytes = b"", results: bytes = b"", locals: bytes = b"\0") -> bytes:
+    """One exported function `f`."""
+    code = locals + body + b"\x0b"
+    return (
+        HEADER
+        + section(1, b"\x01\x60" + u(len(params)) + params + u(len(results)) + results)
+        + section(3, b"\x01\0")
+        + section(7, b"\x01\x01f\0\0")
+        + section(10, b"\x01" + u(len(code)) + code)
+    )
+
+
+# The configuration's.
+
+
+def test_module_size(wasm: Any) -> None:
+    b = wasm()
+    b.custom("padding", bytes(1000))
+    source = b.build()
+    Engine(Config(max_module_bytes=len(source))).compile(source)
+    with pytest.raises(WasmError, match=f"{len(source)} bytes is over the limit of {len(source) - 1}"):
+        Engine(Config(max_module_bytes=len(source) - 1)).compile(source)
+
+
+def test_number_of_instances(wasm: Any) -> None:
+    b = wasm()
+    b.memory(1)
+    module = Engine(Config(max_instances=2)).compile(b.build())
+    first, second = module.instantiate(), module.instantiate()
+    for _ in range(2):
+        with pytest.raises(WasmError, match="2 instances is at its limit"):
+            module.instantiate()
+    del first
+    gc.collect()
+    third = module.instantiate()
+    second.close()
+    module.instantiate()
+    assert third is not None
+
+
+def test_memory_and_table_and_stack(wasm: Any) -> None:
+    b = wasm()
+    b.memory(2, export="memory")
+    b.table("r", 20, export="table")
+    b.func("i", "i", wasm.op.get(0) + wasm.op.MEMORY_GROW, export="grow")
+    b.func(code=b"\x10\x01", export="down")
+    source = b.build()
+    for config, message in (
+        (Config(max_memory_pages=1), "memory of 2 pages is over the limit of 1"),
+        (Config(max_table_elements=19), "table of 20 elements is over the limit of 19"),
+    ):
+        with pytest.raises(WasmError, match=message):
+            Engine(config).compile(source).instantiate()
+    config = Config(max_memory_pages=3, max_table_elements=21, max_stack_bytes=1 << 20)
+    exports = Engine(config).compile(source).instantiate().exports
+    assert [exports.grow(1), exports.grow(1)] == [2, -1]
+    with pytest.raises(WasmError, match="limit is 21"):
+        exports.table.grow(2)
+    with pytest.raises(wasmetal.Trap, match="call stack exhausted"):
+        exports.down()
+    for wrong in ({"max_module_bytes": -1}, {"max_instances": -1}):
+        with pytest.raises(ValueError, match="must be from 0"):
+            Config(**wrong)
+
+
+# Modules. Each is (binary, what happens then); sizes are doubled to see that the time is linear.
+
+
+def deep_blocks(n: int) -> bytes:
+    return module_of(b"\x02\x40" * n + b"\x0b" * n)
+
+
+def deep_loops(n: int) -> bytes:
+    return module_of(b"\x03\x40" * n + b"\x0b" * n)
+
+
+def deep_ifs(n: int) -> bytes:
+    return module_of(b"\x20\x00\x04\x40" * n + b"\x0b" * n, params=b"\x7f")
+
+
+def many_locals(n: int) -> bytes:
+    """All of them are set, in a loop."""
+    sets = b"".join(b"\x20\x00\x21" + u(index) for index in range(1, n))
+    return module_of(b"\x03\x40" + sets + b"\x0b", params=b"\x7f", locals=b"\x01" + u(n - 1) + b"\x7f")
+
+
+def many_values(n: int) -> bytes:
+    """Returns its parameters."""
+    return module_of(b"".join(b"\x20" + u(index) for index in range(n)), params=b"\x7e" * n, results=b"\x7e" * n)
+
+
+def wide_br_table(n: int) -> bytes:
+    """n blocks around a br_table with n targets."""
+    targets = b"".join(u(depth) for depth in range(n))
+    return module_of(b"\x02\x40" * n + b"\x20\x00\x0e" + u(n - 1) + targets + b"\x0b" * n, params=b"\x7f")
+
+
+def long_br_table(n: int) -> bytes:
+    return module_of(b"\x02\x40\x20\x00\x0e" + u(n) + bytes(n + 1) + b"\x0b", params=b"\x7f")
+
+
+def straight_line(n: int) -> bytes:
+    return module_of(b"\x20\x00" + b"\x20\x00\x6a" * n, params=b"\x7f", results=b"\x7f")
+
+
+def many_functions(n: int) -> bytes:
+    body = b"\x02\0\x0b"
+    return HEADER + section(1, b"\x01\x60\0\0") + section(3, u(n) + bytes(n)) + section(10, u(n) + body * n)
+
+
+COMPILED: list[tuple[Callable[[int], bytes], int]] = [
+    (deep_blocks, 50_000),
+    (deep_loops, 5_000),
+    (deep_ifs, 5_000),
+    (many_locals, 20_000),
+    (many_values, 1000),
+    (wide_br_table, 10_000),
+    (long_br_table, 50_000),
+    (straight_line, 20_000),
+]
+
+
+def compile_and_run(make: Callable[[int], bytes], size: int) -> float:
+    """The processor time of everything, in seconds."""
+    source = make(size)
+    start = time.process_time()
+    exports = Engine().compile(source).instantiate().exports
+    parameters = list(range(len(exports.f.type.params)))
+    result = exports.f(*parameters)
+    if make is many_values:
+        assert result == tuple(parameters)
+    return time.process_time() - start
+
+
+@pytest.mark.parametrize(("make", "size"), COMPILED, ids=[make.__name__ for make, _ in COMPILED])
+def test_time_is_linear(make: Callable[[int], bytes], size: int) -> None:
+    quarter = min(compile_and_run(make, size // 4) for _ in range(2))
+    whole = compile_and_run(make, size)
+    # Four times the size; quadratic would be sixteen times the time.
+    assert whole < 9 * quarter + 0.3, (quarter, whole)
+
+
+def test_locals_over_the_limit() -> None:
+    assert compile_and_run(lambda n: module_of(b"", locals=b"\x01" + u(n) + b"\x7f"), 50_000) < 10
+    for count in (50_001, 0xFFFF_FFFF):
+        with pytest.raises(wasmetal.InvalidError, match="too many locals"):
+            Engine().compile(module_of(b"", locals=b"\x01" + u(count) + b"\x7f"))
+    with pytest.raises(wasmetal.MalformedError, match="too many locals"):
+        Engine().compile(module_of(b"", locals=b"\x02" + (u(0xFFFF_FFFF) + b"\x7f") * 2))
+
+
+HOSTILE = """
+import resource, time
+import wasmetal
+from test_limits import *
+
+resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, 1 << 30))
+most = 0xFFFF_FFFF
+start = time.process_time()
+for number in (1, 2, 3, 4, 5, 6, 7, 9, 10, 11):
+    for content in (u(most), u(most) + b"\\x60", u(most) + bytes(100), b"\\x01\\x60" + u(most) + b"\\x7f"):
+        try:
+            wasmetal.Module(HEADER + section(number, content))
+        except wasmetal.CompileError:
+            continue
+        raise AssertionError((number, content))
+for wrong in (
+    HEADER + b"\\x01" + u(most) + b"\\0",
+    module_of(b"\\x20\\0\\x0e" + u(most), params=b"\\x7f"),
+    module_of(b"\\x1c" + u(most) + b"\\x7f"),
+    HEADER + section(1, b"\\x01\\x60\\0\\0") + section(3, u(1_000_000) + bytes(1_000_000)),
+):
+    try:
+        wasmetal.Module(wrong)
+    except wasmetal.CompileError:
+        continue
+    raise AssertionError(wrong[:40])
+print("small", time.process_time() - start)
+# A memory larger than what this process may have; the largest table.
+try:
+    wasmetal.Module(HEADER + section(5, b"\\x01\\0" + u(65536))).instantiate()
+except MemoryError:
+    pass
+else:
+    raise AssertionError("4 GiB out of 1")
+wasmetal.Module(HEADER + section(4, b"\\x01\\x70\\0" + u(10_000_000))).instantiate()
+try:
+    wasmetal.Module(HEADER + section(4, b"\\x01\\x70\\0" + u(most))).instantiate()
+except wasmetal.WasmError as error:
+    assert "limit" in str(error)
+else:
+    raise AssertionError("a table of 32 GiB")
+# A million functions in four million bytes.
+start = time.process_time()
+module = wasmetal.Engine(wasmetal.Config(validation="lazy")).compile(many_functions(1_000_000))
+module.instantiate()
+seconds = time.process_time() - start
+assert seconds < 20, seconds
+print("million", seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, "MiB")
+"""
+
+
+def test_hostile_counts() -> None:
+    path = [os.path.dirname(__file__), *[entry for entry in sys.path if entry]]
+    result = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path[:0] = {path!r}\n{HOSTILE}"],
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    print(result.stdout)

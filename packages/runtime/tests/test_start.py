@@ -1,0 +1,78 @@
+"""What a program imports and does when all of its code comes from the cache."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_PROGRAM = """
+import sys
+import wasmetal
+module = wasmetal.Engine(wasmetal.Config(cache=sys.argv[1])).compile(sys.argv[2])
+instance = module.instantiate({"host": {"log": lambda value: None}})
+assert instance.exports.double(21) == 42
+print(*sorted(sys.modules))
+"""
+
+#: What only compiling needs, and what takes long to import.
+_NOT_NEEDED = (
+    "wasm_core.body_validator",
+    "wasm_core.instructions",
+    "wasm_ir.builder",
+    "wasm_ir.codegen.pipeline",
+    "wasm_ir.frontend",
+    "wasm_backend_amd64.encodings",
+    "wasm_backend_amd64.target",
+    "wasmetal.glue_python",
+    "attr",
+    "email",
+    "entrypoints",
+    "hashlib",
+    "importlib.metadata",
+    "inspect",
+    "json",
+    "pathlib",
+    "platform",
+    "zipfile",
+)
+
+
+@pytest.fixture
+def program(wasm, tmp_path: Path) -> Path:
+    builder = wasm()
+    op = wasm.op
+    builder.import_func("host", "log", "i", "")
+    builder.memory(1)
+    builder.glob("i", op.i32(5), mutable=True)
+    builder.func("i", "i", op.get(0) + op.call(0) + op.get(0) + op.get(0) + op.I32_ADD, export="double")
+    path = tmp_path / "program.wasm"
+    path.write_bytes(builder.build())
+    return path
+
+
+def test_a_warm_start_imports_no_compiler(program: Path, tmp_path: Path) -> None:
+    imported = []
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", _PROGRAM, str(tmp_path / "cache"), str(program)],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        imported.append(set(done.stdout.split()))
+    cold, warm = imported
+    assert {"wasm_ir.frontend", "wasmetal.glue_python", "wasm_core.body_validator"} <= cold
+    assert not warm.intersection(_NOT_NEEDED)
+
+
+def test_names_are_imported_lazily() -> None:
+    code = (
+        "import sys, wasm_core; assert 'wasm_core.decoder' not in sys.modules; "
+        "assert all(getattr(wasm_core, name) is not None for name in wasm_core.__all__); "
+        "assert set(wasm_core.__all__) <= set(dir(wasm_core)); assert not hasattr(wasm_core, 'nothing')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -1,0 +1,283 @@
+"""Hours of a busy embedder in minutes: threads that compile, instantiate, link, call, trap, interrupt and drop.
+
+    python tests/soak/soak.py [--seconds N] [--threads N] [--seed N]
+
+Prints what was done, and memory after the first tenth of the time and at the end. Exit code 1 when something came out
+wrong or memory grew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import gc
+import importlib.util
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType, ModuleType
+from typing import Any, Final
+
+import wasmetal
+from wasmetal import interruption, references, ticker
+from wasmetal.code_memory import arena
+
+#: Growth of resident memory that is no leak, in MiB: fragmentation, caches of the allocator.
+_SLACK: Final = 48
+_VARIANTS: Final = 12
+
+
+def _test_module(name: str) -> ModuleType:
+    """A module of the runtime's tests."""
+    path = Path(__file__).resolve().parents[2] / "packages" / "runtime" / "tests" / f"{name}.py"
+    specification = importlib.util.spec_from_file_location(f"soak_{name}", path)
+    assert specification is not None and specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+WasmBuilder: Final = _test_module("conftest").WasmBuilder
+
+
+def binary(variant: int) -> bytes:
+    """A module with one of everything; variants differ in a constant."""
+    op = WasmBuilder.op
+    b = WasmBuilder()
+    b.import_func("m", "host", "i", "i")
+    call = b.type("", "i")
+    b.memory(1, 20, export="memory")
+    b.table("r", 8, 100, export="table")
+    b.table("e", 4, export="objects")
+    b.func("i", "i", op.get(0) + b"\x10\x00" + op.i32(variant) + op.I32_ADD, export="host")
+    b.func("i", "i", op.get(0) + op.I32_LOAD, export="load")
+    b.func("ii", "", op.get(0) + op.get(1) + op.I32_STORE, export="store")
+    b.func("ii", "i", op.get(0) + op.get(1) + op.I32_DIV_S, export="divide")
+    b.func("i", "i", op.get(0) + op.MEMORY_GROW, export="grow")
+    b.func("i", "i", op.get(0) + b"\x11" + bytes([call]) + b"\x00", export="indirect")
+    count_down = b"\x03\x40" + op.get(0) + op.i32(1) + b"\x6b\x22\x00\x0d\x00\x0b"
+    b.func("i", "i", count_down + op.i32(variant), export="count")
+    b.func(code=b"\x10\x08", export="down")
+    b.func("e", "e", op.get(0), export="same")
+    b.func("r", "r", op.get(0), export="same_function")
+    b.func("", "i", op.i32(variant), export="variant")
+    b.elements(op.i32(0), [11, 11])
+    data: bytes = b.build()
+    return data
+
+
+class HostError(Exception):
+    """What host functions raise now and then."""
+
+
+class Soak:
+    """The work, and what is counted."""
+
+    def __init__(self, seed: int, until: float) -> None:
+        self.seed = seed
+        self.until = until
+        self.counts: collections.Counter[str] = collections.Counter()
+        self.problems: list[str] = []
+        self.modules = [wasmetal.Module(binary(variant)) for variant in range(_VARIANTS)]
+        self.actions: list[Callable[[random.Random, Any, int], None]] = [
+            self.calls,
+            self.traps,
+            self.host_errors,
+            self.references,
+            self.memory,
+            self.deadline,
+            self.interrupted,
+            self.linked,
+            self.recursion,
+            self.compiled_again,
+        ]
+
+    def host(self, number: int) -> int:
+        if number == 13:
+            raise HostError(number)
+        if number == 17:
+            gc.collect()
+        return number
+
+    def instantiate(self, variant: int) -> wasmetal.Instance:
+        self.counts["instances"] += 1
+        return self.modules[variant].instantiate({"m": {"host": self.host}})
+
+    def expect(self, truth: bool, what: str) -> None:
+        if not truth:
+            self.problems.append(what)
+
+    def raises(self, error: type[BaseException], call: Callable[..., object], *args: object) -> None:
+        try:
+            call(*args)
+        except error:
+            self.counts[error.__name__] += 1
+        else:
+            self.problems.append(f"no {error.__name__} from {call}")
+
+    # What a thread does with an instance of `variant`.
+
+    def calls(self, rng: random.Random, exports: Any, variant: int) -> None:
+        for number in (1, 17, 100):
+            self.expect(exports.host(number) == number + variant, "host")
+        self.expect(exports.count(rng.randrange(1, 50_000)) == variant, "count")
+        self.expect(exports.variant.call_raw() == (variant,), "call_raw")
+
+    def traps(self, rng: random.Random, exports: Any, variant: int) -> None:
+        self.raises(wasmetal.Trap, exports.load, -rng.randrange(1, 1 << 30))
+        self.raises(wasmetal.Trap, exports.divide, 1, 0)
+        self.raises(wasmetal.Trap, exports.indirect, rng.randrange(8, 20))
+        self.raises(TypeError, exports.load, "x")
+        self.raises(OverflowError, exports.load, 1 << 32)
+
+    def host_errors(self, rng: random.Random, exports: Any, variant: int) -> None:
+        self.raises(HostError, exports.host, 13)
+
+    def references(self, rng: random.Random, exports: Any, variant: int) -> None:
+        things = [object() for _ in range(rng.randrange(1, 50))]
+        self.expect(all(exports.same(thing) is thing for thing in things), "externref")
+        exports.objects[rng.randrange(4)] = things[0]
+        exports.table[rng.randrange(2, 8)] = wasmetal.Func(lambda: 5, wasmetal.FuncType((), ("i32",)))
+        self.expect(exports.same_function(exports.variant) is exports.variant, "funcref")
+        self.raises(ValueError, exports.same.call_raw, rng.getrandbits(63) | 1)
+
+    def memory(self, rng: random.Random, exports: Any, variant: int) -> None:
+        pages = exports.memory.pages
+        view = exports.memory.view()
+        self.expect(exports.grow(1) == pages, "grow")
+        exports.store(pages * 65536, variant)
+        self.expect(exports.load(pages * 65536) == variant and len(view) == pages * 65536, "memory")
+
+    def deadline(self, rng: random.Random, exports: Any, variant: int) -> None:
+        with wasmetal.deadline(rng.random() / 20):
+            self.raises(wasmetal.DeadlineExceeded, exports.count, 0)
+
+    def interrupted(self, rng: random.Random, exports: Any, variant: int) -> None:
+        store = exports._core_.store
+        timer = threading.Timer(rng.random() / 20 + 0.01, lambda: interruption.interrupt(store))
+        timer.start()
+        # The timer may come before the call.
+        with wasmetal.deadline(0.5):
+            self.raises(wasmetal.Trap, exports.count, 0)
+        timer.join()
+
+    def linked(self, rng: random.Random, exports: Any, variant: int) -> None:
+        other = self.modules[(variant + 1) % _VARIANTS].instantiate({"m": {"host": exports.host}})
+        exports.table[2] = other.exports.variant
+        if rng.random() < 0.5:
+            other.close()
+        del other
+        if rng.random() < 0.1:
+            gc.collect()
+        self.expect(exports.indirect(2) == (variant + 1) % _VARIANTS, "linked")
+
+    def recursion(self, rng: random.Random, exports: Any, variant: int) -> None:
+        self.raises(wasmetal.Trap, exports.down)
+
+    def compiled_again(self, rng: random.Random, exports: Any, variant: int) -> None:
+        module = wasmetal.Engine(wasmetal.Config(hold_gil=rng.random() < 0.5)).compile(binary(1000 + rng.randrange(50)))
+        self.counts["modules"] += 1
+        with module.instantiate({"m": {"host": self.host}}) as instance:
+            self.expect(instance.exports.variant() >= 1000, "compiled again")
+
+    # Threads.
+
+    def work(self, number: int) -> None:
+        rng = random.Random(self.seed * 1000 + number)
+        try:
+            while time.monotonic() < self.until and not self.problems:
+                variant = rng.randrange(_VARIANTS)
+                instance = self.instantiate(variant)
+                exports = instance.exports
+                for _ in range(rng.randrange(1, 8)):
+                    action = rng.choice(self.actions)
+                    action(rng, exports, variant)
+                    self.counts[action.__name__] += 1
+                if rng.random() < 0.3:
+                    instance.close()
+                    self.raises(wasmetal.WasmError, instance.exports.__getitem__, "load")
+        except BaseException as error:
+            self.problems.append(f"thread {number}: {type(error).__name__}: {error}")
+            raise
+
+    def generation(self, threads: int, seconds: float) -> None:
+        """Threads come and go, too."""
+        end = self.until
+        self.until = min(end, time.monotonic() + seconds)
+        running = [threading.Thread(target=self.work, args=(self.seed + number,)) for number in range(threads)]
+        for thread in running:
+            thread.start()
+        # The main thread takes part, so that signal handlers run in WebAssembly code.
+        self.work(self.seed + threads)
+        for thread in running:
+            thread.join()
+        self.seed += threads + 1
+        self.until = end
+        self.counts["generations"] += 1
+
+
+def status() -> dict[str, int]:
+    """What the process has, after a collection."""
+    for _ in range(3):
+        gc.collect()
+    fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return {
+        "resident MiB": int(fields["VmRSS"].split()[0]) >> 10,
+        "address space MiB": int(fields["VmSize"].split()[0]) >> 10,
+        "code bytes": arena().bytes_in_use,
+        "instances": len(references.instances),
+        "stores": len(references.stores),
+        "linked": len(ticker._ticker.linked),
+        "threads": threading.active_count(),
+        "descriptors": len(os.listdir("/proc/self/fd")),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=600, help="how long (600)")
+    parser.add_argument("--threads", type=int, default=8, help="besides the main one (8)")
+    parser.add_argument("--seed", type=int, default=0, help="of the random choices (0)")
+    options = parser.parse_args()
+
+    began = time.monotonic()
+    soak = Soak(options.seed, began + options.seconds)
+
+    def alarm(number: int, frame: FrameType | None) -> None:
+        soak.counts["signals"] += 1
+
+    signal.signal(signal.SIGALRM, alarm)
+    signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
+    soak.until = began + options.seconds / 10
+    while time.monotonic() < soak.until and not soak.problems:
+        soak.generation(options.threads, options.seconds / 40)
+    first = status()
+    soak.until = began + options.seconds
+    while time.monotonic() < soak.until and not soak.problems:
+        soak.generation(options.threads, options.seconds / 40)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    last = status()
+
+    print(f"{time.monotonic() - began:.0f} seconds, {options.threads} threads, seed {options.seed}")
+    for name, count in sorted(soak.counts.items()):
+        print(f"  {name:20} {count:>10,}")
+    print(f"  {'':20} {'early':>10} {'end':>10}")
+    for name, value in first.items():
+        print(f"  {name:20} {value:>10,} {last[name]:>10,}")
+    for name in ("instances", "stores", "linked", "threads", "descriptors"):
+        if last[name] > first[name]:
+            soak.problems.append(f"{name}: {first[name]} became {last[name]}")
+    if last["resident MiB"] > first["resident MiB"] + _SLACK:
+        soak.problems.append("memory grew")
+    for problem in soak.problems:
+        print(f"PROBLEM: {problem}", file=sys.stderr)
+    return 1 if soak.problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
