@@ -1,0 +1,1 @@
+"""Measures wasmetal beside its peers: `python -m benchmarks --help`, or `nox -s bench`."""

@@ -1,0 +1,39 @@
+"""The kernels: what each is about, what it returns, and how much work makes a run of about 0.1 s natively."""
+
+from __future__ import annotations
+
+import attrs
+
+
+@attrs.frozen
+class Kernel:
+    """A file `<name>.c` beside this one."""
+
+    name: str
+    #: What dominates it.
+    about: str
+    #: Type of the result.
+    result: str
+    #: Argument in a full run, in a quick run, and for interpreters.
+    work: int
+    quick_work: int
+    tiny_work: int
+
+
+KERNELS = (
+    Kernel("integer", "i32 arithmetic", "i32", 40_000_000, 4_000_000, 300),
+    Kernel("integer64", "i64 arithmetic", "i64", 40_000_000, 4_000_000, 300),
+    Kernel("division", "integer division", "i64", 1_000_000, 100_000, 20),
+    Kernel("mandelbrot", "f64 arithmetic", "i32", 400, 120, 3),
+    Kernel("nbody", "f64 and memory", "f64", 1_500_000, 150_000, 5),
+    Kernel("conversions", "conversions, rounding", "i64", 20_000_000, 2_000_000, 300),
+    Kernel("matrix", "nested loops over f64 arrays", "f64", 80, 8, 0),
+    Kernel("stream", "sequential memory", "i64", 8_000, 800, 0),
+    Kernel("memory", "random memory", "i32", 8_000_000, 1_000_000, 0),
+    Kernel("bytes", "byte loads", "i32", 700, 70, 0),
+    Kernel("branches", "unpredictable branches", "i32", 250, 25, 0),
+    Kernel("br_table", "dense switch (br_table)", "i32", 3_000_000, 300_000, 20),
+    Kernel("calls", "direct calls", "i32", 30_000_000, 3_000_000, 300),
+    Kernel("indirect", "call_indirect", "i32", 50_000_000, 5_000_000, 500),
+    Kernel("recursion", "recursive calls", "i32", 36, 28, 12),
+)

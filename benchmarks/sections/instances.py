@@ -1,0 +1,91 @@
+"""Time and memory of instances of a module that is compiled already."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+
+from benchmarks import wasm_writer as w
+from benchmarks.engines import open_engine
+from benchmarks.model import Options, Section
+from benchmarks.workers import Measured, Subject, measure_row
+
+_PAGE = os.sysconf("SC_PAGESIZE")
+
+
+def _module(kind: str) -> bytes:
+    writer = w.ModuleWriter()
+    signature = writer.type([w.I32], [w.I32])
+    count = 1000 if kind == "1000 functions, table" else 1
+    for index in range(count):
+        writer.function(signature, w.body((), b"\x20\x00"), "run" if index == 0 else None)
+    if kind != "no memory":
+        writer.memory(2, "memory")
+        writer.data(1024, bytes(range(256)) * 16)
+    if count > 1:
+        writer.table(range(count))
+        for value in range(20):
+            writer.global_i32(value)
+    return writer.write()
+
+
+_KINDS = ("no memory", "memory, 4 KiB of data", "1000 functions, table")
+
+
+def _resident() -> int:
+    """Bytes of memory that this process has now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
+
+
+def _prepare(engine_name: str, kind: str, number: int, memory: bool) -> Callable[[], Measured]:
+    engine = open_engine(engine_name)
+    compiled = engine.compile(_module(kind))
+    engine.function(engine.instantiate(compiled, {}), "run")(1)
+
+    def time() -> Measured:
+        gc.collect()
+        started = perf_counter()
+        for _ in range(number):
+            engine.instantiate(compiled, {})
+        return (perf_counter() - started) / number * 1e6, None
+
+    def space() -> Measured:
+        gc.collect()
+        before = _resident()
+        kept = [engine.instantiate(compiled, {}) for _ in range(number)]
+        for instance in kept:
+            engine.function(instance, "run")(1)
+        return (_resident() - before) / number / 1024, None
+
+    return space if memory else time
+
+
+def measure(options: Options) -> Section:
+    """Make instances."""
+    number = 50 if options.quick else 300
+    rows = []
+    for memory in (False, True):
+        for kind in _KINDS:
+            name = f"{'memory, KiB' if memory else 'time, µs'}: {kind}"
+            if options.wants(name):
+                subjects = {e: Subject(_prepare, (e, kind, number, memory)) for e in ("wasmtime", "wasmetal")}
+                # Memory that went back to the allocator is taken again in later rounds: only the first counts.
+                rounds, warm_up = (1, 0) if memory else (options.rounds, 1)
+                rows.append(measure_row(name, subjects, rounds, warm_up=warm_up))
+    return Section(
+        key="instances",
+        title="One instance",
+        unit="",
+        mean=False,
+        subjects=["wasmetal", "wasmtime"],
+        ratios=[("wasmetal", "wasmtime")],
+        rows=rows,
+        notes=[
+            "Time: made and dropped, one after the other, of a module that was instantiated and called before "
+            "(wasmtime: with a store of its own each).",
+            "Memory: growth of the resident set per instance, of instances that are all alive and each called once.",
+        ],
+    )

@@ -1,0 +1,1 @@
+"""Fuzzers: damaged modules, and random programs compared with another engine. `python -m fuzz --help`."""

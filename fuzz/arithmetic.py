@@ -1,0 +1,16 @@
+"""Target: many small functions without loops, mostly arithmetic with constants."""
+
+from __future__ import annotations
+
+from fuzz.case import Case
+from fuzz.functions import generate
+from fuzz.generated import case_of, check
+
+__all__ = ["check", "make"]
+
+FUNCTIONS = 120
+
+
+def make(seed: str) -> Case:
+    """The module that belongs to a seed."""
+    return case_of(generate(seed, FUNCTIONS, small=True), seed, state_every=40)
