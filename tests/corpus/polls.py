@@ -15,10 +15,10 @@ import time
 from pathlib import Path
 from typing import Final
 
+import attrs
 import corpus
 
 import wasmetal
-from wasm_core.records import replace
 
 #: In seconds.
 _SHORTEST: Final = 1e-4
@@ -29,7 +29,7 @@ def load(folder: Path, polls: bool) -> wasmetal.Module:
     engine = wasmetal.Engine(wasmetal.Config(validation="lazy"))
     module = engine.compile(folder / "program.wasm")
     code = module.code
-    code._options = replace(code._options, polls=polls)
+    code._options = attrs.evolve(code._options, polls=polls)
     code.compile_all()
     return module
 

@@ -27,16 +27,8 @@ _NOT_NEEDED = (
     "wasm_backend_amd64.encodings",
     "wasm_backend_amd64.target",
     "wasmetal.glue_python",
-    "attr",
-    "email",
-    "entrypoints",
     "hashlib",
-    "importlib.metadata",
-    "inspect",
     "json",
-    "pathlib",
-    "platform",
-    "zipfile",
 )
 
 

@@ -9,7 +9,8 @@ import os
 import sys
 from collections.abc import Callable
 
-from wasm_core.records import record
+import attrs
+
 from wasm_ir.backend import HostSupport
 
 #: (leaf, subleaf) -> eax, ebx, ecx, edx.
@@ -22,7 +23,7 @@ _EXTENDED = 0x8000_0000
 _EBX, _ECX = 1, 2
 
 
-@record
+@attrs.frozen
 class _Feature:
     """Where CPUID says that a feature is there, and how /proc/cpuinfo calls it."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 
+import attrs
+
 from wasm_core.errors import CompileError
-from wasm_core.records import record
 
 
-@record
+@attrs.frozen
 class SignalLayout:
     """Offsets in bytes and numbers that belong to one operating system on AArch64."""
 

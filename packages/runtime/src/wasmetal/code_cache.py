@@ -14,8 +14,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
+import attrs
+
 from wasm_core.features import Features
-from wasm_core.records import record
 from wasm_ir.backend import Backend
 from wasm_ir.frontend_options import FrontendOptions
 from wasmetal import fingerprint
@@ -46,7 +47,7 @@ def default_directory() -> str:
     return os.path.join(base, "wasmetal")
 
 
-@record
+@attrs.frozen
 class CacheState:
     """What there is in a cache."""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from typing import Final, Literal
 
+import attrs
+
 from wasm_core.features import Features
-from wasm_core.records import field, record
 from wasm_core.types import MAX_PAGES
 
 #: Smallest stack that leaves room for frames beside the guard page and the reserve for signal frames, in bytes.
@@ -34,7 +35,7 @@ _RANGES: Final[dict[str, tuple[int, int]]] = {
 }
 
 
-@record(kw_only=True)
+@attrs.frozen(kw_only=True)
 class Config:
     """Settings of an `Engine`; everything has a default, and a config cannot be changed.
 
@@ -46,7 +47,7 @@ class Config:
     #: Name of the backend, or "auto": the one for this machine (see `wasmetal.backends()`).
     backend: str = "auto"
     #: Which parts of WebAssembly are on.
-    features: Features = field(factory=Features.default)
+    features: Features = attrs.field(factory=Features.default)
     #: "eager": function bodies are validated with the module; "lazy": each before its first call (core
     #: specification, appendix "Implementation Limitations").
     validation: Literal["eager", "lazy"] = "eager"
@@ -74,7 +75,7 @@ class Config:
     #: Keep the GIL while WebAssembly code runs: calls are cheaper, but other threads wait.
     hold_gil: bool = False
 
-    def __post_init__(self) -> None:
+    def __attrs_post_init__(self) -> None:
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {getattr(self, name)!r}")

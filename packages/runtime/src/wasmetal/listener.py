@@ -6,7 +6,8 @@ import ctypes
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from wasm_core.records import record
+import attrs
+
 from wasm_core.types import FuncType, ValueType
 from wasmetal import values
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from wasmetal.store import Store
 
 
-@record
+@attrs.frozen
 class FunctionDefinition:
     """Which function a listener is told about."""
 

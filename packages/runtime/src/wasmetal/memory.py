@@ -8,8 +8,9 @@ from array import array
 from functools import lru_cache
 from typing import TYPE_CHECKING, NoReturn, SupportsIndex, overload
 
+import attrs
+
 from wasm_core.errors import WasmError
-from wasm_core.records import replace
 from wasm_core.types import MAX_PAGES, PAGE_SIZE, MemoryType
 from wasm_ir.vmcontext import MEMORY
 from wasmetal.address_space import Reservation
@@ -274,7 +275,7 @@ class Memory:
     @property
     def _matching_type(self) -> MemoryType:
         """The type that an import is matched with: the minimum is the present size."""
-        return replace(self.type, minimum=self.pages)
+        return attrs.evolve(self.type, minimum=self.pages)
 
 
 def _bytes_of(value: object) -> memoryview:

@@ -15,10 +15,11 @@ from struct import Struct
 from struct import error as struct_error
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
+
 from wasm_core.errors import WasmError
 from wasm_core.features import Features
 from wasm_core.module import DecodedModule
-from wasm_core.records import field_names, record
 from wasm_ir import vmcontext
 from wasm_ir.backend import Backend, CompiledCode
 from wasm_ir.frontend_options import FrontendOptions
@@ -47,7 +48,7 @@ def runtime_interface() -> str:
     return digest("\n".join(parts).encode(), 16).hex()
 
 
-@record
+@attrs.frozen
 class Precompiled:
     """What was read from bytes."""
 
@@ -116,8 +117,8 @@ def serialize(
     return b"".join([_HEAD.pack(PRECOMPILED_MAGIC, len(text), len(code)), text, code, source])
 
 
-def _fields(described: object) -> dict[str, Any]:
-    return {name: getattr(described, name) for name in field_names(described)}
+def _fields(described: attrs.AttrsInstance) -> dict[str, Any]:
+    return attrs.asdict(described, recurse=False)
 
 
 def deserialize(content: bytes, backend: Backend, config: Config) -> Precompiled:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import configparser
 import os
 import sys
 from collections.abc import Iterable, Iterator
 
+import attrs
+import entrypoints
+
 from wasm_core.errors import WasmError
-from wasm_core.records import record
 from wasm_ir.backend import ENTRY_POINT_GROUP, Backend
 
 #: Distributions of this project are preferred where several offer the same.
@@ -21,12 +24,8 @@ _DISTRIBUTIONS = {
     "arm64": "wasm-backend-arm64",
 }
 
-#: Where an installed distribution keeps its entry points (PyPA "Core metadata" and "Entry points specification").
-_METADATA = (".dist-info", ".egg-info")
-_SECTION = f"[{ENTRY_POINT_GROUP}]"
 
-
-@record
+@attrs.frozen
 class BackendInfo:
     """A backend that is installed.
 
@@ -80,55 +79,30 @@ def _machine() -> str:
     return os.uname().machine
 
 
-def _scan(folder: str, prefix: str = "") -> Iterator[_Candidate]:
-    """The group's entry points in one entry of sys.path; with `prefix`, of distributions whose folder starts with it.
-
-    This runs whenever a program starts, so nothing is imported for it: `importlib.metadata` takes longer to import than
-    a program to start, and reads all metadata of all distributions.
-    """
+def _scan(folder: str) -> Iterator[_Candidate]:
+    """The group's entry points in one entry of sys.path."""
     try:
-        names = os.listdir(folder or ".")
-    except NotADirectoryError:
-        if not prefix:
-            yield from _scan_archive(folder)
+        found = list(entrypoints.iter_files_distros([folder]))
+    except (configparser.Error, UnicodeDecodeError, OSError):
+        # One unreadable entry_points.txt, of whatever package, ends that scan. The standard library reads every
+        # distribution by itself, and more leniently. It takes long to import, and nobody else needs it.
+        import importlib.metadata
+
+        for distribution in importlib.metadata.distributions(path=[folder]):
+            try:
+                for entry in distribution.entry_points.select(group=ENTRY_POINT_GROUP):
+                    yield _candidate(entry.name, entry.value, distribution.metadata["Name"], distribution.version)
+            except (ValueError, OSError, KeyError):
+                continue
         return
-    except OSError:
-        return
-    for name in names:
-        if not (name.startswith(prefix) and name.endswith(_METADATA)):
-            continue
-        try:
-            with open(f"{folder or '.'}/{name}/entry_points.txt", "rb", buffering=0) as file:
-                content = file.read()
-        except OSError:  # most distributions have none
-            continue
-        if _SECTION.encode() not in content:
-            continue
-        # `distribution-version.dist-info`; an .egg-info may have no version, or a Python version behind it.
-        distribution, _, version = name.rpartition(".")[0].partition("-")
-        yield from _parse(content.decode(errors="replace"), distribution, version.partition("-")[0])
+    for parser, distro in found:
+        if ENTRY_POINT_GROUP in parser:
+            for name, value in parser[ENTRY_POINT_GROUP].items():
+                yield _candidate(name, value, distro.name if distro else "", (distro.version or "") if distro else "")
 
 
-def _scan_archive(path: str) -> Iterator[_Candidate]:
-    """The same for a zip file."""
-    import importlib.metadata
-
-    for found in importlib.metadata.distributions(path=[path]):
-        yield from _parse(found.read_text("entry_points.txt") or "", found.name, found.version)
-
-
-def _parse(text: str, distribution: str, version: str) -> Iterator[_Candidate]:
-    """Entry points of the group in the text of an entry_points.txt."""
-    if _SECTION not in text:
-        return
-    inside = False
-    for line in text.splitlines():
-        line = line.strip()
-        if line.startswith("["):
-            inside = line == _SECTION
-        elif inside and line and line[0] not in "#;":
-            name, _, value = line.partition("=")
-            yield _Candidate(name.strip(), value.strip(), distribution.replace("_", "-").lower(), version)
+def _candidate(name: str, value: str, distribution: str, version: str) -> _Candidate:
+    return _Candidate(name, value, distribution.replace("_", "-").lower(), version)
 
 
 def _resolve(value: str) -> type[Backend]:
@@ -222,14 +196,6 @@ def select(name: str = "auto", *, to_run: bool = True) -> type[Backend]:
     Raises:
         WasmError: There is none, or it is broken or not for this machine; the message says what to install.
     """
-    if name == "auto":
-        # What comes first anyway is found without looking at every distribution that is installed.
-        prefix = f"{_DISTRIBUTIONS.get(_machine().lower(), '-').replace('-', '_')}-"
-        preferred = [candidate for folder in sys.path for candidate in _scan(folder, prefix)]
-        if len(preferred) == 1:
-            preferred[0].load()
-            if preferred[0].supported and preferred[0].backend is not None:
-                return preferred[0].backend
     found = _discover()
     if name == "auto":
         chosen = _automatic(_load(found))

@@ -10,7 +10,8 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from wasm_core.records import record
+import attrs
+
 from wasm_ir.backend import Backend, StubEnvironment, Stubs
 from wasmetal import libc
 from wasmetal.code_memory import CodeArena, CodeRegion, arena
@@ -18,7 +19,7 @@ from wasmetal.code_memory import CodeArena, CodeRegion, arena
 _SIGNALS: Final = (libc.SIGSEGV, libc.SIGBUS)
 
 
-@record
+@attrs.frozen
 class StubAddresses:
     """Where a backend's stubs are (see `wasm_ir.backend.Stubs`)."""
 

@@ -6,8 +6,9 @@ import weakref
 from array import array
 from typing import TYPE_CHECKING, NoReturn, SupportsIndex
 
+import attrs
+
 from wasm_core.errors import WasmError
-from wasm_core.records import replace
 from wasm_core.types import TableType
 from wasm_ir.vmcontext import TABLE
 from wasmetal import values
@@ -202,4 +203,4 @@ class Table:
 
 def matching_type(storage: TableStorage) -> TableType:
     """The type that an import is matched with: the minimum is the present size."""
-    return replace(storage.type, minimum=len(storage.words))
+    return attrs.evolve(storage.type, minimum=len(storage.words))

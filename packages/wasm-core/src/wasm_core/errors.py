@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 
-from wasm_core.records import record
+import attrs
 
 
 class TrapCode(enum.IntEnum):
@@ -74,7 +74,7 @@ class LinkError(WasmError):
     """An import is missing or has the wrong type (core specification, section "Instantiation")."""
 
 
-@record
+@attrs.frozen
 class Frame:
     """One WebAssembly function on the stack when a trap or an exception left it."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Self
 
-from wasm_core.records import record
+import attrs
 
 
-@record(kw_only=True)
+@attrs.frozen(kw_only=True)
 class Features:
     """One switch per proposal that became part of the standard after 1.0; all off is WebAssembly 1.0."""
 

@@ -9,7 +9,8 @@ import enum
 from array import array
 from collections.abc import Sequence
 
-from wasm_core.records import field, record
+import attrs
+
 from wasm_core.types import ExternType, FuncType, GlobalType, MemoryType, TableType, ValueType
 
 
@@ -22,7 +23,7 @@ class ExternKind(enum.IntEnum):
     GLOBAL = 3
 
 
-@record
+@attrs.frozen
 class ConstExpr:
     """A constant expression, as (opcode, immediate) pairs without the final `end`.
 
@@ -36,7 +37,7 @@ class ConstExpr:
     offset: int = 0
 
 
-@record
+@attrs.frozen
 class Import:
     """One import; `type_index` is set for functions only."""
 
@@ -47,14 +48,14 @@ class Import:
     type_index: int | None = None
 
 
-@record
+@attrs.frozen
 class Export:
     name: str
     kind: ExternKind
     index: int
 
 
-@record
+@attrs.frozen
 class Global:
     """A global that the module defines itself."""
 
@@ -68,7 +69,7 @@ class SegmentMode(enum.Enum):
     DECLARATIVE = "declarative"
 
 
-@record
+@attrs.frozen
 class ElementSegment:
     """Initial values of (a part of) a table.
 
@@ -86,7 +87,7 @@ class ElementSegment:
         return len(self.functions if self.functions is not None else self.expressions or ())
 
 
-@record
+@attrs.frozen
 class DataSegment:
     """Initial bytes of (a part of) a memory: `source[start:end]` of the module."""
 
@@ -97,7 +98,7 @@ class DataSegment:
     end: int
 
 
-@record
+@attrs.frozen
 class Section:
     """A section of the binary: its content is `source[start:end]` of the module."""
 
@@ -107,7 +108,7 @@ class Section:
     end: int
 
 
-@record
+@attrs.frozen
 class CustomSection:
     """A custom section: its content is `source[start:end]` of the module, read on demand."""
 
@@ -116,16 +117,16 @@ class CustomSection:
     end: int
 
 
-@record(eq=False)
+@attrs.frozen(eq=False)
 class DecodedModule:
     """A decoded module. Index spaces put imports first, as in the specification."""
 
     #: The binary that was decoded.
-    source: bytes = field(repr=False)
+    source: bytes = attrs.field(repr=False)
     types: tuple[FuncType, ...] = ()
     imports: tuple[Import, ...] = ()
     #: Type index of every function, imported ones first.
-    function_types: Sequence[int] = field(default=(), repr=False)
+    function_types: Sequence[int] = attrs.field(default=(), repr=False)
     #: Every table, memory and global, imported ones first.
     tables: tuple[TableType, ...] = ()
     memories: tuple[MemoryType, ...] = ()
@@ -139,11 +140,11 @@ class DecodedModule:
     #: What the data count section says, or None where there is none.
     data_count: int | None = None
     #: For every function of the module's own: where its code entry (locals and instructions) starts and ends.
-    body_starts: Sequence[int] = field(default=(), repr=False)
-    body_ends: Sequence[int] = field(default=(), repr=False)
+    body_starts: Sequence[int] = attrs.field(default=(), repr=False)
+    body_ends: Sequence[int] = attrs.field(default=(), repr=False)
     customs: tuple[CustomSection, ...] = ()
     #: All sections in the order of the binary, custom ones included.
-    sections: tuple[Section, ...] = field(default=(), repr=False)
+    sections: tuple[Section, ...] = attrs.field(default=(), repr=False)
 
     imported_functions: int = 0
     imported_tables: int = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 
-from wasm_core.records import field, initialize, record
+import attrs
 
 #: Bytes in a page of linear memory.
 PAGE_SIZE = 65536
@@ -38,21 +38,18 @@ def _value_types(types: Iterable[ValueType | str]) -> tuple[ValueType, ...]:
     return tuple(ValueType(t) for t in types)
 
 
-@record
+@attrs.frozen
 class FuncType:
     """The type of a function: its parameters and its results."""
 
-    params: tuple[ValueType, ...]
-    results: tuple[ValueType, ...]
-
-    def __init__(self, params: Iterable[ValueType | str] = (), results: Iterable[ValueType | str] = ()) -> None:
-        initialize(self, params=_value_types(params), results=_value_types(results))
+    params: tuple[ValueType, ...] = attrs.field(default=(), converter=_value_types)
+    results: tuple[ValueType, ...] = attrs.field(default=(), converter=_value_types)
 
     def __str__(self) -> str:
         return f"({', '.join(self.params)}) -> ({', '.join(self.results)})"
 
 
-@record
+@attrs.frozen
 class MemoryType:
     """The type of a linear memory; sizes are in pages of 64 KiB.
 
@@ -61,40 +58,32 @@ class MemoryType:
 
     minimum: int
     maximum: int | None = None
-    is64: bool = field(default=False, kw_only=True)
-    shared: bool = field(default=False, kw_only=True)
+    is64: bool = attrs.field(default=False, kw_only=True)
+    shared: bool = attrs.field(default=False, kw_only=True)
 
 
-@record
+@attrs.frozen
 class TableType:
     """The type of a table; sizes are in elements."""
 
-    element: ValueType
-    minimum: int
-    maximum: int | None
-    is64: bool
-
-    def __init__(
-        self, element: ValueType | str, minimum: int = 0, maximum: int | None = None, *, is64: bool = False
-    ) -> None:
-        initialize(self, element=ValueType(element), minimum=minimum, maximum=maximum, is64=is64)
+    element: ValueType = attrs.field(converter=ValueType)
+    minimum: int = 0
+    maximum: int | None = None
+    is64: bool = attrs.field(default=False, kw_only=True)
 
 
-@record
+@attrs.frozen
 class GlobalType:
     """The type of a global variable."""
 
-    value_type: ValueType
-    mutable: bool
-
-    def __init__(self, value_type: ValueType | str, mutable: bool = False) -> None:
-        initialize(self, value_type=ValueType(value_type), mutable=mutable)
+    value_type: ValueType = attrs.field(converter=ValueType)
+    mutable: bool = False
 
 
 ExternType = FuncType | TableType | MemoryType | GlobalType
 
 
-@record
+@attrs.frozen
 class ImportType:
     """What a module asks for: two names and a type."""
 
@@ -103,7 +92,7 @@ class ImportType:
     type: ExternType
 
 
-@record
+@attrs.frozen
 class ExportType:
     """What an instance of a module offers: a name and a type."""
 

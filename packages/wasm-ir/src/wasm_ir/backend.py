@@ -5,7 +5,8 @@ from __future__ import annotations
 from array import array
 from typing import Protocol, runtime_checkable
 
-from wasm_core.records import record
+import attrs
+
 from wasm_ir.ir import Function
 
 #: Entry-point group in which backends are found.
@@ -18,7 +19,7 @@ RELOCATION_FUNCTION_SLOT = 1
 RELOCATION_SYMBOL = 2
 
 
-@record
+@attrs.frozen
 class HostSupport:
     """Whether a backend can run code on this machine, and why (not)."""
 
@@ -63,7 +64,7 @@ class CompiledCode:
         self.frame_size = frame_size
 
 
-@record
+@attrs.frozen
 class StubEnvironment:
     """What stubs need to know about the process."""
 
@@ -76,7 +77,7 @@ class StubEnvironment:
     sigaction: int
 
 
-@record
+@attrs.frozen
 class Stubs:
     """Machine code that exists once per process, and where its entries are (offsets into `code`)."""
 

@@ -5,10 +5,10 @@ Apart from the front end, which a program that finds all code in the cache does 
 
 from __future__ import annotations
 
-from wasm_core.records import record
+import attrs
 
 
-@record
+@attrs.frozen
 class FrontendOptions:
     """How to translate."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from wasm_core.records import record
+import attrs
 
 
-@record
+@attrs.frozen
 class RegisterSet:
     """Physical registers are numbered 0..63 in one numbering; masks have bit n for register n."""
 
