@@ -124,4 +124,4 @@ def soak(session: nox.Session) -> None:
 def demo(session: nox.Session) -> None:
     """Install everything and run a real C program."""
     install_packages(session)
-    session.run("wasmetal", "run", "examples/wordcount/wordcount.wasm", *session.posargs)
+    session.run("wasmetal", "run", "--dir", ".", "examples/wordcount/wordcount.wasm", "-n", "5", "README.md")
