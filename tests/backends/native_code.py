@@ -96,7 +96,8 @@ class Native:
         #: Memory 0 of `context`.
         self.memory = self.new_memory(_MEMORY_SIZE)
         self.store = (ctypes.c_uint64 * (STORE.size // 8))()
-        self.slots = (ctypes.c_uint64 * _SLOT_COUNT)()
+        # In the arena, behind the code: calls reach them with 32 bits.
+        self.slots = (ctypes.c_uint64 * _SLOT_COUNT).from_buffer(self._arena, _ARENA_SIZE - 8 * _SLOT_COUNT)
         self.context = self.new_context(self.memory)
         self._funcrefs: list[ctypes.Array[ctypes.c_uint64]] = []
         self._thunks: dict[Signature, Callable[..., int]] = {}
@@ -130,7 +131,7 @@ class Native:
     def _write(self, code: bytes) -> int:
         self._used = (self._used + 15) & ~15
         start = self._used
-        assert start + len(code) <= _ARENA_SIZE
+        assert start + len(code) <= _ARENA_SIZE - 8 * _SLOT_COUNT
         self._arena[start : start + len(code)] = bytes(code)
         self._used += len(code)
         return self.base + start
