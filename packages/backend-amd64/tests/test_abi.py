@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from wasm_backend_amd64 import registers as r
-from wasm_backend_amd64.abi import NATIVE, WASM, convention
+from wasm_backend_amd64.abi import NATIVE, WASM
 from wasm_ir import types
 from wasm_ir.codegen.machinst import IN_ARG, OUT_ARG
-from wasm_ir.ir import ABI_C, ABI_WASM
 
 I32, I64, F32, F64 = types.I32, types.I64, types.F32, types.F64
 
@@ -37,11 +36,6 @@ def test_results() -> None:
 def test_what_calls_preserve() -> None:
     preserved = {register for register in range(32) if not WASM.clobbers >> register & 1}
     assert preserved == {r.RBX, r.R12, r.R13, r.RSP, r.RBP, r.R11, r.R14, r.R15, r.XMM15}
-
-
-def test_conventions_of_functions() -> None:
-    assert convention(ABI_WASM) is WASM
-    assert convention(ABI_C) is NATIVE
 
 
 def test_every_register_has_one_role() -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from wasm_backend_arm64 import registers as r
-from wasm_backend_arm64.abi import NATIVE, WASM, convention
+from wasm_backend_arm64.abi import NATIVE, WASM
 from wasm_ir import types
 from wasm_ir.codegen.machinst import IN_ARG, OUT_ARG
-from wasm_ir.ir import ABI_C, ABI_WASM
 
 I32, I64, F32, F64 = types.I32, types.I64, types.F32, types.F64
 
@@ -36,11 +35,6 @@ def test_results() -> None:
 def test_what_calls_preserve() -> None:
     preserved = {register for register in range(64) if not WASM.clobbers >> register & 1}
     assert preserved == {*range(r.X16, r.SP + 1), r.V31}
-
-
-def test_conventions_of_functions() -> None:
-    assert convention(ABI_WASM) is WASM
-    assert convention(ABI_C) is NATIVE
 
 
 def test_every_register_has_one_role() -> None:

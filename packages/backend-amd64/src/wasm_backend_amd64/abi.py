@@ -18,7 +18,6 @@ from wasm_backend_amd64.registers import (
     XMM7,
 )
 from wasm_ir.codegen.abi import Convention
-from wasm_ir.ir import ABI_WASM
 
 _INTEGER_ARGUMENTS = (RDI, RSI, RDX, RCX, R8, R9)
 _FLOAT_REGISTERS = tuple(range(XMM0, XMM7 + 1))
@@ -35,8 +34,3 @@ WASM: Final = Convention(
 NATIVE: Final = Convention(_INTEGER_ARGUMENTS, _FLOAT_REGISTERS, (RAX,), (XMM0,), CALLER_SAVED)
 #: What `enter` destroys: a trap comes back without restoring anything.
 ENTER_CLOBBERS: Final = ALLOCATABLE
-
-
-def convention(abi: int) -> Convention:
-    """The convention of functions whose `abi` is that (ir.ABI_*)."""
-    return WASM if abi == ABI_WASM else NATIVE

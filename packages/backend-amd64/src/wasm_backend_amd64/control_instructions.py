@@ -21,18 +21,12 @@ from wasm_backend_amd64.registers import (
     SCRATCH,
 )
 from wasm_ir.backend import RELOCATION_FUNCTION_SLOT
-from wasm_ir.codegen.machinst import MInst, MOp
+from wasm_ir.codegen.machinst import ENTERS, MInst, MOp
 from wasm_ir.ir import ABI_C
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, STORE
 
 if TYPE_CHECKING:
     from wasm_ir.codegen.emission import Emitter
-
-# Bits of MFunction.flags.
-MAKES_CALLS: Final = 1
-CALLS_REFERENCES: Final = 2
-ENTERS: Final = 4
-POLLS: Final = 8
 
 #: Registers that a C function which executes `enter` saves whatever the allocator did.
 ENTER_SAVED: Final = (RBX, R12, 13, 14, 15)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from wasm_backend_amd64.addressing import signed
 from wasm_backend_amd64.conditions import (
     CC_EQUAL,
     COMPARE,
@@ -29,11 +28,14 @@ from wasm_backend_amd64.conditions import (
     set_op,
     trap_if_op,
 )
+from wasm_backend_amd64.control_instructions import BR_TABLE
 from wasm_backend_amd64.lower_memory import MemoryLowering
 from wasm_backend_amd64.operands import pack_value
+from wasm_backend_amd64.vocabulary import VOCABULARY
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.machinst import MInst
+from wasm_ir.codegen.operand_lowering import signed
 from wasm_ir.ir import Function, Inst
 
 _CONST: Final = op.CONST
@@ -49,7 +51,7 @@ class ConditionLowering(MemoryLowering):
     """
 
     def __init__(self, function: Function) -> None:
-        super().__init__(function)
+        super().__init__(function, VOCABULARY)
         self.operands: list[int] = []
         self.imm = 0
         self.offset = 0
@@ -232,3 +234,6 @@ class ConditionLowering(MemoryLowering):
             uses[0], uses[1] = true_register, false_register
             code ^= 1
         self.emit(MInst(select_op(comparison, code, value_type), [destination], uses, self.imm, self.offset))
+
+    def lower_br_table(self, inst: Inst) -> None:
+        self.emit(MInst(BR_TABLE, [self.temp()], [self.use(inst.args[0])], 0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from wasm_backend_amd64.addressing import fits, signed
+from wasm_backend_amd64.addressing import fits
 from wasm_backend_amd64.instructions import ADD, BINARY, BINARY_IMM, NEG
 from wasm_backend_amd64.integer_instructions import CHECK_MINUS_ONE, CHECK_ZERO, DIVIDE
 from wasm_backend_amd64.lower_integer import IntegerLowering
@@ -12,6 +12,7 @@ from wasm_backend_amd64.registers import RAX, RDX
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.machinst import MFixed, MInst
+from wasm_ir.codegen.operand_lowering import signed
 from wasm_ir.ir import Inst
 
 _CONST: Final = op.CONST

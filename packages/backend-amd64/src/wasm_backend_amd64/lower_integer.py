@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from wasm_backend_amd64.addressing import Addressing, fits, signed
+from wasm_backend_amd64.addressing import Addressing, fits
 from wasm_backend_amd64.instructions import (
     ADD,
     ADD_IMM,
@@ -32,6 +32,7 @@ from wasm_backend_amd64.registers import RAX, RCX
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.machinst import MFixed, MInst
+from wasm_ir.codegen.operand_lowering import signed
 from wasm_ir.ir import Inst
 
 _I32: Final = types.I32

@@ -4,34 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from wasm_backend_amd64.addressing import fits, signed
+from wasm_backend_amd64.addressing import fits
 from wasm_backend_amd64.instructions import LEA_SLOT, LOAD, MODIFY, MODIFY_IMM, STORE, STORE_IMM
 from wasm_backend_amd64.lower_float import FloatLowering
 from wasm_backend_amd64.operands import pack_value
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.machinst import MInst
+from wasm_ir.codegen.operand_lowering import NARROW_STORES, PLAIN_LOADS, signed
 from wasm_ir.ir import Inst
 
 _CONST: Final = op.CONST
 _HEAP_STORE: Final = op.HEAP_STORE
-#: Loads that may fault -> the same ones that may not.
-_PLAIN_LOADS: Final = {
-    **{code: code for code in range(op.LOAD, op.LOAD_INVARIANT)},
-    op.LOAD_INVARIANT: op.LOAD,
-    **{code: code - op.HEAP_LOAD + op.LOAD for code in range(op.HEAP_LOAD, op.HEAP_LOAD32_U + 1)},
-}
-#: Width in bytes of store8, store16 and store32; `store` is as wide as its value.
-_NARROW: Final = {op.STORE8: 1, op.STORE16: 2, op.STORE32: 4}
-#: Operations that do not change what a narrow store stores -> how many bits they keep.
-_KEPT_BITS: Final = {
-    op.WRAP: 32,
-    op.EXTEND_U: 32,
-    op.EXTEND_S: 32,
-    op.SEXT8: 8,
-    op.SEXT16: 16,
-    op.SEXT32: 32,
-}
 
 
 class MemoryLowering(FloatLowering):
@@ -41,7 +25,7 @@ class MemoryLowering(FloatLowering):
         uses: list[int] = []
         destination = self.define(inst)
         imm = self.address(inst.args[0], inst.imm, uses)
-        operation = LOAD[_PLAIN_LOADS[inst.op] << 3 | inst.type]
+        operation = LOAD[PLAIN_LOADS[inst.op] << 3 | inst.type]
         self.emit(MInst(operation, [destination], uses, imm, self.fault_offset(inst)))
 
     def lower_store(self, inst: Inst) -> None:
@@ -53,8 +37,8 @@ class MemoryLowering(FloatLowering):
         pointer, value = inst.args
         value_type = value.type
         if operation != op.STORE:
-            width = _NARROW[operation]
-            value = self._stored_part(value, width)
+            width = NARROW_STORES[operation]
+            value = self.stored_part(value, width)
             value_type = value.type
             if operation == op.STORE32 and value_type == types.I32:
                 operation = op.STORE
@@ -76,19 +60,6 @@ class MemoryLowering(FloatLowering):
         uses = [self.low(value) if width < 8 and value_type <= types.I64 else self.use(value)]
         imm = self.address(pointer, inst.imm, uses)
         self.emit(MInst(STORE[operation << 3 | value_type], [], uses, imm, offset))
-
-    def _stored_part(self, value: Inst, width: int) -> Inst:
-        """What is left of a value of which only `width` bytes are stored."""
-        bits = 8 * width
-        while self.vregs[value.id] == 0:
-            kept = _KEPT_BITS.get(value.op, 0)
-            if kept < bits:
-                if value.op != op.AND or value.args[1].op != _CONST:
-                    break
-                if ~value.args[1].imm & (1 << bits) - 1:
-                    break
-            value = value.args[0]
-        return value
 
     def _lower_modify(self, inst: Inst, pointer: Inst, value: Inst, offset: int) -> bool:
         """A store of an operation on what is in the same place: one instruction."""

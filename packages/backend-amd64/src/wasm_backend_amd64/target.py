@@ -7,11 +7,7 @@ from typing import TYPE_CHECKING
 from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64 import encodings as e
 from wasm_backend_amd64.control_instructions import (
-    CALLS_REFERENCES,
     ENTER_SAVED,
-    ENTERS,
-    MAKES_CALLS,
-    POLLS,
     call_tail,
     check_stack,
     context_word,
@@ -34,7 +30,7 @@ from wasm_backend_amd64.registers import (
 )
 from wasm_core.errors import CompileError
 from wasm_ir import types
-from wasm_ir.codegen.machinst import MFunction
+from wasm_ir.codegen.machinst import CALLS_REFERENCES, ENTERS, MAKES_CALLS, POLLS, MFunction
 from wasm_ir.ir import ABI_WASM, Function, Inst
 from wasm_ir.vmcontext import CONTEXT, FUNCREF
 

@@ -6,7 +6,6 @@ from typing import Final
 
 from wasm_backend_arm64.registers import ALLOCATABLE, CALLER_SAVED, V0, V7, X0, X7
 from wasm_ir.codegen.abi import Convention
-from wasm_ir.ir import ABI_WASM
 
 _INTEGER_REGISTERS = tuple(range(X0, X7 + 1))
 _FLOAT_REGISTERS = tuple(range(V0, V7 + 1))
@@ -17,8 +16,3 @@ WASM: Final = Convention(_INTEGER_REGISTERS, _FLOAT_REGISTERS, _INTEGER_REGISTER
 NATIVE: Final = Convention(_INTEGER_REGISTERS, _FLOAT_REGISTERS, (X0,), (V0,), CALLER_SAVED)
 #: What `enter` destroys: a trap comes back without restoring anything.
 ENTER_CLOBBERS: Final = ALLOCATABLE
-
-
-def convention(abi: int) -> Convention:
-    """The convention of functions whose `abi` is that (ir.ABI_*)."""
-    return WASM if abi == ABI_WASM else NATIVE

@@ -32,20 +32,15 @@ from wasm_backend_arm64.registers import (
     ZR,
 )
 from wasm_ir.backend import RELOCATION_FUNCTION_SLOT
-from wasm_ir.codegen.machinst import MInst, MOp
+from wasm_ir.codegen.machinst import ENTERS, FIRST_TARGET_FLAG, MInst, MOp
 from wasm_ir.ir import ABI_C
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, STORE
 
 if TYPE_CHECKING:
     from wasm_ir.codegen.emission import Emitter
 
-# Bits of MFunction.flags.
-MAKES_CALLS: Final = 1
-CALLS_REFERENCES: Final = 2
-ENTERS: Final = 4
-POLLS: Final = 16
 #: The function has the C convention and may use v8..v15, of which it must preserve the lower halves (AAPCS64, 6.1.2).
-SAVES_FLOATS: Final = 8
+SAVES_FLOATS: Final = FIRST_TARGET_FLAG
 
 #: Registers that a C function which executes `enter` saves whatever the allocator did.
 ENTER_SAVED: Final = tuple(range(X19, CONTEXT_REGISTER + 1))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from wasm_backend_arm64 import encodings as e
-from wasm_backend_arm64.addressing import signed
 from wasm_backend_arm64.conditions import (
     BIT_IS_ZERO,
     COMPARE,
@@ -28,12 +27,15 @@ from wasm_backend_arm64.conditions import (
     set_op,
     trap_if_op,
 )
+from wasm_backend_arm64.control_instructions import BR_TABLE
 from wasm_backend_arm64.encodings import CC_NE, add_immediate, logical_immediate
 from wasm_backend_arm64.lower_memory import MemoryLowering
 from wasm_backend_arm64.registers import ZR
+from wasm_backend_arm64.vocabulary import VOCABULARY
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.machinst import MInst
+from wasm_ir.codegen.operand_lowering import signed
 from wasm_ir.ir import Function, Inst
 
 _CONST: Final = op.CONST
@@ -52,7 +54,7 @@ class ConditionLowering(MemoryLowering):
     """
 
     def __init__(self, function: Function) -> None:
-        super().__init__(function)
+        super().__init__(function, VOCABULARY)
         self.operands: list[int] = []
         self.imm = 0
 
@@ -329,3 +331,6 @@ class ConditionLowering(MemoryLowering):
             if number.op == _CONST and number.imm == 0:
                 return e.CSNEG_RRRC32, value.args[1]
         return None
+
+    def lower_br_table(self, inst: Inst) -> None:
+        self.emit(MInst(BR_TABLE, [], [self.low(inst.args[0])], 0))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from wasm_backend_arm64.addressing import signed
 from wasm_backend_arm64.encodings import ASR, LSR, logical_immediate, shifted
 from wasm_backend_arm64.instructions import BINARY, LOGICAL_IMM, NEGATE
 from wasm_backend_arm64.integer_instructions import CHECK_MINUS_ONE, CHECK_ZERO, DIVIDE
@@ -12,6 +11,7 @@ from wasm_backend_arm64.lower_integer import IntegerLowering
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.machinst import MInst
+from wasm_ir.codegen.operand_lowering import signed
 from wasm_ir.ir import Inst
 
 _CONST: Final = op.CONST

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from wasm_backend_arm64.addressing import Addressing, signed
+from wasm_backend_arm64.addressing import Addressing
 from wasm_backend_arm64.assembler import integer_length
 from wasm_backend_arm64.encodings import (
     LDRSW_RM64,
@@ -43,6 +43,7 @@ from wasm_backend_arm64.registers import ZR
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.machinst import MInst
+from wasm_ir.codegen.operand_lowering import signed
 from wasm_ir.ir import Inst
 
 _I32: Final = types.I32

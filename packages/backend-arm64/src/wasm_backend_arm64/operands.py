@@ -29,7 +29,6 @@ FAR_BITS: Final = 1
 #: More than 1 MiB (b.cond, cbz, cbnz, adr, literals).
 FAR_ALL: Final = 2
 
-_WORD: Final = e.LDR_RM64
 _pack = asm.pack
 
 

@@ -7,12 +7,8 @@ from typing import TYPE_CHECKING
 from wasm_backend_arm64 import assembler as asm
 from wasm_backend_arm64 import encodings as e
 from wasm_backend_arm64.control_instructions import (
-    CALLS_REFERENCES,
     ENTER_SAVED,
-    ENTERS,
     FLOATS_SAVED,
-    MAKES_CALLS,
-    POLLS,
     SAVES_FLOATS,
     check_stack,
     context_place,
@@ -48,7 +44,7 @@ from wasm_core.errors import CompileError
 from wasm_ir import types
 from wasm_ir.backend import RELOCATION_SYMBOL
 from wasm_ir.codegen.emission import OutOfReach
-from wasm_ir.codegen.machinst import MFunction
+from wasm_ir.codegen.machinst import CALLS_REFERENCES, ENTERS, MAKES_CALLS, POLLS, MFunction
 from wasm_ir.ir import ABI_C, ABI_WASM, Function, Inst
 from wasm_ir.symbols import symbol_number
 from wasm_ir.vmcontext import CONTEXT, FUNCREF

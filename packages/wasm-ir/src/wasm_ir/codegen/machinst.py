@@ -26,6 +26,14 @@ FIRST_VREG: Final = 64
 OUT_ARG: Final = -(1 << 24)
 IN_ARG: Final = -(2 << 24)
 
+# Bits of MFunction.flags.
+MAKES_CALLS: Final = 1
+CALLS_REFERENCES: Final = 2
+ENTERS: Final = 4
+POLLS: Final = 8
+#: From here on the target's own.
+FIRST_TARGET_FLAG: Final = 16
+
 
 def spill_slot(k: int) -> int:
     """The location of spill slot k."""
@@ -165,7 +173,7 @@ class MFunction:
         self.blocks: list[MBlock] = []
         #: The backend's unconditional jump (no operands, to the only edge), for blocks that the allocator adds.
         self.jump: MOp | None = None
-        #: What the target's lowering tells its prologue; the bits are the target's.
+        #: What lowering tells the prologue: MAKES_CALLS and so on.
         self.flags = 0
         #: IR type of virtual register FIRST_VREG + i.
         self.vreg_types: list[int] = []

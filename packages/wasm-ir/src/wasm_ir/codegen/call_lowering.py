@@ -1,46 +1,29 @@
-"""Instruction selection for control flow other than conditional branches: calls, function entry, returns, traps."""
+"""Instruction selection of calls, function entry, returns, traps and jumps: the same everywhere but for registers."""
 
 from __future__ import annotations
 
-from wasm_backend_amd64.abi import ENTER_CLOBBERS, NATIVE, WASM, convention
-from wasm_backend_amd64.control_instructions import (
-    BR_TABLE,
-    CALL,
-    CALL_NATIVE,
-    CALL_REF,
-    CALLS_REFERENCES,
-    ENTER,
-    ENTERS,
-    ENTRY,
-    JUMP,
-    MAKES_CALLS,
-    POLL,
-    POLLS,
-    RETURN,
-    TRAP,
-    UNWIND,
-)
-from wasm_backend_amd64.lower_conditions import ConditionLowering
-from wasm_backend_amd64.registers import CALLEE_REGISTER, CONTEXT_REGISTER, R10, RAX
 from wasm_core.errors import CompileError
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.abi import Convention
-from wasm_ir.codegen.machinst import MFixed, MInst, MOp
+from wasm_ir.codegen.machinst import CALLS_REFERENCES, ENTERS, MAKES_CALLS, POLLS, MFixed, MInst, MOp
+from wasm_ir.codegen.operand_lowering import OperandLowering
 from wasm_ir.ir import ABI_C, ABI_WASM, Call, Inst
 
 
-class CallLowering(ConditionLowering):
+class CallLowering(OperandLowering):
     """Handlers of calls, terminators without a condition, and the function's entry."""
 
-    # The function's own convention.
+    def _convention(self) -> Convention:
+        """The function's own."""
+        return self.vocabulary.wasm if self.function.abi == ABI_WASM else self.vocabulary.native
 
     def lower_callee(self, inst: Inst) -> None:
         """Nothing: the entry defines it."""
 
     def lower_entry(self, params: list[Inst]) -> None:
         function = self.function
-        places = convention(function.abi).arguments(function.signature.params).incoming
+        places = self._convention().arguments(function.signature.params).incoming
         fixed_defs: list[tuple[int, int]] = []
         narrow = 0
         for param, place in zip(params, places):
@@ -52,15 +35,14 @@ class CallLowering(ConditionLowering):
         if function.uses_callee:
             for inst in function.blocks[0].insts:
                 if inst.op == op.CALLEE and self.vregs[inst.id]:
-                    fixed_defs.append((self.vregs[inst.id], CALLEE_REGISTER))
+                    fixed_defs.append((self.vregs[inst.id], self.vocabulary.callee_register))
         if fixed_defs:
-            self.emit(MFixed(ENTRY, [], [], narrow, [], fixed_defs, 0))
+            self.emit(MFixed(self.vocabulary.entry, [], [], narrow, [], fixed_defs, 0))
 
     def lower_return(self, inst: Inst) -> None:
-        function = self.function
-        places = convention(function.abi).results(function.signature.results).incoming
+        places = self._convention().results(self.function.signature.results).incoming
         fixed_uses = [(self.value(arg), place) for arg, place in zip(inst.args, places)]
-        self.emit(MFixed(RETURN, [], [], 0, fixed_uses, [], 0))
+        self.emit(MFixed(self.vocabulary.ret, [], [], 0, fixed_uses, [], 0))
 
     # Calls.
 
@@ -92,39 +74,50 @@ class CallLowering(ConditionLowering):
 
     def lower_call(self, inst: Inst) -> None:
         assert isinstance(inst, Call)
-        self._lower_call(CALL, inst, inst.imm, WASM, inst.args, [inst, *inst.results], [], [], WASM.clobbers)
+        vocabulary = self.vocabulary
+        wasm = vocabulary.wasm
+        self._lower_call(vocabulary.call, inst, inst.imm, wasm, inst.args, [inst, *inst.results], [], [], wasm.clobbers)
 
     def lower_call_ref(self, inst: Inst) -> None:
         assert isinstance(inst, Call)
+        vocabulary = self.vocabulary
+        wasm = vocabulary.wasm
         self.machine.flags |= CALLS_REFERENCES
-        fixed_uses = [(self.value(inst.args[0]), CALLEE_REGISTER)]
+        fixed_uses = [(self.value(inst.args[0]), vocabulary.callee_register)]
         results = [inst, *inst.results]
-        self._lower_call(CALL_REF, inst, 0, WASM, inst.args[1:], results, fixed_uses, [], WASM.clobbers)
+        self._lower_call(vocabulary.call_ref, inst, 0, wasm, inst.args[1:], results, fixed_uses, [], wasm.clobbers)
 
     def lower_call_native(self, inst: Inst) -> None:
         assert isinstance(inst, Call)
+        vocabulary = self.vocabulary
+        native = vocabulary.native
         signature = inst.signature
-        if NATIVE.arguments(signature.params).words or NATIVE.results(signature.results).words:
+        if native.arguments(signature.params).words or native.results(signature.results).words:
             raise CompileError("call of a C function with arguments or results on the stack")
         narrow = int(signature.results == (types.I32,))
-        fixed_uses = [(self.value(inst.args[0]), RAX)]
-        self._lower_call(CALL_NATIVE, inst, narrow, NATIVE, inst.args[1:], [inst], fixed_uses, [], NATIVE.clobbers)
+        target = [(self.value(inst.args[0]), vocabulary.native_register)]
+        operation = vocabulary.call_native
+        self._lower_call(operation, inst, narrow, native, inst.args[1:], [inst], target, [], native.clobbers)
 
     def lower_enter(self, inst: Inst) -> None:
         assert isinstance(inst, Call)
         if self.function.abi != ABI_C:
             raise CompileError("enter in a function with the WebAssembly convention")
         self.machine.flags |= ENTERS
+        vocabulary = self.vocabulary
+        wasm = vocabulary.wasm
         signature = inst.signature
         fixed_uses = [
-            (self.value(inst.args[0]), RAX),
-            (self.value(inst.args[1]), CALLEE_REGISTER),
-            (self.value(inst.args[2]), CONTEXT_REGISTER),
+            (self.value(inst.args[0]), vocabulary.store_register),
+            (self.value(inst.args[1]), vocabulary.callee_register),
+            (self.value(inst.args[2]), vocabulary.context_register),
         ]
         status = self.vregs[inst.id]
-        fixed_defs = [(status, R10)] if status else []
-        imm = WASM.arguments(signature.params).words << 16 | WASM.results(signature.results).words
-        self._lower_call(ENTER, inst, imm, WASM, inst.args[3:], inst.results, fixed_uses, fixed_defs, ENTER_CLOBBERS)
+        fixed_defs = [(status, vocabulary.status_register)] if status else []
+        words = wasm.arguments(signature.params).words << 16 | wasm.results(signature.results).words
+        clobbers = vocabulary.enter_clobbers
+        arguments = inst.args[3:]
+        self._lower_call(vocabulary.enter, inst, words, wasm, arguments, inst.results, fixed_uses, fixed_defs, clobbers)
 
     def lower_result(self, inst: Inst) -> None:
         """Nothing: the call defines it."""
@@ -133,22 +126,20 @@ class CallLowering(ConditionLowering):
         # A `loop` that nothing branches to is none.
         if self.function.blocks[self._block].is_loop_header:
             self.machine.flags |= POLLS
-            self.emit(MInst(POLL, [], [], 0, inst.offset))
+            self.emit(MInst(self.vocabulary.poll, [], [], 0, inst.offset))
 
     # Terminators.
 
     def lower_jump(self) -> None:
-        self.emit(MInst(JUMP, [], [], 0))
+        self.emit(MInst(self.vocabulary.jump, [], [], 0))
 
     def lower_jump_inst(self, inst: Inst) -> None:
         self.lower_jump()
 
-    def lower_br_table(self, inst: Inst) -> None:
-        self.emit(MInst(BR_TABLE, [self.temp()], [self.use(inst.args[0])], 0))
-
     def lower_trap(self, inst: Inst) -> None:
-        self.emit(MInst(TRAP, [], [], inst.imm, inst.offset))
+        self.emit(MInst(self.vocabulary.trap, [], [], inst.imm, inst.offset))
 
     def lower_unwind(self, inst: Inst) -> None:
         assert self.function.abi == ABI_WASM
-        self.emit(MFixed(UNWIND, [], [], 0, [(self.value(inst.args[0]), R10)], [], 0, inst.offset))
+        status = [(self.value(inst.args[0]), self.vocabulary.status_register)]
+        self.emit(MFixed(self.vocabulary.unwind, [], [], 0, status, [], 0, inst.offset))

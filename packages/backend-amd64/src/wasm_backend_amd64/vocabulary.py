@@ -1,0 +1,35 @@
+"""What the shared part of instruction selection has to know about x86-64."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wasm_backend_amd64 import control_instructions as control
+from wasm_backend_amd64.abi import ENTER_CLOBBERS, NATIVE, WASM
+from wasm_backend_amd64.instructions import CONSTANT, FLOAT_CONSTANT
+from wasm_backend_amd64.registers import CALLEE_REGISTER, CONTEXT_REGISTER, MEMORY_REGISTER, R10, RAX
+from wasm_ir.codegen.operand_lowering import Vocabulary
+
+VOCABULARY: Final = Vocabulary(
+    context_register=CONTEXT_REGISTER,
+    memory_register=MEMORY_REGISTER,
+    callee_register=CALLEE_REGISTER,
+    native_register=RAX,
+    store_register=RAX,
+    status_register=R10,
+    wasm=WASM,
+    native=NATIVE,
+    enter_clobbers=ENTER_CLOBBERS,
+    constant=CONSTANT,
+    float_constants={**FLOAT_CONSTANT},
+    entry=control.ENTRY,
+    call=control.CALL,
+    call_ref=control.CALL_REF,
+    call_native=control.CALL_NATIVE,
+    enter=control.ENTER,
+    poll=control.POLL,
+    jump=control.JUMP,
+    ret=control.RETURN,
+    trap=control.TRAP,
+    unwind=control.UNWIND,
+)

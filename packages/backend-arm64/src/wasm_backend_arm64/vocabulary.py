@@ -1,0 +1,42 @@
+"""What the shared part of instruction selection has to know about AArch64."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wasm_backend_arm64 import control_instructions as control
+from wasm_backend_arm64.abi import ENTER_CLOBBERS, NATIVE, WASM
+from wasm_backend_arm64.instructions import CONSTANT, FLOAT_CONSTANT
+from wasm_backend_arm64.registers import (
+    CALLEE_REGISTER,
+    CONTEXT_REGISTER,
+    MEMORY_REGISTER,
+    NATIVE_REGISTER,
+    STATUS_REGISTER,
+    STORE_REGISTER,
+)
+from wasm_ir.codegen.operand_lowering import Vocabulary
+
+VOCABULARY: Final = Vocabulary(
+    context_register=CONTEXT_REGISTER,
+    memory_register=MEMORY_REGISTER,
+    callee_register=CALLEE_REGISTER,
+    native_register=NATIVE_REGISTER,
+    store_register=STORE_REGISTER,
+    status_register=STATUS_REGISTER,
+    wasm=WASM,
+    native=NATIVE,
+    enter_clobbers=ENTER_CLOBBERS,
+    constant=CONSTANT,
+    float_constants={**FLOAT_CONSTANT},
+    entry=control.ENTRY,
+    call=control.CALL,
+    call_ref=control.CALL_REF,
+    call_native=control.CALL_NATIVE,
+    enter=control.ENTER,
+    poll=control.POLL,
+    jump=control.JUMP,
+    ret=control.RETURN,
+    trap=control.TRAP,
+    unwind=control.UNWIND,
+)
