@@ -83,7 +83,7 @@ def test_code_written_in_place_has_its_own_pages() -> None:
 def test_data_is_zeroed_writable_and_near(own_arena: CodeArena) -> None:
     region = own_arena.region()
     first, second = region.data(24), region.data(100_000)
-    assert first % 16 == second % 16 == 0
+    assert first % 32 == second % 32 == 0
     words = (ctypes.c_uint64 * 12_500).from_address(second)
     assert not any(words)
     words[-1] = 1
@@ -150,7 +150,7 @@ def test_full_arena(own_arena: CodeArena) -> None:
 def test_alignment() -> None:
     region = CodeArena(1 << 24).region()
     region.place(b"\xc3")
-    assert region.reserve(3) % 16 == 0
+    assert region.reserve(3) % 32 == 0
     assert region.reserve(3, 64) % 64 == 0
     assert region.reserve(3, 1) % 64 == 3
 

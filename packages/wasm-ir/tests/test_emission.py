@@ -29,6 +29,17 @@ def test_backward_reference() -> None:
     assert compiled(machine).code == b"EPb\x02r"
 
 
+def test_heads_of_innermost_loops_are_aligned() -> None:
+    # 1 heads a loop that contains another, which 2 heads; 5 heads one that stands alone.
+    machine = machine_function({0: [1], 1: [2], 2: [2, 3], 3: [1, 4], 4: [5], 5: [5, 6], 6: []})
+    for number, depth in enumerate((0, 1, 2, 1, 0, 1, 0)):
+        machine.blocks[number].loop_depth = depth
+    target = ToyTarget(machine)
+    target.loop_alignment = 8
+    code = emit(Function("test", Signature((), ())), machine, Frame(0, 0, [], [], 0), target)
+    assert code.code == b"EP______" + b"b\x08" + b"b\x02" + b"____" + b"b\x10" + b"r"
+
+
 def test_traps_are_out_of_line_and_the_pc_table_ascends() -> None:
     insts = [
         MInst(TRAP_IF, [], [], 5, offset=100),

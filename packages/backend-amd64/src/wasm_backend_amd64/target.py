@@ -51,6 +51,8 @@ class Amd64Target:
     """Implements wasm_ir.codegen.target.Target."""
 
     registers = REGISTERS
+    #: What processors fetch at once, or a part of it.
+    loop_alignment = 32
 
     def __init__(self, features: frozenset[str]) -> None:
         """`features`: names of the processor features that code may use (see cpu.py)."""
@@ -125,6 +127,10 @@ class Amd64Target:
             asm.rr(code, e.XORPS_RR, register, register)
         if destination < 0:
             rm_frame(emitter, _STORES[value_type], register, destination)
+
+    def emit_padding(self, emitter: Emitter, size: int) -> None:
+        """Instructions that do nothing, as few as possible."""
+        asm.nop(emitter.code, size)
 
     def emit_trap_site(self, emitter: Emitter, trap_code: int) -> None:
         """A call whose return address tells where the trap was."""

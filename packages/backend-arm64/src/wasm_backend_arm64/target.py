@@ -66,6 +66,7 @@ class Arm64Target:
     """Implements wasm_ir.codegen.target.Target."""
 
     registers = REGISTERS
+    loop_alignment = 1
 
     def lower(self, function: Function) -> MFunction:
         """Instruction selection. Raises CompileError for what this backend does not have."""
@@ -141,6 +142,10 @@ class Arm64Target:
         else:
             load_float(emitter, FLOAT_SCRATCH, bits, value_type)
             rm_frame(emitter, e.STR_FM64, FLOAT_SCRATCH, destination)
+
+    def emit_padding(self, emitter: Emitter, size: int) -> None:
+        """Never asked for: instructions are aligned by nature."""
+        raise NotImplementedError
 
     def emit_trap_site(self, emitter: Emitter, trap_code: int) -> None:
         """A call whose return address tells where the trap was."""

@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from wasm_ir.backend import CODE_ALIGNMENT
 from wasmetal import libc
 from wasmetal.address_space import page_ceil
 from wasmetal.page_allocator import PageAllocator
@@ -252,7 +253,7 @@ class CodeRegion:
     def _chunk_size(self, size: int) -> int:
         return max(page_ceil(size), min(max(_FIRST_CHUNK, self.bytes_in_use), _LARGEST_CHUNK))
 
-    def reserve(self, size: int, alignment: int = 16) -> int:
+    def reserve(self, size: int, alignment: int = CODE_ALIGNMENT) -> int:
         """Address for `size` bytes of code, to be filled with `write` (once).
 
         `alignment`: a power of two, at most the page size.
@@ -277,7 +278,7 @@ class CodeRegion:
         """Put code where `reserve` said."""
         self._arena.write(address, code)
 
-    def place(self, code: bytes | bytearray, alignment: int = 16) -> int:
+    def place(self, code: bytes | bytearray, alignment: int = CODE_ALIGNMENT) -> int:
         """Reserve and write position-independent code; returns its address. Raises MemoryError."""
         address = self.reserve(len(code), alignment)
         self._arena.write(address, code)

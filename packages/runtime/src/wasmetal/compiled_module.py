@@ -15,7 +15,7 @@ from wasm_core.body_facts import BodyFacts
 from wasm_core.module import DecodedModule, ExternKind
 from wasm_core.names import NameSection
 from wasm_core.types import ValueType
-from wasm_ir.backend import Backend, CompiledCode
+from wasm_ir.backend import CODE_ALIGNMENT, Backend, CompiledCode
 from wasm_ir.frontend_options import FrontendOptions
 from wasm_ir.vmcontext import ContextLayout
 from wasmetal import signals
@@ -284,7 +284,7 @@ class CompiledModule:
         offsets = []
         size = 0
         for _, made in functions:
-            size = (size + 15) & ~15
+            size = (size + CODE_ALIGNMENT - 1) & -CODE_ALIGNMENT
             offsets.append(size)
             size += len(made.code)
         start = self._region.reserve(size)

@@ -19,6 +19,10 @@ RELOCATION_FUNCTION_SLOT = 1
 RELOCATION_SYMBOL = 2
 
 
+#: The code of a function is placed at a multiple of this many bytes; backends align inside of it no further.
+CODE_ALIGNMENT = 32
+
+
 @attrs.frozen
 class HostSupport:
     """Whether a backend can run code on this machine, and why (not)."""

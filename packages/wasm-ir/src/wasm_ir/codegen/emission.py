@@ -108,7 +108,12 @@ def _emit(function: Function, machine: MFunction, frame: Frame, target: Target, 
         block.label = buffer.new_label()
     target.emit_prologue(emitter)
     last = len(blocks) - 1
+    alignment = target.loop_alignment
     for number, block in enumerate(blocks):
+        if alignment > 1 and block.is_loop_header and _is_innermost(blocks, number):
+            padding = -len(buffer.code) % alignment
+            if padding:
+                target.emit_padding(emitter, padding)
         buffer.bind(block.label)
         emitter.block = block
         emitter.next_block = blocks[number + 1] if number < last else None
@@ -136,3 +141,13 @@ def _emit(function: Function, machine: MFunction, frame: Frame, target: Target, 
         array("I", buffer.wasm_offsets),
         frame.size,
     )
+
+
+def _is_innermost(blocks: list[MBlock], number: int) -> bool:
+    """Whether the loop whose header block `number` is contains no other."""
+    depth = blocks[number].loop_depth
+    for following in range(number + 1, len(blocks)):
+        block = blocks[following]
+        if block.loop_depth != depth or block.is_loop_header:
+            return block.loop_depth <= depth
+    return True

@@ -16,6 +16,8 @@ class Target(Protocol):
     """One architecture's half of the code generator. Stateless: one object serves all functions."""
 
     registers: RegisterSet
+    #: Heads of innermost loops go to multiples of this many bytes; 1 for wherever they come to lie.
+    loop_alignment: int
 
     def lower(self, function: Function) -> MFunction:
         """Instruction selection."""
@@ -36,6 +38,10 @@ class Target(Protocol):
     def emit_constant(self, emitter: Emitter, destination: int, constant: Inst) -> None:
         """Load a constant into a location; must not change flags or any register but the destination and, if the
         destination is in memory, the scratch register of its class."""
+        ...
+
+    def emit_padding(self, emitter: Emitter, size: int) -> None:
+        """Emit `size` bytes that do nothing when they are run; with a `loop_alignment` of 1 it is never called."""
         ...
 
     def emit_trap_site(self, emitter: Emitter, trap_code: int) -> None:
