@@ -14,8 +14,6 @@ import attrs
 
 from fuzz.targets import TARGETS
 
-#: Seeds per process.
-_BATCH = 40
 _ROOT = Path(__file__).parents[1]
 
 
@@ -55,7 +53,14 @@ class Campaign:
             self._batch(end - time.monotonic())
 
     def _batch(self, seconds: float) -> None:
-        arguments = [self.target, self.seed, str(self.next), str(_BATCH), str(seconds), str(self.folder)]
+        arguments = [
+            self.target,
+            self.seed,
+            str(self.next),
+            str(TARGETS[self.target].batch),
+            str(seconds),
+            str(self.folder),
+        ]
         process = subprocess.Popen(
             [sys.executable, "-X", "faulthandler", "-m", "fuzz.worker", *arguments],
             cwd=_ROOT,

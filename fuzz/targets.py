@@ -20,6 +20,8 @@ class Target:
     limit: float
     #: Whether one that takes longer is a find; else it is skipped.
     hang_is_find: bool
+    #: Seeds per process.
+    batch: int = 40
     #: Programs that must be installed.
     needs: tuple[str, ...] = ()
 
@@ -31,7 +33,7 @@ class Target:
 
 TARGETS = {
     # A damaged loop may run forever.
-    "mutate": Target("fuzz.mutate", 4, False),
+    "mutate": Target("fuzz.mutate", 4, False, batch=400),
     "arithmetic": Target("fuzz.arithmetic", 60, True),
     "generated": Target("fuzz.generated", 60, True),
     "binaryen": Target("fuzz.binaryen", 60, True, needs=("wasm-opt",)),
