@@ -13,6 +13,7 @@ import pytest
 
 pytest.importorskip("click", reason="the command line needs click")
 
+from wasm_ir.backend import HostSupport
 from wasmetal.cli import main
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -288,6 +289,27 @@ def test_code_of_a_function(say, command):
     if command == "disasm":
         assert "ret" in by_name[1]
         assert "; wasm 0x" in by_name[1]
+
+
+@pytest.mark.parametrize(("target", "call"), [("amd64", "call"), ("arm64", "blr")])
+def test_code_for_another_machine(say, monkeypatch, target, call):
+    """On a machine without any backend of its own too; each call has one note, in its own line."""
+    pytest.importorskip("capstone", reason="no disassembler")
+    backend = pytest.importorskip(f"wasm_backend_{target}", reason=f"no backend {target}")
+    support = HostSupport(False, "for another machine")
+    for name, other in vars(backend).items():
+        if name.endswith("Backend"):
+            monkeypatch.setattr(other, "host_support", classmethod(lambda cls: support))
+    code, out, err = say("disasm", "--target", target, WORDCOUNT, "_start")
+    assert code == 0, err
+    calls = [line for line in out.splitlines() if "; wasm" in line and " call " in line.partition("; wasm")[2]]
+    assert calls
+    for line in calls:
+        assert line.split()[2] == call
+    notes = [line.partition("; wasm ")[2] for line in calls]
+    assert len(set(notes)) == len(notes)
+    code, _, err = say("disasm", "--target", "pdp11", WORDCOUNT, "_start")
+    assert code == 1 and "no backend 'pdp11'" in err
 
 
 def test_ctrl_c_while_waiting_for_input():

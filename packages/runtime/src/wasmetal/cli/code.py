@@ -9,75 +9,107 @@ from typing import Final
 
 import click
 
+from wasm_core.body_validator import validate_body
+from wasm_core.decoder import decode
 from wasm_core.disassembler import disassemble, format_instruction
+from wasm_core.errors import WasmError
+from wasm_core.module import DecodedModule, ExternKind
+from wasm_core.names import NameSection
+from wasm_core.validator import validate_module
+from wasm_ir.frontend import translate
+from wasm_ir.ir import Function
 from wasm_ir.printer import format_function
+from wasm_ir.vmcontext import ContextLayout
+from wasmetal import registry
 from wasmetal.cli.failures import Failure, about, read
-from wasmetal.compiled_module import CompiledModule
+from wasmetal.compiled_module import frontend_options
 from wasmetal.config import Config
-from wasmetal.engine import Engine
 
 # Widest instruction whose bytes are shown in full, in bytes; longer ones push their text to the right.
 _BYTES_SHOWN: Final = 8
 # Where notes start if there is room.
 _NOTE_COLUMN: Final = 64
+#: Instructions after which a row of the pc table is a return address, on any of the architectures.
+_CALLS: Final = frozenset({"call", "bl", "blr"})
 
 
-def _load(file: str) -> CompiledModule:
-    # The one function that is asked for is validated before it is compiled; the others do not matter.
+def _names(module: DecodedModule) -> dict[str, int]:
+    """The functions that have names, by these: of the name section, and of exports."""
+    section = NameSection.of(module)
+    names = {
+        name: index for index in range(len(module.function_types)) if (name := section.function_name(index)) is not None
+    }
+    for export in module.exports:
+        if export.kind is ExternKind.FUNC:
+            names[export.name] = export.index
+    return names
+
+
+def _find(file: str, function: str) -> tuple[DecodedModule, int, str]:
+    """A module, and one of its own functions, which is given by index or by name: its index, and its name or ""."""
     source = read(file)
+    features = Config().features
     with about(file):
-        return Engine(Config(validation="lazy")).compile(source).code
-
-
-def _find(file: str, code: CompiledModule, function: str) -> int:
-    """The index of a function that is given by index or by name."""
-    module = code.module
+        module = decode(source, features)
+        validate_module(module, features)
+    names = _names(module)
     count = len(module.function_types)
     if function.isdecimal():
         index = int(function)
         if index >= count:
             raise Failure(f"{file}: there is no function {index}; the module has {count}")
-    else:
-        names = {name: number for number in range(count) if (name := code.function_name(number)) is not None}
-        names |= {name: number for number in range(count) if (name := code.export_name(number)) is not None}
-        if function not in names:
-            close = difflib.get_close_matches(function, names, n=1)
-            raise Failure(f"{file}: no function {function!r}{f'; did you mean {close[0]!r}?' if close else ''}")
+    elif function in names:
         index = names[function]
+    else:
+        close = difflib.get_close_matches(function, names, n=1)
+        raise Failure(f"{file}: no function {function!r}{f'; did you mean {close[0]!r}?' if close else ''}")
     if index < module.imported_functions:
         raise Failure(f"{file}: function {index} is imported, so it has no code here")
-    return index
+    return module, index, next((name for name, named in names.items() if named == index), "")
+
+
+def _translate(module: DecodedModule, index: int) -> Function:
+    # The one function that is asked for is validated before it is compiled; the others do not matter.
+    facts = validate_body(module, index, Config().features)
+    options = frontend_options(explicit_bounds=False, listener=None)
+    return translate(module, index, ContextLayout(module), facts, options)
 
 
 def ir(file: str, function: str) -> None:
     """Print the IR of a function."""
-    code = _load(file)
+    module, index, _ = _find(file, function)
     with about(file):
-        text = format_function(code.translate(_find(file, code, function)), offsets=True)
+        text = format_function(_translate(module, index), offsets=True)
     click.echo(text.rstrip("\n"))
 
 
-def disasm(file: str, function: str) -> None:
-    """Print the machine code of a function, with the place in the module beside what may trap or calls."""
-    code = _load(file)
-    index = _find(file, code, function)
+def disasm(file: str, function: str, target: str | None) -> None:
+    """Print the machine code of a function, with the place in the module beside what may trap or calls.
+
+    The code is for this machine, or for the one that the backend `target` is for.
+    """
+    try:
+        backend = registry.select(target or "auto", to_run=False)()
+    except WasmError as error:
+        raise Failure(str(error)) from None
+    module, index, name = _find(file, function)
     with about(file):
-        made = code.assemble(index)
+        made = backend.compile(_translate(module, index))
         wasm = {
             offset: format_instruction(instruction, immediates)
-            for offset, instruction, immediates in disassemble(code.module, index)
+            for offset, instruction, immediates in disassemble(module, index)
         }
     places = dict(zip(made.pcs, made.wasm_offsets))
-    name = code.function_name(index)
-    title = f"function {index}{f' {name!r}' if name else ''} {code.module.func_type(index)}"
+    title = f"function {index}{f' {name!r}' if name else ''} {module.func_type(index)}"
     click.echo(f"{title}: {len(made.code)} bytes, frame of {made.frame_size} bytes")
-    lines = code.backend.disassemble(made.code, 0)
+    lines = backend.disassemble(made.code, 0)
     if lines is None:
         click.echo("wasmetal: pip install capstone to see instructions instead of bytes", err=True)
         lines = list(_pieces(made.code, sorted(places)))
     for address, data, text in lines:
         # Faults are recorded at the instruction, calls at what comes after it.
-        place = places.get(address) or (places.get(address + len(data)) if "call" in text else None)
+        is_call = text.partition(" ")[0] in _CALLS
+        place = places.pop(address + len(data) if is_call else address, None)
         note = f"  ; wasm {place:#x} {wasm.get(place, '')}".rstrip() if place else ""
         line = f"{address:6x}  {data.hex():<{2 * _BYTES_SHOWN}}  {text}"
         click.echo(f"{line:<{_NOTE_COLUMN}}{note}".rstrip())

@@ -306,7 +306,8 @@ def ir(file: str, function: str) -> None:
 @wasmetal.command(short_help="Show the machine code of a function.", epilog=_FUNCTION_EXAMPLES.format("disasm"))
 @click.argument("file", type=_FILE)
 @click.argument("function", metavar="FUNC", shell_complete=_complete_function)
-def disasm(file: str, function: str) -> None:
+@click.option("--target", metavar="NAME", help="Code for another machine, by the name of its backend.")
+def disasm(file: str, function: str, target: str | None) -> None:
     """Show the machine code of a function, beside the places in FILE that it comes from.
 
     FUNC is an index or a name: from the name section, or one that the function is exported by. Instructions appear as
@@ -314,4 +315,4 @@ def disasm(file: str, function: str) -> None:
     """
     from wasmetal.cli import code as command
 
-    command.disasm(file, function)
+    command.disasm(file, function, target)
