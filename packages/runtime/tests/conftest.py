@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+# Tests are imported by path; what they share must be found by name.
+sys.path.insert(0, str(Path(__file__).parent))
+
+if TYPE_CHECKING:
+    from glue_machine import GlueMachine
 
 _TYPES = {"i": 0x7F, "I": 0x7E, "f": 0x7D, "F": 0x7C, "v": 0x7B, "r": 0x70, "e": 0x6F}
 
@@ -279,3 +288,13 @@ def clean() -> Iterator[None]:
 def cache_directory(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keeps what tests run out of the user's cache, subprocesses included."""
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(params=[False, True], ids=["GIL released", "GIL held"])
+def machine(request: pytest.FixtureRequest) -> Iterator[GlueMachine]:
+    """A store with glue."""
+    from glue_machine import GlueMachine
+
+    made = GlueMachine(request.param)
+    yield made
+    assert made.at_rest()
