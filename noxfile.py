@@ -67,7 +67,7 @@ def lint(session: nox.Session) -> None:
 @nox.session(python="3.11")
 def fuzz(session: nox.Session) -> None:
     """Look for crashes and wrong results: nox -s fuzz -- TARGET --seconds N --seed S (see python -m fuzz --help)."""
-    install_packages(session, "attrs", "wasmtime")
+    install_packages(session, "attrs", "wasmtime", "capstone")
     session.run("python", "-m", "fuzz", *(session.posargs or ["all", "--seconds", "300"]))
 
 

@@ -91,7 +91,7 @@ class Campaign:
             running = None
             self.next = told["end"] + 1
             self.counts["modules"] += 1
-            for key in ("functions", "calls"):
+            for key in ("functions", "calls", "instructions"):
                 self.counts[key] += told[key]
             self.counts[told["kind"]] += bool(told["kind"])
             if told["find"]:

@@ -13,5 +13,6 @@ class Report:
     find: str = ""
     functions: int = 0
     calls: int = 0
+    instructions: int = 0
     #: The name of a kind of outcome that is worth counting.
     kind: str = ""

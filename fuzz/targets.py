@@ -34,6 +34,8 @@ class Target:
 TARGETS = {
     # A damaged loop may run forever.
     "mutate": Target("fuzz.mutate", 4, False, batch=400),
+    "allocator": Target("fuzz.allocator", 60, True),
+    "assembler": Target("fuzz.assembler", 60, True),
     "arithmetic": Target("fuzz.arithmetic", 60, True),
     "generated": Target("fuzz.generated", 60, True),
     "binaryen": Target("fuzz.binaryen", 60, True, needs=("wasm-opt",)),

@@ -38,7 +38,7 @@ def main(name: str, seed: str, first: str, count: str, seconds: str, folder: str
             report = Report(traceback.format_exc())
         if report.find:
             case.save(current.with_name(f"{name}-{seed}-{number}"))
-        counts = {"functions": report.functions, "calls": report.calls}
+        counts = {"functions": report.functions, "calls": report.calls, "instructions": report.instructions}
         print(json.dumps({"end": number, "find": report.find, "kind": report.kind, **counts}), flush=True)
         faulthandler.cancel_dump_traceback_later()
 
