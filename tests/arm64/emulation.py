@@ -108,8 +108,9 @@ def prepare(folder: Path) -> Path:
     launcher = folder / "python"
     launcher.write_text(
         "#!/bin/sh\n"
-        f"export PYTHONPATH='{path}' PYTHONPYCACHEPREFIX='{folder / 'bytecode'}'\n"
-        f"export WASMETAL_EMULATED_PYTHON='{launcher}'\n"
+        # Programs that tests start, with what they put in front, keep theirs.
+        f"[ -n \"$WASMETAL_EMULATED_PYTHON\" ] || export PYTHONPATH='{path}'\n"
+        f"export PYTHONPYCACHEPREFIX='{folder / 'bytecode'}' WASMETAL_EMULATED_PYTHON='{launcher}'\n"
         f"exec '{emulator}' -L '{root}' '{root / 'usr/bin/python3.11'}' \"$@\"\n"
     )
     launcher.chmod(0o755)

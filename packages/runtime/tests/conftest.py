@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -270,6 +271,21 @@ class WasmBuilder:
 def wasm() -> type[WasmBuilder]:
     """The class of builders."""
     return WasmBuilder
+
+
+@pytest.fixture
+def address_limit() -> None:
+    """Skips where limits on address space are accepted and then ignored, as QEMU's user-mode emulation does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    wanted = 1 << 46 if soft != 1 << 46 else 1 << 45
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
+        limited = resource.getrlimit(resource.RLIMIT_AS)[0] == wanted
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    except ValueError:  # there is a smaller one already
+        return
+    if not limited:
+        pytest.skip("this system does not limit address space")
 
 
 @pytest.fixture

@@ -36,6 +36,7 @@ def run(limit: int, program: str) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+@pytest.mark.usefixtures("address_limit")
 @pytest.mark.parametrize("mebibytes", [4000, 400])
 def test_limited_address_space(mebibytes: int) -> None:
     run(mebibytes, """

@@ -233,6 +233,7 @@ print("million", seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 
 """
 
 
+@pytest.mark.usefixtures("address_limit")
 def test_hostile_counts() -> None:
     path = [os.path.dirname(__file__), *[entry for entry in sys.path if entry]]
     result = subprocess.run(

@@ -276,6 +276,7 @@ print("done")
 """
 
 
+@pytest.mark.usefixtures("address_limit")
 @pytest.mark.skipif(resource.getrlimit(resource.RLIMIT_AS)[1] != resource.RLIM_INFINITY, reason="limited already")
 def test_little_address_space(wasm) -> None:
     builder = wasm()
