@@ -42,7 +42,7 @@ _INTEGER_SHAPES: list[tuple[str, Any, int, list[str]]] = [
     ("add", binary(op.IADD, I32), I32, ["lea eax, [rdi + rsi]"]),
     ("add 5", binary(op.IADD, I64, 5), I64, ["lea rax, [rdi + 5]"]),
     ("sub 5", binary(op.ISUB, I32, 5), I32, ["lea eax, [rdi - 5]"]),
-    ("add large", binary(op.IADD, I64, 1 << 40), I64, ["movabs rax, 0x10000000000", "add rax, rdi"]),
+    ("add large", binary(op.IADD, I64, 1 << 40), I64, ["mov rax, rdi", "add rax, qword ptr [rip + 2]"]),
     ("and ff", binary(op.AND, I64, 0xFF), I64, ["movzx eax, dil"]),
     ("and ffff", binary(op.AND, I32, 0xFFFF), I32, ["movzx eax, di"]),
     ("and 32 bits", binary(op.AND, I64, 0xFFFF_FFFF), I64, ["mov eax, edi"]),

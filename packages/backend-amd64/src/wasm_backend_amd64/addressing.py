@@ -36,6 +36,11 @@ class Addressing(CallLowering):
         number = signed(value.type, value.imm)
         return number if fits(number) else None
 
+    def is_wide(self, constant: Inst) -> bool:
+        """Whether an integer constant is better read from the pool than loaded by an instruction of ten bytes."""
+        # Addresses that stand for symbols are known only when the code is placed.
+        return constant.imm > 0xFFFF_FFFF and self.immediate(constant) is None and not self.function.symbols
+
     # Addresses.
 
     def address(self, pointer: Inst, offset: int, uses: list[int]) -> int:

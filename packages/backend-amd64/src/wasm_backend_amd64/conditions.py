@@ -134,7 +134,7 @@ class MemoryImmediate(Comparison):
 
 
 class WithConstant(Comparison):
-    """An SSE register and a constant of the pool."""
+    """A register and a constant of the pool."""
 
     __slots__ = ("size",)
 
@@ -193,6 +193,7 @@ TEST_LOADED_IMM: Final = {
 }
 TEST_LOADED_BYTE: Final = MemoryImmediate("test.i8.mi", 23, e.TEST_MI8)
 COMPARE_CONSTANT: Final = {
+    _I64: WithConstant("cmp.i64.rc", 26, e.CMP_RM64, 8),
     _F32: WithConstant("ucomiss.rc", 24, e.UCOMISS_RM, 4),
     _F64: WithConstant("ucomisd.rc", 25, e.UCOMISD_RM, 8),
 }

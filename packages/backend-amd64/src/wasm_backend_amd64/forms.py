@@ -244,17 +244,18 @@ class BinaryLoad(MOp):
 class BinaryConstant(MOp):
     """d = op(d, constant in the pool with bits imm)."""
 
-    __slots__ = ("encoding", "size")
+    __slots__ = ("encoding", "move", "size")
 
-    def __init__(self, name: str, encoding: Encoding, size: int) -> None:
+    def __init__(self, name: str, encoding: Encoding, move: Encoding, size: int) -> None:
         super().__init__(name, self._emit, tied=True)
         self.encoding = encoding
+        self.move = move
         self.size = size
 
     def _emit(self, emitter: Emitter, inst: MInst) -> None:
         destination = inst.defs[0]
         if destination != inst.uses[0]:
-            _rr(emitter.code, e.MOVAPS_RR, destination, inst.uses[0])
+            _rr(emitter.code, self.move, destination, inst.uses[0])
         rm_constant(emitter, self.encoding, destination, inst.imm, self.size)
 
 

@@ -87,10 +87,10 @@ BINARY_IMM: Final = {
     code << 3 | t: BinaryImm(_name(code, t, "ri"), enc, MOVE[t]) for code, row in _RI.items() for t, enc in row.items()
 }
 BINARY_CONSTANT: Final = {
-    code << 3 | t: BinaryConstant(_name(code, t, "rc"), enc, types.BYTES[t])
+    code << 3 | t: BinaryConstant(_name(code, t, "rc"), enc, MOVE[t], types.BYTES[t])
     for code, row in _RR.items()
     for t, enc in row.items()
-    if t >= types.F32
+    if t != types.I32
 }
 
 ADD: Final = {

@@ -128,6 +128,10 @@ class ConditionLowering(MemoryLowering):
                 operands.append(self.register(first, value_type))
                 self.imm = number
                 return COMPARE_IMM[value_type], ICMP_CODES[condition]
+            if self.is_wide(second):
+                operands.append(self.register(first, value_type))
+                self.imm = second.imm
+                return COMPARE_CONSTANT[value_type], ICMP_CODES[condition]
         if self._is_memory(second, value_type, alone):
             operands.append(self.register(first, value_type))
             self._take(second)

@@ -10,6 +10,7 @@ from wasm_backend_amd64.instructions import (
     ADD_IMM,
     ANDN,
     BINARY,
+    BINARY_CONSTANT,
     BINARY_IMM,
     BINARY_LOAD,
     COUNT_BITS,
@@ -67,7 +68,7 @@ class IntegerLowering(Addressing):
                     source = self.register(first, value_type)
                     self.emit(MInst(ADD_IMM[value_type], [destination], [source], number))
                 return
-        if self.is_operand(second, value_type) or self.is_operand(first, value_type):
+        if second.op == _CONST or self.is_operand(second, value_type) or self.is_operand(first, value_type):
             self._lower_binary(inst, first, second)
             return
         for x, y in ((first, second), (second, first)):
@@ -118,11 +119,15 @@ class IntegerLowering(Addressing):
     # Other arithmetic.
 
     def _lower_binary(self, inst: Inst, first: Inst, second: Inst) -> None:
-        """A two-operand instruction on registers or on a register and memory."""
+        """A two-operand instruction on registers, a register and memory, or a register and a constant of the pool."""
         value_type = inst.type
         operation = inst.op
         destination = self.define(inst)
         commutes = op.PROPERTIES[operation] & op.COMMUTATIVE
+        if second.op == _CONST and self.is_wide(second):
+            source = self.register(first, value_type)
+            self.emit(MInst(BINARY_CONSTANT[operation << 3 | value_type], [destination], [source], second.imm))
+            return
         if commutes and not self.is_operand(second, value_type) and self.is_operand(first, value_type):
             first, second = second, first
         uses = [self.register(first, value_type)]
