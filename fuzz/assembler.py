@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import re
-from typing import Final
+from typing import Any, Final
 
 from fuzz.case import Case
 from fuzz.helpers import test_module
@@ -69,9 +69,8 @@ def _memory(chance: random.Random) -> tuple[int, int, int, int]:
     return base, index, shift, min(disp, 0x7FFF_FFFF)
 
 
-def _amd64_instruction(sweep: object, chance: random.Random) -> None:
-    code = sweep.code  # type: ignore[attr-defined]
-    expect = sweep.expect  # type: ignore[attr-defined]
+def _amd64_instruction(sweep: Any, chance: random.Random) -> None:
+    code, expect = sweep.code, sweep.expect
     if chance.random() < 0.1:
         condition = chance.randrange(16)
         suffix = _amd64.CONDITIONS[condition]
@@ -118,11 +117,11 @@ def _check_arm64(chance: random.Random) -> Report:
     for _ in range(_COUNT):
         which = chance.random()
         if which < 0.25:
-            expected.append(_access(code, *chance.choice(accesses), chance))
+            expected.append(_access(code, chance.choice(accesses), chance))
         elif which < 0.35:
             expected.append(_branch(code, chance))
         else:
-            expected.append(_row(code, *chance.choice(_arm64.ROWS), chance))
+            expected.append(_row(code, chance.choice(_arm64.ROWS), chance))
     found = _arm64.disassemble(code)
     for at, (one, other) in enumerate(zip(map(_modulo, found), map(_modulo, expected), strict=True)):
         assert one == other, f"{code[4 * at : 4 * at + 4].hex()}: {one}, not {other}"
@@ -135,7 +134,8 @@ def _modulo(text: str) -> str:
     return _NUMBER.sub(lambda match: f"#{int(match[1], 0) & (1 << 64) - 1:#x}", text)
 
 
-def _row(code: bytearray, name: str, mnemonic: str, kinds: tuple[str, ...], chance: random.Random) -> str:
+def _row(code: bytearray, row: tuple[str, str, tuple[str, ...]], chance: random.Random) -> str:
+    name, mnemonic, kinds = row
     wide = name.rstrip("_BL").endswith("64")
     chosen: list[int] = []
     values: list[int] = []
@@ -159,8 +159,7 @@ def _row(code: bytearray, name: str, mnemonic: str, kinds: tuple[str, ...], chan
             values.append(_number(kind, chance))
             tail += f", {_arm64._immediate(kind, values[-1])}"
     code += _arm64.emit(name, kinds, [*chosen, *values])
-    text: str = _arm64.row_text(name, mnemonic, kinds, chosen, values, tail)
-    return text
+    return str(_arm64.row_text(name, mnemonic, kinds, chosen, values, tail))
 
 
 def _number(kind: str, chance: random.Random) -> int:
@@ -175,7 +174,8 @@ def _number(kind: str, chance: random.Random) -> int:
     return chance.randrange({"b32": 32, "b64": 64, "i5": 32, "f": 16}[kind])
 
 
-def _access(code: bytearray, name: str, access: arm64_encodings.Access, chance: random.Random) -> str:
+def _access(code: bytearray, named: tuple[str, arm64_encodings.Access], chance: random.Random) -> str:
+    name, access = named
     wide = name.endswith("64")
     kind = ("d" if wide else "s") if "_FM" in name else ("x" if wide else "w")
     if access.name in ("strb", "strh", "ldrb", "ldrh"):

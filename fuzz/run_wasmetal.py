@@ -16,6 +16,7 @@ import wasmetal
 from fuzz.case import Case, Result, Step
 from fuzz.edge_values import to_python
 from fuzz.hosts import CODES, Host, HostError, normal
+from fuzz.pressure import fewer
 from wasm_backend_amd64 import Amd64Backend
 from wasmetal import Caller, TrapCode
 
@@ -51,6 +52,8 @@ class Machine:
     slots: bool = False
     #: Call with `call_raw`.
     raw: bool = False
+    #: How many integer and floating-point registers may be allocated; None: all.
+    registers: tuple[int, int] | None = None
 
 
 MACHINES = (
@@ -61,6 +64,8 @@ MACHINES = (
     Machine("eager", "guard", compile="eager", raw=True),
     Machine("listener", "explicit", listens=True),
     Machine("slots", "guard", slots=True),
+    Machine("few-registers", "guard", ("bmi1", "bmi2", "lzcnt", "popcnt"), registers=(5, 3)),
+    Machine("no-preserved", "explicit", (), registers=(8, 8)),
 )
 
 
@@ -73,7 +78,9 @@ def engine(machine: Machine) -> wasmetal.Engine:
     made = wasmetal.Engine(config)
     if machine.features is not None:
         # There is no setting for this: users' machines have what they have.
-        made._backend = Amd64Backend(machine.features)
+        made._backend = backend = Amd64Backend(machine.features)
+        if machine.registers is not None:
+            backend.target.registers = fewer(backend.target.registers, *machine.registers)
     return made
 
 
