@@ -18,6 +18,8 @@ nox.options.error_on_missing_interpreters = False
 ROOT = Path(__file__).parent
 PYTHONS = ["3.11", "3.12", "3.13"]
 PACKAGES = ["wasm-core", "wasm-ir", "backend-amd64", "backend-arm64", "runtime", "wasi"]
+#: Filetests expect instructions as this version writes them.
+CAPSTONE = "capstone>=5,<6"
 #: Where the specification's test suite, the corpus and so on are; tests that need them skip without.
 SHARED = Path(os.environ.get("WASMETAL_SHARED", ROOT.parent / "shared"))
 
@@ -45,7 +47,7 @@ def install_packages(session: nox.Session, *more: str) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests of all packages; arguments go to pytest."""
     # hatchling builds the third-party backend that a test installs into an environment of its own.
-    install_packages(session, "pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "capstone", "hatchling")
+    install_packages(session, "pytest", "pytest-timeout", "pytest-xdist", "hypothesis", CAPSTONE, "hatchling")
     session.run("pytest", "--numprocesses=auto", *session.posargs)
 
 
@@ -77,6 +79,13 @@ def spec(session: nox.Session) -> None:
     install_packages(session)
     arguments = session.posargs or [str(SHARED / "spec/2.0/core")]
     session.run("python", "tests/spec/runner.py", *arguments)
+
+
+@nox.session(python="3.11")
+def filetests(session: nox.Session) -> None:
+    """Write the expectations in tests/filetests anew, to be read as a diff: nox -s filetests -- [FILE]..."""
+    install_packages(session, CAPSTONE)
+    session.run("python", "tests/filetests/filetest.py", *session.posargs)
 
 
 @nox.session(python="3.11")
