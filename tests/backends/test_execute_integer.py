@@ -42,6 +42,8 @@ BINARY: dict[int, Callable[[int, int, int], int | TrapCode]] = {
     op.IADD: lambda x, y, n: x + y,
     op.ISUB: lambda x, y, n: x - y,
     op.IMUL: lambda x, y, n: x * y,
+    op.MULHI_S: lambda x, y, n: signed(x, n) * signed(y, n) >> n,
+    op.MULHI_U: lambda x, y, n: x * y >> n,
     op.AND: lambda x, y, n: x & y,
     op.OR: lambda x, y, n: x | y,
     op.XOR: lambda x, y, n: x ^ y,
@@ -110,8 +112,16 @@ def _ids(operation: int) -> str:
     return op.NAMES[operation]
 
 
-@pytest.mark.parametrize("value_type", [I32, I64], ids=["i32", "i64"])
-@pytest.mark.parametrize("operation", BINARY, ids=_ids)
+_WIDE_ONLY = (op.MULHI_S, op.MULHI_U)
+_BINARY_CASES = [
+    pytest.param(operation, t, id=f"{op.NAMES[operation]}-{types.NAMES[t]}")
+    for operation in BINARY
+    for t in (I32, I64)
+    if t == I64 or operation not in _WIDE_ONLY
+]
+
+
+@pytest.mark.parametrize(("operation", "value_type"), _BINARY_CASES)
 class TestBinary:
     def test_registers(self, any_native: Native, operation: int, value_type: int) -> None:
         reference = BINARY[operation]

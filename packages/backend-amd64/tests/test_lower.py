@@ -51,6 +51,13 @@ _INTEGER_SHAPES: list[tuple[str, Any, int, list[str]]] = [
     ("mul 9", binary(op.IMUL, I32, 9), I32, ["lea eax, [rdi + rdi*8]"]),
     ("mul 16", binary(op.IMUL, I64, 16), I64, ["mov rax, rdi", "shl rax, 4"]),
     ("mul 100", binary(op.IMUL, I32, 100), I32, ["imul eax, edi, 0x64"]),
+    ("mulhi_u", binary(op.MULHI_U, I64), I64, ["mov rax, rdi", "mul rsi", "mov rax, rdx"]),
+    (
+        "mulhi_s 2^40",
+        binary(op.MULHI_S, I64, 1 << 40),
+        I64,
+        ["mov rax, rdi", "imul qword ptr [rip + 0xa]", "mov rax, rdx"],
+    ),
     ("shl", binary(op.SHL, I32), I32, ["shlx eax, edi, esi"]),
     ("shl 1", binary(op.SHL, I64, 1), I64, ["lea rax, [rdi + rdi]"]),
     ("rotl 5", binary(op.ROTL, I32, 5), I32, ["rorx eax, edi, 0x1b"]),

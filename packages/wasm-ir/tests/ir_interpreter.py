@@ -134,6 +134,8 @@ def integer_binary(operation: int, width: int, a: int, b: int) -> int:
         op.IADD: lambda: a + b,
         op.ISUB: lambda: a - b,
         op.IMUL: lambda: a * b,
+        op.MULHI_S: lambda: sa * sb // (1 << width),
+        op.MULHI_U: lambda: a * b // (1 << width),
         op.DIV_S: lambda: abs(sa) // abs(sb) * (1 if (sa < 0) == (sb < 0) else -1),
         op.DIV_U: lambda: a // b,
         op.REM_S: lambda: (abs(sa) % abs(sb)) * (-1 if sa < 0 else 1),

@@ -6,7 +6,7 @@ import math
 import struct
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ir_interpreter import TrapError, from_float, pure, to_float
 from test_builder import start
@@ -120,6 +120,32 @@ def test_every_binary_operation_at_the_edges(operation: int, type: int) -> None:
             assert (folded.op, folded.imm) == (op.CONST, expected)
             assert evaluate(builder.binary(operation, type, x, builder.const(type, b)), {x.id: a}) == expected
             assert evaluate(builder.binary(operation, type, builder.const(type, a), x), {x.id: b}) == expected
+
+
+@settings(max_examples=600, deadline=None)
+@given(_bits, _bits, st.sampled_from((I32, I64)))
+@example(7, (1 << 32) - 1, I32)
+@example(7, (1 << 64) - 1, I64)
+@example(28, (1 << 64) - 1, I64)
+@example((1 << 63) + 1, 1 << 63, I64)
+@example((1 << 64) - 7, 1 << 63, I64)
+def test_division_by_a_constant_is_a_multiplication(divisor: int, value: int, type: int) -> None:
+    width = types.BITS[type]
+    mask = types.MASKS[type]
+    divisor &= mask
+    signed_size = min(divisor, (1 << width) - divisor)
+    for operation in (op.DIV_U, op.REM_U, op.DIV_S, op.REM_S):
+        size = divisor if operation in (op.DIV_U, op.REM_U) else signed_size
+        if size & (size - 1) == 0:
+            continue
+        b, (x,) = start(type)
+        result = b.binary(operation, type, x, b.const(type, divisor))
+        assert operation not in [inst.op for inst in b.insts]
+        # Multiples of the divisor, and their neighbours, are where an error would show.
+        multiple = value // divisor * divisor
+        for dividend in (value & mask, multiple & mask, multiple - 1 & mask, multiple + divisor - 1 & mask, mask):
+            expected = pure(Inst(operation, type, [x, x], 0, 0, 0), [dividend, divisor])
+            assert evaluate(result, {x.id: dividend}) == expected, (dividend, divisor)
 
 
 def _is(inst: Inst, operation: int, *args: Inst | int) -> bool:

@@ -117,9 +117,14 @@ def _float_operand(f: Function) -> None:
     _inst(f, op.ISUB).type = F64
 
 
+def _narrow_high_half(f: Function) -> None:
+    _inst(f, op.ISUB).op = op.MULHI_U
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
+        (_narrow_high_half, "has operands of"),
         (_no_terminator, "no terminator"),
         (_predecessor, "predecessors"),
         (_missing_argument, "do not fit the parameters"),

@@ -8,7 +8,7 @@ from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64 import encodings as e
 from wasm_backend_amd64.encodings import CC_E, CC_NE, CC_O, Encoding
 from wasm_backend_amd64.forms import load_integer
-from wasm_backend_amd64.operands import branch
+from wasm_backend_amd64.operands import branch, rm_constant, rm_frame
 from wasm_backend_amd64.registers import RAX, RDX, SCRATCH
 from wasm_core.errors import TrapCode
 from wasm_ir import opcodes as op
@@ -63,6 +63,25 @@ class Divide(MOp):
         asm.r(code, e.IDIV_R64 if wide else e.IDIV_R32, divisor)
         if done >= 0:
             asm.patch_rel8(code, done, len(code))
+
+
+class MultiplyHigh(MOp):
+    """rdx = high half of rax * uses[0], which may be spilled, or without uses of rax * the constant imm of the pool."""
+
+    __slots__ = ("encoding",)
+
+    def __init__(self, name: str, encoding: Encoding) -> None:
+        super().__init__(name, self._emit, stack_use=0)
+        self.encoding = encoding
+
+    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+        code = emitter.code
+        if not inst.uses:
+            rm_constant(emitter, self.encoding, self.encoding.digit, inst.imm, 8)
+        elif inst.uses[0] >= 0:
+            asm.r(code, self.encoding, inst.uses[0])
+        else:
+            rm_frame(emitter, self.encoding, self.encoding.digit, inst.uses[0])
 
 
 class ShiftByCl(MOp):
@@ -148,6 +167,11 @@ class PopulationCount(MOp):
 # Tables by operation << 3 | type.
 DIVIDE: Final = {
     code << 3 | t: Divide(code, t) for code in (op.DIV_S, op.DIV_U, op.REM_S, op.REM_U) for t in (_I32, _I64)
+}
+#: By operation.
+MULTIPLY_HIGH: Final = {
+    op.MULHI_S: MultiplyHigh("imul.high", e.IMUL_R64),
+    op.MULHI_U: MultiplyHigh("mul.high", e.MUL_R64),
 }
 SHIFT_BY_CL: Final = {
     code << 3 | t: ShiftByCl(f"{op.NAMES[code]}.cl", encoding)

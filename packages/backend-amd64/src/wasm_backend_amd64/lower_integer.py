@@ -27,9 +27,9 @@ from wasm_backend_amd64.instructions import (
     ZERO_EXTEND8,
     ZERO_EXTEND16,
 )
-from wasm_backend_amd64.integer_instructions import COUNT_BITS_FALLBACK, SHIFT_BY_CL
+from wasm_backend_amd64.integer_instructions import COUNT_BITS_FALLBACK, MULTIPLY_HIGH, SHIFT_BY_CL
 from wasm_backend_amd64.operands import pack_address, pack_value
-from wasm_backend_amd64.registers import RAX, RCX
+from wasm_backend_amd64.registers import RAX, RCX, RDX
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.machinst import MFixed, MInst
@@ -178,6 +178,17 @@ class IntegerLowering(Addressing):
             self.emit(MInst(IMUL_IMM_LOAD[value_type], [destination], uses, imm, self.fault_offset(first)))
         else:
             self.emit(MInst(IMUL_IMM[value_type], [destination], [self.register(first, value_type)], number))
+
+    def lower_multiply_high(self, inst: Inst) -> None:
+        first, second = inst.args
+        if first.op == _CONST:
+            first, second = second, first
+        wide = second.op == _CONST and self.is_wide(second)
+        fixed_uses: list[tuple[int | Inst, int]] = [(first if first.op == _CONST else self.use(first), RAX)]
+        uses = [] if wide else [self.use(second)]
+        imm = second.imm if wide else 0
+        fixed_defs = [(self.define(inst), RDX)]
+        self.emit(MFixed(MULTIPLY_HIGH[inst.op], [], uses, imm, fixed_uses, fixed_defs, 1 << RAX))
 
     # Bitwise operations.
 

@@ -94,6 +94,8 @@ MULTIPLY_SUBTRACT: Final = {_I32: Rrrr("msub.i32", e.MSUB_RRRR32), _I64: Rrrr("m
 #: i64 from two i32.
 MULTIPLY_ADD_WIDE: Final = Rrrr("smaddl", e.SMADDL_RRRR)
 MULTIPLY_SUBTRACT_WIDE: Final = Rrrr("smsubl", e.SMSUBL_RRRR)
+#: High halves of products, by operation.
+MULTIPLY_HIGH: Final = {op.MULHI_S: Rrr("smulh", e.SMULH_RRR64), op.MULHI_U: Rrr("umulh", e.UMULH_RRR64)}
 COUNT_LEADING: Final = {_I32: Rr("clz.i32", e.CLZ_RR32), _I64: Rr("clz.i64", e.CLZ_RR64)}
 REVERSE_BITS: Final = {_I32: Rr("rbit.i32", e.RBIT_RR32), _I64: Rr("rbit.i64", e.RBIT_RR64)}
 

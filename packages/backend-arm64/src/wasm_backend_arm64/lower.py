@@ -22,6 +22,8 @@ _HANDLERS: Final[dict[int, Callable[[ConditionLowering, Inst], None]]] = {
     op.IADD: ConditionLowering.lower_iadd,
     op.ISUB: ConditionLowering.lower_isub,
     op.IMUL: ConditionLowering.lower_imul,
+    op.MULHI_S: ConditionLowering.lower_multiply_high,
+    op.MULHI_U: ConditionLowering.lower_multiply_high,
     op.DIV_S: ConditionLowering.lower_divide,
     op.DIV_U: ConditionLowering.lower_divide,
     op.REM_S: ConditionLowering.lower_divide,

@@ -28,6 +28,7 @@ from wasm_backend_arm64.instructions import (
     MOVE_LOW,
     MULTIPLY_ADD,
     MULTIPLY_ADD_WIDE,
+    MULTIPLY_HIGH,
     MULTIPLY_SUBTRACT,
     MULTIPLY_SUBTRACT_WIDE,
     NEGATE,
@@ -200,6 +201,12 @@ class IntegerLowering(Addressing):
             return
         uses = [self.source(first, value_type), self.source(second, value_type), ZR]
         self.emit(MInst(MULTIPLY_ADD[value_type], [destination], uses, 0))
+
+    def lower_multiply_high(self, inst: Inst) -> None:
+        first, second = inst.args
+        destination = self.define(inst)
+        uses = [self.source(first, _I64), self.source(second, _I64)]
+        self.emit(MInst(MULTIPLY_HIGH[inst.op], [destination], uses, 0))
 
     # Bitwise operations.
 

@@ -84,6 +84,8 @@ _BINARY: Final[dict[int, _BinaryFold]] = {
     opcodes.IADD: lambda a, b, width: a + b,
     opcodes.ISUB: lambda a, b, width: a - b,
     opcodes.IMUL: lambda a, b, width: a * b,
+    opcodes.MULHI_S: lambda a, b, width: signed(a, width) * signed(b, width) >> width,
+    opcodes.MULHI_U: lambda a, b, width: a * b >> width,
     opcodes.DIV_S: _div_s,
     opcodes.DIV_U: lambda a, b, width: a // b if b else None,
     opcodes.REM_S: _rem_s,

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from wasm_ir import opcodes, types
-from wasm_ir.folding import fold_binary, fold_fcmp, fold_icmp, fold_unary
+from wasm_ir.folding import fold_binary, fold_fcmp, fold_icmp, fold_unary, signed
 from wasm_ir.ir import Inst
+from wasm_ir.reciprocals import divide_signed, divide_unsigned
 
 if TYPE_CHECKING:
     from wasm_ir.builder import Builder
@@ -92,23 +93,40 @@ def _mul_const(b: Builder, type: int, x: Inst, c: int) -> Inst | None:
 
 
 def _div_s_const(b: Builder, type: int, x: Inst, c: int) -> Inst | None:
-    return x if c == 1 else None
+    if c == 1:
+        return x
+    divisor = signed(c, types.BITS[type])
+    size = abs(divisor)
+    # Backends know powers of two.
+    return divide_signed(b, type, x, divisor) if size & (size - 1) else None
 
 
 def _div_u_const(b: Builder, type: int, x: Inst, c: int) -> Inst | None:
-    if c == 0 or c & (c - 1):
+    if c == 0:
         return None
+    if c & (c - 1):
+        return divide_unsigned(b, type, x, c)
     return b.binary(opcodes.SHR_U, type, x, b.const(type, c.bit_length() - 1))
 
 
 def _rem_s_const(b: Builder, type: int, x: Inst, c: int) -> Inst | None:
-    return b.const(type, 0) if c == 1 or c == types.MASKS[type] else None
+    if c == 1 or c == types.MASKS[type]:
+        return b.const(type, 0)
+    # The sign of the divisor makes no difference.
+    size = abs(signed(c, types.BITS[type]))
+    return _remainder(b, type, x, size, divide_signed(b, type, x, size)) if size & (size - 1) else None
 
 
 def _rem_u_const(b: Builder, type: int, x: Inst, c: int) -> Inst | None:
-    if c == 0 or c & (c - 1):
+    if c == 0:
         return None
+    if c & (c - 1):
+        return _remainder(b, type, x, c, divide_unsigned(b, type, x, c))
     return b.binary(opcodes.AND, type, x, b.const(type, c - 1))
+
+
+def _remainder(b: Builder, type: int, x: Inst, divisor: int, quotient: Inst) -> Inst:
+    return b.binary(opcodes.ISUB, type, x, b.binary(opcodes.IMUL, type, quotient, b.const(type, divisor)))
 
 
 def _and_const(b: Builder, type: int, x: Inst, c: int) -> Inst | None:

@@ -73,6 +73,8 @@ _FLOAT_UNARY: Final = range(opcodes.FABS, opcodes.FNEAREST + 1)
 _RULES: Final[dict[int, tuple[int, _Rule]]] = {
     **dict.fromkeys(_INTEGER_BINARY, (2, _same(*_INTEGERS))),
     **dict.fromkeys(_INTEGER_UNARY, (1, _same(*_INTEGERS))),
+    opcodes.MULHI_S: (2, _same(types.I64)),
+    opcodes.MULHI_U: (2, _same(types.I64)),
     opcodes.SEXT32: (1, _same(types.I64)),
     opcodes.EXTEND_S: (1, _converts(_I64, _I32)),
     opcodes.EXTEND_U: (1, _converts(_I64, _I32)),
