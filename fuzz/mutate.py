@@ -28,7 +28,7 @@ _CALLS = 12
 def sources() -> list[Path]:
     """Modules to damage."""
     found = [*_SHARED.glob("corpus/*/program.wasm"), *_SHARED.glob("spec/2.0/core/**/*.wasm")]
-    return sorted(path for path in found if path.stat().st_size <= _LARGEST)
+    return sorted(path for path in found if 0 < path.stat().st_size <= _LARGEST)
 
 
 def make(seed: str) -> Case:

@@ -8,6 +8,7 @@ from wasm_backend_amd64.addressing import fits
 from wasm_backend_amd64.instructions import LEA_SLOT, LOAD, MODIFY, MODIFY_IMM, STORE, STORE_IMM
 from wasm_backend_amd64.lower_float import FloatLowering
 from wasm_backend_amd64.operands import pack_value
+from wasm_core.errors import CompileError
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.machinst import MInst
@@ -59,7 +60,10 @@ class MemoryLowering(FloatLowering):
                 return
         uses = [self.low(value) if width < 8 and value_type <= types.I64 else self.use(value)]
         imm = self.address(pointer, inst.imm, uses)
-        self.emit(MInst(STORE[operation << 3 | value_type], [], uses, imm, offset))
+        store = STORE.get(operation << 3 | value_type)
+        if store is None:
+            raise CompileError(f"the amd64 backend has no {types.NAMES[value_type]} store")
+        self.emit(MInst(store, [], uses, imm, offset))
 
     def _lower_modify(self, inst: Inst, pointer: Inst, value: Inst, offset: int) -> bool:
         """A store of an operation on what is in the same place: one instruction."""

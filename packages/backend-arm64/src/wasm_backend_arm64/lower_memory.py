@@ -7,6 +7,7 @@ from typing import Final
 from wasm_backend_arm64.instructions import LOAD, SLOT_ADDRESS, STORE
 from wasm_backend_arm64.lower_float import FloatLowering
 from wasm_backend_arm64.registers import ZR
+from wasm_core.errors import CompileError
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.machinst import MInst
@@ -49,7 +50,9 @@ class MemoryLowering(FloatLowering):
         else:
             register = self.use(value)
         uses = [register]
-        store = STORE[operation << 3 | value_type]
+        store = STORE.get(operation << 3 | value_type)
+        if store is None:
+            raise CompileError(f"the arm64 backend has no {types.NAMES[value_type]} store")
         imm = self.address(pointer, inst.imm, store.access, uses)
         self.emit(MInst(store, [], uses, imm, offset))
 
