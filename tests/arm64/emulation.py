@@ -1,6 +1,7 @@
-"""An AArch64 Python under QEMU's user-mode emulation, with the project beside it: python emulation.py FOLDER.
+"""An AArch64 Python under QEMU's user-mode emulation, with the project beside it: python emulation.py [FOLDER].
 
-Debian's arm64 packages are downloaded and unpacked, not installed, into FOLDER; pure Python packages come from PyPI.
+Debian's arm64 packages are downloaded and unpacked, not installed, into FOLDER, by default a folder of the user's
+cache directory; pure Python packages come from PyPI.
 Prints the path of a script that starts the emulated Python. Exits with 3 where that cannot be done, after saying what
 is missing.
 """
@@ -27,8 +28,15 @@ _SYSTEM_PACKAGES: Final = (
 _PYTHON_PACKAGES: Final = ("attrs", "entrypoints", "pytest", "pytest-timeout", "hypothesis", "click", "rich")
 #: The project's packages that make sense there.
 _OWN_PACKAGES: Final = ("wasm-core", "wasm-ir", "backend-arm64", "runtime", "wasi")
+#: Where Python is in the unpacked system.
+_PYTHON: Final = "usr/bin/python3.11"
 #: Exit status when something is missing.
 MISSING: Final = 3
+
+
+def default_folder() -> Path:
+    """Where the emulated Python is kept: in the user's cache directory."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wasmetal-arm64"
 
 
 class Missing(Exception):
@@ -44,21 +52,30 @@ def _run(*command: str, folder: Path | None = None) -> None:
 
 def _prepare_system(root: Path) -> None:
     """Download and unpack the packages of the system, once."""
-    python = root / "usr/bin/python3.11"
-    if python.exists():
+    if (root / _PYTHON).exists():
         return
     for tool in ("dpkg", "apt-get"):
         if shutil.which(tool) is None:
             raise Missing(f"{tool} is not here; Debian's packages are unpacked with it")
     foreign = subprocess.run(["dpkg", "--print-foreign-architectures"], capture_output=True, text=True, check=True)
+    is_root = os.getuid() == 0
     if _ARCHITECTURE not in foreign.stdout.split():
-        if os.getuid() != 0:
+        if not is_root:
             raise Missing(f"as root: dpkg --add-architecture {_ARCHITECTURE} && apt-get update")
         _run("dpkg", "--add-architecture", _ARCHITECTURE)
         _run("apt-get", "update")
     downloads = root.parent / "downloads"
-    downloads.mkdir(parents=True, exist_ok=True)
-    _run("apt-get", "download", *(f"{name}:{_ARCHITECTURE}" for name in _SYSTEM_PACKAGES), folder=downloads)
+    shutil.rmtree(downloads, ignore_errors=True)
+    downloads.mkdir(parents=True)
+    download = ("apt-get", "download", *(f"{name}:{_ARCHITECTURE}" for name in _SYSTEM_PACKAGES))
+    try:
+        _run(*download, folder=downloads)
+    except Missing:
+        # The lists of packages are old, or have been removed.
+        if not is_root:
+            raise
+        _run("apt-get", "update")
+        _run(*download, folder=downloads)
     unpacked = root.parent / "unpacked"
     shutil.rmtree(unpacked, ignore_errors=True)
     for package in sorted(downloads.glob("*.deb")):
@@ -71,18 +88,17 @@ def _prepare_python(site: Path) -> None:
     """Install packages that are Python alone, once, and say which backend there is."""
     if not (site / "pytest").exists():
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(site)]
-        portable = [
+        portable = (
             "--only-binary=:all:",
             "--platform=any",
             "--python-version=3.11",
             "--implementation=py",
             "--abi=none",
-        ]
+        )
         _run(*pip, *portable, *_PYTHON_PACKAGES)
     for name in _OWN_PACKAGES:
-        project = tomllib.loads((_PROJECT / "packages" / name / "pyproject.toml").read_text(encoding="utf-8"))[
-            "project"
-        ]
+        description = (_PROJECT / "packages" / name / "pyproject.toml").read_text(encoding="utf-8")
+        project = tomllib.loads(description)["project"]
         version = project["version"]
         metadata = site / f"{project['name'].replace('-', '_')}-{version}.dist-info"
         metadata.mkdir(exist_ok=True)
@@ -93,34 +109,52 @@ def _prepare_python(site: Path) -> None:
         (metadata / "entry_points.txt").write_text("\n".join(lines) + "\n")
 
 
-def prepare(folder: Path) -> Path:
-    """Make an emulated Python in a folder, which may exist; returns the script that starts it. Raises Missing."""
-    emulator = shutil.which(_EMULATOR)
-    if emulator is None:
+def emulator() -> str:
+    """The path of the emulator. Raises Missing."""
+    found = shutil.which(_EMULATOR)
+    if found is None:
         raise Missing(f"{_EMULATOR} is not here (Debian has it in qemu-user)")
+    return found
+
+
+def write_launcher(folder: Path, launcher: Path) -> None:
+    """Write the script that starts the Python in a folder where `prepare` has been. Raises Missing."""
     folder = folder.resolve()
     root, site = folder / "root", folder / "site"
-    folder.mkdir(parents=True, exist_ok=True)
-    _prepare_system(root)
-    _prepare_python(site)
-    sources = [_PROJECT / "packages" / name / "src" for name in _OWN_PACKAGES]
-    path = ":".join(map(str, [Path(__file__).parent / "site", *sources, site]))
-    launcher = folder / "python"
+    python = root / _PYTHON
+    if not python.exists() or not site.exists():
+        raise Missing(f"no emulated Python in {folder}: nox -s arm64 puts one there")
+    path = ":".join(map(str, [Path(__file__).parent / "site", *_sources(), site]))
     launcher.write_text(
         "#!/bin/sh\n"
         # Programs that tests start, with what they put in front, keep theirs.
         f"[ -n \"$WASMETAL_EMULATED_PYTHON\" ] || export PYTHONPATH='{path}'\n"
         f"export PYTHONPYCACHEPREFIX='{folder / 'bytecode'}' WASMETAL_EMULATED_PYTHON='{launcher}'\n"
-        f"exec '{emulator}' -L '{root}' '{root / 'usr/bin/python3.11'}' \"$@\"\n"
+        f"exec '{emulator()}' -L '{root}' '{python}' \"$@\"\n"
     )
     launcher.chmod(0o755)
+
+
+def _sources() -> list[Path]:
+    return [_PROJECT / "packages" / name / "src" for name in _OWN_PACKAGES]
+
+
+def prepare(folder: Path) -> Path:
+    """Make an emulated Python in a folder, which may exist; returns the script that starts it. Raises Missing."""
+    emulator()
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    _prepare_system(folder / "root")
+    _prepare_python(folder / "site")
+    launcher = folder / "python"
+    write_launcher(folder, launcher)
     return launcher
 
 
 def main() -> int:
     """The command line."""
     try:
-        print(prepare(Path(sys.argv[1])))
+        print(prepare(Path(sys.argv[1]) if len(sys.argv) > 1 else default_folder()))
     except Missing as missing:
         print(missing)
         return MISSING
