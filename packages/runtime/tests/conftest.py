@@ -1,4 +1,5 @@
-"""Fixtures of the tests: a builder of binary modules, and a clean-up that garbage tests can rely on."""
+"""Fixtures of the tests: a builder of binary modules, distributions on sys.path, and a clean-up that garbage tests can
+rely on."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import gc
 import os
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -314,3 +315,42 @@ def machine(request: pytest.FixtureRequest) -> Iterator[GlueMachine]:
     made = GlueMachine(request.param)
     yield made
     assert made.at_rest()
+
+
+_BACKEND = """
+from wasm_ir.backend import HostSupport
+
+class Backend:
+    name = {name!r}
+    cpu_features = ()
+
+    @classmethod
+    def host_support(cls):
+        return HostSupport({supported}, {reason!r})
+"""
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes a distribution with a backend, the only ones on sys.path."""
+    libraries = [folder for folder in sys.path if not list(Path(folder).glob("*.dist-info"))]
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *libraries])
+
+    def make(
+        distribution: str,
+        name: str = "toy",
+        *,
+        supported: bool = True,
+        reason: str = "fine",
+        entry_points: str | None = None,
+    ) -> None:
+        module = distribution.replace("-", "_") + "_module"
+        (tmp_path / f"{module}.py").write_text(_BACKEND.format(name=name, supported=supported, reason=reason))
+        monkeypatch.delitem(sys.modules, module, raising=False)
+        folder = tmp_path / f"{distribution.replace('-', '_')}-1.5.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.5\n")
+        text = f"[wasmetal.backends]\n{name} = {module}:Backend\n" if entry_points is None else entry_points
+        (folder / "entry_points.txt").write_text(text)
+
+    return make

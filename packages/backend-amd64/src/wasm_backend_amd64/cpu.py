@@ -9,8 +9,7 @@ import os
 import sys
 from collections.abc import Callable
 
-import attrs
-
+from wasm_core.lazy_attrs import frozen
 from wasm_ir.backend import HostSupport
 
 #: (leaf, subleaf) -> eax, ebx, ecx, edx.
@@ -23,7 +22,7 @@ _EXTENDED = 0x8000_0000
 _EBX, _ECX = 1, 2
 
 
-@attrs.frozen
+@frozen
 class _Feature:
     """Where CPUID says that a feature is there, and how /proc/cpuinfo calls it."""
 

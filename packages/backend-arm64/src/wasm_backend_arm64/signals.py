@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 
-import attrs
-
 from wasm_core.errors import CompileError
+from wasm_core.lazy_attrs import frozen
 
 
-@attrs.frozen
+@frozen
 class SignalLayout:
     """Offsets in bytes and numbers that belong to one operating system on AArch64."""
 

@@ -1,39 +1,48 @@
-"""WebAssembly, compiled to machine code by Python: load a `Module`, instantiate it, call its exports."""
+"""WebAssembly, compiled to machine code by Python: load a `Module`, instantiate it, call its exports.
 
-from wasm_core.errors import (
-    CompileError,
-    Frame,
-    InvalidError,
-    LinkError,
-    MalformedError,
-    Trap,
-    TrapCode,
-    WasmError,
-)
-from wasm_core.features import Features
-from wasm_core.types import (
-    PAGE_SIZE,
-    ExportType,
-    ExternType,
-    FuncType,
-    GlobalType,
-    ImportType,
-    MemoryType,
-    TableType,
-    ValueType,
-)
-from wasmetal.caller import Caller
-from wasmetal.config import Config
-from wasmetal.engine import Engine, default_engine
-from wasmetal.function import Func
-from wasmetal.globals import Global
-from wasmetal.instance import Exports, Instance
-from wasmetal.interruption import DeadlineExceeded, deadline
-from wasmetal.listener import FunctionDefinition, Listener
-from wasmetal.memory import Memory
-from wasmetal.module import Module, instantiate, validate
-from wasmetal.registry import BackendInfo, backends
-from wasmetal.table import Table
+The modules behind these names are imported when a name is first asked for: most programs need few of them.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wasm_core.errors import (
+        CompileError,
+        Frame,
+        InvalidError,
+        LinkError,
+        MalformedError,
+        Trap,
+        TrapCode,
+        WasmError,
+    )
+    from wasm_core.features import Features
+    from wasm_core.types import (
+        PAGE_SIZE,
+        ExportType,
+        ExternType,
+        FuncType,
+        GlobalType,
+        ImportType,
+        MemoryType,
+        TableType,
+        ValueType,
+    )
+    from wasmetal.caller import Caller
+    from wasmetal.config import Config
+    from wasmetal.engine import Engine, default_engine
+    from wasmetal.function import Func
+    from wasmetal.globals import Global
+    from wasmetal.instance import Exports, Instance
+    from wasmetal.interruption import DeadlineExceeded, deadline
+    from wasmetal.listener import FunctionDefinition, Listener
+    from wasmetal.memory import Memory
+    from wasmetal.module import Module, instantiate, validate
+    from wasmetal.registry import BackendInfo, backends
+    from wasmetal.table import Table
 
 __version__ = "0.1.0"
 
@@ -77,3 +86,38 @@ __all__ = [
     "instantiate",
     "validate",
 ]
+
+#: Which names come from which module.
+_NAMES = {
+    "wasm_core.errors": "CompileError Frame InvalidError LinkError MalformedError Trap TrapCode WasmError",
+    "wasm_core.features": "Features",
+    "wasm_core.types": "PAGE_SIZE ExportType ExternType FuncType GlobalType ImportType MemoryType TableType ValueType",
+    "wasmetal.caller": "Caller",
+    "wasmetal.config": "Config",
+    "wasmetal.engine": "Engine default_engine",
+    "wasmetal.function": "Func",
+    "wasmetal.globals": "Global",
+    "wasmetal.instance": "Exports Instance",
+    "wasmetal.interruption": "DeadlineExceeded deadline",
+    "wasmetal.listener": "FunctionDefinition Listener",
+    "wasmetal.memory": "Memory",
+    "wasmetal.module": "Module instantiate validate",
+    "wasmetal.registry": "BackendInfo backends",
+    "wasmetal.table": "Table",
+}
+_MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
+#: What `globals()` is elsewhere; here that name is a submodule.
+_HERE = vars(sys.modules[__name__])
+
+
+def __getattr__(name: str) -> object:
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(__import__(module, fromlist=["_"]), name)
+    _HERE[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*_HERE, *__all__})

@@ -14,9 +14,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-import attrs
-
 from wasm_core.features import Features
+from wasm_core.lazy_attrs import frozen, values
 from wasm_ir.backend import Backend
 from wasm_ir.frontend_options import FrontendOptions
 from wasmetal import fingerprint
@@ -47,7 +46,7 @@ def default_directory() -> str:
     return os.path.join(base, "wasmetal")
 
 
-@attrs.frozen
+@frozen
 class CacheState:
     """What there is in a cache."""
 
@@ -205,21 +204,22 @@ class ModuleCache:
         self._source = source
         self._features = features
         self._backend = backend
-        self._entries: dict[FrontendOptions, CacheEntry] = {}
+        self._entries: dict[tuple[object, ...], CacheEntry] = {}
 
     def add(self, options: FrontendOptions, file: CodeFile) -> None:
         """Take the code for these options from a file that was given."""
-        self._entries[options] = CacheEntry(None, b"", file)
+        self._entries[values(options)] = CacheEntry(None, b"", file)
 
     def entry(self, options: FrontendOptions) -> CacheEntry:
         """What is kept for these options: the same object whenever it is asked for."""
-        found = self._entries.get(options)
+        key = values(options)
+        found = self._entries.get(key)
         if found is None:
             if self._cache is None:
                 found = CacheEntry(None, b"")
             else:
                 found = CacheEntry(self._cache, module_identity(self._source, self._features, options, self._backend))
-            self._entries[options] = found
+            self._entries[key] = found
         return found
 
 
@@ -227,7 +227,7 @@ def module_identity(source: bytes, features: Features, options: FrontendOptions,
     """What code for a module depends on. `source`: checksum of the binary."""
     parts = [
         source,
-        repr((features, options, backend.name, backend.cpu_features)).encode(),
+        repr((values(features), values(options), backend.name, backend.cpu_features)).encode(),
         fingerprint.of_compiler(backend),
     ]
     return digest(b"\0".join(parts))

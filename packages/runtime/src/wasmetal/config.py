@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from typing import Final, Literal
 
-import attrs
-
 from wasm_core.features import Features
+from wasm_core.lazy_attrs import field, frozen
 from wasm_core.types import MAX_PAGES
 
 #: Smallest stack that leaves room for frames beside the guard page and the reserve for signal frames, in bytes.
@@ -35,7 +34,7 @@ _RANGES: Final[dict[str, tuple[int, int]]] = {
 }
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """Settings of an `Engine`; everything has a default, and a config cannot be changed.
 
@@ -47,7 +46,7 @@ class Config:
     #: Name of the backend, or "auto": the one for this machine (see `wasmetal.backends()`).
     backend: str = "auto"
     #: Which parts of WebAssembly are on.
-    features: Features = attrs.field(factory=Features.default)
+    features: Features = field(factory=Features.default)
     #: "eager": function bodies are validated with the module; "lazy": each before its first call (core
     #: specification, appendix "Implementation Limitations").
     validation: Literal["eager", "lazy"] = "eager"

@@ -11,7 +11,6 @@ from wasm_core.decoder import decode
 from wasm_core.errors import MalformedError, WasmError
 from wasm_core.module import DecodedModule
 from wasm_ir.backend import Backend
-from wasmetal import registry
 from wasmetal.callbacks import Callbacks
 from wasmetal.checksum import digest
 from wasmetal.code_cache import CodeCache, ModuleCache, default_directory
@@ -20,6 +19,7 @@ from wasmetal.compiled_module import CompiledModule, frontend_options
 from wasmetal.config import Config
 from wasmetal.glue import Glue
 from wasmetal.listener import Listener
+from wasmetal.selection import select
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -48,10 +48,10 @@ class Engine:
             WasmError: There is no such backend, or it is not for this machine.
         """
         self._config = Config() if config is None else config
-        self._backend: Backend = registry.select(self._config.backend)()
+        self._cache = cache_of(self._config)
+        self._backend: Backend = select(self._config.backend, self._cache)()
         self._lock = threading.RLock()
         self._glue: Glue | None = None
-        self._cache = cache_of(self._config)
         #: Instances of modules of this engine, to count them.
         self._instances: WeakSet[InstanceCore] = WeakSet()
         #: By content, and by listener, which code with calls to it is kept apart for.
@@ -178,6 +178,13 @@ def _glue_for(backend: Backend, cache: CodeCache | None) -> Glue:
         else:
             found.use_cache(cache)
         return found
+
+
+def any_glue() -> Glue:
+    """The glue for a function of no engine in particular: what there is, or that of the default engine."""
+    with _glues_lock:
+        found = next(iter(_glues.values()), None)
+    return default_engine().glue if found is None else found
 
 
 def read_source(source: Source) -> bytes:

@@ -306,9 +306,9 @@ class Func(NativeCallable):
         """
         if hasattr(self, "_core"):
             raise TypeError("a Func cannot be initialized twice")
-        from wasmetal.engine import default_engine
+        from wasmetal.engine import any_glue
 
-        _init_host(self, callable, type, default_engine().glue, name)
+        _init_host(self, callable, type, any_glue(), name)
 
     @property
     def type(self) -> FuncType:

@@ -6,8 +6,7 @@ import ctypes
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-import attrs
-
+from wasm_core.lazy_attrs import frozen
 from wasm_core.types import FuncType, ValueType
 from wasmetal import values
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from wasmetal.store import Store
 
 
-@attrs.frozen
+@frozen
 class FunctionDefinition:
     """Which function a listener is told about."""
 

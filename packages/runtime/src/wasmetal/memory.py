@@ -8,8 +8,6 @@ from array import array
 from functools import lru_cache
 from typing import TYPE_CHECKING, NoReturn, SupportsIndex, overload
 
-import attrs
-
 from wasm_core.errors import WasmError
 from wasm_core.types import MAX_PAGES, PAGE_SIZE, MemoryType
 from wasm_ir.vmcontext import MEMORY
@@ -275,7 +273,8 @@ class Memory:
     @property
     def _matching_type(self) -> MemoryType:
         """The type that an import is matched with: the minimum is the present size."""
-        return attrs.evolve(self.type, minimum=self.pages)
+        type = self.type
+        return MemoryType(self.pages, type.maximum, is64=type.is64, shared=type.shared)
 
 
 def _bytes_of(value: object) -> memoryview:

@@ -15,10 +15,9 @@ from struct import Struct
 from struct import error as struct_error
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
-
 from wasm_core.errors import WasmError
 from wasm_core.features import Features
+from wasm_core.lazy_attrs import frozen
 from wasm_core.module import DecodedModule
 from wasm_ir import vmcontext
 from wasm_ir.backend import Backend, CompiledCode
@@ -29,6 +28,8 @@ from wasmetal.code_file import BODIES_VALID, MODULE_VALID, PRECOMPILED_MAGIC, Co
 from wasmetal.collector import paused
 
 if TYPE_CHECKING:
+    from attrs import AttrsInstance
+
     from wasmetal.config import Config
 
 _HEAD: Final = Struct(f"<{len(PRECOMPILED_MAGIC)}sIQ")
@@ -48,7 +49,7 @@ def runtime_interface() -> str:
     return digest("\n".join(parts).encode(), 16).hex()
 
 
-@attrs.frozen
+@frozen
 class Precompiled:
     """What was read from bytes."""
 
@@ -117,7 +118,9 @@ def serialize(
     return b"".join([_HEAD.pack(PRECOMPILED_MAGIC, len(text), len(code)), text, code, source])
 
 
-def _fields(described: attrs.AttrsInstance) -> dict[str, Any]:
+def _fields(described: AttrsInstance) -> dict[str, Any]:
+    import attrs
+
     return attrs.asdict(described, recurse=False)
 
 

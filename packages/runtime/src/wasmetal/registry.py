@@ -7,11 +7,12 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 
-import attrs
 import entrypoints
 
 from wasm_core.errors import WasmError
+from wasm_core.lazy_attrs import frozen
 from wasm_ir.backend import ENTRY_POINT_GROUP, Backend
+from wasmetal.selection import resolve
 
 #: Distributions of this project are preferred where several offer the same.
 _OWN_PREFIX = "wasm-backend-"
@@ -25,7 +26,7 @@ _DISTRIBUTIONS = {
 }
 
 
-@attrs.frozen
+@frozen
 class BackendInfo:
     """A backend that is installed.
 
@@ -65,7 +66,7 @@ class _Candidate:
     def load(self) -> None:
         """Import the backend and ask it about this machine."""
         try:
-            self.backend = _resolve(self.value)
+            self.backend = resolve(self.value)
             support = self.backend.host_support()
             self.supported = bool(support.supported)
             self.reason = str(support.reason)
@@ -103,18 +104,6 @@ def _scan(folder: str) -> Iterator[_Candidate]:
 
 def _candidate(name: str, value: str, distribution: str, version: str) -> _Candidate:
     return _Candidate(name, value, distribution.replace("_", "-").lower(), version)
-
-
-def _resolve(value: str) -> type[Backend]:
-    """What `package.module:name` names."""
-    module, separator, name = value.partition("[")[0].partition(":")
-    if not separator or not all(part.isidentifier() for part in f"{module.strip()}.{name.strip()}".split(".")):
-        raise ValueError("not of the form package.module:name")
-    found = __import__(module.strip(), fromlist=["_"])
-    for part in name.strip().split("."):
-        found = getattr(found, part)
-    backend: type[Backend] = found  # type: ignore[assignment]
-    return backend
 
 
 def _discover() -> list[_Candidate]:

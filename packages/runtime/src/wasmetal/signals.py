@@ -10,8 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-import attrs
-
+from wasm_core.lazy_attrs import frozen
 from wasm_ir.backend import Backend, StubEnvironment, Stubs
 from wasmetal import libc
 from wasmetal.code_memory import CodeArena, CodeRegion, arena
@@ -19,7 +18,7 @@ from wasmetal.code_memory import CodeArena, CodeRegion, arena
 _SIGNALS: Final = (libc.SIGSEGV, libc.SIGBUS)
 
 
-@attrs.frozen
+@frozen
 class StubAddresses:
     """Where a backend's stubs are (see `wasm_ir.backend.Stubs`)."""
 

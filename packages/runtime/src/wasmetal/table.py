@@ -6,8 +6,6 @@ import weakref
 from array import array
 from typing import TYPE_CHECKING, NoReturn, SupportsIndex
 
-import attrs
-
 from wasm_core.errors import WasmError
 from wasm_core.types import TableType
 from wasm_ir.vmcontext import TABLE
@@ -203,4 +201,5 @@ class Table:
 
 def matching_type(storage: TableStorage) -> TableType:
     """The type that an import is matched with: the minimum is the present size."""
-    return attrs.evolve(storage.type, minimum=len(storage.words))
+    type = storage.type
+    return TableType(type.element, len(storage.words), type.maximum, is64=type.is64)

@@ -7,9 +7,8 @@ from array import array
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-import attrs
-
 from wasm_core import opcodes as op
+from wasm_core.lazy_attrs import frozen
 from wasm_core.module import ConstExpr, DecodedModule, ElementSegment, SegmentMode
 from wasm_core.types import ValueType
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, GLOBAL_SIZE, SEGMENT, ContextLayout
@@ -31,7 +30,7 @@ _GLOBAL_WORDS: Final = GLOBAL_SIZE // 8
 _MASK: Final = (1 << 64) - 1
 
 
-@attrs.frozen
+@frozen
 class ElementPlan:
     """How to make the references of an element segment."""
 
@@ -52,7 +51,7 @@ class ElementPlan:
         return array("Q", (self.offsets + context * self.ones).to_bytes(8 * self.count, "little"))
 
 
-@attrs.frozen
+@frozen
 class DataPlan:
     """An active data segment: bytes `source[start:end]` of the module go to a memory."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 
-import attrs
+from wasm_core.lazy_attrs import frozen
 
 
 class TrapCode(enum.IntEnum):
@@ -74,7 +74,7 @@ class LinkError(WasmError):
     """An import is missing or has the wrong type (core specification, section "Instantiation")."""
 
 
-@attrs.frozen
+@frozen
 class Frame:
     """One WebAssembly function on the stack when a trap or an exception left it."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Self
 
-import attrs
+from wasm_core.lazy_attrs import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Features:
     """One switch per proposal that became part of the standard after 1.0; all off is WebAssembly 1.0."""
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-import attrs
-
 from wasm_core.features import Features
+from wasm_core.lazy_attrs import frozen
 from wasm_core.type_codes import F32, F64, FUNCREF, I32, I64, V128
 
 # Kinds of immediates, in the order in which the binary format has them.
@@ -83,7 +82,7 @@ _IMMEDIATES: Final[dict[str, int]] = {
 _TYPES: Final[dict[str, int]] = {"i": I32, "I": I64, "f": F32, "F": F64, "v": V128, "r": FUNCREF}
 
 
-@attrs.frozen
+@frozen
 class Instruction:
     """One instruction of WebAssembly."""
 

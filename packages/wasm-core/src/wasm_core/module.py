@@ -9,8 +9,7 @@ import enum
 from array import array
 from collections.abc import Sequence
 
-import attrs
-
+from wasm_core.lazy_attrs import field, frozen
 from wasm_core.types import ExternType, FuncType, GlobalType, MemoryType, TableType, ValueType
 
 
@@ -23,7 +22,7 @@ class ExternKind(enum.IntEnum):
     GLOBAL = 3
 
 
-@attrs.frozen
+@frozen
 class ConstExpr:
     """A constant expression, as (opcode, immediate) pairs without the final `end`.
 
@@ -37,7 +36,7 @@ class ConstExpr:
     offset: int = 0
 
 
-@attrs.frozen
+@frozen
 class Import:
     """One import; `type_index` is set for functions only."""
 
@@ -48,14 +47,14 @@ class Import:
     type_index: int | None = None
 
 
-@attrs.frozen
+@frozen
 class Export:
     name: str
     kind: ExternKind
     index: int
 
 
-@attrs.frozen
+@frozen
 class Global:
     """A global that the module defines itself."""
 
@@ -69,7 +68,7 @@ class SegmentMode(enum.Enum):
     DECLARATIVE = "declarative"
 
 
-@attrs.frozen
+@frozen
 class ElementSegment:
     """Initial values of (a part of) a table.
 
@@ -87,7 +86,7 @@ class ElementSegment:
         return len(self.functions if self.functions is not None else self.expressions or ())
 
 
-@attrs.frozen
+@frozen
 class DataSegment:
     """Initial bytes of (a part of) a memory: `source[start:end]` of the module."""
 
@@ -98,7 +97,7 @@ class DataSegment:
     end: int
 
 
-@attrs.frozen
+@frozen
 class Section:
     """A section of the binary: its content is `source[start:end]` of the module."""
 
@@ -108,7 +107,7 @@ class Section:
     end: int
 
 
-@attrs.frozen
+@frozen
 class CustomSection:
     """A custom section: its content is `source[start:end]` of the module, read on demand."""
 
@@ -117,16 +116,16 @@ class CustomSection:
     end: int
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class DecodedModule:
     """A decoded module. Index spaces put imports first, as in the specification."""
 
     #: The binary that was decoded.
-    source: bytes = attrs.field(repr=False)
+    source: bytes = field(repr=False)
     types: tuple[FuncType, ...] = ()
     imports: tuple[Import, ...] = ()
     #: Type index of every function, imported ones first.
-    function_types: Sequence[int] = attrs.field(default=(), repr=False)
+    function_types: Sequence[int] = field(default=(), repr=False)
     #: Every table, memory and global, imported ones first.
     tables: tuple[TableType, ...] = ()
     memories: tuple[MemoryType, ...] = ()
@@ -140,11 +139,11 @@ class DecodedModule:
     #: What the data count section says, or None where there is none.
     data_count: int | None = None
     #: For every function of the module's own: where its code entry (locals and instructions) starts and ends.
-    body_starts: Sequence[int] = attrs.field(default=(), repr=False)
-    body_ends: Sequence[int] = attrs.field(default=(), repr=False)
+    body_starts: Sequence[int] = field(default=(), repr=False)
+    body_ends: Sequence[int] = field(default=(), repr=False)
     customs: tuple[CustomSection, ...] = ()
     #: All sections in the order of the binary, custom ones included.
-    sections: tuple[Section, ...] = attrs.field(default=(), repr=False)
+    sections: tuple[Section, ...] = field(default=(), repr=False)
 
     imported_functions: int = 0
     imported_tables: int = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 
-import attrs
+from wasm_core.lazy_attrs import field, frozen
 
 #: Bytes in a page of linear memory.
 PAGE_SIZE = 65536
@@ -38,18 +38,28 @@ def _value_types(types: Iterable[ValueType | str]) -> tuple[ValueType, ...]:
     return tuple(ValueType(t) for t in types)
 
 
-@attrs.frozen
+@frozen(eq=False)
 class FuncType:
     """The type of a function: its parameters and its results."""
 
-    params: tuple[ValueType, ...] = attrs.field(default=(), converter=_value_types)
-    results: tuple[ValueType, ...] = attrs.field(default=(), converter=_value_types)
+    params: tuple[ValueType, ...] = field(default=(), converter=_value_types)
+    results: tuple[ValueType, ...] = field(default=(), converter=_value_types)
+
+    # Every program looks things up by types: these need not wait for attrs to be imported.
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, FuncType):
+            return NotImplemented
+        return self.params == other.params and self.results == other.results
+
+    def __hash__(self) -> int:
+        return hash((self.params, self.results))
 
     def __str__(self) -> str:
         return f"({', '.join(self.params)}) -> ({', '.join(self.results)})"
 
 
-@attrs.frozen
+@frozen
 class MemoryType:
     """The type of a linear memory; sizes are in pages of 64 KiB.
 
@@ -58,32 +68,32 @@ class MemoryType:
 
     minimum: int
     maximum: int | None = None
-    is64: bool = attrs.field(default=False, kw_only=True)
-    shared: bool = attrs.field(default=False, kw_only=True)
+    is64: bool = field(default=False, kw_only=True)
+    shared: bool = field(default=False, kw_only=True)
 
 
-@attrs.frozen
+@frozen
 class TableType:
     """The type of a table; sizes are in elements."""
 
-    element: ValueType = attrs.field(converter=ValueType)
+    element: ValueType = field(converter=ValueType)
     minimum: int = 0
     maximum: int | None = None
-    is64: bool = attrs.field(default=False, kw_only=True)
+    is64: bool = field(default=False, kw_only=True)
 
 
-@attrs.frozen
+@frozen
 class GlobalType:
     """The type of a global variable."""
 
-    value_type: ValueType = attrs.field(converter=ValueType)
+    value_type: ValueType = field(converter=ValueType)
     mutable: bool = False
 
 
 ExternType = FuncType | TableType | MemoryType | GlobalType
 
 
-@attrs.frozen
+@frozen
 class ImportType:
     """What a module asks for: two names and a type."""
 
@@ -92,7 +102,7 @@ class ImportType:
     type: ExternType
 
 
-@attrs.frozen
+@frozen
 class ExportType:
     """What an instance of a module offers: a name and a type."""
 

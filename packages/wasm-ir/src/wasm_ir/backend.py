@@ -5,8 +5,7 @@ from __future__ import annotations
 from array import array
 from typing import Protocol, runtime_checkable
 
-import attrs
-
+from wasm_core.lazy_attrs import frozen
 from wasm_ir.ir import Function
 
 #: Entry-point group in which backends are found.
@@ -23,7 +22,7 @@ RELOCATION_SYMBOL = 2
 CODE_ALIGNMENT = 32
 
 
-@attrs.frozen
+@frozen
 class HostSupport:
     """Whether a backend can run code on this machine, and why (not)."""
 
@@ -68,7 +67,7 @@ class CompiledCode:
         self.frame_size = frame_size
 
 
-@attrs.frozen
+@frozen
 class StubEnvironment:
     """What stubs need to know about the process."""
 
@@ -81,7 +80,7 @@ class StubEnvironment:
     sigaction: int
 
 
-@attrs.frozen
+@frozen
 class Stubs:
     """Machine code that exists once per process, and where its entries are (offsets into `code`)."""
 

@@ -5,10 +5,10 @@ Apart from the front end, which a program that finds all code in the cache does 
 
 from __future__ import annotations
 
-import attrs
+from wasm_core.lazy_attrs import frozen
 
 
-@attrs.frozen
+@frozen
 class FrontendOptions:
     """How to translate."""
 

@@ -7,9 +7,9 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
 import click
 
+from wasm_core.lazy_attrs import frozen
 from wasm_core.types import MAX_PAGES, PAGE_SIZE, FuncType, ValueType
 from wasmetal.cli.failures import Failure, about, read
 from wasmetal.code_file import PRECOMPILED_MAGIC
@@ -35,7 +35,7 @@ _ZEROS: Final[dict[ValueType, object]] = {
 _INTEGER_BITS: Final = {ValueType.I32: 32, ValueType.I64: 64}
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Surroundings:
     """What a program is given, as the command line has it."""
 

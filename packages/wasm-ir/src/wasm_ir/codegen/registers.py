@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import attrs
+from wasm_core.lazy_attrs import frozen
 
 
-@attrs.frozen
+@frozen
 class RegisterSet:
     """Physical registers are numbered 0..63 in one numbering; masks have bit n for register n."""
 
