@@ -55,17 +55,19 @@
 ;; }
 
 ;; -- amd64
-;; 302 bytes, frame of 64
+;; 318 bytes, frame of 80
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
 ;;   push rbp
 ;;   mov rbp, rsp
-;;   sub rsp, 0x40
+;;   sub rsp, 0x50
 ;;   cmp rsp, qword ptr [r15 + 8]
 ;;   jb L6
 ;; L0:
-;;   mov qword ptr [rbp - 0x20], rbx
+;;   mov qword ptr [rbp - 0x30], rbx
+;;   mov qword ptr [rbp - 0x28], r8
+;;   mov qword ptr [rbp - 0x20], r9
 ;;   mov qword ptr [rbp - 0x18], r12
 ;;   mov qword ptr [rbp - 0x10], r13
 ;;   mov ebx, esi
@@ -76,15 +78,15 @@
 ;;   cmp rcx, rax
 ;;   ja L1
 ;;   lea rcx, [rdi + r12]
-;;   mov qword ptr [rbp - 0x40], rcx
+;;   mov qword ptr [rbp - 0x50], rcx
 ;;   cmp rcx, rax
 ;;   ja L2
 ;;   add rdi, r14
-;;   mov qword ptr [rbp - 0x38], rdi
+;;   mov qword ptr [rbp - 0x48], rdi
 ;;   lea rax, [r14 + rbx]
-;;   mov qword ptr [rbp - 0x30], rax
+;;   mov qword ptr [rbp - 0x40], rax
 ;;   mov rcx, qword ptr [r15 + 0x28]
-;;   mov qword ptr [rbp - 0x28], rcx
+;;   mov qword ptr [rbp - 0x38], rcx
 ;;   mov edx, r12d
 ;;   mov rsi, rax
 ;;   mov rax, rcx
@@ -92,35 +94,37 @@
 ;;   mov qword ptr [r11], rsp
 ;;   mov rsp, qword ptr [r11 + 8]
 ;;   call rax                                    ; memory.copy
-;;   lea rsp, [rbp - 0x40]
-;;   mov rcx, qword ptr [rbp - 0x40]
+;;   lea rsp, [rbp - 0x50]
+;;   mov rcx, qword ptr [rbp - 0x50]
 ;;   cmp rcx, qword ptr [r13 + 8]
 ;;   ja L3
 ;;   mov rax, qword ptr [r15 + 0x30]
-;;   mov rdi, qword ptr [rbp - 0x38]
+;;   mov rdi, qword ptr [rbp - 0x48]
 ;;   mov edx, r12d
 ;;   mov esi, 0xff
 ;;   mov r11, qword ptr [r15]
 ;;   mov qword ptr [r11], rsp
 ;;   mov rsp, qword ptr [r11 + 8]
 ;;   call rax                                    ; memory.fill
-;;   lea rsp, [rbp - 0x40]
+;;   lea rsp, [rbp - 0x50]
 ;;   cmp qword ptr [r15 + 0x68], 4
 ;;   jb L4
 ;;   lea rax, [rbx + 4]
 ;;   cmp rax, qword ptr [r13 + 8]
 ;;   ja L5
 ;;   mov rsi, qword ptr [r15 + 0x60]
-;;   mov rax, qword ptr [rbp - 0x28]
-;;   mov rdi, qword ptr [rbp - 0x30]
+;;   mov rax, qword ptr [rbp - 0x38]
+;;   mov rdi, qword ptr [rbp - 0x40]
 ;;   mov edx, 4
 ;;   mov r11, qword ptr [r15]
 ;;   mov qword ptr [r11], rsp
 ;;   mov rsp, qword ptr [r11 + 8]
 ;;   call rax                                    ; memory.init 0
-;;   lea rsp, [rbp - 0x40]
+;;   lea rsp, [rbp - 0x50]
 ;;   mov qword ptr [r15 + 0x68], 0
-;;   mov rbx, qword ptr [rbp - 0x20]
+;;   mov rbx, qword ptr [rbp - 0x30]
+;;   mov r8, qword ptr [rbp - 0x28]
+;;   mov r9, qword ptr [rbp - 0x20]
 ;;   mov r12, qword ptr [rbp - 0x18]
 ;;   mov r13, qword ptr [rbp - 0x10]
 ;;   leave

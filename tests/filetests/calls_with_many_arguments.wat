@@ -27,23 +27,23 @@
 ;; }
 
 ;; -- amd64
-;; 74 bytes, frame of 32
+;; 78 bytes, frame of 48
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
 ;;   push rbp
 ;;   mov rbp, rsp
-;;   sub rsp, 0x20
+;;   sub rsp, 0x30
 ;;   cmp rsp, qword ptr [r15 + 8]
 ;;   jb L1
 ;; L0:
-;;   mov qword ptr [rsp + 0x18], rsi
+;;   mov qword ptr [rsp + 0x28], rsi
 ;;   mov esi, edi
+;;   mov qword ptr [rsp + 0x20], rdi
+;;   mov qword ptr [rsp + 0x18], rdi
 ;;   mov qword ptr [rsp + 0x10], rdi
 ;;   mov qword ptr [rsp + 8], rdi
 ;;   mov qword ptr [rsp], rdi
-;;   mov r9d, edi
-;;   mov r8d, edi
 ;;   mov ecx, edi
 ;;   mov edx, edi
 ;;   call qword ptr [slot 0]                     ; call 0

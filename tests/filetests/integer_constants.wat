@@ -26,7 +26,7 @@
 ;; }
 
 ;; -- amd64
-;; 64 bytes, frame of 0
+;; 72 bytes, frame of 0
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
@@ -34,14 +34,17 @@
 ;;   mov rbp, rsp
 ;;   lea rax, [rdi - 5]
 ;;   xor rax, 0x123456
-;;   movabs rcx, 0x7fff00007fff0000
-;;   and rax, rcx
-;;   movabs rcx, 0xff00ff00ff00ff
-;;   or rax, rcx
-;;   movabs rcx, 0x123456789abcdef0
-;;   add rax, rcx
+;;   and rax, qword ptr [L0]
+;;   or rax, qword ptr [L1]
+;;   add rax, qword ptr [L2]
 ;;   pop rbp
 ;;   ret
+;; L0:
+;;   0000ff7f 0000ff7f
+;; L1:
+;;   ff00ff00 ff00ff00
+;; L2:
+;;   f0debc9a 78563412
 
 ;; -- arm64
 ;; 64 bytes, frame of 0

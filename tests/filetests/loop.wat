@@ -39,7 +39,7 @@
 ;; }
 
 ;; -- amd64
-;; 71 bytes, frame of 0
+;; 76 bytes, frame of 0
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
@@ -49,6 +49,7 @@
 ;;   jb L3
 ;; L0:
 ;;   mov eax, 0
+;;   nop dword ptr [rax + rax]
 ;; L1:
 ;;   cmp rsp, qword ptr [r15 + 8]
 ;;   jb L4

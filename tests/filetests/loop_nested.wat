@@ -59,7 +59,7 @@
 ;; }
 
 ;; -- amd64
-;; 117 bytes, frame of 0
+;; 133 bytes, frame of 0
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
@@ -76,6 +76,8 @@
 ;;   test edi, edi
 ;;   je L5
 ;;   mov eax, 0
+;;   nop word ptr [rax + rax]
+;;   nop dword ptr [rax]
 ;; L3:
 ;;   cmp rsp, qword ptr [r15 + 8]
 ;;   jb L8

@@ -31,17 +31,19 @@
 ;; }
 
 ;; -- amd64
-;; 149 bytes, frame of 16
+;; 168 bytes, frame of 32
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
 ;;   push rbp
 ;;   mov rbp, rsp
-;;   sub rsp, 0x10
+;;   sub rsp, 0x20
 ;;   cmp rsp, qword ptr [r15 + 8]
 ;;   jb L2
 ;; L0:
-;;   mov qword ptr [rbp - 0x10], rbx
+;;   mov qword ptr [rbp - 0x20], rbx
+;;   mov qword ptr [rbp - 0x18], r8
+;;   mov qword ptr [rbp - 0x10], r9
 ;;   mov rax, qword ptr [r15 + 0x50]
 ;;   mov rax, qword ptr [rax + 8]
 ;;   mov rbx, rax
@@ -56,12 +58,14 @@
 ;;   mov qword ptr [r11], rsp
 ;;   mov rsp, qword ptr [r11 + 8]
 ;;   call rax                                    ; memory.grow
-;;   lea rsp, [rbp - 0x10]
+;;   lea rsp, [rbp - 0x20]
 ;;   mov rcx, qword ptr [r15]
 ;;   cmp qword ptr [rcx + 0x48], 0
 ;;   jne L1
 ;;   add eax, ebx
-;;   mov rbx, qword ptr [rbp - 0x10]
+;;   mov rbx, qword ptr [rbp - 0x20]
+;;   mov r8, qword ptr [rbp - 0x18]
+;;   mov r9, qword ptr [rbp - 0x10]
 ;;   leave
 ;;   ret
 ;; L1:

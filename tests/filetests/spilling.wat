@@ -182,7 +182,7 @@
 ;; }
 
 ;; -- amd64
-;; 364 bytes, frame of 208
+;; 372 bytes, frame of 208
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
@@ -192,56 +192,58 @@
 ;;   cmp rsp, qword ptr [r15 + 8]
 ;;   jb L1
 ;; L0:
-;;   mov qword ptr [rbp - 0x20], rbx
+;;   mov qword ptr [rbp - 0x30], rbx
+;;   mov qword ptr [rbp - 0x28], r8
+;;   mov qword ptr [rbp - 0x20], r9
 ;;   mov qword ptr [rbp - 0x18], r12
 ;;   mov qword ptr [rbp - 0x10], r13
 ;;   mov ebx, dword ptr [r14 + rdi]              ; i32.load
-;;   mov r12d, dword ptr [r14 + rdi + 4]         ; i32.load offset=4
-;;   mov r13d, dword ptr [r14 + rdi + 8]         ; i32.load offset=8
-;;   mov eax, dword ptr [r14 + rdi + 0xc]        ; i32.load offset=12
-;;   mov qword ptr [rsp], rax
-;;   mov eax, dword ptr [r14 + rdi + 0x10]       ; i32.load offset=16
-;;   mov qword ptr [rsp + 8], rax
+;;   mov r8d, dword ptr [r14 + rdi + 4]          ; i32.load offset=4
+;;   mov r9d, dword ptr [r14 + rdi + 8]          ; i32.load offset=8
+;;   mov r12d, dword ptr [r14 + rdi + 0xc]       ; i32.load offset=12
+;;   mov r13d, dword ptr [r14 + rdi + 0x10]      ; i32.load offset=16
 ;;   mov eax, dword ptr [r14 + rdi + 0x14]       ; i32.load offset=20
-;;   mov qword ptr [rsp + 0x10], rax
+;;   mov qword ptr [rsp], rax
 ;;   mov eax, dword ptr [r14 + rdi + 0x18]       ; i32.load offset=24
-;;   mov qword ptr [rsp + 0x18], rax
+;;   mov qword ptr [rsp + 8], rax
 ;;   mov eax, dword ptr [r14 + rdi + 0x1c]       ; i32.load offset=28
-;;   mov qword ptr [rsp + 0x20], rax
+;;   mov qword ptr [rsp + 0x10], rax
 ;;   mov eax, dword ptr [r14 + rdi + 0x20]       ; i32.load offset=32
-;;   mov qword ptr [rsp + 0x28], rax
+;;   mov qword ptr [rsp + 0x18], rax
 ;;   mov eax, dword ptr [r14 + rdi + 0x24]       ; i32.load offset=36
-;;   mov qword ptr [rsp + 0x30], rax
+;;   mov qword ptr [rsp + 0x20], rax
 ;;   mov eax, dword ptr [r14 + rdi + 0x28]       ; i32.load offset=40
-;;   mov qword ptr [rsp + 0x38], rax
+;;   mov qword ptr [rsp + 0x28], rax
 ;;   mov eax, dword ptr [r14 + rdi + 0x2c]       ; i32.load offset=44
-;;   mov qword ptr [rsp + 0x40], rax
+;;   mov qword ptr [rsp + 0x30], rax
 ;;   mov eax, dword ptr [r14 + rdi + 0x30]       ; i32.load offset=48
-;;   mov qword ptr [rsp + 0x48], rax
+;;   mov qword ptr [rsp + 0x38], rax
 ;;   mov eax, dword ptr [r14 + rdi + 0x34]       ; i32.load offset=52
-;;   mov qword ptr [rbp - 0x80], rax
+;;   mov qword ptr [rsp + 0x40], rax
 ;;   mov eax, dword ptr [r14 + rdi + 0x38]       ; i32.load offset=56
-;;   mov qword ptr [rbp - 0x78], rax
+;;   mov qword ptr [rsp + 0x48], rax
 ;;   mov eax, dword ptr [r14 + rdi + 0x3c]       ; i32.load offset=60
-;;   mov qword ptr [rbp - 0x70], rax
+;;   mov qword ptr [rbp - 0x80], rax
 ;;   mov eax, dword ptr [r14 + rdi + 0x40]       ; i32.load offset=64
-;;   mov qword ptr [rbp - 0x68], rax
+;;   mov qword ptr [rbp - 0x78], rax
 ;;   mov eax, dword ptr [r14 + rdi + 0x44]       ; i32.load offset=68
-;;   mov qword ptr [rbp - 0x60], rax
+;;   mov qword ptr [rbp - 0x70], rax
 ;;   mov eax, dword ptr [r14 + rdi + 0x48]       ; i32.load offset=72
-;;   mov qword ptr [rbp - 0x58], rax
+;;   mov qword ptr [rbp - 0x68], rax
 ;;   mov eax, dword ptr [r14 + rdi + 0x4c]       ; i32.load offset=76
-;;   mov qword ptr [rbp - 0x50], rax
+;;   mov qword ptr [rbp - 0x60], rax
 ;;   mov eax, dword ptr [r14 + rdi + 0x50]       ; i32.load offset=80
-;;   mov qword ptr [rbp - 0x48], rax
+;;   mov qword ptr [rbp - 0x58], rax
 ;;   mov eax, dword ptr [r14 + rdi + 0x54]       ; i32.load offset=84
-;;   mov qword ptr [rbp - 0x40], rax
+;;   mov qword ptr [rbp - 0x50], rax
 ;;   mov eax, dword ptr [r14 + rdi + 0x58]       ; i32.load offset=88
-;;   mov qword ptr [rbp - 0x38], rax
+;;   mov qword ptr [rbp - 0x48], rax
 ;;   mov eax, dword ptr [r14 + rdi + 0x5c]       ; i32.load offset=92
-;;   mov qword ptr [rbp - 0x30], rax
+;;   mov qword ptr [rbp - 0x40], rax
 ;;   call qword ptr [slot 0]                     ; call 0
-;;   lea eax, [rbx + r12]
+;;   lea eax, [rbx + r8]
+;;   xor eax, r9d
+;;   add eax, r12d
 ;;   xor eax, r13d
 ;;   add eax, dword ptr [rsp]
 ;;   xor eax, dword ptr [rsp + 8]
@@ -262,9 +264,9 @@
 ;;   add eax, dword ptr [rbp - 0x50]
 ;;   xor eax, dword ptr [rbp - 0x48]
 ;;   add eax, dword ptr [rbp - 0x40]
-;;   xor eax, dword ptr [rbp - 0x38]
-;;   add eax, dword ptr [rbp - 0x30]
-;;   mov rbx, qword ptr [rbp - 0x20]
+;;   mov rbx, qword ptr [rbp - 0x30]
+;;   mov r8, qword ptr [rbp - 0x28]
+;;   mov r9, qword ptr [rbp - 0x20]
 ;;   mov r12, qword ptr [rbp - 0x18]
 ;;   mov r13, qword ptr [rbp - 0x10]
 ;;   leave

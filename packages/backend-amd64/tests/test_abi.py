@@ -18,24 +18,26 @@ def test_classes_are_counted_apart() -> None:
 
 
 def test_the_rest_goes_to_the_stack_in_order() -> None:
-    places = WASM.arguments((*(I64,) * 7, *(F64,) * 9, I32))
-    assert places.outgoing[6] == OUT_ARG
-    assert places.outgoing[15] == OUT_ARG - 1
-    assert places.outgoing[16] == OUT_ARG - 2
-    assert places.incoming[16] == IN_ARG - 2
+    places = WASM.arguments((*(I64,) * 5, *(F64,) * 9, I32))
+    assert places.outgoing[4] == OUT_ARG
+    assert places.outgoing[13] == OUT_ARG - 1
+    assert places.outgoing[14] == OUT_ARG - 2
+    assert places.incoming[14] == IN_ARG - 2
     assert places.words == 3
 
 
 def test_results() -> None:
-    places = WASM.results((I64,) * 8)
-    assert places.outgoing == [r.RAX, r.RDX, r.RCX, r.RSI, r.RDI, r.R8, r.R9, OUT_ARG]
+    places = WASM.results((I64,) * 6)
+    assert places.outgoing == [r.RAX, r.RDX, r.RCX, r.RSI, r.RDI, OUT_ARG]
     assert NATIVE.results((F32,)).outgoing == [r.XMM0]
-    assert WASM.results((I64,) * 8) is places
+    assert WASM.results((I64,) * 6) is places
 
 
 def test_what_calls_preserve() -> None:
     preserved = {register for register in range(32) if not WASM.clobbers >> register & 1}
-    assert preserved == {r.RBX, r.R12, r.R13, r.RSP, r.RBP, r.R11, r.R14, r.R15, r.XMM15}
+    assert preserved == {r.RBX, r.R8, r.R9, r.R12, r.R13, r.RSP, r.RBP, r.R11, r.R14, r.R15, r.XMM15}
+    native = {register for register in range(32) if not NATIVE.clobbers >> register & 1}
+    assert native == preserved - {r.R8, r.R9}
 
 
 def test_every_register_has_one_role() -> None:

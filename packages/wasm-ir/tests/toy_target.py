@@ -77,6 +77,7 @@ class ToyTarget:
     """Implements wasm_ir.codegen.target.Target; "lowering" returns the function that it was made with."""
 
     registers = REGISTERS
+    native_registers = REGISTERS
     loop_alignment = 1
 
     def __init__(self, machine: MFunction) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 from wasm_backend_amd64.registers import (
     ALLOCATABLE,
     CALLER_SAVED,
+    NATIVE_CALLER_SAVED,
     R8,
     R9,
     RAX,
@@ -19,18 +20,23 @@ from wasm_backend_amd64.registers import (
 )
 from wasm_ir.codegen.abi import Convention
 
-_INTEGER_ARGUMENTS = (RDI, RSI, RDX, RCX, R8, R9)
 _FLOAT_REGISTERS = tuple(range(XMM0, XMM7 + 1))
 
 #: Calls between WebAssembly functions. Results beyond the registers are returned in the stack words of arguments.
 WASM: Final = Convention(
-    _INTEGER_ARGUMENTS,
+    (RDI, RSI, RDX, RCX),
     _FLOAT_REGISTERS,
-    (RAX, RDX, RCX, RSI, RDI, R8, R9),
+    (RAX, RDX, RCX, RSI, RDI),
     _FLOAT_REGISTERS,
     CALLER_SAVED,
 )
 #: Calls of C functions (System V AMD64 ABI, section 3.2.3), without classes of structures.
-NATIVE: Final = Convention(_INTEGER_ARGUMENTS, _FLOAT_REGISTERS, (RAX,), (XMM0,), CALLER_SAVED)
+NATIVE: Final = Convention(
+    (RDI, RSI, RDX, RCX, R8, R9),
+    _FLOAT_REGISTERS,
+    (RAX,),
+    (XMM0,),
+    NATIVE_CALLER_SAVED,
+)
 #: What `enter` destroys: a trap comes back without restoring anything.
 ENTER_CLOBBERS: Final = ALLOCATABLE

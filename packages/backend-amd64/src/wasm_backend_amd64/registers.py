@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import attrs
+
 from wasm_ir.codegen.registers import RegisterSet
 
 RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 = range(16)
@@ -29,15 +31,20 @@ def mask(*registers: int) -> int:
     return result
 
 
-_INTEGERS = (RAX, RCX, RDX, RSI, RDI, R8, R9, R10, RBX, R12, R13)
+# In order of preference: what calls destroy comes first.
+_INTEGERS = (RAX, RCX, RDX, RSI, RDI, R10, RBX, R8, R9, R12, R13)
 _FLOATS = tuple(range(XMM0, XMM15))
 
 #: What functions with WebAssembly's convention save before use (besides the pinned registers and rbp).
-CALLEE_SAVED: Final = mask(RBX, R12, R13)
+CALLEE_SAVED: Final = mask(RBX, R8, R9, R12, R13)
+#: The same for the System V AMD64 ABI.
+NATIVE_CALLEE_SAVED: Final = mask(RBX, R12, R13)
 #: Everything that the allocator can give away.
 ALLOCATABLE: Final = mask(*_INTEGERS, *_FLOATS)
 CALLER_SAVED: Final = ALLOCATABLE & ~CALLEE_SAVED
+NATIVE_CALLER_SAVED: Final = ALLOCATABLE & ~NATIVE_CALLEE_SAVED
 
+#: In functions with WebAssembly's convention.
 REGISTERS: Final = RegisterSet(
     names=(
         *("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi"),
@@ -48,4 +55,11 @@ REGISTERS: Final = RegisterSet(
     scratch=(SCRATCH, FLOAT_SCRATCH),
     callee_saved=CALLEE_SAVED,
     caller_saved=CALLER_SAVED,
+)
+#: In functions with the C convention.
+NATIVE_REGISTERS: Final = attrs.evolve(
+    REGISTERS,
+    allocatable=((RAX, RCX, RDX, RSI, RDI, R8, R9, R10, RBX, R12, R13), _FLOATS),
+    callee_saved=NATIVE_CALLEE_SAVED,
+    caller_saved=NATIVE_CALLER_SAVED,
 )

@@ -41,7 +41,7 @@ from wasm_ir.vmcontext import CONTEXT, FUNCREF, STATUS_EXCEPTION, STATUS_TRAP, S
 
 _SIG_DFL, _SIG_IGN = 0, 1
 
-#: Arguments of WebAssembly functions, and the funcref.
+#: Arguments of WebAssembly functions, what these preserve and C functions do not (r8, r9), and the funcref.
 _SAVED_INTEGER = (RDI, RSI, RDX, RCX, R8, R9, R10)
 _SAVED_FLOAT = tuple(range(XMM0, XMM0 + 8))
 # Below the frame pointer: integer registers, 8 bytes each, then xmm registers, 16 bytes each.

@@ -23,6 +23,7 @@ from wasm_backend_amd64.registers import (
     CONTEXT_REGISTER,
     FLOAT_SCRATCH,
     MEMORY_REGISTER,
+    NATIVE_REGISTERS,
     RBP,
     REGISTERS,
     RSP,
@@ -51,6 +52,7 @@ class Amd64Target:
     """Implements wasm_ir.codegen.target.Target."""
 
     registers = REGISTERS
+    native_registers = NATIVE_REGISTERS
     #: What processors fetch at once, or a part of it.
     loop_alignment = 32
 

@@ -66,6 +66,7 @@ class Arm64Target:
     """Implements wasm_ir.codegen.target.Target."""
 
     registers = REGISTERS
+    native_registers = REGISTERS
     loop_alignment = 1
 
     def lower(self, function: Function) -> MFunction:

@@ -11,7 +11,7 @@ from wasm_ir.codegen.jump_threading import thread_jumps
 from wasm_ir.codegen.linear_scan import Allocation, allocate
 from wasm_ir.codegen.machinst import MFunction
 from wasm_ir.codegen.target import Target
-from wasm_ir.ir import Function
+from wasm_ir.ir import ABI_WASM, Function
 
 
 def compile_function(function: Function, target: Target, timings: dict[str, float] | None = None) -> CompiledCode:
@@ -19,13 +19,14 @@ def compile_function(function: Function, target: Target, timings: dict[str, floa
 
     With `timings`, the seconds that each phase takes are added to its keys "lower", "allocate" and "emit".
     """
+    registers = target.registers if function.abi == ABI_WASM else target.native_registers
     if timings is None:
         machine = target.lower(function)
-        return _finish(function, machine, allocate(machine, target.registers), target)
+        return _finish(function, machine, allocate(machine, registers), target)
     start = perf_counter()
     machine = target.lower(function)
     lowered = perf_counter()
-    allocation = allocate(machine, target.registers)
+    allocation = allocate(machine, registers)
     allocated = perf_counter()
     code = _finish(function, machine, allocation, target)
     emitted = perf_counter()

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 class Target(Protocol):
     """One architecture's half of the code generator. Stateless: one object serves all functions."""
 
+    #: In functions with WebAssembly's convention, and in those with the C convention.
     registers: RegisterSet
+    native_registers: RegisterSet
     #: Heads of innermost loops go to multiples of this many bytes; 1 for wherever they come to lie.
     loop_alignment: int
 
