@@ -9,6 +9,7 @@ import select
 import stat
 import threading
 from collections.abc import Iterator
+from threading import get_ident
 from typing import Final, Protocol
 
 from wasm_wasi.abi import (
@@ -360,10 +361,12 @@ class Directory(HostDescriptor):
         if cookie == 0 or not self._entries:
             self._list()
         data = bytearray()
-        for at in range(bisect.bisect_right(self._entries, cookie, key=_cookie), len(self._entries)):
+        # Other threads may list it at the same time.
+        entries = self._entries
+        for at in range(bisect.bisect_right(entries, cookie, key=_cookie), len(entries)):
             if len(data) >= room:
                 break
-            after, inode, name, kind = self._entries[at]
+            after, inode, name, kind = entries[at]
             data += DIRENT.pack(after, inode & MASK64, len(name), int(kind))
             data += name
         return bytes(data[:room])
@@ -376,16 +379,17 @@ class Directory(HostDescriptor):
         with os.scandir(self._fd) as entries:
             for entry in entries:
                 found.append((entry.inode(), os.fsencode(entry.name), _entry_type(entry)))
-        before = self._cookies
-        self._cookies = {}
-        self._entries = []
+        before, last = self._cookies, self._last_cookie
+        cookies: dict[bytes, int] = {}
+        listed = []
         for inode, name, kind in found:
             cookie = before.get(name)
             if cookie is None:
-                cookie = self._last_cookie = self._last_cookie + 1
-            self._cookies[name] = cookie
-            self._entries.append((cookie, inode, name, kind))
-        self._entries.sort(key=_cookie)
+                cookie = last = last + 1
+            cookies[name] = cookie
+            listed.append((cookie, inode, name, kind))
+        listed.sort(key=_cookie)
+        self._cookies, self._last_cookie, self._entries = cookies, last, listed
 
 
 def _cookie(entry: tuple[int, int, bytes, FileType]) -> int:
@@ -406,16 +410,34 @@ def _entry_type(entry: os.DirEntry[str]) -> FileType:
 
 
 class DescriptorTable:
-    """The program's descriptors by number; a new one gets the lowest number that is free."""
+    """The program's descriptors by number; a new one gets the lowest number that is free.
 
-    __slots__ = ("_free", "_lock", "_table")
+    Instances of one process may run in several threads. What one thread closes while a call of another one uses it is
+    taken out of the table at once, but stays open on the host until that call has ended: else the host could give its
+    number to something else, which the call would read or write.
+    """
+
+    __slots__ = ("_free", "_lock", "_table", "closing", "used")
 
     def __init__(self) -> None:
         self._table: dict[int, Descriptor] = {}
-        # Instances of one process may run in several threads.
         self._lock = threading.Lock()
         # No number below this one is free.
         self._free = 0
+        #: Thread -> what its calls use, that of the innermost call last (a signal handler may call while a call waits).
+        #: Each call takes what it has added away again, and looks whether it must `close_unused`.
+        self.used: dict[int, list[Descriptor]] = {}
+        #: Taken out of the table, to be closed when nobody uses them. Always the same list.
+        self.closing: list[Descriptor] = []
+
+    def close_unused(self) -> None:
+        """Close what nobody uses any more, of that which was taken out of the table."""
+        with self._lock:
+            used = {id(descriptor) for calls in list(self.used.values()) for descriptor in list(calls)}
+            unused = [descriptor for descriptor in self.closing if id(descriptor) not in used]
+            self.closing[:] = [descriptor for descriptor in self.closing if id(descriptor) in used]
+        for descriptor in unused:
+            descriptor.close()
 
     def add(self, descriptor: Descriptor) -> int:
         """Enter a descriptor; its number."""
@@ -427,15 +449,25 @@ class DescriptorTable:
             self._free = number + 1
         return number
 
+    def _use(self, number: int) -> Descriptor:
+        descriptor = self._table.get(number)
+        used = self.used.get(get_ident())
+        if descriptor is not None and used is not None:
+            used.append(descriptor)
+            # Who takes it out of the table from here on sees that it is used.
+            if self._table.get(number) is not descriptor:
+                descriptor = None
+        if descriptor is None:
+            raise WasiError(BADF)
+        return descriptor
+
     def get(self, number: int, right: int) -> Descriptor:
-        """The descriptor of a number, which must have `right` (several: all of them).
+        """The descriptor of a number, which must have `right` (several: all of them). It stays open during the call.
 
         Raises:
             WasiError: There is none (EBADF) or it has not the right.
         """
-        descriptor = self._table.get(number)
-        if descriptor is None:
-            raise WasiError(BADF)
+        descriptor = self._use(number)
         missing = right & ~descriptor.rights
         if missing:
             raise WasiError(descriptor.refusal(missing))
@@ -443,9 +475,7 @@ class DescriptorTable:
 
     def directory(self, number: int, right: int) -> Directory:
         """The same, for a directory (else ENOTDIR)."""
-        descriptor = self._table.get(number)
-        if descriptor is None:
-            raise WasiError(BADF)
+        descriptor = self._use(number)
         if not isinstance(descriptor, Directory):
             raise WasiError(NOTDIR)
         if right & ~descriptor.rights:
@@ -459,7 +489,8 @@ class DescriptorTable:
             if descriptor is None:
                 raise WasiError(BADF)
             self._free = min(self._free, number)
-        descriptor.close()
+            self.closing.append(descriptor)
+        self.close_unused()
 
     def renumber(self, source: int, target: int) -> None:
         """Let `target`, whose old meaning is closed, stand for what `source` stood for, which is free then.
@@ -472,16 +503,18 @@ class DescriptorTable:
                 raise WasiError(BADF)
             if source == target:
                 return
-            old = self._table[target]
+            self.closing.append(self._table[target])
             self._table[target] = self._table.pop(source)
             self._free = min(self._free, source)
-        old.close()
+        self.close_unused()
 
     def close_all(self) -> None:
-        """Close everything."""
-        while self._table:
-            self._table.popitem()[1].close()
-        self._free = 0
+        """Close everything, what calls of other threads use when they have ended."""
+        with self._lock:
+            self.closing += self._table.values()
+            self._table.clear()
+            self._free = 0
+        self.close_unused()
 
 
 def file_rights(fd: int, type: FileType) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import get_ident
 from typing import Any, Final
 
 from wasm_core.types import FuncType
@@ -25,6 +26,9 @@ def _implementation(name: str) -> Implementation:
     raise LookupError(name)
 
 
+#: Modules whose functions look for descriptors.
+_WITH_DESCRIPTORS: Final = {module.__name__ for module in (file_functions, path_functions, socket_functions, poll)}
+
 #: Every function of the standard.
 IMPLEMENTATIONS: Final[dict[str, Implementation]] = {name: _implementation(name) for name in SIGNATURES}
 
@@ -42,6 +46,8 @@ def guarded(name: str, process: Process) -> Callable[..., int]:
         Exit: From `proc_exit`.
     """
     function = IMPLEMENTATIONS[name]
+    table = process.table
+    used, closing = table.used, table.closing
 
     def call(*args: int) -> int:
         try:
@@ -52,5 +58,27 @@ def guarded(name: str, process: Process) -> Callable[..., int]:
             return errno_of(error)
         return 0
 
-    call.__name__ = name
-    return call
+    def call_with_descriptors(*args: int) -> int:
+        thread = get_ident()
+        mine = used.get(thread)
+        if mine is None:
+            mine = used[thread] = []
+        before = len(mine)
+        try:
+            function(process, *args)
+        except WasiError as error:
+            return error.errno
+        except OSError as error:
+            return errno_of(error)
+        finally:
+            if before:
+                del mine[before:]
+            else:
+                del used[thread]
+            if closing:
+                table.close_unused()
+        return 0
+
+    made = call_with_descriptors if function.__module__ in _WITH_DESCRIPTORS else call
+    made.__name__ = name
+    return made

@@ -77,12 +77,13 @@ class _FunctionsForAll(_Functions):
         return _Functions(process), bind
 
     def _callable(self, name: str) -> Callable[..., int]:
-        process = self._process.with_memory_of_its_own()
-        function = guarded(name, process)
+        process = self._process
 
         def call(caller, *args):  # type: ignore[no-untyped-def]
-            process.guest = _guest(caller)
-            return function(*args)
+            # Callers in several threads must not see each other's memory.
+            own = process.with_memory_of_its_own()
+            own.guest = _guest(caller)
+            return guarded(name, own)(*args)
 
         # The class itself, which is what tells wasmetal to pass the caller.
         call.__annotations__ = {"caller": Caller}
