@@ -11,7 +11,7 @@ import pytest
 
 from wasm_wasi import Exit
 from wasm_wasi.abi import ERRNO, EVENT, SIGNALS, SIGNATURES
-from wasm_wasi.functions import IMPLEMENTATIONS, func_type
+from wasm_wasi.functions import func_type, implementation
 from wasm_wasi.process import string_block
 
 RESULT, DATA = 9000, 16384
@@ -98,7 +98,7 @@ def test_yielding(program):
 
 def test_every_function_is_there():
     assert len(SIGNATURES) == 46
-    assert set(IMPLEMENTATIONS) == set(SIGNATURES)
+    assert all(callable(implementation(name)) for name in SIGNATURES)
     assert str(func_type("fd_seek")) == "(i32, i64, i32, i32) -> (i32)"
     assert str(func_type("proc_exit")) == "(i32) -> ()"
 

@@ -6,7 +6,6 @@ Everything here restates a table of the standard (WASI, `phases/snapshot/witx/*.
 from __future__ import annotations
 
 import errno as host_errno
-from enum import IntEnum, IntFlag
 from struct import Struct
 from typing import Final
 
@@ -60,49 +59,51 @@ FROM_HOST_ERRNO.setdefault(host_errno.EOPNOTSUPP, NOTSUP)
 FROM_HOST_ERRNO.setdefault(host_errno.EDEADLK, ERRNO["DEADLK"])
 
 
-class Right(IntFlag):
+# Plain ints in classes: they are combined and tested on every call, and enums of so many members take 8 ms to make.
+
+
+class Right:
     """What may be done with a descriptor (`rights`)."""
 
-    FD_DATASYNC = 1 << 0
-    FD_READ = 1 << 1
-    FD_SEEK = 1 << 2
-    FD_FDSTAT_SET_FLAGS = 1 << 3
-    FD_SYNC = 1 << 4
-    FD_TELL = 1 << 5
-    FD_WRITE = 1 << 6
-    FD_ADVISE = 1 << 7
-    FD_ALLOCATE = 1 << 8
-    PATH_CREATE_DIRECTORY = 1 << 9
-    PATH_CREATE_FILE = 1 << 10
-    PATH_LINK_SOURCE = 1 << 11
-    PATH_LINK_TARGET = 1 << 12
-    PATH_OPEN = 1 << 13
-    FD_READDIR = 1 << 14
-    PATH_READLINK = 1 << 15
-    PATH_RENAME_SOURCE = 1 << 16
-    PATH_RENAME_TARGET = 1 << 17
-    PATH_FILESTAT_GET = 1 << 18
-    PATH_FILESTAT_SET_SIZE = 1 << 19
-    PATH_FILESTAT_SET_TIMES = 1 << 20
-    FD_FILESTAT_GET = 1 << 21
-    FD_FILESTAT_SET_SIZE = 1 << 22
-    FD_FILESTAT_SET_TIMES = 1 << 23
-    PATH_SYMLINK = 1 << 24
-    PATH_REMOVE_DIRECTORY = 1 << 25
-    PATH_UNLINK_FILE = 1 << 26
-    POLL_FD_READWRITE = 1 << 27
-    SOCK_SHUTDOWN = 1 << 28
-    SOCK_ACCEPT = 1 << 29
+    FD_DATASYNC: Final = 1 << 0
+    FD_READ: Final = 1 << 1
+    FD_SEEK: Final = 1 << 2
+    FD_FDSTAT_SET_FLAGS: Final = 1 << 3
+    FD_SYNC: Final = 1 << 4
+    FD_TELL: Final = 1 << 5
+    FD_WRITE: Final = 1 << 6
+    FD_ADVISE: Final = 1 << 7
+    FD_ALLOCATE: Final = 1 << 8
+    PATH_CREATE_DIRECTORY: Final = 1 << 9
+    PATH_CREATE_FILE: Final = 1 << 10
+    PATH_LINK_SOURCE: Final = 1 << 11
+    PATH_LINK_TARGET: Final = 1 << 12
+    PATH_OPEN: Final = 1 << 13
+    FD_READDIR: Final = 1 << 14
+    PATH_READLINK: Final = 1 << 15
+    PATH_RENAME_SOURCE: Final = 1 << 16
+    PATH_RENAME_TARGET: Final = 1 << 17
+    PATH_FILESTAT_GET: Final = 1 << 18
+    PATH_FILESTAT_SET_SIZE: Final = 1 << 19
+    PATH_FILESTAT_SET_TIMES: Final = 1 << 20
+    FD_FILESTAT_GET: Final = 1 << 21
+    FD_FILESTAT_SET_SIZE: Final = 1 << 22
+    FD_FILESTAT_SET_TIMES: Final = 1 << 23
+    PATH_SYMLINK: Final = 1 << 24
+    PATH_REMOVE_DIRECTORY: Final = 1 << 25
+    PATH_UNLINK_FILE: Final = 1 << 26
+    POLL_FD_READWRITE: Final = 1 << 27
+    SOCK_SHUTDOWN: Final = 1 << 28
+    SOCK_ACCEPT: Final = 1 << 29
 
 
-# Plain ints: they are combined and tested on every call.
 ALL_RIGHTS: Final = (1 << 30) - 1
 #: Rights that make sense for something that is read and written as a stream.
-STREAM_RIGHTS: Final = int(
+STREAM_RIGHTS: Final = (
     Right.FD_READ | Right.FD_WRITE | Right.FD_FDSTAT_SET_FLAGS | Right.FD_FILESTAT_GET | Right.POLL_FD_READWRITE
 )
 #: Rights that make sense for a regular file.
-FILE_RIGHTS: Final = STREAM_RIGHTS | int(
+FILE_RIGHTS: Final = STREAM_RIGHTS | (
     Right.FD_DATASYNC
     | Right.FD_SEEK
     | Right.FD_SYNC
@@ -113,9 +114,9 @@ FILE_RIGHTS: Final = STREAM_RIGHTS | int(
     | Right.FD_FILESTAT_SET_TIMES
 )
 #: Rights that make sense for a socket with a peer.
-SOCKET_RIGHTS: Final = STREAM_RIGHTS | int(Right.SOCK_SHUTDOWN)
+SOCKET_RIGHTS: Final = STREAM_RIGHTS | Right.SOCK_SHUTDOWN
 #: Rights that make sense for a socket that waits for peers: reading is what one polls it for.
-LISTENER_RIGHTS: Final = int(
+LISTENER_RIGHTS: Final = (
     Right.SOCK_ACCEPT
     | Right.FD_READ
     | Right.FD_FDSTAT_SET_FLAGS
@@ -124,7 +125,7 @@ LISTENER_RIGHTS: Final = int(
     | Right.SOCK_SHUTDOWN
 )
 #: Rights that make sense for a directory.
-DIRECTORY_RIGHTS: Final = int(
+DIRECTORY_RIGHTS: Final = (
     Right.FD_FDSTAT_SET_FLAGS
     | Right.FD_SYNC
     | Right.FD_ADVISE
@@ -149,63 +150,63 @@ DIRECTORY_RIGHTS: Final = int(
 )
 
 
-class FileType(IntEnum):
+class FileType:
     """What a descriptor or a directory entry is (`filetype`)."""
 
-    UNKNOWN = 0
-    BLOCK_DEVICE = 1
-    CHARACTER_DEVICE = 2
-    DIRECTORY = 3
-    REGULAR_FILE = 4
-    SOCKET_DGRAM = 5
-    SOCKET_STREAM = 6
-    SYMBOLIC_LINK = 7
+    UNKNOWN: Final = 0
+    BLOCK_DEVICE: Final = 1
+    CHARACTER_DEVICE: Final = 2
+    DIRECTORY: Final = 3
+    REGULAR_FILE: Final = 4
+    SOCKET_DGRAM: Final = 5
+    SOCKET_STREAM: Final = 6
+    SYMBOLIC_LINK: Final = 7
 
 
-class FdFlag(IntFlag):
+class FdFlag:
     """Flags of a descriptor (`fdflags`)."""
 
-    APPEND = 1 << 0
-    DSYNC = 1 << 1
-    NONBLOCK = 1 << 2
-    RSYNC = 1 << 3
-    SYNC = 1 << 4
+    APPEND: Final = 1 << 0
+    DSYNC: Final = 1 << 1
+    NONBLOCK: Final = 1 << 2
+    RSYNC: Final = 1 << 3
+    SYNC: Final = 1 << 4
 
 
-class OpenFlag(IntFlag):
+class OpenFlag:
     """How `path_open` opens (`oflags`)."""
 
-    CREAT = 1 << 0
-    DIRECTORY = 1 << 1
-    EXCL = 1 << 2
-    TRUNC = 1 << 3
+    CREAT: Final = 1 << 0
+    DIRECTORY: Final = 1 << 1
+    EXCL: Final = 1 << 2
+    TRUNC: Final = 1 << 3
 
 
-class ReceiveFlag(IntFlag):
+class ReceiveFlag:
     """How `sock_recv` receives (`riflags`)."""
 
-    PEEK = 1 << 0
-    WAITALL = 1 << 1
+    PEEK: Final = 1 << 0
+    WAITALL: Final = 1 << 1
 
 
 #: `roflags`: the message was longer than the buffers.
 RECEIVED_TRUNCATED: Final = 1
 
 
-class ShutdownFlag(IntFlag):
+class ShutdownFlag:
     """Which directions `sock_shutdown` ends (`sdflags`)."""
 
-    RD = 1 << 0
-    WR = 1 << 1
+    RD: Final = 1 << 0
+    WR: Final = 1 << 1
 
 
-class TimeFlag(IntFlag):
+class TimeFlag:
     """Which times to set, and to what (`fstflags`)."""
 
-    ATIM = 1 << 0
-    ATIM_NOW = 1 << 1
-    MTIM = 1 << 2
-    MTIM_NOW = 1 << 3
+    ATIM: Final = 1 << 0
+    ATIM_NOW: Final = 1 << 1
+    MTIM: Final = 1 << 2
+    MTIM_NOW: Final = 1 << 3
 
 
 #: The signals in the standard's order (`signal`); 0 is none.

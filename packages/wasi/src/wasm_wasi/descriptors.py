@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import fcntl
 import os
 import select
@@ -33,8 +32,8 @@ from wasm_wasi.errors import WasiError
 from wasm_wasi.guest_memory import MASK64
 from wasmetal import interruption
 
-_READ_WRITE: Final = int(Right.FD_READ | Right.FD_WRITE)
-_SEEK_TELL: Final = int(Right.FD_SEEK | Right.FD_TELL)
+_READ_WRITE: Final = Right.FD_READ | Right.FD_WRITE
+_SEEK_TELL: Final = Right.FD_SEEK | Right.FD_TELL
 _FILE_ONLY: Final = FILE_RIGHTS & ~DIRECTORY_RIGHTS
 _DIRECTORY_ONLY: Final = DIRECTORY_RIGHTS & ~FILE_RIGHTS
 
@@ -45,14 +44,14 @@ _WRITE_LIMIT: Final = 1 << 24
 # Flags of an open file and those of WASI, both ways. Linux has no O_RSYNC of its own: it is O_SYNC, and that has the
 # bits of O_DSYNC; so the flags that a file tells may be more than it was opened with, but they mean the same.
 _HOST_FLAGS: Final = (
-    (os.O_APPEND, int(FdFlag.APPEND)),
-    (os.O_NONBLOCK, int(FdFlag.NONBLOCK)),
-    (getattr(os, "O_DSYNC", os.O_SYNC), int(FdFlag.DSYNC)),
-    (getattr(os, "O_RSYNC", os.O_SYNC), int(FdFlag.RSYNC)),
-    (os.O_SYNC, int(FdFlag.SYNC)),
+    (os.O_APPEND, FdFlag.APPEND),
+    (os.O_NONBLOCK, FdFlag.NONBLOCK),
+    (getattr(os, "O_DSYNC", os.O_SYNC), FdFlag.DSYNC),
+    (getattr(os, "O_RSYNC", os.O_SYNC), FdFlag.RSYNC),
+    (os.O_SYNC, FdFlag.SYNC),
 )
 # Those that can be changed once a file is open.
-_CHANGEABLE: Final = int(FdFlag.APPEND | FdFlag.NONBLOCK)
+_CHANGEABLE: Final = FdFlag.APPEND | FdFlag.NONBLOCK
 
 _FILE_TYPES: Final = {
     stat.S_IFBLK: FileType.BLOCK_DEVICE,
@@ -67,7 +66,7 @@ _FILE_TYPES: Final = {
 FileStat = tuple[int, int, int, int, int, int, int, int]
 
 
-def file_type(mode: int) -> FileType:
+def file_type(mode: int) -> int:
     """The WASI type for `st_mode`."""
     return _FILE_TYPES.get(stat.S_IFMT(mode), FileType.UNKNOWN)
 
@@ -77,7 +76,7 @@ def file_stat(status: os.stat_result) -> FileStat:
     return (
         status.st_dev & MASK64,
         status.st_ino & MASK64,
-        int(file_type(status.st_mode)),
+        file_type(status.st_mode),
         status.st_nlink,
         status.st_size,
         status.st_atime_ns & MASK64,
@@ -100,7 +99,7 @@ class Descriptor:
 
     __slots__ = ("inheriting", "rights", "type")
 
-    def __init__(self, type: FileType, rights: int, inheriting: int = 0) -> None:
+    def __init__(self, type: int, rights: int, inheriting: int = 0) -> None:
         self.type = type
         self.rights = rights
         #: The most rights that files opened through this one can have.
@@ -129,7 +128,7 @@ class Descriptor:
         raise WasiError(SPIPE)
 
     def stat(self) -> FileStat:
-        return (0, 0, int(self.type), 1, 0, 0, 0, 0)
+        return (0, 0, self.type, 1, 0, 0, 0, 0)
 
     def flags(self) -> int:
         """The `fdflags`."""
@@ -196,13 +195,13 @@ class ObjectStream(Descriptor):
 
     __slots__ = ("_file", "_flush", "_read", "_read_into")
 
-    def __init__(self, file: BinaryFile, right: Right) -> None:
+    def __init__(self, file: BinaryFile, right: int) -> None:
         self._file = file
         self._flush = getattr(file, "flush", None)
         # read1 returns what is there instead of waiting for all that was asked for.
         self._read = getattr(file, "read1", None) or getattr(file, "read", None)
         self._read_into = getattr(file, "readinto1", None) or getattr(file, "readinto", None)
-        rights = int(STREAM_RIGHTS & ~(_READ_WRITE | Right.FD_FDSTAT_SET_FLAGS) | right)
+        rights = STREAM_RIGHTS & ~(_READ_WRITE | Right.FD_FDSTAT_SET_FLAGS) | right
         if self._has("seekable"):
             rights |= _SEEK_TELL
         terminal = self._has("isatty")
@@ -260,7 +259,7 @@ class HostDescriptor(Descriptor):
 
     __slots__ = ("_fd",)
 
-    def __init__(self, fd: int, type: FileType, rights: int, inheriting: int = 0) -> None:
+    def __init__(self, fd: int, type: int, rights: int, inheriting: int = 0) -> None:
         super().__init__(type, rights, inheriting)
         self._fd = fd
 
@@ -345,7 +344,7 @@ class Directory(HostDescriptor):
         super().__init__(fd, FileType.DIRECTORY, rights, inheriting)
         self.preopen = preopen
         # Cookie, inode, name, type; in the order of the cookies.
-        self._entries: list[tuple[int, int, bytes, FileType]] = []
+        self._entries: list[tuple[int, int, bytes, int]] = []
         self._cookies: dict[bytes, int] = {}
         self._last_cookie = 0
 
@@ -361,13 +360,15 @@ class Directory(HostDescriptor):
         if cookie == 0 or not self._entries:
             self._list()
         data = bytearray()
+        from bisect import bisect_right
+
         # Other threads may list it at the same time.
         entries = self._entries
-        for at in range(bisect.bisect_right(entries, cookie, key=_cookie), len(entries)):
+        for at in range(bisect_right(entries, cookie, key=_cookie), len(entries)):
             if len(data) >= room:
                 break
             after, inode, name, kind = entries[at]
-            data += DIRENT.pack(after, inode & MASK64, len(name), int(kind))
+            data += DIRENT.pack(after, inode & MASK64, len(name), kind)
             data += name
         return bytes(data[:room])
 
@@ -392,11 +393,11 @@ class Directory(HostDescriptor):
         self._cookies, self._last_cookie, self._entries = cookies, last, listed
 
 
-def _cookie(entry: tuple[int, int, bytes, FileType]) -> int:
+def _cookie(entry: tuple[int, int, bytes, int]) -> int:
     return entry[0]
 
 
-def _entry_type(entry: os.DirEntry[str]) -> FileType:
+def _entry_type(entry: os.DirEntry[str]) -> int:
     if entry.is_symlink():
         return FileType.SYMBOLIC_LINK
     if entry.is_dir(follow_symlinks=False):
@@ -517,11 +518,11 @@ class DescriptorTable:
         self.close_unused()
 
 
-def file_rights(fd: int, type: FileType) -> int:
+def file_rights(fd: int, type: int) -> int:
     """The rights that make sense for an open file of a type that is not a directory."""
     if type == FileType.REGULAR_FILE:
         return FILE_RIGHTS
-    rights = STREAM_RIGHTS | int(Right.FD_SYNC | Right.FD_DATASYNC)
+    rights = STREAM_RIGHTS | (Right.FD_SYNC | Right.FD_DATASYNC)
     # C libraries take a character device without these rights for a terminal.
     if type == FileType.CHARACTER_DEVICE and not os.isatty(fd):
         rights |= _SEEK_TELL

@@ -23,12 +23,11 @@ from wasm_wasi.descriptors import Directory, File, HostDescriptor
 from wasm_wasi.errors import WasiError
 from wasm_wasi.guest_memory import MASK32, MASK64
 from wasm_wasi.process import Process
-from wasm_wasi.times import set_times
 
-_READ: Final = int(Right.FD_READ)
-_WRITE: Final = int(Right.FD_WRITE)
-_SEEK: Final = int(Right.FD_SEEK)
-_TELL: Final = int(Right.FD_TELL)
+_READ: Final = Right.FD_READ
+_WRITE: Final = Right.FD_WRITE
+_SEEK: Final = Right.FD_SEEK
+_TELL: Final = Right.FD_TELL
 
 # By `whence`.
 _WHENCE: Final = (os.SEEK_SET, os.SEEK_CUR, os.SEEK_END)
@@ -100,7 +99,7 @@ def fd_renumber(process: Process, source: int, target: int) -> None:
 
 
 def fd_advise(process: Process, fd: int, offset: int, size: int, advice: int) -> None:
-    descriptor = process.table.get(fd, int(Right.FD_ADVISE))
+    descriptor = process.table.get(fd, Right.FD_ADVISE)
     if not 0 <= advice < _ADVICE_COUNT or offset < 0 or size < 0:
         raise WasiError(INVAL)
     if isinstance(descriptor, Directory):
@@ -110,29 +109,27 @@ def fd_advise(process: Process, fd: int, offset: int, size: int, advice: int) ->
 
 
 def fd_allocate(process: Process, fd: int, offset: int, size: int) -> None:
-    descriptor = process.table.get(fd, int(Right.FD_ALLOCATE))
+    descriptor = process.table.get(fd, Right.FD_ALLOCATE)
     if not hasattr(os, "posix_fallocate"):
         raise WasiError(NOTSUP)
     os.posix_fallocate(descriptor.host(), offset, size)
 
 
 def fd_sync(process: Process, fd: int) -> None:
-    os.fsync(process.table.get(fd, int(Right.FD_SYNC)).host())
+    os.fsync(process.table.get(fd, Right.FD_SYNC).host())
 
 
 def fd_datasync(process: Process, fd: int) -> None:
-    getattr(os, "fdatasync", os.fsync)(process.table.get(fd, int(Right.FD_DATASYNC)).host())
+    getattr(os, "fdatasync", os.fsync)(process.table.get(fd, Right.FD_DATASYNC).host())
 
 
 def fd_fdstat_get(process: Process, fd: int, result: int) -> None:
     descriptor = process.table.get(fd, 0)
-    process.guest.store(
-        FDSTAT, result, int(descriptor.type), descriptor.flags(), descriptor.rights, descriptor.inheriting
-    )
+    process.guest.store(FDSTAT, result, descriptor.type, descriptor.flags(), descriptor.rights, descriptor.inheriting)
 
 
 def fd_fdstat_set_flags(process: Process, fd: int, flags: int) -> None:
-    descriptor = process.table.get(fd, int(Right.FD_FDSTAT_SET_FLAGS))
+    descriptor = process.table.get(fd, Right.FD_FDSTAT_SET_FLAGS)
     if not isinstance(descriptor, HostDescriptor):
         raise WasiError(NOTSUP)
     descriptor.set_flags(flags)
@@ -150,15 +147,17 @@ def fd_fdstat_set_rights(process: Process, fd: int, rights: int, inheriting: int
 
 
 def fd_filestat_get(process: Process, fd: int, result: int) -> None:
-    process.guest.store(FILESTAT, result, *process.table.get(fd, int(Right.FD_FILESTAT_GET)).stat())
+    process.guest.store(FILESTAT, result, *process.table.get(fd, Right.FD_FILESTAT_GET).stat())
 
 
 def fd_filestat_set_size(process: Process, fd: int, size: int) -> None:
-    os.ftruncate(process.table.get(fd, int(Right.FD_FILESTAT_SET_SIZE)).host(), size)
+    os.ftruncate(process.table.get(fd, Right.FD_FILESTAT_SET_SIZE).host(), size)
 
 
 def fd_filestat_set_times(process: Process, fd: int, access: int, modification: int, flags: int) -> None:
-    host = process.table.get(fd, int(Right.FD_FILESTAT_SET_TIMES)).host()
+    host = process.table.get(fd, Right.FD_FILESTAT_SET_TIMES).host()
+    from wasm_wasi.times import set_times
+
     set_times(host, access, modification, flags)
 
 
@@ -182,7 +181,7 @@ def fd_prestat_dir_name(process: Process, fd: int, pointer: int, size: int) -> N
 
 
 def fd_readdir(process: Process, fd: int, pointer: int, size: int, cookie: int, result: int) -> None:
-    directory = process.table.directory(fd, int(Right.FD_READDIR))
+    directory = process.table.directory(fd, Right.FD_READDIR)
     guest = process.guest
     guest.check(result, 4)
     buffer = guest.slice(pointer, size)

@@ -7,7 +7,6 @@ from threading import get_ident
 from typing import Any, Final
 
 from wasm_core.types import FuncType
-from wasm_wasi import file_functions, path_functions, poll, process_functions, socket_functions
 from wasm_wasi.abi import SIGNATURES, WITHOUT_RESULT
 from wasm_wasi.errors import WasiError, errno_of
 from wasm_wasi.process import Process
@@ -17,20 +16,20 @@ Implementation = Callable[..., Any]
 
 _TYPES: Final = {"i": "i32", "I": "i64"}
 
+#: Which module has the functions whose names begin so; they look for descriptors. `process_functions` has all others.
+_MODULES: Final = {
+    "fd": "file_functions",
+    "path": "path_functions",
+    "poll": "poll",
+    "sock": "socket_functions",
+}
 
-def _implementation(name: str) -> Implementation:
-    for module in (file_functions, path_functions, process_functions, socket_functions, poll):
-        if hasattr(module, name):
-            function: Implementation = getattr(module, name)
-            return function
-    raise LookupError(name)
 
-
-#: Modules whose functions look for descriptors.
-_WITH_DESCRIPTORS: Final = {module.__name__ for module in (file_functions, path_functions, socket_functions, poll)}
-
-#: Every function of the standard.
-IMPLEMENTATIONS: Final[dict[str, Implementation]] = {name: _implementation(name) for name in SIGNATURES}
+def implementation(name: str) -> Implementation:
+    """A function of the standard; its module is imported when it is first needed."""
+    module = _MODULES.get(name.partition("_")[0], "process_functions")
+    function: Implementation = getattr(__import__(f"wasm_wasi.{module}", fromlist=["_"]), name)
+    return function
 
 
 def func_type(name: str) -> FuncType:
@@ -45,9 +44,14 @@ def guarded(name: str, process: Process) -> Callable[..., int]:
     Raises:
         Exit: From `proc_exit`.
     """
-    function = IMPLEMENTATIONS[name]
     table = process.table
     used, closing = table.used, table.closing
+
+    # Programs import many functions that they never call.
+    def function(process: Process, *args: int) -> Any:
+        nonlocal function
+        function = implementation(name)
+        return function(process, *args)
 
     def call(*args: int) -> int:
         try:
@@ -79,6 +83,6 @@ def guarded(name: str, process: Process) -> Callable[..., int]:
                 table.close_unused()
         return 0
 
-    made = call_with_descriptors if function.__module__ in _WITH_DESCRIPTORS else call
+    made = call_with_descriptors if name.partition("_")[0] in _MODULES else call
     made.__name__ = name
     return made

@@ -34,24 +34,23 @@ from wasm_wasi.descriptors import (
 from wasm_wasi.errors import WasiError
 from wasm_wasi.paths import ENTRY, FOLLOW, NO_FOLLOW, Place
 from wasm_wasi.process import Process
-from wasm_wasi.times import set_times_at
 
 # Plain ints: what every opening tests.
-_CREAT: Final = int(OpenFlag.CREAT)
-_DIRECTORY: Final = int(OpenFlag.DIRECTORY)
-_EXCL: Final = int(OpenFlag.EXCL)
-_TRUNC: Final = int(OpenFlag.TRUNC)
-_OPEN: Final = int(Right.PATH_OPEN)
-_CREATE: Final = int(Right.PATH_CREATE_FILE)
-_TRUNCATE: Final = int(Right.PATH_FILESTAT_SET_SIZE)
-_DATASYNC_RIGHT: Final = int(Right.FD_DATASYNC)
-_SYNC_RIGHT: Final = int(Right.FD_SYNC)
-_DSYNC: Final = int(FdFlag.DSYNC)
-_SYNC: Final = int(FdFlag.RSYNC | FdFlag.SYNC)
-_READ_WRITE: Final = int(Right.FD_READ | Right.FD_WRITE)
+_CREAT: Final = OpenFlag.CREAT
+_DIRECTORY: Final = OpenFlag.DIRECTORY
+_EXCL: Final = OpenFlag.EXCL
+_TRUNC: Final = OpenFlag.TRUNC
+_OPEN: Final = Right.PATH_OPEN
+_CREATE: Final = Right.PATH_CREATE_FILE
+_TRUNCATE: Final = Right.PATH_FILESTAT_SET_SIZE
+_DATASYNC_RIGHT: Final = Right.FD_DATASYNC
+_SYNC_RIGHT: Final = Right.FD_SYNC
+_DSYNC: Final = FdFlag.DSYNC
+_SYNC: Final = FdFlag.RSYNC | FdFlag.SYNC
+_READ_WRITE: Final = Right.FD_READ | Right.FD_WRITE
 # Rights that are used by reading, and by writing.
-_READS: Final = int(Right.FD_READ | Right.FD_READDIR)
-_WRITES: Final = int(Right.FD_WRITE | Right.FD_ALLOCATE | Right.FD_FILESTAT_SET_SIZE)
+_READS: Final = Right.FD_READ | Right.FD_READDIR
+_WRITES: Final = Right.FD_WRITE | Right.FD_ALLOCATE | Right.FD_FILESTAT_SET_SIZE
 
 
 def _last(lookup: int) -> int:
@@ -126,7 +125,7 @@ def _opened(fd: int, rights: int, inheriting: int) -> Descriptor:
 
 def path_filestat_get(process: Process, fd: int, lookup: int, pointer: int, size: int, result: int) -> None:
     process.guest.check(result, FILESTAT.size)
-    with _place(process, fd, int(Right.PATH_FILESTAT_GET), pointer, size, _last(lookup)) as place:
+    with _place(process, fd, Right.PATH_FILESTAT_GET, pointer, size, _last(lookup)) as place:
         status = os.stat(place.name, dir_fd=place.parent, follow_symlinks=False)
     process.guest.store(FILESTAT, result, *file_stat(status))
 
@@ -134,17 +133,19 @@ def path_filestat_get(process: Process, fd: int, lookup: int, pointer: int, size
 def path_filestat_set_times(
     process: Process, fd: int, lookup: int, pointer: int, size: int, access: int, modification: int, flags: int
 ) -> None:
-    with _place(process, fd, int(Right.PATH_FILESTAT_SET_TIMES), pointer, size, _last(lookup)) as place:
+    from wasm_wasi.times import set_times_at
+
+    with _place(process, fd, Right.PATH_FILESTAT_SET_TIMES, pointer, size, _last(lookup)) as place:
         set_times_at(place.parent, place.name, access, modification, flags)
 
 
 def path_create_directory(process: Process, fd: int, pointer: int, size: int) -> None:
-    with _place(process, fd, int(Right.PATH_CREATE_DIRECTORY), pointer, size, ENTRY) as place:
+    with _place(process, fd, Right.PATH_CREATE_DIRECTORY, pointer, size, ENTRY) as place:
         os.mkdir(place.name, dir_fd=place.parent)
 
 
 def path_remove_directory(process: Process, fd: int, pointer: int, size: int) -> None:
-    with _place(process, fd, int(Right.PATH_REMOVE_DIRECTORY), pointer, size, ENTRY) as place:
+    with _place(process, fd, Right.PATH_REMOVE_DIRECTORY, pointer, size, ENTRY) as place:
         os.rmdir(place.name, dir_fd=place.parent)
 
 
@@ -153,7 +154,7 @@ def _is_directory(place: Place) -> bool:
 
 
 def path_unlink_file(process: Process, fd: int, pointer: int, size: int) -> None:
-    with _place(process, fd, int(Right.PATH_UNLINK_FILE), pointer, size, ENTRY) as place:
+    with _place(process, fd, Right.PATH_UNLINK_FILE, pointer, size, ENTRY) as place:
         if place.slash:
             raise WasiError(ISDIR if _is_directory(place) else NOTDIR)
         os.unlink(place.name, dir_fd=place.parent)
@@ -163,8 +164,8 @@ def path_rename(
     process: Process, fd: int, pointer: int, size: int, new_fd: int, new_pointer: int, new_size: int
 ) -> None:
     with (
-        _place(process, fd, int(Right.PATH_RENAME_SOURCE), pointer, size, ENTRY) as old,
-        _place(process, new_fd, int(Right.PATH_RENAME_TARGET), new_pointer, new_size, ENTRY) as new,
+        _place(process, fd, Right.PATH_RENAME_SOURCE, pointer, size, ENTRY) as old,
+        _place(process, new_fd, Right.PATH_RENAME_TARGET, new_pointer, new_size, ENTRY) as new,
     ):
         if (old.slash or new.slash) and not _is_directory(old):
             raise WasiError(NOTDIR)
@@ -184,8 +185,8 @@ def path_link(
     process: Process, fd: int, lookup: int, pointer: int, size: int, new_fd: int, new_pointer: int, new_size: int
 ) -> None:
     with (
-        _place(process, fd, int(Right.PATH_LINK_SOURCE), pointer, size, _last(lookup)) as old,
-        _place(process, new_fd, int(Right.PATH_LINK_TARGET), new_pointer, new_size, ENTRY) as new,
+        _place(process, fd, Right.PATH_LINK_SOURCE, pointer, size, _last(lookup)) as old,
+        _place(process, new_fd, Right.PATH_LINK_TARGET, new_pointer, new_size, ENTRY) as new,
     ):
         _refuse_slash(new)
         os.link(old.name, new.name, src_dir_fd=old.parent, dst_dir_fd=new.parent, follow_symlinks=False)
@@ -196,7 +197,7 @@ def path_symlink(process: Process, pointer: int, size: int, fd: int, new_pointer
     # It could not be followed from inside; from outside it would lead wherever the program likes.
     if target.startswith(b"/"):
         raise WasiError(NOTCAPABLE)
-    with _place(process, fd, int(Right.PATH_SYMLINK), new_pointer, new_size, ENTRY) as place:
+    with _place(process, fd, Right.PATH_SYMLINK, new_pointer, new_size, ENTRY) as place:
         _refuse_slash(place)
         os.symlink(target, place.name, dir_fd=place.parent)
 
@@ -207,7 +208,7 @@ def path_readlink(
     guest = process.guest
     guest.check(result, 4)
     room = guest.slice(buffer, buffer_size)
-    with _place(process, fd, int(Right.PATH_READLINK), pointer, size, NO_FOLLOW) as place:
+    with _place(process, fd, Right.PATH_READLINK, pointer, size, NO_FOLLOW) as place:
         target = os.readlink(place.name, dir_fd=place.parent)[: len(room)]
     room[: len(target)] = target
     guest.store_u32(result, len(target))

@@ -109,7 +109,7 @@ class _Poll:
 
     def _subscribe_descriptor(self, process: Process, user_data: int, kind: int, number: int) -> None:
         access = Right.FD_READ if kind == EVENT_FD_READ else Right.FD_WRITE
-        descriptor = process.table.get(number, int(Right.POLL_FD_READWRITE | access))
+        descriptor = process.table.get(number, Right.POLL_FD_READWRITE | access)
         waiting = _Waiting(user_data, kind, descriptor)
         host = descriptor.poll_descriptor()
         if host is None:

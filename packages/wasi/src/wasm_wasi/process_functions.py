@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
@@ -93,5 +92,7 @@ def proc_raise(process: Process, number: int) -> None:
     if name in _STOPPING:
         raise WasiError(NOTSUP)
     if name not in _IGNORED:
+        import signal
+
         # The numbers in exit codes are the system's.
         raise Exit(128 + getattr(signal, f"SIG{name}", number), name)

@@ -12,10 +12,10 @@ from wasm_wasi.process import Process
 if TYPE_CHECKING:
     from wasm_wasi.sockets import Socket
 
-_ACCEPT: Final = int(Right.SOCK_ACCEPT)
-_READ: Final = int(Right.FD_READ)
-_WRITE: Final = int(Right.FD_WRITE)
-_SHUTDOWN: Final = int(Right.SOCK_SHUTDOWN)
+_ACCEPT: Final = Right.SOCK_ACCEPT
+_READ: Final = Right.FD_READ
+_WRITE: Final = Right.FD_WRITE
+_SHUTDOWN: Final = Right.SOCK_SHUTDOWN
 
 
 def _socket(process: Process, fd: int, right: int) -> Socket:

@@ -24,12 +24,12 @@ from wasm_wasi.errors import WasiError
 #: What stands for a socket: one of Python's, the number of an open one, or "host:port" to listen there.
 SocketSource = socket.socket | int | str
 
-_RECEIVE_FLAGS: Final = {int(ReceiveFlag.PEEK): socket.MSG_PEEK, int(ReceiveFlag.WAITALL): socket.MSG_WAITALL}
+_RECEIVE_FLAGS: Final = {ReceiveFlag.PEEK: socket.MSG_PEEK, ReceiveFlag.WAITALL: socket.MSG_WAITALL}
 # By `sdflags`.
 _SHUTDOWN: Final = {
-    int(ShutdownFlag.RD): socket.SHUT_RD,
-    int(ShutdownFlag.WR): socket.SHUT_WR,
-    int(ShutdownFlag.RD | ShutdownFlag.WR): socket.SHUT_RDWR,
+    ShutdownFlag.RD: socket.SHUT_RD,
+    ShutdownFlag.WR: socket.SHUT_WR,
+    ShutdownFlag.RD | ShutdownFlag.WR: socket.SHUT_RDWR,
 }
 
 
@@ -65,14 +65,14 @@ class Socket(File):
         Args:
             flags: `fdflags` of the connection: NONBLOCK or nothing.
         """
-        if flags & ~int(FdFlag.NONBLOCK):
+        if flags & ~FdFlag.NONBLOCK:
             raise WasiError(INVAL)
         if self._listens:
             super().wait(select.POLLIN)
         connection, _ = self._socket.accept()
         accepted = Socket(connection.detach())
         accepted.rights &= self.inheriting
-        os.set_blocking(accepted.host(), not flags & int(FdFlag.NONBLOCK))
+        os.set_blocking(accepted.host(), not flags & FdFlag.NONBLOCK)
         return accepted
 
     def wait(self, events: int) -> None:

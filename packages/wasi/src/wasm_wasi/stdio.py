@@ -35,11 +35,11 @@ class Inherit:
 INHERIT: Final = Inherit()
 
 _ACCESS: Final = {
-    os.O_RDONLY: int(Right.FD_READ),
-    os.O_WRONLY: int(Right.FD_WRITE),
-    os.O_RDWR: int(Right.FD_READ | Right.FD_WRITE),
+    os.O_RDONLY: Right.FD_READ,
+    os.O_WRONLY: Right.FD_WRITE,
+    os.O_RDWR: (Right.FD_READ | Right.FD_WRITE),
 }
-_READ_WRITE: Final = int(Right.FD_READ | Right.FD_WRITE)
+_READ_WRITE: Final = Right.FD_READ | Right.FD_WRITE
 _NAMES: Final = ("stdin", "stdout", "stderr")
 
 
@@ -71,7 +71,7 @@ def open_stream(number: int, stream: Stream | Inherit) -> Descriptor:
     """
     right = Right.FD_READ if number == 0 else Right.FD_WRITE
     if stream is None:
-        return NullStream(FileType.UNKNOWN, int(right | Right.POLL_FD_READWRITE | Right.FD_FILESTAT_GET))
+        return NullStream(FileType.UNKNOWN, right | Right.POLL_FD_READWRITE | Right.FD_FILESTAT_GET)
     if isinstance(stream, Inherit):
         if getattr(sys, f"__{_NAMES[number]}__") is None:
             # The process was started without it. Its number may mean anything by now: what was opened since.
@@ -91,18 +91,18 @@ def open_stream(number: int, stream: Stream | Inherit) -> Descriptor:
     return ObjectStream(stream, right)
 
 
-def _host_stream(fd: int, right: Right) -> Descriptor:
+def _host_stream(fd: int, right: int) -> Descriptor:
     try:
         mode = os.fstat(fd).st_mode
         if stat.S_ISSOCK(mode):
             from wasm_wasi.sockets import Socket
 
-            return Socket(fd, int(SOCKET_RIGHTS & ~_READ_WRITE & ~Right.FD_FDSTAT_SET_FLAGS | right))
+            return Socket(fd, SOCKET_RIGHTS & ~_READ_WRITE & ~Right.FD_FDSTAT_SET_FLAGS | right)
         kind = file_type(mode)
         rights = file_rights(fd, kind) & ~_READ_WRITE
-        rights |= int(right) & _ACCESS[fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE]
+        rights |= right & _ACCESS[fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE]
         # The flags belong to the open file, which other programs may share (a terminal): not the program's to change.
-        rights &= ~int(Right.FD_FDSTAT_SET_FLAGS)
+        rights &= ~Right.FD_FDSTAT_SET_FLAGS
     except BaseException:
         os.close(fd)
         raise

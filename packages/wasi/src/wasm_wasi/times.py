@@ -41,7 +41,7 @@ def _times(access: int, modification: int, flags: int) -> ctypes.Array[_TimeSpec
     Raises:
         WasiError: The flags contradict each other, or one is unknown (EINVAL).
     """
-    if flags & ~int(TimeFlag.ATIM | TimeFlag.ATIM_NOW | TimeFlag.MTIM | TimeFlag.MTIM_NOW):
+    if flags & ~(TimeFlag.ATIM | TimeFlag.ATIM_NOW | TimeFlag.MTIM | TimeFlag.MTIM_NOW):
         raise WasiError(INVAL)
     return (_TimeSpec * 2)(
         _time(access, flags, TimeFlag.ATIM, TimeFlag.ATIM_NOW),
