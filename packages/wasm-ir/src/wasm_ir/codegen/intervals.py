@@ -90,7 +90,6 @@ class Intervals:
         "calls",
         "clobbered",
         "fixed",
-        "live_in",
         "values",
     )
 
@@ -99,8 +98,6 @@ class Intervals:
         self.block_starts: list[int] = []
         self.block_ends: list[int] = []
         self.block_loops: list[Loop | None] = []
-        #: Virtual registers live at each block's start, its parameters not among them.
-        self.live_in: list[set[int]] = []
         #: By virtual register; None for those that never appear, and for physical registers.
         self.values: list[Value | None] = []
         #: Positions at which all caller-saved registers are destroyed, ascending.
@@ -178,8 +175,14 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
     result.values = values
     blocks = machine.blocks
     nothing: set[int] = set()
+    #: What is live at the starts of blocks, parameters not among it; given up when all that jump there were visited,
+    #: so that memory is in proportion to how many such jumps are open at a time.
     live_in: list[set[int]] = [nothing] * len(blocks)
-    result.live_in = live_in
+    readers = [0] * len(blocks)
+    #: Virtual registers that were used or became live in loops; those of a loop from its mark, by its end, on.
+    touched: list[int] = []
+    touch = touched.append
+    marks = {loop.end: 0 for loop in result.block_loops if loop is not None}
     block_starts = result.block_starts
     block_ends = result.block_ends
     #: What is live at the start of the block that follows in the order of blocks.
@@ -189,9 +192,16 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
         start = block_starts[number]
         end = block_ends[number]
         edges = block.edges
+        if end in marks:
+            marks[end] = len(touched)
+        in_loop = result.block_loops[number] is not None
         live: set[int]
+        #: Just a jump back to a loop, whose header was not visited yet: what is live behind it is left live in it. Much
+        #: of that is live all through the loop, and a hole would have to be closed again for each value.
+        is_latch = False
         if len(edges) == 1:
             edge = edges[0]
+            is_latch = edge.block.id <= number and len(block.insts) == 1 and not block.params
             live = live_in[edge.block.id].copy()
             if edge.args:
                 for arg, param in zip(edge.args, edge.block.params):
@@ -203,6 +213,8 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                         if value is None:
                             value = values[arg] = Value(arg, vreg_types[arg - FIRST_VREG])
                         value.uses.append(end - 1 << 1)
+                        if in_loop:
+                            touch(arg)
                         if value.hint_vreg:
                             value.second_hint = param
                         else:
@@ -214,15 +226,23 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                 live |= live_in[target]
         else:
             live = set()
+        for edge in edges:
+            target = edge.block.id
+            readers[target] -= 1
+            if readers[target] == 0:
+                live_in[target] = nothing
         if live != following:
-            for vreg in following - live:
-                value = values[vreg]
-                assert value is not None
-                value.ranges.append(end)
+            if not is_latch:
+                for vreg in following - live:
+                    value = values[vreg]
+                    assert value is not None
+                    value.ranges.append(end)
             for vreg in live - following:
                 value = values[vreg]
                 assert value is not None
                 value.ranges.append(end)
+                if in_loop:
+                    touch(vreg)
         position = end
         for inst in reversed(block.insts):
             position -= 4
@@ -315,6 +335,8 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                         if value.ranges[-1] <= at:
                             # Live already in this instruction, but not long enough.
                             value.ranges[-1] = at + 1
+                    if in_loop:
+                        touch(vreg)
                     use = at << 1 | (i != weak)
                     if value.uses and value.uses[-1] < use:
                         _insert_descending(value.uses, use)
@@ -336,6 +358,8 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                             value.hint_register = location
                     assert value is not None
                     value.uses.append(position << 1)
+                    if in_loop:
+                        touch(source)
         for vreg in block.params:
             value = values[vreg]
             if value is None:
@@ -346,30 +370,32 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                 live.remove(vreg)
             value.is_param = True
             value.uses.append(start << 1)
-        live_in[number] = following = live
+        live_in[number] = live
+        following = following | live if is_latch else live
         if block.is_loop_header:
             loop = result.block_loops[number]
             if loop is not None and loop.header == number:
-                _extend_over_loop(values, live, loop.end)
+                # Others are live from before this to behind the loop and have no use in it.
+                mark = marks[loop.end]
+                inside = live.intersection(touched[mark:])
+                touched[mark:] = inside
+                _extend_over_loop(values, inside, loop.end)
         for edge_block in block.predecessors:
+            if edge_block.id >= number:
+                continue
+            readers[number] += 1
             args = edge_block.edges[0].args
-            if args and edge_block.id < number:
+            if args:
                 for arg, param in zip(args, block.params):
                     value = values[param]
                     if isinstance(arg, int) and arg >= FIRST_VREG and value is not None and not value.hint_vreg:
                         value.hint_vreg = arg
     assert not following, "virtual registers are used before they are defined"
     result.clobbered = clobbered
-    # Blocks of a loop were visited before its header: what is live at the header is live in them too.
-    for number, loop in enumerate(result.block_loops):
-        if loop is not None and loop.header == number:
-            loop = loop.parent
-        if loop is not None:
-            live_in[number] |= live_in[loop.header]
 
 
 def _extend_over_loop(values: list[Value | None], live: set[int], end: int) -> None:
-    """What is live at a loop's header is live in the whole loop."""
+    """What is live at a loop's header is live in the whole loop, which ends at position `end`."""
     for vreg in live:
         value = values[vreg]
         assert value is not None

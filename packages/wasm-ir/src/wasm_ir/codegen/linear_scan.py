@@ -21,6 +21,8 @@ from wasm_ir.codegen.resolution import rewrite
 _MAX_INACTIVE: Final = 32
 #: How many ranges of two intervals are compared at most to find out where they meet.
 _MAX_RANGES: Final = 16
+#: In the place of a spill slot's number, while they are being given out.
+_NO_SLOT_YET: Final = -2
 #: Twice how many ranges of an interval are looked at to find out what conflicts with it.
 _MAX_CHECKED: Final = 512
 
@@ -53,21 +55,37 @@ def allocate(machine: MFunction, registers: RegisterSet) -> Allocation:
 
 
 def assign_slots(values: list[Value | None]) -> int:
-    """Give every spilled value a slot for its whole lifetime; values that do not overlap share. Returns the number."""
+    """Give every spilled value a slot for its whole lifetime; values that do not overlap share. Returns the number.
+
+    A value that is a copy of another one gets the same slot if it can: then there is nothing to copy.
+    """
     spilled = [value for value in values if value is not None and value.slot == 0]
     spilled.sort(key=_first_position)
+    for value in spilled:
+        value.slot = _NO_SLOT_YET
+    #: Up to where each slot is taken, and the same as a heap, with entries that are out of date.
+    ends: list[int] = []
     busy: list[tuple[int, int]] = []
-    count = 0
     for value in spilled:
         start = value.ranges[0]
-        if busy and busy[0][0] <= start:
-            slot = heappop(busy)[1]
-        else:
-            slot = count
-            count += 1
+        slot = _NO_SLOT_YET
+        for vreg in (value.hint_vreg, value.second_hint):
+            if vreg:
+                other = values[vreg]
+                if other is not None and other.slot >= 0 and ends[other.slot] <= start:
+                    slot = other.slot
+                    break
+        while slot < 0 and busy and busy[0][0] <= start:
+            end, free = heappop(busy)
+            if ends[free] == end:
+                slot = free
+        if slot < 0:
+            slot = len(ends)
+            ends.append(0)
         value.slot = slot
-        heappush(busy, (value.ranges[-1], slot))
-    return count
+        ends[slot] = value.ranges[-1]
+        heappush(busy, (ends[slot], slot))
+    return len(ends)
 
 
 def _first_position(value: Value) -> int:

@@ -7,7 +7,7 @@ later.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from typing import Final
 
 from wasm_ir import types
@@ -99,15 +99,12 @@ class _Resolution:
         result: list[tuple[MBlock, MEdge, list[Move]]] = []
         intervals = self.intervals
         block_starts = intervals.block_starts
-        live_in = intervals.live_in
         values = intervals.values
         changes = self.changes
         starts = self.starts
         places = self.places
         vreg_types = self.machine.vreg_types
-        several = set(starts)
-        #: By block: registers in which it expects values that are elsewhere at other times.
-        expected: dict[int, list[tuple[int, int]]] = {}
+        expected = self._expected()
         for number, block in enumerate(self.machine.blocks):
             end = intervals.block_ends[number] - 1
             for edge in block.edges:
@@ -118,19 +115,11 @@ class _Resolution:
                 if following == number + 1:
                     # Positions run on: only what changes place right here needs a move.
                     if start in changes:
-                        live = live_in[following]
                         for vreg, destination, source in changes[start]:
-                            if vreg in live:
+                            if self._is_live(vreg, start):
                                 moves.append((destination, source, vreg_types[vreg - FIRST_VREG]))
-                elif several:
-                    wanted = expected.get(following)
-                    if wanted is None:
-                        wanted = expected[following] = []
-                        for vreg in several & live_in[following]:
-                            destination = places[vreg][bisect_right(starts[vreg], start) - 1]
-                            if destination >= 0:
-                                wanted.append((vreg, destination))
-                    for vreg, destination in wanted:
+                elif following in expected:
+                    for vreg, destination in expected[following]:
                         source = places[vreg][bisect_right(starts[vreg], end) - 1]
                         if source != destination:
                             moves.append((destination, source, vreg_types[vreg - FIRST_VREG]))
@@ -148,6 +137,45 @@ class _Resolution:
                 if moves:
                     result.append((block, edge, moves))
         return result
+
+    def _expected(self) -> dict[int, list[tuple[int, int]]]:
+        """By block that others jump to: (virtual register, register) of values that are in several places, and in a
+        register where the block starts.
+
+        There are never more than registers, so this is linear, which going through all values that are live is not.
+        """
+        result: dict[int, list[tuple[int, int]]] = {}
+        starts: list[int] = []
+        numbers: list[int] = []
+        for block, start in zip(self.machine.blocks, self.intervals.block_starts):
+            number = block.id
+            for predecessor in block.predecessors:
+                if predecessor.id != number - 1:
+                    starts.append(start)
+                    numbers.append(number)
+                    break
+        count = len(starts)
+        if count == 0:
+            return result
+        values = self.intervals.values
+        for vreg in self.starts:
+            value = values[vreg]
+            assert value is not None
+            for part in value.parts:
+                if part.register >= 0:
+                    k = bisect_left(starts, part.start)
+                    while k < count and starts[k] < part.end:
+                        if self._is_live(vreg, starts[k]):
+                            result.setdefault(numbers[k], []).append((vreg, part.register))
+                        k += 1
+        return result
+
+    def _is_live(self, vreg: int, start: int) -> bool:
+        """Whether a value comes into the block that starts at `start`; not for parameters of the block."""
+        value = self.intervals.values[vreg]
+        assert value is not None
+        ranges = value.ranges
+        return ranges[0] < start and bisect_right(ranges, start) & 1 == 1
 
     def _rewrite_block(self, number: int, block: MBlock) -> None:
         location = self.location

@@ -28,8 +28,8 @@ from wasm_ir.passes.trivial_params import remove_trivial_params
 from wasm_ir.vmcontext import ContextLayout
 
 #: How much work SSA construction may do, beyond what is needed for every function: table entries and arguments on
-#: edges. Beyond that, locals are kept in memory.
-_VALUES_BASE: Final = 300_000
+#: edges. Beyond that, locals are kept in memory. (Compilers' output needs less than 2 per instruction.)
+_VALUES_BASE: Final = 10_000
 _VALUES_PER_INSTRUCTION: Final = 8
 
 # How the loop treats an opcode.
