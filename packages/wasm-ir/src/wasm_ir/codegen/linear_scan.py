@@ -600,8 +600,23 @@ class _LinearScan:
             holder.register = -1
             self._spill(holder, position)
             return
-        rest = self._split(holder, position)
+        rest = self._split(holder, self._eviction_position(holder, position))
         self._spill(rest, position)
+
+    def _eviction_position(self, holder: Interval, position: int) -> int:
+        """`position`, or the start of the outermost loop around it in which `holder` was not used up to there.
+
+        At the loop's header the value is then in memory already, and need not come back on every round.
+        """
+        loop: Loop | None = self.intervals.block_loops[bisect_right(self.intervals.block_starts, position) - 1]
+        uses = holder.value.uses
+        while loop is not None and loop.start > holder.start:
+            following = bisect_left(uses, loop.start << 1)
+            if following < len(uses) and uses[following] >> 1 < position:
+                break
+            position = loop.start
+            loop = loop.parent
+        return position
 
     def _evict_inactive(self, interval: Interval, register: int) -> None:
         """The same for intervals that have the register, are in a hole now, and would meet `interval` later."""
