@@ -21,8 +21,6 @@ from wasm_ir.codegen.resolution import rewrite
 _MAX_INACTIVE: Final = 32
 #: How many ranges of two intervals are compared at most to find out where they meet.
 _MAX_RANGES: Final = 16
-#: In the place of a spill slot's number, while they are being given out.
-_NO_SLOT_YET: Final = -2
 #: Twice how many ranges of an interval are looked at to find out what conflicts with it.
 _MAX_CHECKED: Final = 512
 
@@ -57,35 +55,44 @@ def allocate(machine: MFunction, registers: RegisterSet) -> Allocation:
 def assign_slots(values: list[Value | None]) -> int:
     """Give every spilled value a slot for its whole lifetime; values that do not overlap share. Returns the number.
 
-    A value that is a copy of another one gets the same slot if it can: then there is nothing to copy.
+    A value that becomes a block's parameter, or comes from one, shares with that if it can, and nobody else comes in
+    between: then nothing has to be moved.
     """
     spilled = [value for value in values if value is not None and value.slot == 0]
     spilled.sort(key=_first_position)
-    for value in spilled:
-        value.slot = _NO_SLOT_YET
-    #: Up to where each slot is taken, and the same as a heap, with entries that are out of date.
+    #: Groups of values for one slot: first position, members. In the order of their first positions.
+    groups: list[tuple[int, list[Value]]] = []
+    #: Their last positions.
     ends: list[int] = []
-    busy: list[tuple[int, int]] = []
+    for value in spilled:
+        value.slot = -1
     for value in spilled:
         start = value.ranges[0]
-        slot = _NO_SLOT_YET
-        for vreg in (value.hint_vreg, value.second_hint):
+        for vreg in (value.second_hint, value.hint_vreg):
             if vreg:
                 other = values[vreg]
                 if other is not None and other.slot >= 0 and ends[other.slot] <= start:
-                    slot = other.slot
+                    number = other.slot
+                    groups[number][1].append(value)
+                    ends[number] = value.ranges[-1]
                     break
-        while slot < 0 and busy and busy[0][0] <= start:
-            end, free = heappop(busy)
-            if ends[free] == end:
-                slot = free
-        if slot < 0:
-            slot = len(ends)
-            ends.append(0)
-        value.slot = slot
-        ends[slot] = value.ranges[-1]
-        heappush(busy, (ends[slot], slot))
-    return len(ends)
+        else:
+            number = len(groups)
+            groups.append((start, [value]))
+            ends.append(value.ranges[-1])
+        value.slot = number
+    busy: list[tuple[int, int]] = []
+    count = 0
+    for (start, members), end in zip(groups, ends):
+        if busy and busy[0][0] <= start:
+            slot = heappop(busy)[1]
+        else:
+            slot = count
+            count += 1
+        for value in members:
+            value.slot = slot
+        heappush(busy, (end, slot))
+    return count
 
 
 def _first_position(value: Value) -> int:

@@ -129,9 +129,16 @@ class _Resolution:
                         assert value is not None
                         destination = self.at(param, start)
                         if isinstance(arg, int):
-                            place = arg if arg < FIRST_VREG else self.at(arg, end)
+                            if arg < FIRST_VREG:
+                                moves.append((destination, arg, value.type))
+                                continue
+                            place = self.at(arg, end)
                             if place != destination:
-                                moves.append((destination, place, value.type))
+                                source_value = values[arg]
+                                assert source_value is not None
+                                # It may be in memory, in the same slot, besides being in a register.
+                                if source_value.slot < 0 or -1 - source_value.slot != destination:
+                                    moves.append((destination, place, value.type))
                         else:
                             moves.append((destination, arg, value.type))
                 if moves:
