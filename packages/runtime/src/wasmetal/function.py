@@ -363,7 +363,9 @@ class Func(NativeCallable):
         raise TypeError("a Func cannot be pickled or copied: it belongs to its store")
 
     def __repr__(self) -> str:
-        core = self._core
+        core = getattr(self, "_core", None)
+        if core is None:
+            return "<wasmetal.Func, not initialized>"
         return f"<wasmetal.Func {core.name!r} {core.type}{' of the host' if core.is_host else ''}>"
 
 

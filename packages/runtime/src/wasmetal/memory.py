@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import operator
 import threading
 from array import array
 from functools import lru_cache
@@ -183,7 +184,7 @@ class Memory:
         """The slice itself, if both of its ends are in the memory."""
         size = len(self)
         for end in (key.start, key.stop):
-            if end is not None and not -size <= end.__index__() <= size:
+            if end is not None and not -size <= operator.index(end) <= size:
                 raise IndexError(f"memory index {end} is out of range: the memory has {size} bytes")
         return key
 
@@ -221,8 +222,8 @@ class Memory:
 
     def _index(self, key: SupportsIndex) -> int:
         try:
-            index = key.__index__()
-        except AttributeError:
+            index = operator.index(key)
+        except TypeError:
             raise TypeError(f"a memory is indexed by int or slice, not {type(key).__name__}") from None
         size = len(self)
         if not -size <= index < size:

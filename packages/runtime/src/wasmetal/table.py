@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import weakref
 from array import array
 from typing import TYPE_CHECKING, NoReturn, SupportsIndex
@@ -136,7 +137,7 @@ class Table:
         return len(self._open().words)
 
     def _index(self, key: SupportsIndex) -> int:
-        index = key.__index__()
+        index = operator.index(key)
         size = len(self)
         if not -size <= index < size:
             raise IndexError(f"table index {index} is out of range: the table has {size} elements")

@@ -102,8 +102,9 @@ def _store_of(references: References | None, name: str) -> References:
 def _funcref_to_bits(value: Any, references: References | None) -> int:
     if value is None:
         return 0
-    # NativeCallable: the only class derived from it is Func, which needs this module.
-    if not isinstance(value, NativeCallable):
+    # NativeCallable: the only class derived from it is Func, which needs this module. One that was never initialized is
+    # no function.
+    if not isinstance(value, NativeCallable) or not value._funcref:
         raise TypeError(f"funcref takes a wasmetal.Func or None, not {type(value).__name__}")
     return _store_of(references, "funcref").funcref_of(value)
 
