@@ -98,3 +98,33 @@ def test_notes_of_deep_nesting_are_few(wasm: Any) -> None:
     notes = caught.value.__notes__
     assert len(notes) == 9 and notes[-1] == "WebAssembly backtrace of calls further out: left out"
     assert all("0: go (function 1)" in note for note in notes[:-1])
+
+
+def test_notes_and_frames_are_short_whatever_functions_are_called(wasm: Any) -> None:
+    """A module cannot make exceptions of gigabytes: not by long names, nor by recursion with the host."""
+    op = wasm.op
+    b = wasm()
+    b.import_func("m", "f")
+    # Down so many levels, then to the host.
+    down = op.get(0) + op.i32(1) + b"\x6b\x10\x01"
+    b.func("i", "", op.get(0) + b"\x04\x40" + down + b"\x05\x10\x00\x0b", export="go")
+    b.func("", "", b"\0", export="x" * 1_000_000)
+    b.names("m" * 1_000_000, {1: "n" * 1_000_000})
+    depth = 0
+
+    def host() -> None:
+        nonlocal depth
+        depth += 1
+        if depth % 20 == 0:
+            raise RuntimeError("deep")
+        instance.exports.go(1000)
+
+    instance = wasmetal.Module(b.build()).instantiate({"m": {"f": host}})
+    with pytest.raises(RuntimeError, match="deep") as caught:
+        instance.exports.go(1000)
+    notes = caught.value.__notes__
+    assert len(notes) == 9 and sum(map(len, notes)) < 1_500_000
+    assert "nnn... (function 1)" in notes[0]
+    with pytest.raises(wasmetal.Trap) as trapped:
+        instance.exports["x" * 1_000_000]()
+    assert len(trapped.value.frames[0].function_name or "") == 400

@@ -131,6 +131,9 @@ def test_references() -> None:
     for thing in (object(), "text", 5, store):
         assert values.from_bits(EXTERNREF, values.to_bits(EXTERNREF, thing, store), store) is thing
     func = NativeCallable()
+    with pytest.raises(TypeError, match="Func or None"):
+        values.to_bits(FUNCREF, func, store)  # not initialized
+    func._funcref = 8
     assert values.from_bits(FUNCREF, values.to_bits(FUNCREF, func, store), store) is func
     for value_type in (EXTERNREF, FUNCREF):
         assert values.to_bits(value_type, None, None) == 0

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wasm_core.errors import Frame, Trap
 from wasm_ir.vmcontext import STORE
 from wasmetal.store import Store
 
+if TYPE_CHECKING:
+    from wasmetal.compiled_module import CompiledModule
+
 #: Innermost frames that are reported; a stack overflow has very many.
 MAX_FRAMES: Final = 256
 #: Backtraces that are noted on an exception.
 MAX_NOTES: Final = 8
+#: Characters of a function's name that are reported: a module can give itself names of any length.
+MAX_NAME: Final = 400
 
 _TITLE: Final = "WebAssembly backtrace"
 
@@ -38,7 +43,7 @@ def frames(store: Store) -> tuple[Frame, ...]:
             place = module.find(pc)
             if place is not None:
                 index, offset = place
-                found.append(Frame(index, module.function_name(index), offset))
+                found.append(Frame(index, _short_name(module, index), offset))
                 break
         # A frame pointer that is out of line means that somebody else ran on this stack in the meantime.
         if frame_pointer % 8 or not stack.contains(frame_pointer) or not stack.contains(frame_pointer + 15):
@@ -48,6 +53,11 @@ def frames(store: Store) -> tuple[Frame, ...]:
             break
         frame_pointer = caller
     return tuple(found)
+
+
+def _short_name(module: CompiledModule, index: int) -> str | None:
+    name = module.function_name(index)
+    return name if name is None or len(name) <= MAX_NAME else f"{name[: MAX_NAME - 3]}..."
 
 
 def annotate(exception: BaseException, store: Store) -> None:

@@ -80,7 +80,7 @@ class Frame:
 
     #: Index of the function in its module's function index space.
     function_index: int
-    #: Name from the name section or an export, or None.
+    #: Name from the name section or an export, cut off where it is very long; or None.
     function_name: str | None
     #: Byte offset in the module of the instruction that was executing; None if unknown.
     module_offset: int | None
