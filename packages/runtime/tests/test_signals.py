@@ -190,3 +190,126 @@ def test_a_system_that_refuses_to_map_code_twice() -> None:
             sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     """)
     assert (result.returncode, result.stdout) == (0, "trapped\n" * 3), result.stderr
+
+
+#: A stack for signals of a size that the system says is enough; `stack_t` and the numbers are those of Linux.
+SIGNAL_STACK = r"""
+class Stack(ctypes.Structure):
+    _fields_ = [("pointer", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t)]
+
+room = mmap.mmap(-1, 65536)
+def use_signal_stack():
+    stack = Stack(ctypes.addressof(ctypes.c_char.from_buffer(room)), 0, 65536)
+    assert ctypes.CDLL(None).sigaltstack(ctypes.byref(stack), None) == 0
+"""
+
+
+def test_a_signal_stack_of_the_embedder() -> None:
+    result = run(SIGNAL_STACK + textwrap.dedent("""
+        use_signal_stack()
+        ours()
+        assert any(room), "the handler ran elsewhere"
+        foreign()
+    """))  # fmt: skip
+    assert (result.returncode, result.stdout, result.stderr) == (-signal.SIGSEGV, "trapped\n", "")
+
+
+def test_a_signal_stack_in_a_thread_with_a_small_stack() -> None:
+    result = run(SIGNAL_STACK + textwrap.dedent("""
+        def work():
+            ours()
+            use_signal_stack()
+            ours()
+        threading.stack_size(131072)
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    """))  # fmt: skip
+    assert (result.returncode, result.stdout, result.stderr) == (0, "trapped\n" * 2, "")
+
+
+C_HANDLER = r"""
+@ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+def handler(number, information, context):
+    # si_addr is behind three ints and their padding.
+    address = ctypes.c_uint64.from_address(information + 16).value
+    os.write(1, b"handler: %d at %d\n" % (number, address))
+    os._exit(7)
+
+def set_handler():
+    action = signals.libc.SigAction(
+        handler=ctypes.cast(handler, ctypes.c_void_p).value, flags=signals.libc.SA_SIGINFO | signals.libc.SA_NODEFER
+    )
+    signals.libc.set_signal_action(signal.SIGSEGV, action)
+"""
+
+
+def test_a_handler_of_c_code_that_was_there_before() -> None:
+    """It gets what is not ours, with all that the system told us."""
+    result = run(C_HANDLER + "\nset_handler()\nours()\nforeign()")
+    assert (result.returncode, result.stdout) == (7, f"trapped\nhandler: {int(signal.SIGSEGV)} at 8\n"), result.stderr
+
+
+def test_a_handler_of_c_code_that_comes_later() -> None:
+    """The next instance puts ours in front of it; it goes on getting what is not ours."""
+    program = "\nours()\nset_handler()\nwasmetal.Module(source).instantiate()\nours()\nforeign()"
+    result = run(C_HANDLER + program)
+    assert (result.returncode, result.stdout) == (7, f"trapped\ntrapped\nhandler: {int(signal.SIGSEGV)} at 8\n")
+
+
+#: (module (func $down (export "down") (param i32) (result i32) (if (result i32) (local.get 0) (then (i32.add (i32.const
+#: 1) (call $down (i32.sub (local.get 0) (i32.const 1))))) (else (i32.const 0)))))
+DOWN = """
+down = wasmetal.Module(bytes.fromhex(
+    "0061736d01000000" "010601" "60017f017f" "03020100" "07080104" "646f776e" "0000"
+    "0a16" "0114" "00" "2000" "047f" "4101" "2000" "4101" "6b" "1000" "6a" "05" "4100" "0b" "0b"
+)).instantiate().exports.down
+def exhaust():
+    try:
+        down(-1)
+    except Trap as trap:
+        assert "call stack exhausted" in str(trap)
+    else:
+        raise AssertionError("no trap")
+"""
+
+
+def test_signals_at_every_depth_of_the_stack() -> None:
+    """Handlers of the system (Python's is one) run on the stack of WebAssembly code, which is full again and again."""
+    result = run(DOWN + textwrap.dedent("""
+        import time
+        seen = 0
+        def count(number, frame):
+            global seen
+            seen += 1
+        signal.signal(signal.SIGALRM, count)
+        until = time.monotonic() + 1.5
+        signal.setitimer(signal.ITIMER_REAL, 0.002, 0.002)
+        while time.monotonic() < until:
+            exhaust()
+            assert down(1000) == 1000
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        assert seen > 5, seen
+    """))  # fmt: skip
+    assert result.returncode == 0, result.stderr
+
+
+def test_faulthandler_dumps_while_code_runs() -> None:
+    """`faulthandler.register`, whose handler runs where the signal finds the thread, and `dump_traceback_later`."""
+    result = run(DOWN + textwrap.dedent("""
+        import subprocess, time
+        faulthandler.register(signal.SIGUSR1, all_threads=True)
+        faulthandler.dump_traceback_later(0.2, repeat=True)
+        kill = f"os.kill({os.getpid()}, {int(signal.SIGUSR1)})"
+        program = f"import os, time\\nfor _ in range(100): time.sleep(0.005); {kill}"
+        def running_function():
+            with subprocess.Popen([sys.executable, "-SEc", program]) as sender:
+                while sender.poll() is None:
+                    exhaust()
+        running_function()
+        faulthandler.cancel_dump_traceback_later()
+        ours()
+    """))  # fmt: skip
+    assert (result.returncode, result.stdout) == (0, "trapped\n"), result.stderr
+    assert result.stderr.count("in running_function") > 50
+    assert "Timeout" in result.stderr
