@@ -20,6 +20,8 @@ PYTHONS = ["3.11", "3.12", "3.13"]
 PACKAGES = ["wasm-core", "wasm-ir", "backend-amd64", "backend-arm64", "runtime", "wasi"]
 #: Filetests expect instructions as this version writes them.
 CAPSTONE = "capstone>=5,<6"
+#: What performance is compared with.
+WASMTIME = "wasmtime==50.0.1"
 #: Where the specification's test suite, the corpus and so on are; tests that need them skip without.
 SHARED = Path(os.environ.get("WASMETAL_SHARED", ROOT.parent / "shared"))
 
@@ -88,24 +90,30 @@ def filetests(session: nox.Session) -> None:
     session.run("python", "tests/filetests/filetest.py", *session.posargs)
 
 
-@nox.session(python="3.11")
-def arm64(session: nox.Session) -> None:
-    """Test the arm64 backend under emulation, a part, or `-- all` (an hour); other arguments go to the Python there."""
+def emulated_python(session: nox.Session) -> str:
+    """The script that starts an emulated Python for AArch64; skips the session where there can be none."""
     made = subprocess.run([sys.executable, "tests/arm64/emulation.py"], capture_output=True, text=True, check=False)
     answer = made.stdout.strip()
     if made.returncode:
         session.skip(f"no emulated Python: {answer or made.stderr.strip()}")
+    return answer
+
+
+@nox.session(python="3.11")
+def arm64(session: nox.Session) -> None:
+    """Test the arm64 backend under emulation, a part, or `-- all` (an hour); other arguments go to the Python there."""
+    python = emulated_python(session)
     everything = session.posargs == ["all"]
     if session.posargs and not everything:
-        session.run(answer, *session.posargs, external=True)
+        session.run(python, *session.posargs, external=True)
         return
-    test = [answer, "-X", "faulthandler", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    test = [python, "-X", "faulthandler", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     runtime = [f"packages/runtime/tests/test_{name}.py" for name in ("traps", "function", "memory", "garbage")]
     if not everything:
         # It takes a minute to compile.
         test.append("--deselect=tests/backends/test_execute_large.py::test_large_function[1MiB]")
     session.run(*test, "tests/backends", *(["packages/runtime/tests"] if everything else runtime), external=True)
-    suite = [answer, "tests/spec/runner.py", str(SHARED / "spec/2.0/core")]
+    suite = [python, "tests/spec/runner.py", str(SHARED / "spec/2.0/core")]
     if everything:
         session.run(*suite, external=True)
         session.run(*suite, "--bounds-checks", "explicit", external=True)
@@ -118,8 +126,26 @@ def arm64(session: nox.Session) -> None:
 @nox.session(python="3.11")
 def bench(session: nox.Session) -> None:
     """Measure beside wasmtime, native code and other peers; writes docs/performance.*: nox -s bench -- --quick."""
-    install_packages(session, "wasmtime==50.0.1", "ziglang", "matplotlib", "ppci", "pywasm")
+    install_packages(session, WASMTIME, "ziglang", "matplotlib", "ppci", "pywasm")
     session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session(python="3.11")
+def sizes(session: nox.Session) -> None:
+    """Code bytes of the corpus beside Cranelift's, function by function: nox -s sizes -- [arm64|amd64]."""
+    target = session.posargs[0] if session.posargs else "arm64"
+    script = ["-m", "benchmarks.function_sizes"]
+    install_packages(session, WASMTIME)
+    folder = f"benchmarks/build/cranelift-{target}"
+    if target == "arm64":
+        # wasmtime's wheels compile for the machine that they are for, only.
+        python = emulated_python(session)
+        wheel = ["--only-binary=:all:", "--platform=manylinux2014_aarch64", "--python-version=3.11"]
+        session.install("--target", str(Path(python).parent / "site"), *wheel, "--upgrade", WASMTIME)
+        session.run(python, *script, "--write", folder, external=True)
+    else:
+        session.run("python", *script, "--write", folder)
+    session.run("python", *script, "--target", target, folder)
 
 
 @nox.session(python="3.11")

@@ -4,6 +4,39 @@ from __future__ import annotations
 
 import struct
 
+import attrs
+
+#: Symbol types (System V ABI, "Symbol Table"): the lower half of st_info.
+_FUNCTION = 2
+_SYMBOL_TABLE = 2
+
+
+@attrs.frozen
+class _SectionHeader:
+    name: bytes
+    type: int
+    offset: int
+    size: int
+    #: For a symbol table the index of the section with its names.
+    link: int
+
+
+def _sections(data: bytes) -> list[_SectionHeader]:
+    if data[:6] != b"\x7fELF\x02\x01":
+        raise ValueError("not a 64-bit little-endian ELF file")
+    (table,) = struct.unpack_from("<Q", data, 0x28)
+    entry_size, count, names_index = struct.unpack_from("<HHH", data, 0x3A)
+    raw = [struct.unpack_from("<IIQQQQI", data, table + index * entry_size) for index in range(count)]
+    names = raw[names_index][4]
+    return [
+        _SectionHeader(_string(data, names + name), kind, offset, size, link)
+        for name, kind, _, _, offset, size, link in raw
+    ]
+
+
+def _string(data: bytes, start: int) -> bytes:
+    return data[start : data.index(b"\0", start)]
+
 
 def text_section(data: bytes) -> bytes:
     """Contents of the section `.text` of a 64-bit little-endian ELF file.
@@ -11,21 +44,25 @@ def text_section(data: bytes) -> bytes:
     Raises:
         ValueError: It is no such file, or has no such section.
     """
-    if data[:6] != b"\x7fELF\x02\x01":
-        raise ValueError("not a 64-bit little-endian ELF file")
-    (table,) = struct.unpack_from("<Q", data, 0x28)
-    entry_size, count, names_index = struct.unpack_from("<HHH", data, 0x3A)
-
-    def header(index: int) -> tuple[int, int, int]:
-        """Offset of the name, offset and size of the contents."""
-        at = table + index * entry_size
-        (name,) = struct.unpack_from("<I", data, at)
-        offset, size = struct.unpack_from("<QQ", data, at + 0x18)
-        return name, offset, size
-
-    names = header(names_index)[1]
-    for index in range(count):
-        name, offset, size = header(index)
-        if data[names + name :].startswith(b".text\0"):
-            return data[offset : offset + size]
+    for section in _sections(data):
+        if section.name == b".text":
+            return data[section.offset : section.offset + section.size]
     raise ValueError("no section .text")
+
+
+def function_sizes(data: bytes) -> dict[str, int]:
+    """Bytes of code of each function that has a symbol, by the symbol's name.
+
+    Raises:
+        ValueError: It is no such file.
+    """
+    sections = _sections(data)
+    sizes = {}
+    for section in sections:
+        if section.type == _SYMBOL_TABLE:
+            names = sections[section.link].offset
+            for at in range(section.offset, section.offset + section.size, 24):
+                name, info, _, _, _, size = struct.unpack_from("<IBBHQQ", data, at)
+                if info & 15 == _FUNCTION:
+                    sizes[_string(data, names + name).decode()] = size
+    return sizes
