@@ -352,17 +352,23 @@ class _LinearScan:
         if value.hint_register >= 0:
             return value.hint_register
         values = self.intervals.values
+        active = self.active
+        hint = -1
         for vreg in (value.hint_vreg, value.second_hint):
             if vreg:
                 other = values[vreg]
                 if other is not None:
-                    part = other.parts[0] if other.is_param else other.parts[-1]
-                    register = part.register
-                    if register >= 0:
-                        return register
-                    if other.hint_register >= 0:
-                        return other.hint_register
-        return -1
+                    if other.is_param:
+                        part = other.parts[0]
+                        register = part.register
+                        if register >= 0 and part.start < interval.start and active[register] is None:
+                            # The parameter of a loop for its next round.
+                            return register
+                    else:
+                        register = other.parts[-1].register
+                    if hint < 0:
+                        hint = register if register >= 0 else other.hint_register
+        return hint
 
     def _allocate_free(self, interval: Interval) -> bool:
         """Take a register that is free for the interval or for its first part."""
