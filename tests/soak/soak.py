@@ -15,6 +15,7 @@ import importlib.util
 import os
 import random
 import signal
+import struct
 import sys
 import threading
 import time
@@ -24,7 +25,8 @@ from types import FrameType, ModuleType
 from typing import Any, Final
 
 import wasmetal
-from wasmetal import interruption, references, ticker
+from wasm_wasi import Wasi
+from wasmetal import interruption, lifetime, references, ticker
 from wasmetal.code_memory import arena
 
 #: Growth of resident memory that is no leak, in MiB: fragmentation, caches of the allocator.
@@ -71,6 +73,41 @@ def binary(variant: int) -> bytes:
     return data
 
 
+def failing_binary(how: int) -> bytes:
+    """A module that cannot be instantiated: an import is missing, a segment does not fit, or it traps."""
+    op = WasmBuilder.op
+    b = WasmBuilder()
+    if how == 0:
+        b.import_func("m", "missing")
+    b.memory(1)
+    b.table("r", 8)
+    b.func(code=b"\x00" if how == 3 else b"")
+    b.elements(op.i32(100 if how == 1 else 0), [0])
+    b.data(op.i32(70000 if how == 2 else 0), b"data")
+    b.start(0 if how else 1)
+    data: bytes = b.build()
+    return data
+
+
+def wasi_binary() -> bytes:
+    """Opens a file in the first directory, reads from it, and closes it; the number of the descriptor."""
+    op = WasmBuilder.op
+    b = WasmBuilder()
+    b.import_func("wasi_snapshot_preview1", "path_open", "iiiiiIIii", "i")
+    b.import_func("wasi_snapshot_preview1", "fd_pread", "iiiIi", "i")
+    b.import_func("wasi_snapshot_preview1", "fd_close", "i", "i")
+    b.memory(1, export="memory")
+    paths = op.i32(3) + op.i32(0) + op.i32(16) + op.i32(7) + op.i32(0)
+    opened = paths + op.i64(6) + op.i64(0) + op.i32(0) + op.i32(64) + b"\x10\x00"
+    b.func("", "i", opened, export="open")
+    b.func("i", "i", op.get(0) + op.i32(0) + op.i32(1) + op.i64(0) + op.i32(72) + b"\x10\x01", export="read")
+    b.func("i", "i", op.get(0) + b"\x10\x02", export="close")
+    b.data(op.i32(0), struct.pack("<II", 1024, 16))
+    b.data(op.i32(16), b"soak.py")
+    data: bytes = b.build()
+    return data
+
+
 class HostError(Exception):
     """What host functions raise now and then."""
 
@@ -95,7 +132,11 @@ class Soak:
             self.linked,
             self.recursion,
             self.compiled_again,
+            self.does_not_start,
+            self.shared_wasi,
         ]
+        self.wasi = Wasi(stdin=None, stdout=None, stderr=None, preopens={"/": str(Path(__file__).parent)})
+        self.wasi_module = wasmetal.Module(wasi_binary())
 
     def host(self, number: int) -> int:
         if number == 13:
@@ -185,6 +226,22 @@ class Soak:
         with module.instantiate({"m": {"host": self.host}}) as instance:
             self.expect(instance.exports.variant() >= 1000, "compiled again")
 
+    def does_not_start(self, rng: random.Random, exports: Any, variant: int) -> None:
+        how = rng.randrange(4)
+        module = wasmetal.Module(failing_binary(how))
+        self.raises(wasmetal.LinkError if how == 0 else wasmetal.Trap, module.instantiate, {"m": {}})
+
+    def shared_wasi(self, rng: random.Random, exports: Any, variant: int) -> None:
+        """All threads have one table of descriptors: what one opens, another may close or read from."""
+        exports = self.wasi_module.instantiate(self.wasi.imports).exports
+        for _ in range(20):
+            self.expect(exports.open() == 0, "path_open")
+            number = int.from_bytes(exports.memory.read(64, 4), "little")
+            # Perhaps somebody has closed it, or it is another one by now.
+            if exports.read(number) == 0 and exports.memory.read(72, 4) != bytes(4):
+                self.expect(exports.memory.read(1024, 8) == b'"""Hours', "fd_pread")
+            exports.close(rng.randrange(4, 12) if rng.random() < 0.3 else number)
+
     # Threads.
 
     def work(self, number: int) -> None:
@@ -235,6 +292,9 @@ def status() -> dict[str, int]:
         "linked": len(ticker._ticker.linked),
         "threads": threading.active_count(),
         "descriptors": len(os.listdir("/proc/self/fd")),
+        # Stacks and memories in use, code that is there.
+        "native resources": len(lifetime._held),
+        "mappings": len(Path("/proc/self/maps").read_text().splitlines()),
     }
 
 
@@ -261,6 +321,7 @@ def main() -> int:
     while time.monotonic() < soak.until and not soak.problems:
         soak.generation(options.threads, options.seconds / 40)
     signal.setitimer(signal.ITIMER_REAL, 0)
+    soak.wasi.close()
     last = status()
 
     print(f"{time.monotonic() - began:.0f} seconds, {options.threads} threads, seed {options.seed}")
@@ -269,7 +330,7 @@ def main() -> int:
     print(f"  {'':20} {'early':>10} {'end':>10}")
     for name, value in first.items():
         print(f"  {name:20} {value:>10,} {last[name]:>10,}")
-    for name in ("instances", "stores", "linked", "threads", "descriptors"):
+    for name in ("instances", "stores", "linked", "threads", "descriptors", "native resources"):
         if last[name] > first[name]:
             soak.problems.append(f"{name}: {first[name]} became {last[name]}")
     if last["resident MiB"] > first["resident MiB"] + _SLACK:
