@@ -21,22 +21,24 @@
 ;;   v3 = imul.i64 v2, 3435973837:i64
 ;;   v4 = shr_u.i64 v3, 35:i64
 ;;   v5 = wrap.i32 v4
-;;   v6 = div_s.i32 v1, 8:i32
-;;   v7 = iadd.i32 v5, v6
-;;   v8 = extend_s.i64 v1
-;;   v9 = imul.i64 v8, 2454267027:i64
-;;   v10 = shr_s.i64 v9, 34:i64
-;;   v11 = wrap.i32 v10
-;;   v12 = shr_s.i32 v1, 31:i32
-;;   v13 = isub.i32 v11, v12
-;;   v14 = imul.i32 v13, 7:i32
-;;   v15 = isub.i32 v1, v14
-;;   v16 = iadd.i32 v7, v15
-;;   return v16
+;;   v6 = shr_s.i32 v1, 31:i32
+;;   v7 = shr_u.i32 v6, 29:i32
+;;   v8 = iadd.i32 v1, v7
+;;   v9 = shr_s.i32 v8, 3:i32
+;;   v10 = iadd.i32 v5, v9
+;;   v11 = extend_s.i64 v1
+;;   v12 = imul.i64 v11, 2454267027:i64
+;;   v13 = shr_s.i64 v12, 34:i64
+;;   v14 = wrap.i32 v13
+;;   v15 = isub.i32 v14, v6
+;;   v16 = imul.i32 v15, 7:i32
+;;   v17 = isub.i32 v1, v16
+;;   v18 = iadd.i32 v10, v17
+;;   return v18
 ;; }
 
 ;; -- amd64
-;; 72 bytes, frame of 0
+;; 70 bytes, frame of 0
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
@@ -47,25 +49,24 @@
 ;;   shr rdi, 0x23
 ;;   mov eax, esi
 ;;   sar eax, 0x1f
-;;   shr eax, 0x1d
-;;   add eax, esi
-;;   sar eax, 3
-;;   add eax, edi
-;;   movsxd rcx, esi
-;;   mov edx, 0x92492493
-;;   imul rcx, rdx
-;;   sar rcx, 0x22
-;;   mov edx, esi
-;;   sar edx, 0x1f
-;;   sub ecx, edx
-;;   imul ecx, ecx, 7
-;;   sub esi, ecx
-;;   add eax, esi
+;;   mov ecx, eax
+;;   shr ecx, 0x1d
+;;   add ecx, esi
+;;   sar ecx, 3
+;;   add ecx, edi
+;;   movsxd rdx, esi
+;;   mov edi, 0x92492493
+;;   imul rdx, rdi
+;;   sar rdx, 0x22
+;;   sub edx, eax
+;;   imul eax, edx, 7
+;;   sub esi, eax
+;;   lea eax, [rcx + rsi]
 ;;   pop rbp
 ;;   ret
 
 ;; -- arm64
-;; 92 bytes, frame of 0
+;; 88 bytes, frame of 0
 ;;   ldr x28, [x15, #8]
 ;;   ldr x27, [x28, #0x10]
 ;; entry:
@@ -76,15 +77,14 @@
 ;;   mul x0, x0, x2
 ;;   lsr x0, x0, #0x23
 ;;   asr w2, w1, #0x1f
-;;   add w2, w1, w2, lsr #29
-;;   asr w2, w2, #3
-;;   add w0, w0, w2
-;;   sxtw x2, w1
-;;   mov w3, #0x2493
-;;   movk x3, #0x9249, lsl #16
-;;   mul x2, x2, x3
-;;   asr x2, x2, #0x22
-;;   sub w2, w2, w1, asr #31
+;;   add w3, w1, w2, lsr #29
+;;   add w0, w0, w3, asr #3
+;;   sxtw x3, w1
+;;   mov w4, #0x2493
+;;   movk x4, #0x9249, lsl #16
+;;   mul x3, x3, x4
+;;   asr x3, x3, #0x22
+;;   sub w2, w3, w2
 ;;   mov w3, #7
 ;;   msub w1, w2, w3, w1
 ;;   add w0, w0, w1

@@ -61,8 +61,6 @@ _INTEGER_SHAPES: list[tuple[str, Any, int, list[str]]] = [
     ("shl", binary(op.SHL, I32), I32, ["shlx eax, edi, esi"]),
     ("shl 1", binary(op.SHL, I64, 1), I64, ["lea rax, [rdi + rdi]"]),
     ("rotl 5", binary(op.ROTL, I32, 5), I32, ["rorx eax, edi, 0x1b"]),
-    ("div_u 8", binary(op.DIV_U, I32, 8), I32, ["mov eax, edi", "shr eax, 3"]),
-    ("rem_u 8", binary(op.REM_U, I64, 8), I64, ["mov eax, edi", "and eax, 7"]),
     ("rem_u", binary(op.REM_U, I64, 7), I64, ["mov ecx, 7", "mov rax, rdi", "xor edx, edx", "div rcx", "mov rax, rdx"]),
 ]
 

@@ -92,13 +92,10 @@ _SHAPES: list[tuple[str, Any, int, list[str]]] = [
     ("shr 3", binary(op.SHR_U, I64, 3), I64, ["lsr x0, x0, #3"]),
     ("rotl 5", binary(op.ROTL, I32, 5), I32, ["ror w0, w0, #0x1b"]),
     ("rotl", binary(op.ROTL, I32), I32, ["neg w1, w1", "ror w0, w0, w1"]),
-    ("div_u 8", binary(op.DIV_U, I32, 8), I32, ["lsr w0, w0, #3"]),
     ("mulhi_u", binary(op.MULHI_U, I64), I64, ["umulh x0, x0, x1"]),
     ("mulhi_s", binary(op.MULHI_S, I64), I64, ["smulh x0, x0, x1"]),
     ("div_u 7", binary(op.DIV_U, I32, 7), I32, ["mov w1, #7", "udiv w0, w0, w1"]),
     ("rem_u 7", binary(op.REM_U, I64, 7), I64, ["mov w1, #7", "udiv x16, x0, x1", "msub x0, x16, x1, x0"]),
-    ("rem_u 8", binary(op.REM_U, I64, 8), I64, ["and x0, x0, #7"]),
-    ("div_s 4", binary(op.DIV_S, I32, 4), I32, ["asr w1, w0, #0x1f", "add w0, w0, w1, lsr #30", "asr w0, w0, #2"]),
 ]
 
 

@@ -129,14 +129,18 @@ def test_every_binary_operation_at_the_edges(operation: int, type: int) -> None:
 @example(28, (1 << 64) - 1, I64)
 @example((1 << 63) + 1, 1 << 63, I64)
 @example((1 << 64) - 7, 1 << 63, I64)
-def test_division_by_a_constant_is_a_multiplication(divisor: int, value: int, type: int) -> None:
+@example(2, 1 << 63, I64)
+@example(1 << 31, 1 << 31, I32)
+@example(1 << 63, (1 << 63) + 1, I64)
+@example((1 << 32) - 64, 1 << 31, I32)
+def test_division_by_a_constant_is_no_division(divisor: int, value: int, type: int) -> None:
     width = types.BITS[type]
     mask = types.MASKS[type]
     divisor &= mask
     signed_size = min(divisor, (1 << width) - divisor)
     for operation in (op.DIV_U, op.REM_U, op.DIV_S, op.REM_S):
         size = divisor if operation in (op.DIV_U, op.REM_U) else signed_size
-        if size & (size - 1) == 0:
+        if size < 2:
             continue
         b, (x,) = start(type)
         result = b.binary(operation, type, x, b.const(type, divisor))
@@ -174,7 +178,8 @@ def test_identities() -> None:
     assert _is(b.binary(op.IMUL, I32, x, c(8)), op.SHL, x, 3)
     assert _is(b.binary(op.DIV_U, I32, x, c(8)), op.SHR_U, x, 3)
     assert _is(b.binary(op.REM_U, I32, x, c(8)), op.AND, x, 7)
-    assert b.binary(op.DIV_S, I32, x, c(8)).op == op.DIV_S
+    assert b.binary(op.DIV_S, I32, x, c(8)).op == op.SHR_S
+    assert b.binary(op.DIV_S, I32, x, c(-1)).op == op.DIV_S
     assert b.binary(op.DIV_S, I32, x, c(1)) is x
     assert b.select(x, y, y) is y
     assert b.select(c(0), x, y) is y

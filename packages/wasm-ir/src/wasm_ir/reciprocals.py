@@ -1,4 +1,4 @@
-"""Division by constants as multiplication by their reciprocals.
+"""Division by constants as multiplication by their reciprocals, and by powers of two as shifts.
 
 Granlund & Montgomery, "Division by Invariant Integers using Multiplication" (PLDI 1994); Hacker's Delight, chapter 10.
 Numbers of 32 bits are multiplied in 64; those of 64 bits take the high half of the product (mulhi_u, mulhi_s).
@@ -73,3 +73,23 @@ def divide_signed(b: Builder, type: int, x: Inst, divisor: int) -> Inst:
     if divisor < 0:
         return b.binary(opcodes.ISUB, type, sign, quotient)
     return b.binary(opcodes.ISUB, type, quotient, sign)
+
+
+def divide_by_power_of_two(b: Builder, type: int, x: Inst, divisor: int) -> Inst:
+    """x / divisor, rounded towards zero, for plus or minus 2**k, k > 0 (Hacker's Delight, section 10-1)."""
+    shift = abs(divisor).bit_length() - 1
+    quotient = b.binary(opcodes.SHR_S, type, _biased(b, type, x, shift), b.const(type, shift))
+    return b.binary(opcodes.ISUB, type, b.const(type, 0), quotient) if divisor < 0 else quotient
+
+
+def remainder_of_power_of_two(b: Builder, type: int, x: Inst, divisor: int) -> Inst:
+    """x minus x / divisor * divisor for 2**k, k > 0."""
+    multiple = b.binary(opcodes.AND, type, _biased(b, type, x, divisor.bit_length() - 1), b.const(type, -divisor))
+    return b.binary(opcodes.ISUB, type, x, multiple)
+
+
+def _biased(b: Builder, type: int, x: Inst, shift: int) -> Inst:
+    """x, plus 2**shift - 1 if it is negative: rounds a shift that follows towards zero."""
+    width = types.BITS[type]
+    sign = b.binary(opcodes.SHR_S, type, x, b.const(type, width - 1)) if shift > 1 else x
+    return b.binary(opcodes.IADD, type, x, b.binary(opcodes.SHR_U, type, sign, b.const(type, width - shift)))

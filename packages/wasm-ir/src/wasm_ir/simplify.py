@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Final
 from wasm_ir import opcodes, types
 from wasm_ir.folding import fold_binary, fold_fcmp, fold_icmp, fold_unary, signed
 from wasm_ir.ir import Inst
-from wasm_ir.reciprocals import divide_signed, divide_unsigned
+from wasm_ir.reciprocals import (
+    divide_by_power_of_two,
+    divide_signed,
+    divide_unsigned,
+    remainder_of_power_of_two,
+)
 
 if TYPE_CHECKING:
     from wasm_ir.builder import Builder
@@ -96,9 +101,11 @@ def _div_s_const(b: Builder, type: int, x: Inst, c: int) -> Inst | None:
     if c == 1:
         return x
     divisor = signed(c, types.BITS[type])
+    if divisor == 0 or divisor == -1:
+        return None
     size = abs(divisor)
-    # Backends know powers of two.
-    return divide_signed(b, type, x, divisor) if size & (size - 1) else None
+    divide = divide_signed if size & (size - 1) else divide_by_power_of_two
+    return divide(b, type, x, divisor)
 
 
 def _div_u_const(b: Builder, type: int, x: Inst, c: int) -> Inst | None:
@@ -114,7 +121,9 @@ def _rem_s_const(b: Builder, type: int, x: Inst, c: int) -> Inst | None:
         return b.const(type, 0)
     # The sign of the divisor makes no difference.
     size = abs(signed(c, types.BITS[type]))
-    return _remainder(b, type, x, size, divide_signed(b, type, x, size)) if size & (size - 1) else None
+    if size & (size - 1):
+        return _remainder(b, type, x, size, divide_signed(b, type, x, size))
+    return remainder_of_power_of_two(b, type, x, size) if size else None
 
 
 def _rem_u_const(b: Builder, type: int, x: Inst, c: int) -> Inst | None:
