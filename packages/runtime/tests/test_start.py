@@ -27,6 +27,9 @@ _NOT_NEEDED = (
     "wasm_backend_amd64.encodings",
     "wasm_backend_amd64.target",
     "wasmetal.glue_python",
+    "wasmetal.registry",
+    "attr",
+    "entrypoints",
     "hashlib",
     "json",
 )

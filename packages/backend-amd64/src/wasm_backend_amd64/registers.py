@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import attrs
-
 from wasm_ir.codegen.registers import RegisterSet
 
 RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 = range(16)
@@ -57,9 +55,10 @@ REGISTERS: Final = RegisterSet(
     caller_saved=CALLER_SAVED,
 )
 #: In functions with the C convention.
-NATIVE_REGISTERS: Final = attrs.evolve(
-    REGISTERS,
+NATIVE_REGISTERS: Final = RegisterSet(
+    names=REGISTERS.names,
     allocatable=((RAX, RCX, RDX, RSI, RDI, R8, R9, R10, RBX, R12, R13), _FLOATS),
+    scratch=REGISTERS.scratch,
     callee_saved=NATIVE_CALLEE_SAVED,
     caller_saved=NATIVE_CALLER_SAVED,
 )

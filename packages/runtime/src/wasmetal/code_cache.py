@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -39,11 +40,16 @@ _SAVE_PART: Final = 0.25
 
 
 def default_directory() -> str:
-    """The user's directory for the cache (XDG Base Directory Specification)."""
+    """The user's directory for the cache (XDG Base Directory Specification; ~/Library/Caches on macOS)."""
     base = os.environ.get("XDG_CACHE_HOME", "")
-    if not os.path.isabs(base):  # not set, or to be ignored as the specification says
-        base = os.path.join(os.path.expanduser("~"), ".cache")
-    return os.path.join(base, "wasmetal")
+    if os.path.isabs(base):  # else it is not set, or to be ignored as the specification says
+        return os.path.join(base, "wasmetal")
+    home = os.path.expanduser("~")
+    if not os.path.isabs(
+        home
+    ):  # a user without a home, as in containers; `refusal` sees to it that nobody is before us
+        return os.path.join("/tmp", f"wasmetal-{os.geteuid()}")
+    return os.path.join(home, "Library/Caches" if sys.platform == "darwin" else ".cache", "wasmetal")
 
 
 @frozen
@@ -177,9 +183,8 @@ class CodeCache:
 
 
 def _replace(path: str, content: bytes) -> None:
-    temporary = f"{path}.{os.getpid()}.{threading.get_ident()}{_TEMPORARY}"
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(temporary)
+    # Not the number of the process: those in containers that share the directory may be equal.
+    temporary = f"{path}.{os.urandom(8).hex()}{_TEMPORARY}"
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -204,22 +209,21 @@ class ModuleCache:
         self._source = source
         self._features = features
         self._backend = backend
-        self._entries: dict[tuple[object, ...], CacheEntry] = {}
+        self._entries: dict[FrontendOptions, CacheEntry] = {}
 
     def add(self, options: FrontendOptions, file: CodeFile) -> None:
         """Take the code for these options from a file that was given."""
-        self._entries[values(options)] = CacheEntry(None, b"", file)
+        self._entries[options] = CacheEntry(None, b"", file)
 
     def entry(self, options: FrontendOptions) -> CacheEntry:
         """What is kept for these options: the same object whenever it is asked for."""
-        key = values(options)
-        found = self._entries.get(key)
+        found = self._entries.get(options)
         if found is None:
             if self._cache is None:
                 found = CacheEntry(None, b"")
             else:
                 found = CacheEntry(self._cache, module_identity(self._source, self._features, options, self._backend))
-            self._entries[key] = found
+            self._entries[options] = found
         return found
 
 

@@ -2,8 +2,8 @@
 
 attrs writes and compiles source code for each class that it decorates, and its own import takes as long as that of all
 the rest of a program that finds its code in the cache. Such a program makes descriptions (types, a configuration, the
-module model) and reads their attributes; it does not compare, hash or print them. So that much works at once here, and
-everything else brings in attrs: from then on the class has the very methods that attrs makes.
+module model), reads their attributes and looks things up by them. So that much works at once here, and everything else
+brings in attrs: from then on the class has the very methods that attrs makes.
 
 Type checkers see attrs alone.
 """
@@ -49,8 +49,6 @@ else:
         _METHODS = (
             ("__init__", None),
             ("__repr__", "repr"),
-            ("__eq__", "eq"),
-            ("__hash__", "eq"),
             ("__setattr__", None),
             ("__delattr__", None),
             ("__getstate__", None),
@@ -67,6 +65,8 @@ else:
             for name in names:
                 default = namespace.pop(name, _REQUIRED)
                 fields[name] = default.options if isinstance(default, _Field) else {"default": default}
+            if options.get("eq", True):
+                namespace |= {"__eq__": _equal, "__hash__": _hash}
             self._own_names = namespace.keys() | names | {"__slots__", "__weakref__"}
             for leftover in ("__dict__", "__weakref__"):
                 namespace.pop(leftover, None)
@@ -132,6 +132,14 @@ else:
             for name, value in vars(made).items():
                 if name not in self._own_names:
                     setattr(self.cls, name, value)
+
+    def _equal(self, other):
+        if other.__class__ is not self.__class__:
+            return NotImplemented
+        return values(self) == values(other)
+
+    def _hash(self):
+        return hash(values(self))
 
     class _Deferred:
         """A method or attribute that attrs will make."""

@@ -47,6 +47,9 @@ def allocate(machine: MFunction, registers: RegisterSet) -> Allocation:
     scan.run()
     spill_slots = assign_slots(intervals.values)
     rewrite(machine, intervals, registers.scratch)
+    for value in intervals.values:
+        if value is not None:
+            value.parts.clear()  # a cycle, see pipeline._take_apart
     used = scan.used | intervals.clobbered
     saved = [register for register in range(64) if (used & registers.callee_saved) >> register & 1]
     return Allocation(spill_slots, saved)
