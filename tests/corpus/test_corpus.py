@@ -1,4 +1,5 @@
-"""Real programs print what they should, to the byte, and give back all memory for code."""
+"""Real programs print what they should, to the byte, compile nothing the second time, and give back all memory for
+code."""
 
 from __future__ import annotations
 
@@ -22,9 +23,9 @@ _spec.loader.exec_module(corpus)
 FOLDERS = corpus.programs()
 
 
-def check(folder: Path) -> int:
+def check(folder: Path, engine: wasmetal.Engine) -> int:
     """Run a program and check it; the bytes of code memory that are in use meanwhile."""
-    module = wasmetal.Module(folder / "program.wasm")
+    module = engine.compile(folder / "program.wasm")
     outcome = corpus.run(folder, module)
     assert outcome.code == 0
     for name in ("stdout", "stderr"):
@@ -37,12 +38,26 @@ def check(folder: Path) -> int:
 
 @pytest.mark.skipif(not FOLDERS, reason=f"no corpus at {corpus.FOLDER} (WASMETAL_SHARED)")
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_program(folder):
-    check(folder)
+def test_program(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = wasmetal.Engine(wasmetal.Config(cache=tmp_path))
+    compiled = []
+    backend = type(engine.backend)
+    real = backend.compile
+
+    def compile(self, function):
+        compiled.append(function.name)
+        return real(self, function)
+
+    monkeypatch.setattr(backend, "compile", compile)
+    check(folder, engine)
+    assert compiled
+    del compiled[:]
     gc.collect()
     # What is left belongs to the engine: the glue for the types of functions.
     before = arena().bytes_in_use
-    assert check(folder) > before
+    # The module has gone, and its code was written to the cache.
+    assert check(folder, engine) > before
+    assert compiled == []
     gc.collect()
     assert arena().bytes_in_use == before
 

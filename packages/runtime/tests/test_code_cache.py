@@ -6,6 +6,7 @@ import gc
 import os
 import pickle
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -122,6 +123,8 @@ def test_default_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # to be ignored (XDG Base Directory Specification)
     monkeypatch.setenv("HOME", str(tmp_path))
     assert default_directory() == str(tmp_path / ".cache/wasmetal")
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # neither HOME nor an entry in the password file
+    assert default_directory() == f"/tmp/wasmetal-{os.geteuid()}"
 
 
 def test_private(run, tmp_path: Path) -> None:
@@ -331,6 +334,57 @@ def test_file_that_others_can_write_is_replaced(run, tmp_path: Path, compiled: l
     assert len(compiled) == 6
 
 
+@pytest.mark.parametrize("kind", ["symbolic link", "fifo", "directory"])
+def test_what_is_no_file_is_not_read(run, tmp_path: Path, compiled: list[int], kind: str) -> None:
+    run()
+    path = module_file(tmp_path / "cache")
+    elsewhere = path.rename(tmp_path / "elsewhere")
+    before = elsewhere.read_bytes()
+    if kind == "symbolic link":
+        path.symlink_to(elsewhere)
+    elif kind == "fifo":
+        os.mkfifo(path, 0o600)
+    else:
+        path.mkdir(0o700)
+    assert run() == 20
+    assert len(compiled) == 6
+    assert elsewhere.read_bytes() == before
+    if kind != "directory":
+        # It was replaced, not written to.
+        assert stat.S_ISREG(path.lstat().st_mode)
+        assert run() == 20
+        assert len(compiled) == 6
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_file_of_another_user_is_replaced(run, tmp_path: Path, compiled: list[int]) -> None:
+    run()
+    path = module_file(tmp_path / "cache")
+    os.chown(path, 12345, 12345)
+    assert run() == 20
+    assert len(compiled) == 6
+    assert path.stat().st_uid == os.geteuid()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_directory_of_another_user_is_not_used(run, tmp_path: Path, compiled: list[int]) -> None:
+    run()
+    os.chown(tmp_path / "cache", 12345, 12345)
+    assert run() == 20
+    assert len(compiled) == 6
+
+
+def test_truncated_anywhere(run, tmp_path: Path, compiled: list[int]) -> None:
+    run()
+    path = module_file(tmp_path / "cache")
+    good = path.read_bytes()
+    for size in range(0, len(good), max(1, len(good) // 30)):
+        path.write_bytes(good[:size])
+        del compiled[:]
+        assert run() == 20
+        assert compiled == [2, 1, 0]
+
+
 def test_directory_that_others_can_write_is_not_used(run, tmp_path: Path, compiled: list[int]) -> None:
     directory = tmp_path / "cache"
     run()
@@ -485,7 +539,7 @@ def test_concurrent_processes(tmp_path: Path) -> None:
         subprocess.Popen(
             [sys.executable, "-c", _WRITER, str(tmp_path), str(number)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        for number in range(3)
+        for number in range(8)
     ]
     for writer in writers:
         assert writer.stdout is not None
@@ -499,11 +553,45 @@ def test_concurrent_processes(tmp_path: Path) -> None:
         assert writer.stdout is not None
         writer.stdout.close()
     entry = CodeCache(tmp_path, 1 << 30).entry(bytes(32))
-    expected = {100 * number + round for number in range(3) for round in range(12)}
+    expected = {100 * number + round for number in range(8) for round in range(12)}
     assert set(entry.found()) <= expected
     assert len(entry.found()) > 12  # all, unless somebody lost patience on a slow machine
     assert all(entry.get(key) == bytes([key // 100]) * 20000 for key in entry.found())
     assert sorted(path.suffix for path in tmp_path.iterdir()) == ["", ".wmc"]
+
+
+_RUNNER = """
+import sys
+import wasmetal
+from wasmetal.compiled_module import CompiledModule
+compiled = []
+assemble = CompiledModule.assemble
+CompiledModule.assemble = lambda self, index: compiled.append(index) or assemble(self, index)
+sys.stdin.readline()
+module = wasmetal.Engine(wasmetal.Config(cache=sys.argv[1])).compile(sys.argv[2])
+print(module.instantiate().exports.quadruple(5), len(compiled))
+"""
+
+
+def test_eight_programs_at_once(program: bytes, tmp_path: Path) -> None:
+    (tmp_path / "program.wasm").write_bytes(program)
+
+    def run(count: int) -> list[list[str]]:
+        command = [sys.executable, "-c", _RUNNER, str(tmp_path / "cache"), str(tmp_path / "program.wasm")]
+        started = [
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(count)
+        ]
+        for runner in started:
+            assert runner.stdin is not None
+            runner.stdin.write("\n")
+            runner.stdin.flush()
+        results = [runner.communicate(timeout=60)[0].split() for runner in started]
+        assert all(runner.returncode == 0 for runner in started)
+        return results
+
+    assert [result for result, _ in run(8)] == ["20"] * 8
+    assert run(1) == [["20", "0"]]
+    assert not list((tmp_path / "cache").glob("*.tmp"))
 
 
 _ENDLESS_WRITER = """

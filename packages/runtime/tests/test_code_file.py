@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from array import array
 from pathlib import Path
@@ -116,6 +117,16 @@ def test_use_is_marked(tmp_path: Path) -> None:
     assert os.stat(path).st_mtime == 1
     open_file(path, IDENTITY, mark_use=True)
     assert os.stat(path).st_mtime > 1
+
+
+def test_a_file_system_that_is_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "file", encode_file(IDENTITY, 0, BLOBS))
+
+    def refuse(fd: int) -> None:
+        raise OSError(errno.EROFS, "read-only file system")
+
+    monkeypatch.setattr(code_file.os, "utime", refuse)
+    assert open_file(path, IDENTITY, mark_use=True) is not None
 
 
 def test_code() -> None:

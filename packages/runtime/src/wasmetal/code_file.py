@@ -13,6 +13,7 @@ A blob has the fields of a `CompiledCode`, see `encode_code`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import sys
@@ -182,7 +183,8 @@ def open_file(path: str, identity: bytes, *, mark_use: bool = False) -> CodeFile
             return None
         size = status.st_size
         if mark_use:
-            os.utime(fd)
+            with contextlib.suppress(OSError):  # a file system that is read only
+                os.utime(fd)
         if size > SMALL:
             kept, fd = fd, -1
             return CodeFile(_read(kept, 0, _FIRST_READ), identity, size, kept)
