@@ -9,6 +9,7 @@ number. Displacements and immediates that do not fit raise struct.error or Value
 from __future__ import annotations
 
 from struct import Struct
+from typing import Final
 
 from wasm_backend_amd64.encodings import (
     CALL_REL32,
@@ -25,8 +26,11 @@ RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 = r
 XMM0, XMM1, XMM2, XMM3, XMM4, XMM5, XMM6, XMM7 = range(16, 24)
 XMM8, XMM9, XMM10, XMM11, XMM12, XMM13, XMM14, XMM15 = range(24, 32)
 
-_I32 = Struct("<i")
-_pack_i32 = _I32.pack
+_I32: Final = Struct("<i")
+_pack_i32: Final = _I32.pack
+# The two that ModRM and SIB treat differently, as constants for the compiler.
+_RSP: Final = 4
+_RBP: Final = 5
 
 
 def _modrm(mod: int) -> list[bytes]:
@@ -35,13 +39,13 @@ def _modrm(mod: int) -> list[bytes]:
     for key in range(128):
         base = key & 7
         modrm = bytes([mod << 6 | (key >> 4) << 3 | base])
-        table.append(modrm + b"\x24" if base == RSP else modrm)
+        table.append(modrm + b"\x24" if base == _RSP else modrm)
     return table
 
 
-_MOD_NO_DISP = _modrm(0)
-_MOD_DISP8 = _modrm(1)
-_MOD_DISP32 = _modrm(2)
+_MOD_NO_DISP: Final = _modrm(0)
+_MOD_DISP8: Final = _modrm(1)
+_MOD_DISP32: Final = _modrm(2)
 
 
 def rr(code: bytearray, enc: Encoding, first: int, second: int) -> None:
@@ -64,7 +68,7 @@ def rm(code: bytearray, enc: Encoding, reg: int, base: int, index: int, shift: i
     if index < 0:
         if base >= 0:
             code += enc.heads[reg & 12 | base >> 3]
-            if disp == 0 and base & 7 != RBP:
+            if disp == 0 and base & 7 != _RBP:
                 code += _MOD_NO_DISP[(reg & 7) << 4 | base]
             elif -128 <= disp <= 127:
                 code += _MOD_DISP8[(reg & 7) << 4 | base]
@@ -79,12 +83,12 @@ def rm(code: bytearray, enc: Encoding, reg: int, base: int, index: int, shift: i
         code.append(0x25)
         code += _pack_i32(disp)
         return
-    if index == RSP:
+    if index == _RSP:
         raise ValueError("rsp cannot be an index")
     if base >= 0:
         code += enc.heads[reg & 12 | index >> 2 & 2 | base >> 3]
         sib = shift << 6 | (index & 7) << 3 | base & 7
-        if disp == 0 and base & 7 != RBP:
+        if disp == 0 and base & 7 != _RBP:
             code.append((reg & 7) << 3 | 4)
             code.append(sib)
         elif -128 <= disp <= 127:

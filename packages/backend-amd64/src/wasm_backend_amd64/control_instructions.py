@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64 import encodings as e
+from wasm_backend_amd64.assembler import rm as _rm
 from wasm_backend_amd64.encodings import CC_AE, CC_B, CC_NE
 from wasm_backend_amd64.operands import REL32, branch, jump
 from wasm_backend_amd64.registers import (
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 #: Registers that a C function which executes `enter` saves whatever the allocator did.
 ENTER_SAVED: Final = (RBX, R12, 13, 14, 15)
-
-_rm = asm.rm
 
 
 def call_tail(emitter: Emitter, trap_code: int) -> None:

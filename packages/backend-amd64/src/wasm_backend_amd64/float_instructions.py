@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64 import encodings as e
+from wasm_backend_amd64.assembler import rr as _rr
 from wasm_backend_amd64.encodings import CC_A, CC_AE, CC_B, CC_BE, CC_E, CC_NE, CC_NO, CC_NS, CC_P, CC_S, Encoding
 from wasm_backend_amd64.forms import Load, LoadImm, Unary, UnaryClean, UnaryImm, load_integer
 from wasm_backend_amd64.operands import branch, jump, rm_constant
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 _F32, _F64, _I32, _I64 = types.F32, types.F64, types.I32, types.I64
 _SIGN: Final = {_F32: 1 << 31, _F64: 1 << 63}
-_rr = asm.rr
 
 
 def _patch(code: bytearray, *positions: int) -> None:

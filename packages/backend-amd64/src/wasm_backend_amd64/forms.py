@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64 import encodings as e
+from wasm_backend_amd64.assembler import rm as _rm
+from wasm_backend_amd64.assembler import rr as _rr
 from wasm_backend_amd64.encodings import Encoding, VexEncoding
 from wasm_backend_amd64.operands import frame_address, mark_fault, rm_constant, rm_frame, unpack_disp
 from wasm_backend_amd64.registers import RSP
@@ -19,9 +21,6 @@ from wasm_ir.symbols import symbol_number
 
 if TYPE_CHECKING:
     from wasm_ir.codegen.emission import Emitter
-
-_rr = asm.rr
-_rm = asm.rm
 
 
 class Unary(MOp):

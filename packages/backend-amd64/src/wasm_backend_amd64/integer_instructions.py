@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64 import encodings as e
+from wasm_backend_amd64.assembler import rr as _rr
 from wasm_backend_amd64.encodings import CC_E, CC_NE, CC_O, Encoding
 from wasm_backend_amd64.forms import load_integer
 from wasm_backend_amd64.operands import branch, rm_constant, rm_frame
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from wasm_ir.codegen.emission import Emitter
 
 _I32, _I64 = types.I32, types.I64
-_rr = asm.rr
 
 # What a division must check (MInst.imm); divisors that are constants need less.
 CHECK_ZERO: Final = 1

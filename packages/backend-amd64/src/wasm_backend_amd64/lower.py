@@ -87,6 +87,10 @@ _HANDLERS: Final[dict[int, Callable[[ConditionLowering, Inst], None]]] = {
 }
 
 
+#: By operation.
+_HANDLER_OF: Final = [_HANDLERS.get(operation) for operation in range(op.COUNT)]
+
+
 class Amd64Lowering(ConditionLowering):
     """Lowers one function."""
 
@@ -95,7 +99,7 @@ class Amd64Lowering(ConditionLowering):
         self.features = features
 
     def lower_inst(self, inst: Inst) -> None:
-        handler = _HANDLERS.get(inst.op)
+        handler = _HANDLER_OF[inst.op]
         if handler is None or inst.type == types.V128:
             raise CompileError(f"the amd64 backend has no {types.NAMES[inst.type]} {op.NAMES[inst.op]}")
         handler(self, inst)

@@ -6,6 +6,7 @@ come destination first. Immediates that do not fit raise ValueError.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from struct import Struct
 from typing import Final
 
@@ -33,7 +34,7 @@ ZR: Final = 31
 SP: Final = 31
 
 _U32 = Struct("<I")
-pack = _U32.pack
+pack: Final[Callable[[int], bytes]] = _U32.pack
 _unpack_from = _U32.unpack_from
 _pack_into = _U32.pack_into
 

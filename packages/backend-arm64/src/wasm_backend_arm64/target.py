@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wasm_backend_arm64 import assembler as asm
 from wasm_backend_arm64 import encodings as e
@@ -58,8 +58,8 @@ _PAGE = 4096
 
 # Words of the frame have 8 bytes. Integers are spilled with all 64 bits: a spilled i32 may be used as the i64 that it
 # is zero-extended.
-_LOADS = (e.LDR_RM64, e.LDR_RM64, e.LDR_RM64, e.LDR_FM64, e.LDR_FM64)
-_STORES = (e.STR_RM64, e.STR_RM64, e.STR_RM64, e.STR_FM64, e.STR_FM64)
+_LOADS: Final = (e.LDR_RM64, e.LDR_RM64, e.LDR_RM64, e.LDR_FM64, e.LDR_FM64)
+_STORES: Final = (e.STR_RM64, e.STR_RM64, e.STR_RM64, e.STR_FM64, e.STR_FM64)
 
 
 class Arm64Target:

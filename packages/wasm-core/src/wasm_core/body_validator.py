@@ -213,8 +213,6 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
 
     # Three markers, so that the loop may look at the three topmost operands at any time.
     stack = [FLOOR, FLOOR, FLOOR]
-    push = stack.append
-    drop = stack.pop
     state = BodyState(context, code, stack)
 
     # The innermost control frame, with those around it in `frames`. `labels` has what a branch to each takes.
@@ -241,19 +239,19 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
                 index, pos = read_u32(code, pos - 1, len(code))
             if index >= local_count:
                 raise _unknown("local", index, at)
-            push(local_types[index])
+            stack.append(local_types[index])
             continue
         kind = kinds[opcode]
         if kind < FIRST_RARE:
             if kind == BINARY:
                 operand = operands[opcode]
                 if stack[-1] == operand and stack[-2] == operand:
-                    drop()
+                    stack.pop()
                     stack[-1] = results_of[opcode]
                 else:
                     pop(stack, operand, at)
                     pop(stack, operand, at)
-                    push(results_of[opcode])
+                    stack.append(results_of[opcode])
             elif kind == CONST_INT:
                 if code[pos] >= 0x80:
                     pos += 1
@@ -264,7 +262,7 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
                         _check_long_int(code, at + 1, pos, opcode)
                 else:
                     pos += 1
-                push(results_of[opcode])
+                stack.append(results_of[opcode])
             elif kind <= LOCAL_TEE:  # or LOCAL_SET
                 index = code[pos]
                 pos += 1
@@ -276,9 +274,9 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
                 if stack[-1] != operand:
                     pop(stack, operand, at)
                     if kind != LOCAL_SET:
-                        push(operand)
+                        stack.append(operand)
                 elif kind == LOCAL_SET:
-                    drop()
+                    stack.pop()
                 if index in local_sets:
                     local_sets[index].append(base + at)
                 else:
@@ -303,7 +301,7 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
                 if kind == LOAD:
                     if stack[-1] != I32:
                         pop(stack, I32, at)
-                        push(I32)
+                        stack.append(I32)
                     stack[-1] = results_of[opcode]
                 elif stack[-1] == operand and stack[-2] == I32:
                     del stack[-2:]
@@ -316,14 +314,14 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
                     stack[-1] = results_of[opcode]
                 else:
                     pop(stack, operand, at)
-                    push(results_of[opcode])
+                    stack.append(results_of[opcode])
             else:  # BR_IF
                 index = code[pos]
                 pos += 1
                 if index >= 0x80:
                     index, pos = read_u32(code, pos - 1, len(code))
                 if stack[-1] == I32:
-                    drop()
+                    stack.pop()
                 else:
                     pop(stack, I32, at)
                 if index >= len(labels):
@@ -372,7 +370,7 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
                 block, pos = _block_signature(context, code, pos)
             if opcode == op.IF:
                 if stack[-1] == I32:
-                    drop()
+                    stack.pop()
                 else:
                     pop(stack, I32, at)
             types = block.params
@@ -384,7 +382,7 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
             height = len(stack)
             frame = block
             frame_start = at
-            push(FLOOR)
+            stack.append(FLOOR)
             if types:
                 stack += types
                 if height > MAX_OPERANDS:
@@ -397,12 +395,12 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
             if types and stack[-len(types) :] != types:
                 check(stack, types, at)
             del stack[height:]
-            push(POLYMORPHIC)
+            stack.append(POLYMORPHIC)
         elif kind == GLOBAL_GET:
             index, pos = read_u32(code, pos, len(code))
             if index >= len(global_types):
                 raise _unknown("global", index, at)
-            push(global_types[index])
+            stack.append(global_types[index])
         elif kind == GLOBAL_SET:
             index, pos = read_u32(code, pos, len(code))
             if index >= len(global_types):
@@ -421,30 +419,30 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
                 raise MalformedError("misplaced ELSE opcode", at)
             _check_frame_end(stack, height, frame.results, at)
             del stack[height:]
-            push(FLOOR)
+            stack.append(FLOOR)
             stack += frame.params
             frame_kind = op.ELSE
         elif kind == DROP:
             if stack[-1] >= 0:
-                drop()
+                stack.pop()
             else:
                 pop_any(stack, at)
         elif kind == RETURN:
             check(stack, signature.results, at)
             del stack[height:]
-            push(POLYMORPHIC)
+            stack.append(POLYMORPHIC)
         elif kind == UNREACHABLE:
             del stack[height:]
-            push(POLYMORPHIC)
+            stack.append(POLYMORPHIC)
         elif kind == CONST_FLOAT:
             pos += 4 if opcode == op.F32_CONST else 8
-            push(results_of[opcode])
+            stack.append(results_of[opcode])
         elif kind == NOP:
             pass
         elif kind == BR_TABLE:
             pos = check_br_table(state, pos, labels)
             del stack[height:]
-            push(POLYMORPHIC)
+            stack.append(POLYMORPHIC)
         elif kind == RARE:
             pos = HANDLERS[opcode](state, pos)
             if len(stack) > MAX_OPERANDS:

@@ -69,7 +69,7 @@ class Value:
         #: position << 1 | strong, ascending. A strong use needs a register, a weak one would like one.
         self.uses: list[int] = []
         #: Its lifetime in pieces, ascending; one piece unless it was split.
-        self.parts: list[Interval] = []
+        self.parts: list[Interval]
         #: Spill slot number, or -1. A value that has one is stored there when it is defined.
         self.slot = -1
         self.is_param = False
@@ -118,7 +118,7 @@ def build_intervals(machine: MFunction, registers: RegisterSet) -> Intervals:
             ranges = value.ranges
             ranges.reverse()
             value.uses.reverse()
-            value.parts.append(Interval(value, ranges[0], ranges[-1]))
+            value.parts = [Interval(value, ranges[0], ranges[-1])]
     result.calls.reverse()
     for taken in result.fixed:
         taken.reverse()
@@ -181,7 +181,6 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
     readers = [0] * len(blocks)
     #: Virtual registers that were used or became live in loops; those of a loop from its mark, by its end, on.
     touched: list[int] = []
-    touch = touched.append
     marks = {loop.end: 0 for loop in result.block_loops if loop is not None}
     block_starts = result.block_starts
     block_ends = result.block_ends
@@ -199,6 +198,8 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
         #: Just a jump back to a loop, whose header was not visited yet: what is live behind it is left live in it. Much
         #: of that is live all through the loop, and a hole would have to be closed again for each value.
         is_latch = False
+        #: All that is live behind this block is live at its end.
+        has_following = False
         if len(edges) == 1:
             edge = edges[0]
             is_latch = edge.block.id <= number and len(block.insts) == 1 and not block.params
@@ -214,11 +215,16 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                             value = values[arg] = Value(arg, vreg_types[arg - FIRST_VREG])
                         value.uses.append(end - 1 << 1)
                         if in_loop:
-                            touch(arg)
+                            touched.append(arg)
                         if value.hint_vreg:
                             value.second_hint = param
                         else:
                             value.hint_vreg = param
+        elif len(edges) == 2:
+            one = live_in[edges[0].block.id]
+            other = live_in[edges[1].block.id]
+            live = one | other
+            has_following = one is following or other is following
         elif edges:
             targets = {edge.block.id for edge in edges}
             live = live_in[targets.pop()].copy()
@@ -231,18 +237,18 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
             readers[target] -= 1
             if readers[target] == 0:
                 live_in[target] = nothing
-        if live != following:
-            if not is_latch:
-                for vreg in following - live:
-                    value = values[vreg]
-                    assert value is not None
-                    value.ranges.append(end)
+        if not has_following and not is_latch:
+            for vreg in following - live:
+                value = values[vreg]
+                assert value is not None
+                value.ranges.append(end)
+        if not has_following or len(live) != len(following):
             for vreg in live - following:
                 value = values[vreg]
                 assert value is not None
                 value.ranges.append(end)
                 if in_loop:
-                    touch(vreg)
+                    touched.append(vreg)
         position = end
         for inst in reversed(block.insts):
             position -= 4
@@ -336,7 +342,7 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                             # Live already in this instruction, but not long enough.
                             value.ranges[-1] = at + 1
                     if in_loop:
-                        touch(vreg)
+                        touched.append(vreg)
                     use = at << 1 | (i != weak)
                     if value.uses and value.uses[-1] < use:
                         _insert_descending(value.uses, use)
@@ -359,7 +365,7 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                     assert value is not None
                     value.uses.append(position << 1)
                     if in_loop:
-                        touch(source)
+                        touched.append(source)
         for vreg in block.params:
             value = values[vreg]
             if value is None:

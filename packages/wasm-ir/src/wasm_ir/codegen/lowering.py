@@ -32,7 +32,7 @@ class Lowering:
         #: The virtual register of each value, 0 until somebody needs it.
         self.vregs = [0] * count
         #: Values that a user has taken into its own instruction.
-        self.sunk = bytearray(count)
+        self.sunk = [0] * count
         #: Number of effects before each memory read: two equal numbers in one block see the same memory.
         self.colors = [0] * count
         #: The block that each memory read is in.
@@ -160,7 +160,8 @@ class Lowering:
             color = 0
             for inst in block.insts:
                 for arg in inst.args:
-                    counts[arg.id] += 1
+                    used = arg.id
+                    counts[used] = counts[used] + 1
                 flags = properties[inst.op]
                 if flags & opcodes.READS:
                     block_of[inst.id] = number
@@ -237,14 +238,13 @@ class Lowering:
         sunk = self.sunk
         colors = self.colors
         properties = opcodes.PROPERTIES
-        lower_inst = self.lower_inst
         pending = self._pending
         for inst in reversed(block.insts):
             id = inst.id
             if sunk[id] or (vregs[id] == 0 and not properties[inst.op] & _KEEP):
                 continue
             self._color = colors[id]
-            lower_inst(inst)
+            self.lower_inst(inst)
             if len(pending) == 1:
                 out.append(pending.pop())
             elif pending:

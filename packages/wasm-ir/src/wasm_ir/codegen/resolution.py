@@ -18,6 +18,7 @@ from wasm_ir.ir import Inst
 
 #: Marks a virtual register that is in more than one place in its life.
 _SEVERAL: Final = 1 << 40
+_NOTHING: Final[list[int]] = []
 
 #: Destination, source, IR type.
 Move = tuple[int, int | Inst, int]
@@ -35,9 +36,11 @@ class _Resolution:
         self.scratch = scratch
         #: By virtual register: its location, or _SEVERAL, then look at `starts` and `places`. Physical registers are
         #: where they are.
-        self.location = list(range(len(intervals.values)))
-        self.starts: dict[int, list[int]] = {}
-        self.places: dict[int, list[int]] = {}
+        self.location = list(range(FIRST_VREG)) + [0] * (len(intervals.values) - FIRST_VREG)
+        self.starts: list[list[int]] = [_NOTHING] * len(intervals.values)
+        self.places: list[list[int]] = [_NOTHING] * len(intervals.values)
+        #: Those that are in several places.
+        self.several: list[Value] = []
         #: By block start: (virtual register, register in which a part of it begins there, place before that).
         self.changes: dict[int, list[tuple[int, int, int]]] = {}
         #: Moves in the gap in front of instruction number n, and behind it.
@@ -73,6 +76,7 @@ class _Resolution:
                 self.location[vreg] = first.register if first.register >= 0 else slot
                 continue
             self.location[vreg] = _SEVERAL
+            self.several.append(value)
             places = [part.register if part.register >= 0 else slot for part in parts]
             self.starts[vreg] = [part.start for part in parts]
             self.places[vreg] = places
@@ -164,10 +168,8 @@ class _Resolution:
         count = len(starts)
         if count == 0:
             return result
-        values = self.intervals.values
-        for vreg in self.starts:
-            value = values[vreg]
-            assert value is not None
+        for value in self.several:
+            vreg = value.vreg
             for part in value.parts:
                 if part.register >= 0:
                     k = bisect_left(starts, part.start)

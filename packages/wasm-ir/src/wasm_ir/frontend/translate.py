@@ -130,16 +130,11 @@ def _run(s: State, kinds: list[int]) -> None:
     """Translate the instructions."""
     source = s.source
     stack = s.stack
-    push = stack.append
-    pop = stack.pop
     builder = s.builder
-    binary = builder.binary
-    const = builder.const
-    heap_address = builder.heap_address
     guarded = not s.options.explicit_bounds
     known_i32 = builder.constants[types.I32]
     i32_const = wasm.I32_CONST
-    read_local = s.locals.read
+    locals = s.locals
     pos = s.where
     defs = s.defs
     while s.control:
@@ -154,7 +149,7 @@ def _run(s: State, kinds: list[int]) -> None:
             else:
                 pos += 1
             value = defs.get(index)
-            push(read_local(index) if value is None else value)
+            stack.append(locals.read(index) if value is None else value)
         elif kind == _CONST:
             byte = source[pos]
             if byte < 0x40:
@@ -166,20 +161,20 @@ def _run(s: State, kinds: list[int]) -> None:
                 byte, pos = read_s64(source, pos, s.end)
             if opcode == i32_const:
                 value = known_i32.get(byte)
-                push(const(types.I32, byte) if value is None else value)
+                stack.append(builder.const(types.I32, byte) if value is None else value)
             else:
-                push(const(types.I64, byte))
+                stack.append(builder.const(types.I64, byte))
         elif kind == _BINARY:
             builder.offset = where
-            right = pop()
-            stack[-1] = binary(_OPS[opcode], _TYPES[opcode], stack[-1], right)
+            right = stack.pop()
+            stack[-1] = builder.binary(_OPS[opcode], _TYPES[opcode], stack[-1], right)
         elif kind == _LOCAL_SET:
             index = source[pos]
             if index > 0x7F:
                 index, pos = read_u32(source, pos, s.end)
             else:
                 pos += 1
-            defs[index] = pop()
+            defs[index] = stack.pop()
         elif kind == _LOCAL_TEE:
             index = source[pos]
             if index > 0x7F:
@@ -201,7 +196,7 @@ def _run(s: State, kinds: list[int]) -> None:
             builder.offset = where
             address = stack[-1]
             if guarded and address.op != ir.CONST:
-                address = heap_address(address)
+                address = builder.heap_address(address)
             else:
                 address, offset = memory.access(s, address, offset, _SIZES[opcode])
             stack[-1] = builder.load(_OPS[opcode], _TYPES[opcode], address, offset)
@@ -216,16 +211,16 @@ def _run(s: State, kinds: list[int]) -> None:
             else:
                 pos += 1
             builder.offset = where
-            value = pop()
-            address = pop()
+            value = stack.pop()
+            address = stack.pop()
             if guarded and address.op != ir.CONST:
-                address = heap_address(address)
+                address = builder.heap_address(address)
             else:
                 address, offset = memory.access(s, address, offset, _SIZES[opcode])
             builder.store(_OPS[opcode], address, value, offset)
         elif kind == _ICMP:
             builder.offset = where
-            right = pop()
+            right = stack.pop()
             stack[-1] = builder.icmp(_OPS[opcode], stack[-1], right)
         elif kind == _EQZ:
             builder.offset = where
@@ -235,7 +230,7 @@ def _run(s: State, kinds: list[int]) -> None:
             stack[-1] = builder.unary(_OPS[opcode], _TYPES[opcode], stack[-1])
         elif kind == _FCMP:
             builder.offset = where
-            right = pop()
+            right = stack.pop()
             stack[-1] = builder.fcmp(_OPS[opcode], stack[-1], right)
         else:
             s.where = builder.offset = where

@@ -32,13 +32,13 @@ def eliminate_dead_code(function: Function) -> None:
     _remove_params(function, live)
 
 
-def _mark(function: Function) -> bytearray:
+def _mark(function: Function) -> list[int]:
     """By instruction id: 1 if it is needed.
 
     Uses come after definitions in the order of the blocks, so one walk backwards finds nearly everything. Arguments of
     back edges are needed if the header's parameters are, which is known only when the header is reached.
     """
-    live = bytearray(function.value_count)
+    live = [0] * function.value_count
     stays = _STAYS
     seen: set[int] = set()
     back_edges: dict[int, list[Edge]] = {}
@@ -80,7 +80,7 @@ def _mark(function: Function) -> bytearray:
 class _LateMarker:
     """Marks values, and all that they need, in blocks that the walk has passed already."""
 
-    def __init__(self, function: Function, live: bytearray) -> None:
+    def __init__(self, function: Function, live: list[int]) -> None:
         self.function = function
         self.live = live
         #: Parameter -> edges to its block and its position; made when first needed.
@@ -114,7 +114,7 @@ class _LateMarker:
                 incoming[edge.block.id].append(edge)
 
 
-def _remove_params(function: Function, live: bytearray) -> None:
+def _remove_params(function: Function, live: list[int]) -> None:
     """Take dead parameters out of their blocks, and their arguments out of the edges."""
     kept: dict[int, list[int]] = {}
     for block in function.blocks[1:]:
