@@ -66,7 +66,8 @@ def main() -> None:
         if without >= _SHORTEST:
             ratios.append(polled / without)
         grown = code[1] / code[0] - 1
-        print(f"{folder.name:22} {without:10.5f} {polled:10.5f} {polled / without - 1:+7.1%} {grown:+7.1%}", flush=True)
+        cost = f"{polled / without - 1:+7.1%}" if without >= _SHORTEST else f"{'-':>7}"
+        print(f"{folder.name:22} {without:10.5f} {polled:10.5f} {cost} {grown:+7.1%}", flush=True)
     mean = math.exp(statistics.mean(map(math.log, ratios)))
     print(f"{'sum':22} {sums[0]:10.5f} {sums[1]:10.5f} {sums[1] / sums[0] - 1:+7.1%} {sizes[1] / sizes[0] - 1:+7.1%}")
     print(f"{'geometric mean':44} {mean - 1:+7.1%}, median {statistics.median(ratios) - 1:+.1%}")

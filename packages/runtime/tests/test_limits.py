@@ -182,6 +182,36 @@ def test_locals_over_the_limit() -> None:
         Engine().compile(module_of(b"", locals=b"\x02" + (u(0xFFFF_FFFF) + b"\x7f") * 2))
 
 
+THOUSAND = b"".join(b"\x20" + u(index) for index in range(1000))
+#: Code that passes on the thousand operands on the stack, in few bytes: (what is repeated, how often it may well be).
+PASSING = {
+    "calls": (b"\x10\0", 30),
+    "blocks": (b"\x02\0\x0b", 10_000),
+    "loops": (b"\x03\0\x0b", 30),
+    "ifs": (b"\x20\0\xa7\x04\0\x05\x0b", 20),
+    "branches": (b"\x20\0\xa7\x0d\0", 50),
+    "calls in ifs": (b"\x20\0\xa7\x04\0\x10\0\x05\x0b", 10),
+}
+
+
+def passing(repeated: bytes, times: int) -> bytes:
+    return module_of(THOUSAND + repeated * times, params=b"\x7e" * 1000, results=b"\x7e" * 1000)
+
+
+@pytest.mark.parametrize("name", PASSING)
+def test_few_bytes_cannot_make_much_work(name: str) -> None:
+    """Instructions of two bytes that pass on a thousand values each, for which the compiler takes up to 2 MiB."""
+    repeated, times = PASSING[name]
+    engine = Engine(Config(compile="eager"))
+    engine.compile(passing(repeated, times))
+    start = time.process_time()
+    if name == "blocks":  # these pass on what is there already
+        return
+    with pytest.raises(wasmetal.CompileError, match="too many values for its size"):
+        engine.compile(passing(repeated, 50 * times))
+    assert time.process_time() - start < 10
+
+
 HOSTILE = """
 import resource, time
 import wasmetal

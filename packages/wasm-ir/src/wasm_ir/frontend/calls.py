@@ -7,7 +7,7 @@ from typing import Final
 from wasm_core.errors import TrapCode
 from wasm_core.leb128 import read_u32
 from wasm_ir import opcodes as ir
-from wasm_ir.frontend.state import State
+from wasm_ir.frontend.state import FEW_VALUES, State
 from wasm_ir.frontend.tables import table_element
 from wasm_ir.ir import Call, Inst, Signature
 from wasm_ir.types import I64, POINTER
@@ -29,6 +29,9 @@ def _pop_arguments(s: State, signature: Signature) -> list[Inst]:
 
 
 def _push_results(s: State, call: Call, signature: Signature) -> None:
+    count = len(signature.params) + len(signature.results)
+    if count > FEW_VALUES:
+        s.passes(count)
     if signature.results:
         s.stack.append(call)
         s.stack.extend(call.results)

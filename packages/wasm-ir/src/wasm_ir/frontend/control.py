@@ -21,6 +21,7 @@ from wasm_ir.frontend.state import (
     ELSE_ALWAYS,
     ELSE_BRANCH,
     ELSE_DEAD,
+    FEW_VALUES,
     FUNCTION,
     IF,
     LOOP,
@@ -72,6 +73,8 @@ def loop(s: State, pos: int) -> int:
     assert loops is not None
     end = loops[pos]
     params, _, pos = _block_type(s, pos)
+    if len(params) > FEW_VALUES:
+        s.passes(len(params))
     builder = s.builder
     stack = s.stack
     entry = s.locals.current
@@ -100,6 +103,8 @@ def if_(s: State, pos: int) -> int:
     frame.mark = len(builder.log)
     if params:
         frame.params = stack[frame.height :]
+        if len(params) > FEW_VALUES:
+            s.passes(len(params))
     s.control.append(frame)
     if condition.op == ir.CONST:
         if condition.imm:
@@ -206,6 +211,8 @@ def _target(s: State, frame: Frame) -> Block:
     if target is None:
         builder = s.builder
         target = frame.block = builder.new_block()
+        if len(frame.label_types) > FEW_VALUES:
+            s.passes(len(frame.label_types))
         for type in frame.label_types:
             builder.append_param(target, type)
     return target
@@ -221,6 +228,8 @@ def _record_branch(s: State, frame: Frame, edge: Edge) -> None:
 
 def _arguments(s: State, frame: Frame) -> list[Inst]:
     count = len(frame.label_types)
+    if count > FEW_VALUES:
+        s.passes(count)
     return s.stack[-count:] if count else []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from wasm_core.body_facts import BodyFacts
+from wasm_core.errors import CompileError
 from wasm_core.module import DecodedModule
 from wasm_ir import opcodes as ir
 from wasm_ir import types
@@ -30,6 +31,13 @@ ELSE_ALWAYS: Final = 2
 
 #: So many known locals are copied from a block to the one that follows it, which is faster than looking for them later.
 _FEW_LOCALS: Final = 32
+
+#: Calls, blocks with parameters and branches take two bytes, and may pass on a thousand values each: those that pass on
+#: more than a few must keep, together, to this and so many for each instruction of the function. Else a module of some
+#: kilobytes could make the compiler take gigabytes.
+FEW_VALUES: Final = 8
+PASSED_BASE: Final = 200_000
+PASSED_PER_INSTRUCTION: Final = 8
 
 #: Larger than every length of the builder's log.
 NO_MARK: Final = 1 << 60
@@ -105,6 +113,7 @@ class State:
         "module",
         "options",
         "reachable",
+        "room",
         "signatures",
         "slots",
         "source",
@@ -136,6 +145,8 @@ class State:
         #: Definitions of the current block: `locals.current.defs`.
         self.defs: dict[int, Inst] = {}
         self.reachable = True
+        #: What `passes` may count still.
+        self.room = PASSED_BASE + PASSED_PER_INSTRUCTION * facts.instruction_count
         #: Byte offset of the instruction being translated.
         self.where = 0
         self.signatures = signatures_of(module)
@@ -146,6 +157,16 @@ class State:
         self.cold: list[tuple[Block, BlockRecord, int]] = []
         #: Blocks between a br_table and a target that it names more than once.
         self.trampolines: list[Block] = []
+
+    def passes(self, count: int) -> None:
+        """Count values that one instruction passes on; need not be called for FEW_VALUES and less.
+
+        Raises:
+            CompileError: The function's instructions pass too many.
+        """
+        self.room -= count
+        if self.room < 0:
+            raise CompileError("the function passes on too many values for its size", self.where)
 
     def begin(self, block: Block, entry: BlockRecord | None, start: int, end: int, mark: int) -> None:
         """Go on in `block`; see BlockRecord and Builder.begin."""

@@ -62,7 +62,7 @@ def translate(
         options: How to translate.
 
     Raises:
-        CompileError: The function uses vectors.
+        CompileError: The function uses vectors, or passes on too many values.
     """
     limit = _VALUES_BASE + _VALUES_PER_INSTRUCTION * facts.instruction_count
     try:
