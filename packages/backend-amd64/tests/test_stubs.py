@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from wasm_backend_amd64 import Amd64Backend
 from wasm_backend_amd64.cpu import host_support
-from wasm_backend_amd64.disassembler import disassemble
 from wasm_backend_amd64.signals import signal_layout
 from wasm_backend_amd64.stubs import build_stubs
 from wasm_core.errors import CompileError
@@ -84,7 +84,7 @@ def test_entries_are_instructions() -> None:
     entries = [stubs.trap_exit, stubs.signal_handler, stubs.lazy_funcref, stubs.lazy_slot, stubs.poll_exit]
     assert len(set(entries)) == 5
     assert all(entry % 16 == 0 for entry in entries)
-    lines = disassemble(stubs.code, 0)
+    lines = Amd64Backend().disassemble(stubs.code, 0)
     if lines is None:
         pytest.skip("capstone is not installed")
     starts = {address for address, _, _ in lines}

@@ -29,6 +29,7 @@ madd msub | RRRR32 w w w w | RRRR64 x x x x
 smaddl smsubl umaddl umsubl | RRRR x w w x
 smulh umulh | RRR64 x x x
 extr | RRRI32 w w w b32 | RRRI64 x x x b64
+smulh umulh | RRR64 x x x
 rbit clz | RR32 w w | RR64 x x
 csel csinc csinv csneg | RRRC32 w w w c | RRRC64 x x x c
 ccmp | RRC32 w w f c | RRC64 x x f c

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from wasm_backend_arm64.disassembler import disassemble
+from wasm_backend_arm64 import Arm64Backend
 from wasm_backend_arm64.signals import signal_layout
 from wasm_backend_arm64.stubs import build_stubs
 from wasm_core.errors import CompileError
@@ -25,10 +25,10 @@ def test_entries_are_instructions() -> None:
     words = [int.from_bytes(stubs.code[at : at + 8], "little") for at in stubs.addresses]
     assert sorted(words) == sorted((0x7000_0000_0000, 0x1234_5678_9ABC, 0x7FFF_1234_5678))
     assert stubs.poll_exit < min(stubs.addresses)
-    lines = disassemble(stubs.code[: min(stubs.addresses)], 0)
+    lines = Arm64Backend().disassemble(stubs.code[: min(stubs.addresses)], 0)
     if lines is None:
         pytest.skip("capstone is not installed")
-    assert not [text for _, _, text in lines if text.startswith(".word")]
+    assert not [text for _, _, text in lines if text.startswith(".byte")]
 
 
 def test_instruction_cache_maintenance() -> None:
@@ -43,7 +43,7 @@ def test_instruction_cache_maintenance() -> None:
     # The fields of CTR_EL0: DminLine in bits 19:16 (ubfx x5, x3, #16, #4), IminLine in bits 3:0.
     assert words[1] == 0xD350_4C65
     assert 0xD340_0C65 in words
-    lines = disassemble(code[: 4 * 23], 0)
+    lines = Arm64Backend().disassemble(code[: 4 * 23], 0)
     if lines is None:
         pytest.skip("capstone is not installed")
     texts = [text for _, _, text in lines]

@@ -88,6 +88,6 @@ class Amd64Backend:
 
     def disassemble(self, code: bytes, address: int) -> list[tuple[int, bytes, str]] | None:
         """Instructions as (address, bytes, text in Intel syntax); None without the disassembler."""
-        from wasm_backend_amd64.disassembler import disassemble
+        from wasm_ir.disassembly import disassemble
 
-        return disassemble(code, address)
+        return disassemble(code, address, "CS_ARCH_X86", "CS_MODE_64")

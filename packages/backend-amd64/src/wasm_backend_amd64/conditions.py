@@ -6,6 +6,7 @@ of them. The consumer's own uses come first, then the comparison's; imm is the c
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from wasm_backend_amd64 import assembler as asm
@@ -46,12 +47,10 @@ FCMP_CODES: Final = (
 class Comparison:
     """Sets flags from the uses of an instruction that start at `at`."""
 
-    __slots__ = ("encoding", "name", "number", "spilled")
+    __slots__ = ("encoding", "name", "spilled")
 
-    def __init__(self, name: str, number: int, encoding: Encoding, spilled: int = -1) -> None:
+    def __init__(self, name: str, encoding: Encoding, spilled: int = -1) -> None:
         self.name = name
-        #: For the keys of the consumer tables.
-        self.number = number
         self.encoding = encoding
         #: Which of its operands may be spilled.
         self.spilled = spilled
@@ -93,8 +92,8 @@ class Zero(Comparison):
 
     __slots__ = ("compare",)
 
-    def __init__(self, name: str, number: int, test: Encoding, compare: Encoding) -> None:
-        super().__init__(name, number, test, 0)
+    def __init__(self, name: str, test: Encoding, compare: Encoding) -> None:
+        super().__init__(name, test, 0)
         self.compare = compare
 
     def emit(self, emitter: Emitter, inst: MInst, at: int, wasm_offset: int) -> None:
@@ -138,8 +137,8 @@ class WithConstant(Comparison):
 
     __slots__ = ("size",)
 
-    def __init__(self, name: str, number: int, encoding: Encoding, size: int) -> None:
-        super().__init__(name, number, encoding)
+    def __init__(self, name: str, encoding: Encoding, size: int) -> None:
+        super().__init__(name, encoding)
         self.size = size
 
     def emit(self, emitter: Emitter, inst: MInst, at: int, wasm_offset: int) -> None:
@@ -149,53 +148,53 @@ class WithConstant(Comparison):
 _I32, _I64, _F32, _F64 = types.I32, types.I64, types.F32, types.F64
 
 COMPARE: Final = {
-    _I32: Registers("cmp.i32", 0, e.CMP_RR32, 1),
-    _I64: Registers("cmp.i64", 1, e.CMP_RR64, 1),
-    _F32: Registers("ucomiss", 2, e.UCOMISS_RR, 1),
-    _F64: Registers("ucomisd", 3, e.UCOMISD_RR, 1),
+    _I32: Registers("cmp.i32", e.CMP_RR32, 1),
+    _I64: Registers("cmp.i64", e.CMP_RR64, 1),
+    _F32: Registers("ucomiss", e.UCOMISS_RR, 1),
+    _F64: Registers("ucomisd", e.UCOMISD_RR, 1),
 }
 COMPARE_IMM: Final = {
-    _I32: Immediate("cmp.i32.ri", 4, e.CMP_RI32, 0),
-    _I64: Immediate("cmp.i64.ri", 5, e.CMP_RI64, 0),
+    _I32: Immediate("cmp.i32.ri", e.CMP_RI32, 0),
+    _I64: Immediate("cmp.i64.ri", e.CMP_RI64, 0),
 }
 #: register, memory
 COMPARE_LOAD: Final = {
-    _I32: WithMemory("cmp.i32.rm", 6, e.CMP_RM32),
-    _I64: WithMemory("cmp.i64.rm", 7, e.CMP_RM64),
-    _F32: WithMemory("ucomiss.rm", 8, e.UCOMISS_RM),
-    _F64: WithMemory("ucomisd.rm", 9, e.UCOMISD_RM),
+    _I32: WithMemory("cmp.i32.rm", e.CMP_RM32),
+    _I64: WithMemory("cmp.i64.rm", e.CMP_RM64),
+    _F32: WithMemory("ucomiss.rm", e.UCOMISS_RM),
+    _F64: WithMemory("ucomisd.rm", e.UCOMISD_RM),
 }
 #: memory, register (which is the first use all the same)
 COMPARE_LOADED: Final = {
-    _I32: WithMemory("cmp.i32.mr", 10, e.CMP_MR32),
-    _I64: WithMemory("cmp.i64.mr", 11, e.CMP_MR64),
+    _I32: WithMemory("cmp.i32.mr", e.CMP_MR32),
+    _I64: WithMemory("cmp.i64.mr", e.CMP_MR64),
 }
 COMPARE_LOADED_IMM: Final = {
-    _I32: MemoryImmediate("cmp.i32.mi", 12, e.CMP_MI32),
-    _I64: MemoryImmediate("cmp.i64.mi", 13, e.CMP_MI64),
+    _I32: MemoryImmediate("cmp.i32.mi", e.CMP_MI32),
+    _I64: MemoryImmediate("cmp.i64.mi", e.CMP_MI64),
 }
-COMPARE_LOADED_BYTE: Final = MemoryImmediate("cmp.i8.mi", 14, e.CMP_MI8)
+COMPARE_LOADED_BYTE: Final = MemoryImmediate("cmp.i8.mi", e.CMP_MI8)
 TEST_ZERO: Final = {
-    _I32: Zero("test.i32", 15, e.TEST_RR32, e.CMP_MI32),
-    _I64: Zero("test.i64", 16, e.TEST_RR64, e.CMP_MI64),
+    _I32: Zero("test.i32", e.TEST_RR32, e.CMP_MI32),
+    _I64: Zero("test.i64", e.TEST_RR64, e.CMP_MI64),
 }
 TEST: Final = {
-    _I32: Registers("test.i32.rr", 17, e.TEST_RR32, 1),
-    _I64: Registers("test.i64.rr", 18, e.TEST_RR64, 1),
+    _I32: Registers("test.i32.rr", e.TEST_RR32, 1),
+    _I64: Registers("test.i64.rr", e.TEST_RR64, 1),
 }
 TEST_IMM: Final = {
-    _I32: Immediate("test.i32.ri", 19, e.TEST_RI32, 0),
-    _I64: Immediate("test.i64.ri", 20, e.TEST_RI64, 0),
+    _I32: Immediate("test.i32.ri", e.TEST_RI32, 0),
+    _I64: Immediate("test.i64.ri", e.TEST_RI64, 0),
 }
 TEST_LOADED_IMM: Final = {
-    _I32: MemoryImmediate("test.i32.mi", 21, e.TEST_MI32),
-    _I64: MemoryImmediate("test.i64.mi", 22, e.TEST_MI64),
+    _I32: MemoryImmediate("test.i32.mi", e.TEST_MI32),
+    _I64: MemoryImmediate("test.i64.mi", e.TEST_MI64),
 }
-TEST_LOADED_BYTE: Final = MemoryImmediate("test.i8.mi", 23, e.TEST_MI8)
+TEST_LOADED_BYTE: Final = MemoryImmediate("test.i8.mi", e.TEST_MI8)
 COMPARE_CONSTANT: Final = {
-    _I64: WithConstant("cmp.i64.rc", 26, e.CMP_RM64, 8),
-    _F32: WithConstant("ucomiss.rc", 24, e.UCOMISS_RM, 4),
-    _F64: WithConstant("ucomisd.rc", 25, e.UCOMISD_RM, 8),
+    _I64: WithConstant("cmp.i64.rc", e.CMP_RM64, 8),
+    _F32: WithConstant("ucomiss.rc", e.UCOMISS_RM, 4),
+    _F64: WithConstant("ucomisd.rc", e.UCOMISD_RM, 8),
 }
 
 
@@ -357,43 +356,27 @@ class TrapIf(MOp):
 
 
 # Consumers are made when they are first needed: there would be some thousand.
-_brif: dict[int, Brif] = {}
-_set: dict[int, Set] = {}
-_select: dict[int, MOp] = {}
-_trap_if: dict[int, TrapIf] = {}
 
 
+@cache
 def brif_op(comparison: Comparison, code: int) -> Brif:
-    key = comparison.number << 5 | code
-    found = _brif.get(key)
-    if found is None:
-        found = _brif[key] = Brif(comparison, code)
-    return found
+    return Brif(comparison, code)
 
 
+@cache
 def set_op(comparison: Comparison, code: int) -> Set:
-    key = comparison.number << 5 | code
-    found = _set.get(key)
-    if found is None:
-        found = _set[key] = Set(comparison, code)
-    return found
+    return Set(comparison, code)
 
 
+@cache
 def select_op(comparison: Comparison, code: int, value_type: int) -> MOp:
-    key = (value_type << 8 | comparison.number) << 5 | code
-    found = _select.get(key)
-    if found is None:
-        form = Select if types.CLASS[value_type] == types.INT_CLASS else SelectFloat
-        found = _select[key] = form(comparison, code, value_type)
-    return found
+    form = Select if types.CLASS[value_type] == types.INT_CLASS else SelectFloat
+    return form(comparison, code, value_type)
 
 
+@cache
 def trap_if_op(comparison: Comparison, code: int, trap_code: int) -> TrapIf:
-    key = (trap_code << 8 | comparison.number) << 5 | code
-    found = _trap_if.get(key)
-    if found is None:
-        found = _trap_if[key] = TrapIf(comparison, code, trap_code)
-    return found
+    return TrapIf(comparison, code, trap_code)
 
 
 #: Integer conditions that say something about a number compared with zero by `test` (CF and OF are clear).

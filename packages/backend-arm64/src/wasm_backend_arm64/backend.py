@@ -83,6 +83,6 @@ class Arm64Backend:
 
     def disassemble(self, code: bytes, address: int) -> list[tuple[int, bytes, str]] | None:
         """Instructions as (address, bytes, text); None without the disassembler."""
-        from wasm_backend_arm64.disassembler import disassemble
+        from wasm_ir.disassembly import disassemble
 
-        return disassemble(code, address)
+        return disassemble(code, address, "CS_ARCH_ARM64", "CS_MODE_LITTLE_ENDIAN")

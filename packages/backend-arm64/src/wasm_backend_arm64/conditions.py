@@ -6,6 +6,7 @@ of them. The consumer's own uses come first, then the comparison's; imm is the c
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from wasm_backend_arm64 import assembler as asm
@@ -44,12 +45,10 @@ FLAGS_FOR: Final = (4, 0, 2, 0, 8, 0, 1, 0, 2, 0, 0, 8, 0, 8)
 class Comparison:
     """Sets flags from the uses of an instruction that start at `at`."""
 
-    __slots__ = ("name", "number", "operands", "word")
+    __slots__ = ("name", "operands", "word")
 
-    def __init__(self, name: str, number: int, word: int, operands: int) -> None:
+    def __init__(self, name: str, word: int, operands: int) -> None:
         self.name = name
-        #: For the keys of the consumer tables.
-        self.number = number
         self.word = word
         #: How many operands it has.
         self.operands = operands
@@ -108,8 +107,8 @@ class Chain(Comparison):
 
     __slots__ = ("first", "two_registers")
 
-    def __init__(self, first: Comparison, number: int, word: int, two_registers: bool) -> None:
-        super().__init__(f"{first.name}.ccmp", number, word, first.operands + 1 + two_registers)
+    def __init__(self, first: Comparison, word: int, two_registers: bool) -> None:
+        super().__init__(f"{first.name}.ccmp", word, first.operands + 1 + two_registers)
         self.first = first
         self.two_registers = two_registers
 
@@ -126,57 +125,51 @@ class Chain(Comparison):
 _I32, _I64, _F32, _F64 = types.I32, types.I64, types.F32, types.F64
 
 COMPARE: Final = {
-    _I32: Registers("cmp.i32", 0, e.SUBS_RRR32 | ZR, 2),
-    _I64: Registers("cmp.i64", 1, e.SUBS_RRR64 | ZR, 2),
-    _F32: Registers("fcmp.f32", 2, e.FCMP_RR32, 2),
-    _F64: Registers("fcmp.f64", 3, e.FCMP_RR64, 2),
+    _I32: Registers("cmp.i32", e.SUBS_RRR32 | ZR, 2),
+    _I64: Registers("cmp.i64", e.SUBS_RRR64 | ZR, 2),
+    _F32: Registers("fcmp.f32", e.FCMP_RR32, 2),
+    _F64: Registers("fcmp.f64", e.FCMP_RR64, 2),
 }
 COMPARE_EXTENDED: Final = {
-    _I32: Registers("cmp.i32.rx", 4, e.SUBS_RRX32 | ZR, 2),
-    _I64: Registers("cmp.i64.rx", 5, e.SUBS_RRX64 | ZR, 2),
+    _I32: Registers("cmp.i32.rx", e.SUBS_RRX32 | ZR, 2),
+    _I64: Registers("cmp.i64.rx", e.SUBS_RRX64 | ZR, 2),
 }
 COMPARE_IMM: Final = {
-    _I32: Immediate("cmp.i32.ri", 6, e.SUBS_RRI32 | ZR, 1),
-    _I64: Immediate("cmp.i64.ri", 7, e.SUBS_RRI64 | ZR, 1),
+    _I32: Immediate("cmp.i32.ri", e.SUBS_RRI32 | ZR, 1),
+    _I64: Immediate("cmp.i64.ri", e.SUBS_RRI64 | ZR, 1),
 }
 #: With a negative immediate.
 COMPARE_NEGATIVE: Final = {
-    _I32: Immediate("cmn.i32.ri", 8, e.ADDS_RRI32 | ZR, 1),
-    _I64: Immediate("cmn.i64.ri", 9, e.ADDS_RRI64 | ZR, 1),
+    _I32: Immediate("cmn.i32.ri", e.ADDS_RRI32 | ZR, 1),
+    _I64: Immediate("cmn.i64.ri", e.ADDS_RRI64 | ZR, 1),
 }
 COMPARE_FLOAT_ZERO: Final = {
-    _F32: Immediate("fcmp.f32.zero", 10, e.FCMP_R0_32, 1),
-    _F64: Immediate("fcmp.f64.zero", 11, e.FCMP_R0_64, 1),
+    _F32: Immediate("fcmp.f32.zero", e.FCMP_R0_32, 1),
+    _F64: Immediate("fcmp.f64.zero", e.FCMP_R0_64, 1),
 }
 TEST: Final = {
-    _I32: Registers("tst.i32", 12, e.ANDS_RRR32 | ZR, 2),
-    _I64: Registers("tst.i64", 13, e.ANDS_RRR64 | ZR, 2),
+    _I32: Registers("tst.i32", e.ANDS_RRR32 | ZR, 2),
+    _I64: Registers("tst.i64", e.ANDS_RRR64 | ZR, 2),
 }
 TEST_IMM: Final = {
-    _I32: Immediate("tst.i32.ri", 14, e.ANDS_RRL32 | ZR, 1),
-    _I64: Immediate("tst.i64.ri", 15, e.ANDS_RRL64 | ZR, 1),
+    _I32: Immediate("tst.i32.ri", e.ANDS_RRL32 | ZR, 1),
+    _I64: Immediate("tst.i64.ri", e.ANDS_RRL64 | ZR, 1),
 }
 IS_ZERO: Final = {
-    _I32: Zero("cbz.i32", 16, e.CBZ_RL32, 1),
-    _I64: Zero("cbz.i64", 17, e.CBZ_RL64, 1),
+    _I32: Zero("cbz.i32", e.CBZ_RL32, 1),
+    _I64: Zero("cbz.i64", e.CBZ_RL64, 1),
 }
-BIT_IS_ZERO: Final = Bit("tbz", 18, e.TBZ_RBL, 1)
+BIT_IS_ZERO: Final = Bit("tbz", e.TBZ_RBL, 1)
 
 #: Words of conditional comparisons, by type: on two registers, with 0..31, with -31..-1.
 _CHAIN_REGISTERS: Final = {_I32: e.CCMP_RRC32, _I64: e.CCMP_RRC64, _F32: e.FCCMP_RRC32, _F64: e.FCCMP_RRC64}
 _CHAIN_IMM: Final = {_I32: e.CCMP_RIC32, _I64: e.CCMP_RIC64}
 _CHAIN_NEGATIVE: Final = {_I32: e.CCMN_RIC32, _I64: e.CCMN_RIC64}
-_FIRST_CHAIN = 32
-
-_chains: dict[int, Chain] = {}
 
 
+@cache
 def _chain(first: Comparison, word: int, two_registers: bool) -> Chain:
-    key = word << 8 | first.number
-    found = _chains.get(key)
-    if found is None:
-        found = _chains[key] = Chain(first, _FIRST_CHAIN + len(_chains), word, two_registers)
-    return found
+    return Chain(first, word, two_registers)
 
 
 def chain_registers(first: Comparison, value_type: int) -> Chain:
@@ -269,39 +262,23 @@ SELECT_WORDS: Final = {
 }
 
 # Consumers are made when they are first needed: there would be some thousand.
-_brif: dict[int, Brif] = {}
-_set: dict[int, Set] = {}
-_select: dict[int, Select] = {}
-_trap_if: dict[int, TrapIf] = {}
 
 
+@cache
 def brif_op(comparison: Comparison, code: int) -> Brif:
-    key = comparison.number << 4 | code
-    found = _brif.get(key)
-    if found is None:
-        found = _brif[key] = Brif(comparison, code)
-    return found
+    return Brif(comparison, code)
 
 
+@cache
 def set_op(comparison: Comparison, code: int) -> Set:
-    key = comparison.number << 4 | code
-    found = _set.get(key)
-    if found is None:
-        found = _set[key] = Set(comparison, code)
-    return found
+    return Set(comparison, code)
 
 
+@cache
 def select_op(comparison: Comparison, code: int, word: int) -> Select:
-    key = (word << 16 | comparison.number) << 4 | code
-    found = _select.get(key)
-    if found is None:
-        found = _select[key] = Select(comparison, code, word)
-    return found
+    return Select(comparison, code, word)
 
 
+@cache
 def trap_if_op(comparison: Comparison, code: int, trap_code: int) -> TrapIf:
-    key = (trap_code << 16 | comparison.number) << 4 | code
-    found = _trap_if.get(key)
-    if found is None:
-        found = _trap_if[key] = TrapIf(comparison, code, trap_code)
-    return found
+    return TrapIf(comparison, code, trap_code)
