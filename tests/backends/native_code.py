@@ -104,7 +104,7 @@ class Native:
         self.code: list[tuple[int, CompiledCode]] = []
         self.set_store("stack_limit", self.context[CONTEXT["stack_limit"] // 8])
         self.set_store("wasm_sp", self.stack_base + _STACK_SIZE - 128)
-        stubs = self.backend.stubs(StubEnvironment(self.base, _ARENA_SIZE, {}, 0))
+        self.stubs = stubs = self.backend.stubs(StubEnvironment(self.base, _ARENA_SIZE, {}, 0))
         self.stubs_base = self._write(stubs.code)
         self.context[CONTEXT["trap_exit"] // 8] = self.stubs_base + stubs.trap_exit
         self.context[CONTEXT["poll_exit"] // 8] = self.stubs_base + stubs.poll_exit

@@ -43,6 +43,8 @@ def all_protections() -> set[str]:
 
 @pytest.fixture(params=[True, False], ids=["two mappings", "in place"])
 def own_arena(request: pytest.FixtureRequest) -> CodeArena:
+    if request.param and not hasattr(os, "memfd_create"):
+        pytest.skip("no memory here that could be mapped twice")
     made = CodeArena(1 << 24, dual_mapping=request.param)
     assert made.dual_mapping == request.param
     return made
@@ -129,7 +131,10 @@ def test_memory_goes_back_to_the_system() -> None:
     region.place(b"\xcc" * (8 << 20))
 
     def resident() -> int:
-        rest = Path("/proc/self/smaps").read_text().split(f"{own_arena.start:x}-", 1)[1]
+        maps = Path("/proc/self/smaps").read_text()
+        if f"{own_arena.start:x}-" not in maps:
+            pytest.skip("smaps is about the emulator's memory")
+        rest = maps.split(f"{own_arena.start:x}-", 1)[1]
         return int(rest.split("Pss:", 1)[1].split()[0])
 
     pointer = region.place(b"\xcc" * 4096)
@@ -147,12 +152,13 @@ def test_full_arena(own_arena: CodeArena) -> None:
     region.reserve(own_arena.code_size - (1 << 20))
 
 
-def test_alignment() -> None:
-    region = CodeArena(1 << 24).region()
+def test_alignment(own_arena: CodeArena) -> None:
+    """In place every piece has pages of its own."""
+    region = own_arena.region()
     region.place(b"\xc3")
     assert region.reserve(3) % 32 == 0
     assert region.reserve(3, 64) % 64 == 0
-    assert region.reserve(3, 1) % 64 == 3
+    assert region.reserve(3, 1) % 64 == (3 if own_arena.dual_mapping else 0)
 
 
 def test_finalizers_may_run_in_the_middle_of_an_allocation(own_arena: CodeArena) -> None:
