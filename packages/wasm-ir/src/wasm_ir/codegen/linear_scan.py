@@ -428,6 +428,8 @@ class _LinearScan:
             if until > best_until:
                 best = register
                 best_until = until
+        if call < end and self._take_preserved(interval, call):
+            return True
         if best < 0:
             return False
         # The register is free for the beginning only. It is worth having if there is a use in it.
@@ -435,6 +437,37 @@ class _LinearScan:
         if cut <= start or self._next_strong_use(interval, start) >= cut:
             return False
         self._assign_until(interval, best, cut)
+        return True
+
+    def _take_preserved(self, interval: Interval, call: int) -> bool:
+        """Take a register that calls preserve from a value that the loop around does not use, for one that it uses
+        again after `call`, the first call that it meets: the one comes back behind the loop, the other would in it."""
+        start = interval.start
+        intervals = self.intervals
+        loop = intervals.block_loops[bisect_right(intervals.block_starts, start) - 1]
+        if loop is None or self._next_use(interval, call + 1) >= loop.end:
+            return False
+        active = self.active
+        best = -1
+        best_next = loop.end - 1
+        for register in self.allocatable[interval.value.register_class]:
+            if self.caller_saved >> register & 1:
+                continue
+            holder = active[register]
+            if holder is not None and holder.start < start:
+                following = self._next_use(holder, start)
+                if following > best_next and self._fixed_limit(interval, register) >= interval.end:
+                    best = register
+                    best_next = following
+        if best < 0:
+            return False
+        holder = active[best]
+        assert holder is not None
+        active[best] = None
+        self._evict(holder, start)
+        if interval is not interval.value.parts[0]:
+            self._evict_inactive(interval, best)
+        self._assign(interval, best)
         return True
 
     def _allocate_blocked(self, interval: Interval) -> None:
