@@ -96,6 +96,32 @@ def test_memory_and_table_and_stack(wasm: Any) -> None:
             Config(**wrong)
 
 
+def test_tables_share_a_limit(wasm: Any) -> None:
+    """Many tables are no way around it, neither at the start nor by growing."""
+    b = wasm()
+    for number in range(3):
+        b.table("r", 5, export=f"table{number}")
+        grow = b"\xd0\x70" + wasm.op.get(0) + b"\xfc\x0f" + bytes([number])
+        b.func("i", "i", grow, export=f"grow{number}")
+    source = b.build()
+    with pytest.raises(WasmError, match="table of 5 elements is over the limit of 4"):
+        Engine(Config(max_table_elements=14)).compile(source).instantiate()
+    module = Engine(Config(max_table_elements=20)).compile(source)
+    for exports in (module.instantiate().exports, module.instantiate().exports):
+        assert [exports.grow0(3), exports.grow1(3), exports.grow1(2), exports.grow2(1), exports.grow0(0)] == [
+            5,
+            -1,
+            5,
+            -1,
+            8,
+        ]
+        with pytest.raises(WasmError, match="its limit is 5"):
+            exports.table2.grow(1)
+    many = HEADER + section(4, u(1000) + (b"\x70\0" + u(10_000_000)) * 1000)
+    with pytest.raises(WasmError, match="over the limit"):
+        Engine().compile(many).instantiate()
+
+
 # Modules. Each is (binary, what happens then); sizes are doubled to see that the time is linear.
 
 

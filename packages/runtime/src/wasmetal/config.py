@@ -63,7 +63,7 @@ class Config:
     cache_limit: int = 512 * 1024 * 1024
     #: Most pages (of 64 KiB) that a memory defined by a module may have, whatever the module says.
     max_memory_pages: int = MAX_PAGES
-    #: Most elements that a table defined by a module may have, whatever the module says.
+    #: Most elements that the tables which a module defines may have together in an instance, whatever the module says.
     max_table_elements: int = 10_000_000
     #: Largest binary that is taken, in bytes.
     max_module_bytes: int = 1024 * 1024 * 1024

@@ -26,7 +26,7 @@ from wasmetal.groups import Group, Grouped, unite
 from wasmetal.linking import Imports, resolve
 from wasmetal.memory import Memory
 from wasmetal.store import Store, merge
-from wasmetal.table import TableStorage
+from wasmetal.table import Quota, TableStorage
 from wasmetal.ticker import ContextLink
 
 if TYPE_CHECKING:
@@ -113,8 +113,9 @@ class InstanceCore:
         self._join_store(imports, others)
         references.instances[self.context] = self
 
+        quota = Quota(config.max_table_elements)
         for table_type in decoded.tables[decoded.imported_tables :]:
-            imports.tables.append(TableStorage(table_type, config.max_table_elements, self.store))
+            imports.tables.append(TableStorage(table_type, quota, self.store))
         self.tables: list[TableStorage] = imports.tables
         #: Global index -> its cell: imported ones, those of reference types, and others as they are asked for.
         self.cells: dict[int, GlobalCell] = dict(enumerate(imports.cells))

@@ -24,16 +24,27 @@ _ELEMENTS = TABLE["elements"] // 8
 _SIZE = TABLE["size"] // 8
 
 
+class Quota:
+    """What the tables of one instance may have together."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, elements: int) -> None:
+        #: Elements that they may have besides those that they have.
+        self.left = elements
+
+
 class TableStorage:
     """What a table consists of, without any reference to instances."""
 
-    __slots__ = ("__weakref__", "group", "handle", "limit", "store", "struct", "type", "words")
+    __slots__ = ("__weakref__", "group", "handle", "quota", "store", "struct", "type", "words")
 
-    def __init__(self, type: TableType, limit: int, store: Store) -> None:
+    def __init__(self, type: TableType, quota: Quota, store: Store) -> None:
         self.type = type
-        self.limit = limit if type.maximum is None else min(limit, type.maximum)
-        if type.minimum > self.limit:
-            raise WasmError(f"a table of {type.minimum} elements is over the limit of {self.limit}")
+        self.quota = quota
+        if type.minimum > quota.left:
+            raise WasmError(f"a table of {type.minimum} elements is over the limit of {quota.left}")
+        quota.left -= type.minimum
         #: The elements: funcref addresses or externref handles, 0 is null.
         self.words = array("Q", bytes(8 * type.minimum))
         #: The TABLE structure.
@@ -51,6 +62,12 @@ class TableStorage:
         """Address of the TABLE structure."""
         return self.struct.buffer_info()[0]
 
+    @property
+    def limit(self) -> int:
+        """Most elements that it can have, as things are."""
+        limit = len(self.words) + self.quota.left
+        return limit if self.type.maximum is None else min(limit, self.type.maximum)
+
     def grow(self, count: int, word: int) -> int:
         """As the instruction table.grow: the previous size, or -1."""
         words = self.words
@@ -61,6 +78,7 @@ class TableStorage:
             words.extend(array("Q", (word,)) * count)
         except MemoryError:
             return -1
+        self.quota.left -= count
         # Only the thread that runs the store can be looking at the elements, and it is here.
         self.struct[_ELEMENTS] = words.buffer_info()[0]
         self.struct[_SIZE] = previous + count
@@ -107,7 +125,7 @@ class Table:
             raise ValueError(f"the minimum of a table must not be above its maximum: {type}")
         if not type.element.is_reference:
             raise ValueError(f"a table holds references, not {type.element.value}")
-        storage = TableStorage(type, _MAX_ELEMENTS, Store())
+        storage = TableStorage(type, Quota(_MAX_ELEMENTS), Store())
         storage.handle = weakref.ref(self)
         self._storage = storage
         self._owner = None
