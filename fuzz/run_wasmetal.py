@@ -81,6 +81,8 @@ def engine(machine: Machine) -> wasmetal.Engine:
         made._backend = backend = Amd64Backend(machine.features)
         if machine.registers is not None:
             backend.target.registers = fewer(backend.target.registers, *machine.registers)
+            # Nobody else must get the glue that it compiles, which keeps fewer registers.
+            backend.cpu_features = (*backend.cpu_features, f"registers {machine.registers}")
     return made
 
 
