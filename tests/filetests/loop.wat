@@ -39,69 +39,54 @@
 ;; }
 
 ;; -- amd64
-;; 76 bytes, frame of 0
+;; 67 bytes, frame of 0
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
 ;;   push rbp
 ;;   mov rbp, rsp
-;;   cmp rsp, qword ptr [r15 + 8]
-;;   jb L3
-;; L0:
 ;;   mov eax, 0
-;;   nop dword ptr [rax + rax]
-;; L1:
+;;   nop word ptr [rax + rax]
+;;   nop word ptr [rax + rax]
+;; L0:
 ;;   cmp rsp, qword ptr [r15 + 8]
-;;   jb L4
-;; L2:
+;;   jb L2
+;; L1:
 ;;   add eax, dword ptr [r14 + rdi]              ; i32.load
 ;;   add edi, 4
 ;;   add esi, -1
 ;;   test esi, esi
-;;   jne L1
+;;   jne L0
 ;;   pop rbp
 ;;   ret
-;; L3:
-;;   mov r11, rsp
-;;   call qword ptr [r15 + 0x38]
-;;   jmp L0
-;; L4:
+;; L2:
 ;;   mov r11, rsp
 ;;   call qword ptr [r15 + 0x38]                 ; loop
-;;   jmp L2
+;;   jmp L1
 
 ;; -- arm64
-;; 104 bytes, frame of 0
+;; 80 bytes, frame of 0
 ;;   ldr x28, [x15, #8]
 ;;   ldr x27, [x28, #0x10]
 ;; entry:
 ;;   stp x29, x30, [sp, #-0x10]!
 ;;   mov x29, sp
-;;   ldr x16, [x28, #8]
-;;   cmp sp, x16
-;;   b.lo L3
-;; L0:
 ;;   mov w2, #0
-;; L1:
+;; L0:
 ;;   ldr x16, [x28, #8]
 ;;   cmp sp, x16
-;;   b.lo L4
-;; L2:
+;;   b.lo L2
+;; L1:
 ;;   ldr w3, [x27, w0, uxtw]                     ; i32.load
 ;;   add w2, w2, w3
 ;;   add w0, w0, #4
 ;;   sub w1, w1, #1
-;;   cbnz w1, L1
+;;   cbnz w1, L0
 ;;   mov x0, x2
 ;;   ldp x29, x30, [sp], #0x10
 ;;   ret
-;; L3:
-;;   bl L5
-;;   b L0
-;; L4:
-;;   bl L5                                       ; loop
-;;   b L2
-;; L5:
+;; L2:
 ;;   mov x17, sp
 ;;   ldr x16, [x28, #0x38]
-;;   br x16
+;;   blr x16                                     ; loop
+;;   b L1

@@ -59,101 +59,88 @@
 ;; }
 
 ;; -- amd64
-;; 133 bytes, frame of 0
+;; 124 bytes, frame of 0
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
 ;;   push rbp
 ;;   mov rbp, rsp
-;;   cmp rsp, qword ptr [r15 + 8]
-;;   jb L6
-;; L0:
 ;;   xorps xmm1, xmm1
-;; L1:
+;; L0:
 ;;   cmp rsp, qword ptr [r15 + 8]
-;;   jb L7
-;; L2:
+;;   jb L5
+;; L1:
 ;;   test edi, edi
-;;   je L5
+;;   je L4
 ;;   mov eax, 0
 ;;   nop word ptr [rax + rax]
-;;   nop dword ptr [rax]
-;; L3:
+;;   nop word ptr [rax + rax]
+;;   nop dword ptr [rax + rax]
+;; L2:
 ;;   cmp rsp, qword ptr [r15 + 8]
-;;   jb L8
-;; L4:
+;;   jb L6
+;; L3:
 ;;   xorps xmm2, xmm2
 ;;   cvtsi2sd xmm2, eax
 ;;   mulsd xmm2, xmm0
 ;;   addsd xmm1, xmm2
 ;;   add eax, 1
 ;;   cmp eax, esi
-;;   jb L3
+;;   jb L2
 ;;   add edi, -1
-;;   jmp L1
-;; L5:
+;;   jmp L0
+;; L4:
 ;;   movaps xmm0, xmm1
 ;;   pop rbp
 ;;   ret
+;; L5:
+;;   mov r11, rsp
+;;   call qword ptr [r15 + 0x38]                 ; loop
+;;   jmp L1
 ;; L6:
 ;;   mov r11, rsp
-;;   call qword ptr [r15 + 0x38]
-;;   jmp L0
-;; L7:
-;;   mov r11, rsp
 ;;   call qword ptr [r15 + 0x38]                 ; loop
-;;   jmp L2
-;; L8:
-;;   mov r11, rsp
-;;   call qword ptr [r15 + 0x38]                 ; loop
-;;   jmp L4
+;;   jmp L3
 
 ;; -- arm64
-;; 144 bytes, frame of 0
+;; 124 bytes, frame of 0
 ;;   ldr x28, [x15, #8]
 ;;   ldr x27, [x28, #0x10]
 ;; entry:
 ;;   stp x29, x30, [sp, #-0x10]!
 ;;   mov x29, sp
+;;   movi d1, #0000000000000000
+;; L0:
+;;   ldr x16, [x28, #8]
+;;   cmp sp, x16
+;;   b.lo L5
+;; L1:
+;;   cbz w0, L4
+;;   mov w2, #0
+;; L2:
 ;;   ldr x16, [x28, #8]
 ;;   cmp sp, x16
 ;;   b.lo L6
-;; L0:
-;;   movi d1, #0000000000000000
-;; L1:
-;;   ldr x16, [x28, #8]
-;;   cmp sp, x16
-;;   b.lo L7
-;; L2:
-;;   cbz w0, L5
-;;   mov w2, #0
 ;; L3:
-;;   ldr x16, [x28, #8]
-;;   cmp sp, x16
-;;   b.lo L8
-;; L4:
 ;;   scvtf d2, w2
 ;;   fmul d2, d0, d2
 ;;   fadd d1, d1, d2
 ;;   add w2, w2, #1
 ;;   cmp w2, w1
-;;   b.lo L3
+;;   b.lo L2
 ;;   sub w0, w0, #1
-;;   b L1
-;; L5:
+;;   b L0
+;; L4:
 ;;   fmov d0, d1
 ;;   ldp x29, x30, [sp], #0x10
 ;;   ret
+;; L5:
+;;   bl L7                                       ; loop
+;;   b L1
 ;; L6:
-;;   bl L9
-;;   b L0
+;;   bl L7                                       ; loop
+;;   b L3
 ;; L7:
-;;   bl L9                                       ; loop
-;;   b L2
-;; L8:
-;;   bl L9                                       ; loop
-;;   b L4
-;; L9:
 ;;   mov x17, sp
 ;;   ldr x16, [x28, #0x38]
 ;;   br x16

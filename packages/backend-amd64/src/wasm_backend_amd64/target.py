@@ -31,7 +31,7 @@ from wasm_backend_amd64.registers import (
 )
 from wasm_core.errors import CompileError
 from wasm_ir import types
-from wasm_ir.codegen.machinst import CALLS_REFERENCES, ENTERS, MAKES_CALLS, POLLS, MFunction
+from wasm_ir.codegen.machinst import CALLS_REFERENCES, ENTERS, MAKES_CALLS, MFunction
 from wasm_ir.ir import ABI_WASM, Function, Inst
 from wasm_ir.vmcontext import CONTEXT, FUNCREF
 
@@ -88,7 +88,7 @@ class Amd64Target:
             check_stack(emitter, SCRATCH, 0)
         if size:
             asm.ri(code, e.SUB_RI64, RSP, size)
-        if in_wasm and size < _PAGE and flags & (MAKES_CALLS | POLLS):
+        if in_wasm and size < _PAGE and flags & MAKES_CALLS:
             check_stack(emitter, RSP, 0)
         for register, offset in saved_words(emitter):
             asm.rm(code, e.MOV_MR64, register, RBP, -1, 0, offset)

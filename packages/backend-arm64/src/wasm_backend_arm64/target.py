@@ -44,7 +44,7 @@ from wasm_core.errors import CompileError
 from wasm_ir import types
 from wasm_ir.backend import RELOCATION_SYMBOL
 from wasm_ir.codegen.emission import OutOfReach
-from wasm_ir.codegen.machinst import CALLS_REFERENCES, ENTERS, MAKES_CALLS, POLLS, MFunction
+from wasm_ir.codegen.machinst import CALLS_REFERENCES, ENTERS, MAKES_CALLS, MFunction
 from wasm_ir.ir import ABI_C, ABI_WASM, Function, Inst
 from wasm_ir.symbols import symbol_number
 from wasm_ir.vmcontext import CONTEXT, FUNCREF
@@ -107,7 +107,7 @@ class Arm64Target:
                 asm.add_sp(code, SCRATCH2, SP, -size, SCRATCH)
                 check_stack(emitter, SCRATCH2, 0)
             asm.add_sp(code, SP, SP, -size, SCRATCH)
-        if in_wasm and size < _PAGE and flags & (MAKES_CALLS | POLLS):
+        if in_wasm and size < _PAGE and flags & MAKES_CALLS:
             check_stack(emitter, SP, 0)
         save_registers(emitter)
         if in_wasm and flags & CALLS_REFERENCES:

@@ -6,7 +6,7 @@ from wasm_core.errors import CompileError
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.abi import Convention
-from wasm_ir.codegen.machinst import CALLS_REFERENCES, ENTERS, MAKES_CALLS, POLLS, MFixed, MInst, MOp
+from wasm_ir.codegen.machinst import CALLS_REFERENCES, ENTERS, MAKES_CALLS, MFixed, MInst, MOp
 from wasm_ir.codegen.operand_lowering import OperandLowering
 from wasm_ir.ir import ABI_C, ABI_WASM, Call, Inst
 
@@ -125,7 +125,6 @@ class CallLowering(OperandLowering):
     def lower_poll(self, inst: Inst) -> None:
         # A `loop` that nothing branches to is none.
         if self.function.blocks[self._block].is_loop_header:
-            self.machine.flags |= POLLS
             self.emit(MInst(self.vocabulary.poll, [], [], 0, inst.offset))
 
     # Terminators.

@@ -30,9 +30,8 @@ IN_ARG: Final = -(2 << 24)
 MAKES_CALLS: Final = 1
 CALLS_REFERENCES: Final = 2
 ENTERS: Final = 4
-POLLS: Final = 8
 #: From here on the target's own.
-FIRST_TARGET_FLAG: Final = 16
+FIRST_TARGET_FLAG: Final = 8
 
 
 def spill_slot(k: int) -> int:
