@@ -95,8 +95,9 @@ class InstanceCore:
             self.memories.append(
                 Memory(memory_type, max_pages=config.max_memory_pages, bounds_checks=config.bounds_checks)
             )
-        if not all(memory.guarded for memory in self.memories):
-            code = code.with_explicit_bounds()
+        for memory in self.memories:
+            if not memory.guarded:
+                code = code.with_explicit_bounds()
         self.code = code
         layout = code.layout
         template = code.template
@@ -145,9 +146,8 @@ class InstanceCore:
             bits = self._evaluate(instruction)
             words[at] = bits & 0xFFFF_FFFF_FFFF_FFFF
             words[at + 1] = bits >> 64
-        for index in range(decoded.imported_globals, len(decoded.global_types)):
-            if decoded.global_types[index].value_type.is_reference:
-                self.cell(index)
+        for index in template.reference_globals:
+            self.cell(index)
         #: The references of passive element segments.
         self.segments: list[array[int]] = []
         at = layout.elements // 8

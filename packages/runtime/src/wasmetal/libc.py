@@ -66,6 +66,8 @@ class SigAction(ctypes.Structure):
 
 _sigaction = _libc.sigaction
 _sigaction.argtypes = [ctypes.c_int, ctypes.POINTER(SigAction), ctypes.POINTER(SigAction)]
+#: What `signal_handler` reads into, by signal.
+_present = {number: (action, ctypes.byref(action)) for number in (SIGSEGV, SIGBUS) for action in (SigAction(),)}
 
 
 def _error(what: str) -> OSError:
@@ -146,6 +148,16 @@ def signal_action(number: int) -> SigAction:
     if _sigaction(number, None, ctypes.byref(action)):
         raise _error("sigaction")
     return action
+
+
+def signal_handler(number: int) -> int | None:
+    """The handler of signal SIGSEGV or SIGBUS. Quicker than `signal_action`. Raises OSError."""
+    action, reference = _present[number]
+    # Other threads may ask for the same at the same time, and get the same.
+    if _sigaction(number, None, reference):
+        raise _error("sigaction")
+    handler: int | None = action.handler
+    return handler
 
 
 def set_signal_action(number: int, action: SigAction) -> None:

@@ -78,7 +78,7 @@ def stub_addresses(backend: Backend) -> StubAddresses:
 def _handled() -> bool:
     """Whether the handlers of both signals are ours."""
     handlers = _installed.handlers
-    return bool(handlers) and all(libc.signal_action(number).handler in handlers for number in _SIGNALS)
+    return all(libc.signal_handler(number) in handlers for number in _SIGNALS)
 
 
 def _install(backend: Backend, make: Callable[[StubEnvironment], Stubs]) -> StubAddresses:

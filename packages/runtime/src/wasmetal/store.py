@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import threading
 from array import array
-from typing import TYPE_CHECKING, TypeVar
-from weakref import WeakValueDictionary
+from typing import TYPE_CHECKING, Generic, TypeVar
+from weakref import ref
 
 from wasm_core.errors import LinkError, WasmError
 from wasm_ir.vmcontext import CONTEXT, STORE
@@ -50,6 +50,32 @@ class UnknownReference(WasmError, LookupError):
     """A slot of `call_raw` is not a reference that the store knows."""
 
 
+_T = TypeVar("_T")
+
+
+class _Members(Generic[_T]):
+    """Things of a store that are held weakly, each added once. (A WeakValueDictionary takes ten times as long to make,
+    and stores of one instance are many.)"""
+
+    __slots__ = ("_references", "_sweep_at")
+
+    def __init__(self) -> None:
+        self._references: list[ref[_T]] = []
+        self._sweep_at = 64
+
+    def add(self, thing: _T) -> None:
+        """Add one. Only one thread at a time may do that."""
+        references = self._references
+        if len(references) >= self._sweep_at:
+            references = self._references = [reference for reference in references if reference() is not None]
+            self._sweep_at = max(64, 2 * len(references))
+        references.append(ref(thing))
+
+    def alive(self) -> list[_T]:
+        """Those that are alive, in the order in which they were added."""
+        return [thing for reference in self._references if (thing := reference()) is not None]
+
+
 class Store:
     """Instances, tables and reference globals that may reach each other.
 
@@ -84,10 +110,9 @@ class Store:
         self.kept: dict[int, object] = {}
         self._registrations = 0
         self._sweep_at = _FIRST_SWEEP
-        # By the addresses of their structures.
-        self._instances: WeakValueDictionary[int, InstanceCore] = WeakValueDictionary()
-        self._tables: WeakValueDictionary[int, TableStorage] = WeakValueDictionary()
-        self._globals: WeakValueDictionary[int, GlobalCell] = WeakValueDictionary()
+        self._instances: _Members[InstanceCore] = _Members()
+        self._tables: _Members[TableStorage] = _Members()
+        self._globals: _Members[GlobalCell] = _Members()
 
     def activate(self, code: CompiledModule) -> None:
         """Make the stack and the StoreContext, as the first instance's configuration says.
@@ -132,24 +157,24 @@ class Store:
                 instance.link = ticker.link_context(instance.words, self.words)
             else:
                 ticker.move_context(instance.link, self.words)
-            self._instances[instance.context] = instance
+            self._instances.add(instance)
 
     def add_table(self, table: TableStorage) -> None:
         """Make this the store of a table."""
         with _lock:
             table.store = self
-            self._tables[table.address] = table
+            self._tables.add(table)
 
     def add_global(self, cell: GlobalCell) -> None:
         """Make this the store of a global of a reference type."""
         with _lock:
             cell.store = self
-            self._globals[cell.address] = cell
+            self._globals.add(cell)
 
     @property
     def instances(self) -> list[InstanceCore]:
         """The instances that are alive."""
-        return _alive(self._instances)
+        return self._instances.alive()
 
     @property
     def running(self) -> bool:
@@ -262,8 +287,8 @@ class Store:
             for instance in self.instances:
                 roots.append(instance.words)
                 roots += instance.segments
-            roots += [table.words for table in _alive(self._tables)]
-            roots += [cell.words for cell in _alive(self._globals)]
+            roots += [table.words for table in self._tables.alive()]
+            roots += [cell.words for cell in self._globals.alive()]
             # The GIL is held while all of this is copied, and it takes the GIL to enter WebAssembly code or to return
             # from it: so if nobody is inside in the copy, nobody moved references about while it was made.
             snapshot = array("Q", b"".join(roots))
@@ -276,14 +301,6 @@ class Store:
                 # Deallocations run code of users: the dictionary must be in order before the first one.
                 self.kept = alive
                 self._sweep_at = max(_FIRST_SWEEP, 2 * len(alive))
-
-
-_T = TypeVar("_T")
-
-
-def _alive(things: WeakValueDictionary[int, _T]) -> list[_T]:
-    # One step for the interpreter, so that other threads may add some meanwhile.
-    return [thing for reference in things.valuerefs() if (thing := reference()) is not None]
 
 
 def merge(first: Store, second: Store) -> Store:
@@ -302,9 +319,9 @@ def merge(first: Store, second: Store) -> Store:
             raise LinkError("instances of two stores that are both running cannot be linked")
         for instance in absorbed.instances:
             survivor.adopt(instance)
-        for table in _alive(absorbed._tables):
+        for table in absorbed._tables.alive():
             survivor.add_table(table)
-        for cell in _alive(absorbed._globals):
+        for cell in absorbed._globals.alive():
             survivor.add_global(cell)
         if survivor.address:
             survivor._prepare(absorbed.kept)

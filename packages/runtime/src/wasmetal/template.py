@@ -64,7 +64,7 @@ class DataPlan:
 class Template:
     """The words of a VMContext, and how to fill in what depends on the instance."""
 
-    __slots__ = ("_layout", "data", "elements", "funcref_words", "globals", "words")
+    __slots__ = ("_layout", "data", "elements", "funcref_words", "globals", "reference_globals", "words")
 
     def __init__(self, module: DecodedModule, layout: ContextLayout, stubs: StubAddresses, glue: Glue) -> None:
         self._layout = layout
@@ -81,6 +81,12 @@ class Template:
         #: Word and instruction of the globals whose initial values are not constants.
         self.globals: list[tuple[int, tuple[int, int]]] = []
         self._set_globals(module)
+        #: Indices of the module's own globals of reference types.
+        self.reference_globals = [
+            index
+            for index, global_type in enumerate(module.global_types)
+            if index >= module.imported_globals and global_type.value_type.is_reference
+        ]
         self._set_data(module)
         #: Funcrefs, if any: indices of their context words, as a slice.
         start = layout.funcrefs // 8
