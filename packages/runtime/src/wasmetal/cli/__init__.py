@@ -1,4 +1,4 @@
-"""The command line. Needs click (`pip install wasmetal[cli]`), which is imported only when a command runs."""
+"""The command line. Needs click (`pip install wasmetal[cli]`), but for running programs (`quick`)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,6 @@ def main(args: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: the program's own, or one of `wasmetal.cli.failures`.
     """
-    try:
-        import click  # noqa: F401
-    except ModuleNotFoundError:
-        print("wasmetal: the command line needs click: pip install 'wasmetal[cli]'", file=sys.stderr)
-        return 1
     from wasmetal.cli.failures import run_command
 
-    return run_command(args)
+    return run_command(sys.argv[1:] if args is None else args)

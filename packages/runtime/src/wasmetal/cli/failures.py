@@ -8,8 +8,6 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-import click
-
 from wasm_core.errors import CompileError, InvalidError, LinkError, MalformedError, Trap, WasmError
 from wasmetal.interruption import DeadlineExceeded
 
@@ -47,7 +45,13 @@ _WHAT: Final[tuple[tuple[type[WasmError], str], ...]] = (
 def _say(message: str) -> None:
     # A terminal must not be steered by what a file has in its names.
     printable = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
-    click.echo(f"wasmetal: {printable}", err=True)
+    _tell(f"wasmetal: {printable}")
+
+
+def _tell(text: str) -> None:
+    # A process may have been started without a stderr, or whoever reads it may have gone.
+    if sys.stderr is not None:
+        print(text, file=sys.stderr)
 
 
 @contextlib.contextmanager
@@ -85,31 +89,61 @@ def _backtrace(trap: Trap) -> Iterator[str]:
         yield f"  {number}: function {frame.function_index}{f' {name}' if name else ''}{place}"
 
 
-def run_command(args: Sequence[str] | None) -> int:
-    """Run a command and say what went wrong; the exit code."""
+def _main(args: Sequence[str]) -> object:
+    """Run a command. Raises what goes wrong."""
+    from wasmetal.cli import quick
+
+    given = quick.parse_run(args)
+    if given is not None:
+        try:
+            return quick.run(given)
+        except Exception as error:
+            # For wrong usage click has the words.
+            if not _is_click(error, "UsageError"):
+                raise
     from wasmetal.cli.commands import wasmetal
 
+    return wasmetal.main(args=list(args), prog_name="wasmetal", standalone_mode=False)
+
+
+def _is_click(error: BaseException, name: str) -> bool:
+    """Whether an exception is one of click's, which may not have been imported."""
+    click = sys.modules.get("click")
+    return click is not None and isinstance(error, getattr(click, name))
+
+
+def run_command(args: Sequence[str]) -> int:
+    """Run a command and say what went wrong; the exit code."""
     try:
-        code = wasmetal.main(args=args, prog_name="wasmetal", standalone_mode=False)
+        code = _main(args)
         # A process may have been started without a stdout.
         if sys.stdout is not None:
             sys.stdout.flush()
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
     except Failure as failure:
         _say(str(failure))
         return failure.code
     except DeadlineExceeded as trap:
-        click.echo("\n".join(_backtrace(trap)), err=True)
+        _tell("\n".join(_backtrace(trap)))
         return TIMED_OUT
     except Trap as trap:
-        click.echo("\n".join(_backtrace(trap)), err=True)
+        _tell("\n".join(_backtrace(trap)))
         return TRAPPED
-    except (KeyboardInterrupt, click.Abort):
+    except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has had enough; Python would complain again when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return FAILED
+    except ModuleNotFoundError as error:
+        if error.name != "click":
+            raise
+        _tell("wasmetal: the command line needs click: pip install 'wasmetal[cli]'")
+        return FAILED
+    except Exception as error:
+        if _is_click(error, "Abort"):
+            return INTERRUPTED
+        if not _is_click(error, "ClickException"):
+            raise
+        error.show()  # type: ignore[attr-defined]
+        return error.exit_code  # type: ignore[attr-defined,no-any-return]
     return code if isinstance(code, int) else 0

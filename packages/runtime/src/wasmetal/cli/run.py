@@ -7,8 +7,6 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-import click
-
 from wasm_core.lazy_attrs import frozen
 from wasm_core.types import MAX_PAGES, PAGE_SIZE, FuncType, ValueType
 from wasmetal.cli.failures import Failure, about, read
@@ -44,6 +42,13 @@ class Surroundings:
     addresses: Sequence[str] = ()
     #: Names of modules to be replaced by functions that do nothing.
     stubs: Sequence[str] = ()
+
+
+def _usage(message: str, option: str | None = None) -> Exception:
+    """Wrong usage, to be raised; with an option it is the option's value that is wrong."""
+    import click
+
+    return click.UsageError(message) if option is None else click.BadParameter(message, param_hint=option)
 
 
 def run(
@@ -106,9 +111,9 @@ def _preopens(directories: Iterable[str]) -> dict[str, str]:
         if not separator:
             guest = host
         if not host or not guest:
-            raise click.BadParameter(f"{directory!r} is not HOST or HOST::GUEST", param_hint="--dir")
+            raise _usage(f"{directory!r} is not HOST or HOST::GUEST", "--dir")
         if guest in preopens:
-            raise click.BadParameter(f"two directories have the name {guest!r}", param_hint="--dir")
+            raise _usage(f"two directories have the name {guest!r}", "--dir")
         try:
             os.close(os.open(host, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         except OSError as error:
@@ -120,7 +125,7 @@ def _preopens(directories: Iterable[str]) -> dict[str, str]:
 def _variable(text: str) -> tuple[str, str]:
     name, separator, value = text.partition("=")
     if not name or not separator:
-        raise click.BadParameter(f"{text!r} is not K=V", param_hint="--env")
+        raise _usage(f"{text!r} is not K=V", "--env")
     return name, value
 
 
@@ -141,7 +146,7 @@ def _entry(file: str, functions: Mapping[str, FuncType], invoke: str | None) -> 
 
 def _arguments(func_type: FuncType, texts: Sequence[str]) -> tuple[int | float, ...]:
     if len(texts) != len(func_type.params):
-        raise click.UsageError(f"the function takes {len(func_type.params)} arguments {func_type}, not {len(texts)}")
+        raise _usage(f"the function takes {len(func_type.params)} arguments {func_type}, not {len(texts)}")
     return tuple(map(_value, func_type.params, texts))
 
 
@@ -154,10 +159,10 @@ def _value(value_type: ValueType, text: str) -> int | float:
             value = int(text, 0)
             if -(1 << (bits - 1)) <= value < 1 << bits:
                 return value
-            raise click.UsageError(f"{text} is out of range for {value_type}")
+            raise _usage(f"{text} is out of range for {value_type}")
     except ValueError:
-        raise click.UsageError(f"{text!r} is not a number for {value_type}") from None
-    raise click.UsageError(f"values of type {value_type} cannot be given on the command line")
+        raise _usage(f"{text!r} is not a number for {value_type}") from None
+    raise _usage(f"values of type {value_type} cannot be given on the command line")
 
 
 def _wasi(
@@ -174,7 +179,7 @@ def _wasi(
     try:
         return Wasi(args=[os.path.basename(file), *args], env=environment, preopens=preopens, sockets=addresses)
     except ValueError as error:
-        raise click.UsageError(str(error)) from None
+        raise _usage(str(error)) from None
 
 
 def _call(
@@ -220,4 +225,4 @@ def _print(result: object) -> None:
     if result is None:
         return
     for value in result if isinstance(result, tuple) else (result,):
-        click.echo(f"0x{value[::-1].hex()}" if isinstance(value, bytes) else value)
+        print(f"0x{value[::-1].hex()}" if isinstance(value, bytes) else value)
