@@ -12,7 +12,19 @@ from pathlib import Path
 import pytest
 
 import wasmetal
-from wasmetal import Engine, Func, FuncType, Global, GlobalType, Memory, MemoryType, Module, Table, TableType
+from wasmetal import (
+    Engine,
+    Func,
+    FuncType,
+    Global,
+    GlobalType,
+    Memory,
+    MemoryType,
+    Module,
+    Table,
+    TableType,
+    memory_pool,
+)
 from wasmetal.code_memory import arena
 from wasmetal.lifetime import _held
 
@@ -49,6 +61,7 @@ def program(wasm) -> Module:
 
 @needs_proc
 def test_an_instance_goes_with_its_last_reference(program: Module) -> None:
+    memory_pool.clear()
     space, code, held = address_space(), arena().bytes_in_use, len(_held)
     for _ in range(5):
         instance = program.instantiate()
@@ -63,6 +76,7 @@ def test_an_instance_goes_with_its_last_reference(program: Module) -> None:
         del parts
         assert core() is None
     assert (arena().bytes_in_use, len(_held)) == (code, held)
+    memory_pool.clear()
     assert address_space() < space + (1 << 30)
 
 

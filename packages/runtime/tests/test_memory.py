@@ -241,9 +241,10 @@ def test_explicit_memory_makes_explicit_code(wasm) -> None:
 # In a process with little address space: no guard pages can be had, and not all that a memory may grow to.
 _LITTLE = """
 import resource, wasmetal
-from wasmetal import Config, Engine, Memory, MemoryType, Module
+from wasmetal import Config, Engine, Memory, MemoryType, Module, memory_pool
 source = bytes.fromhex({source!r})
 Module(source).instantiate().exports.load(0)  # the arena for code is there
+memory_pool.clear()
 import pathlib
 pages = int(pathlib.Path("/proc/self/statm").read_text().split()[0])
 limit = pages * resource.getpagesize() + (1 << 30)

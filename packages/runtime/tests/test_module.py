@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import array
 import pickle
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 import wasmetal
 from wasmetal import (
+    Config,
+    Engine,
     ExportType,
     Features,
     FuncType,
@@ -129,3 +132,35 @@ def test_empty_module() -> None:
     assert module.imports == module.exports == ()
     assert module.name is None
     assert len(module.instantiate().exports) == 0
+
+
+def test_many_functions_take_little_memory() -> None:
+    """As many as large programs have: bodies are only located, and nothing is made for each function."""
+
+    def section(number: int, content: bytes) -> bytes:
+        return bytes([number]) + leb(len(content)) + content
+
+    def leb(value: int) -> bytes:
+        return bytes([value & 0x7F | 0x80, value >> 7 & 0x7F | 0x80, value >> 14 & 0x7F | 0x80, value >> 21])
+
+    count = 46_000
+    body = b"\0" + b"\x20\0\x1a" * 30 + b"\x20\0\x0b"
+    binary = b"".join(
+        [
+            b"\0asm\x01\0\0\0",
+            section(1, b"\x01\x60\x01\x7f\x01\x7f"),
+            section(3, leb(count) + b"\0" * count),
+            section(7, b"\x01\x03run\0" + leb(count - 1)),
+            section(10, leb(count) + (bytes([len(body)]) + body) * count),
+        ]
+    )
+    engine = Engine(Config(validation="lazy"))
+    engine.compile(binary[:8]).instantiate()
+    tracemalloc.start()
+    try:
+        instance = engine.compile(binary).instantiate()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert instance.exports.run(5) == 5
+    assert peak < 60 * count, peak

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, NoReturn, SupportsIndex, overload
 from wasm_core.errors import WasmError
 from wasm_core.types import MAX_PAGES, PAGE_SIZE, MemoryType
 from wasm_ir.vmcontext import MEMORY
+from wasmetal import memory_pool
 from wasmetal.address_space import Reservation
 from wasmetal.lifetime import Anchor, anchor
+from wasmetal.memory_pool import MemoryLease
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -32,14 +34,15 @@ def _bytes_type(size: int) -> type[ctypes.Array[ctypes.c_ubyte]]:
     return ctypes.c_ubyte * size
 
 
-def _reserve(maximum: int, minimum: int, bounds_checks: str) -> tuple[Reservation, bool]:
+def _reserve(maximum: int, minimum: int, bounds_checks: str) -> tuple[MemoryLease, bool]:
     """Address space for `minimum` to `maximum` pages, and whether guard pages follow that make checks needless."""
     if bounds_checks != "explicit":
         try:
-            return Reservation(_GUARDED_BYTES), True
+            return MemoryLease.pooled(_GUARDED_BYTES), True
         except (OSError, MemoryError) as error:
             if bounds_checks == "guard":
                 raise MemoryError(f"no address space for a memory with guard pages (8 GiB): {error}") from error
+    memory_pool.clear()
     # A memory never moves, so what is reserved now bounds its growth. Where not everything is to be had, half of what
     # there is stays for others.
     pages = max(maximum, 1)
@@ -55,7 +58,7 @@ def _reserve(maximum: int, minimum: int, bounds_checks: str) -> tuple[Reservatio
         if pages < maximum and pages > least:
             reservation.release()
             reservation = Reservation(max(pages // 2, least) * PAGE_SIZE)
-        return reservation, False
+        return MemoryLease(reservation), False
 
 
 class Memory:
@@ -88,12 +91,12 @@ class Memory:
         limit = maximum if max_pages is None else min(maximum, max_pages)
         if type.minimum > limit:
             raise WasmError(f"a memory of {type.minimum} pages is over the limit of {limit}")
-        reservation, guarded = _reserve(limit, type.minimum, bounds_checks)
-        reservation.commit(0, type.minimum * PAGE_SIZE)
-        self._limit = min(limit, reservation.size // PAGE_SIZE)
-        self._anchor: Anchor | None = anchor(reservation)
+        lease, guarded = _reserve(limit, type.minimum, bounds_checks)
+        lease.commit_first(type.minimum * PAGE_SIZE)
+        self._limit = min(limit, lease.size // PAGE_SIZE)
+        self._anchor: Anchor | None = anchor(lease)
         #: The MEMORY structure.
-        self._words = array("Q", (reservation.address, type.minimum * PAGE_SIZE))
+        self._words = array("Q", (lease.address, type.minimum * PAGE_SIZE))
         self._view: memoryview | None = None
         self._renew_view()
         #: The type as declared.
@@ -140,10 +143,10 @@ class Memory:
             if previous + pages > self._limit or self._anchor is None:
                 return -1
             if pages:
-                reservation = self._anchor.target
-                assert isinstance(reservation, Reservation)
+                lease = self._anchor.target
+                assert isinstance(lease, MemoryLease)
                 try:
-                    reservation.commit(size, pages * PAGE_SIZE)
+                    lease.commit(size, pages * PAGE_SIZE)
                 except MemoryError:
                     return -1
                 self._words[_SIZE] = size + pages * PAGE_SIZE
