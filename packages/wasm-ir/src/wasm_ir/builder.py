@@ -13,6 +13,7 @@ from typing import Final
 
 from wasm_ir import opcodes, types
 from wasm_ir.ir import Block, Branch, Call, Edge, Function, Inst, Signature
+from wasm_ir.mypyc_attributes import mypyc_attr
 from wasm_ir.simplify import (
     RIGHT_CONST_RULES,
     UNARY_RULES,
@@ -40,6 +41,7 @@ _COMMUTATIVE: Final = [bool(properties & opcodes.COMMUTATIVE) for properties in 
 Key = tuple[int | Inst, ...]
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Builder:
     """Appends instructions to a function; `begin` or `switch_to` says to which block.
 

@@ -9,8 +9,10 @@ from wasm_ir.codegen.abi import Convention
 from wasm_ir.codegen.machinst import CALLS_REFERENCES, ENTERS, MAKES_CALLS, MFixed, MInst, MOp
 from wasm_ir.codegen.operand_lowering import OperandLowering
 from wasm_ir.ir import ABI_C, ABI_WASM, Call, Inst
+from wasm_ir.mypyc_attributes import mypyc_attr
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class CallLowering(OperandLowering):
     """Handlers of calls, terminators without a condition, and the function's entry."""
 

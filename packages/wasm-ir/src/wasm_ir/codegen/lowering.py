@@ -11,10 +11,12 @@ from typing import Final
 from wasm_ir import opcodes, types
 from wasm_ir.codegen.machinst import MBlock, MEdge, MFunction, MInst
 from wasm_ir.ir import Block, Branch, Function, Inst
+from wasm_ir.mypyc_attributes import mypyc_attr
 
 _KEEP: Final = opcodes.EFFECT | opcodes.TRAPS
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Lowering:
     """Turns an IR function into machine instructions; a backend subclasses it and supplies `lower_inst`.
 

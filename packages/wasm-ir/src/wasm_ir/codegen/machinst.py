@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from wasm_ir.ir import Inst
+from wasm_ir.mypyc_attributes import mypyc_attr
 
 if TYPE_CHECKING:
     from wasm_ir.codegen.emission import Emitter
@@ -39,6 +40,7 @@ def spill_slot(k: int) -> int:
     return -1 - k
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class MOp:
     """A kind of machine instruction: how the allocator must treat its operands and how it is emitted.
 
@@ -80,6 +82,7 @@ class MOp:
         self.is_jump = is_jump
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class MInst:
     """One machine instruction. The allocator replaces virtual registers in `defs` and `uses` by locations in place."""
 
@@ -95,6 +98,7 @@ class MInst:
         self.offset = offset
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class MFixed(MInst):
     """An instruction with operands in given places: calls, returns, function entry, division, shifts by cl.
 

@@ -10,6 +10,7 @@ from wasm_ir.codegen.abi import Convention
 from wasm_ir.codegen.lowering import Lowering
 from wasm_ir.codegen.machinst import MInst, MOp
 from wasm_ir.ir import Function, Inst
+from wasm_ir.mypyc_attributes import mypyc_attr
 
 _CONST: Final = op.CONST
 _EXTEND_U: Final = op.EXTEND_U
@@ -91,6 +92,7 @@ def signed(value_type: int, bits: int) -> int:
     return (bits ^ 0x8000_0000_0000_0000) - 0x8000_0000_0000_0000
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class OperandLowering(Lowering):
     """Finds operands in registers, which hold i32 zero-extended to 64 bits."""
 

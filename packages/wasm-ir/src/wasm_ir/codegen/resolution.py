@@ -193,7 +193,6 @@ class _Resolution:
         behind = self.behind
         starts = self.starts
         places = self.places
-        values = self.intervals.values
         position = self.intervals.block_starts[number]
         out: list[MInst] = []
         stores = self.param_stores.get(position)
@@ -204,17 +203,8 @@ class _Resolution:
             if before and index in before:
                 out += parallel_moves(before[index], scratch)
             fixed = isinstance(inst, MFixed)
-            if isinstance(inst, MFixed):
-                moves: list[Move] = []
-                for source, destination in inst.fixed_uses:
-                    if isinstance(source, int):
-                        place = source if source < FIRST_VREG else self.at(source, position)
-                        if place != destination:
-                            moves.append((destination, place, self._type(source)))
-                    else:
-                        moves.append((destination, source, source.type))
-                if moves:
-                    out += parallel_moves(moves, scratch)
+            if isinstance(inst, MFixed) and inst.fixed_uses:
+                out += self._moves_to_fixed(inst, position)
             uses = inst.uses
             for i, vreg in enumerate(uses):
                 place = location[vreg]
@@ -227,21 +217,38 @@ class _Resolution:
                 out.append(inst)
             if fixed:
                 assert isinstance(inst, MFixed)
-                moves = []
-                for vreg, source in inst.fixed_defs:
-                    value = values[vreg]
-                    assert value is not None
-                    place = self.at(vreg, position + 3)
-                    if place != source:
-                        moves.append((place, source, value.type))
-                    if value.slot >= 0 and place >= 0:
-                        moves.append((-1 - value.slot, source, value.type))
-                if moves:
-                    out += parallel_moves(moves, scratch)
+                if inst.fixed_defs:
+                    out += self._moves_from_fixed(inst, position)
             if behind and index in behind:
                 out += parallel_moves(behind[index], scratch)
             position += 4
         block.insts = out
+
+    def _moves_to_fixed(self, inst: MFixed, position: int) -> list[MInst]:
+        """Moves of fixed uses to their places."""
+        moves: list[Move] = []
+        for source, destination in inst.fixed_uses:
+            if isinstance(source, int):
+                place = source if source < FIRST_VREG else self.at(source, position)
+                if place != destination:
+                    moves.append((destination, place, self._type(source)))
+            else:
+                moves.append((destination, source, source.type))
+        return parallel_moves(moves, self.scratch)
+
+    def _moves_from_fixed(self, inst: MFixed, position: int) -> list[MInst]:
+        """Moves of fixed definitions from their places."""
+        values = self.intervals.values
+        moves: list[Move] = []
+        for vreg, source in inst.fixed_defs:
+            value = values[vreg]
+            assert value is not None
+            place = self.at(vreg, position + 3)
+            if place != source:
+                moves.append((place, source, value.type))
+            if value.slot >= 0 and place >= 0:
+                moves.append((-1 - value.slot, source, value.type))
+        return parallel_moves(moves, self.scratch)
 
     def _type(self, vreg: int) -> int:
         """IR type of a virtual register; a pinned physical one holds a pointer."""
