@@ -4,7 +4,7 @@
   (memory 1)
   (func (export "f") (param i32 i32) (result i32) (local i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)
     local.get 0
-    i32.load offset=0
+    i32.load
     local.set 2
     local.get 0
     i32.load offset=4
@@ -116,16 +116,13 @@
 ;; }
 
 ;; -- amd64
-;; 239 bytes, frame of 64
+;; 195 bytes, frame of 64
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
 ;;   push rbp
 ;;   mov rbp, rsp
 ;;   sub rsp, 0x40
-;;   cmp rsp, qword ptr [r15 + 8]
-;;   jb L3
-;; L0:
 ;;   mov qword ptr [rbp - 0x30], rbx
 ;;   mov qword ptr [rbp - 0x28], r8
 ;;   mov qword ptr [rbp - 0x20], r9
@@ -142,14 +139,11 @@
 ;;   mov r13d, dword ptr [r14 + rdi + 0x20]      ; i32.load offset=32
 ;;   mov edi, dword ptr [r14 + rdi + 0x24]       ; i32.load offset=36
 ;;   mov qword ptr [rbp - 0x40], rdi
-;;   nop word ptr [rax + rax]
-;;   nop word ptr [rax + rax]
-;;   nop word ptr [rax + rax]
-;;   nop
-;; L1:
+;;   nop dword ptr [rax]
+;; L0:
 ;;   cmp rsp, qword ptr [r15 + 8]
-;;   jb L4
-;; L2:
+;;   jb L2
+;; L1:
 ;;   mov edi, dword ptr [r14 + rsi + 0xc]        ; i32.load offset=12
 ;;   imul edi, dword ptr [r14 + rsi + 0x10]      ; i32.load offset=16
 ;;   add edi, dword ptr [r14 + rsi + 8]          ; i32.load offset=8
@@ -157,7 +151,7 @@
 ;;   mov dword ptr [r14 + rsi], edi              ; i32.store
 ;;   mov esi, dword ptr [r14 + rsi + 0x14]       ; i32.load offset=20
 ;;   test esi, esi
-;;   jne L1
+;;   jne L0
 ;;   xor eax, ecx
 ;;   xor eax, edx
 ;;   xor eax, r10d
@@ -174,26 +168,18 @@
 ;;   mov r13, qword ptr [rbp - 0x10]
 ;;   leave
 ;;   ret
-;; L3:
-;;   mov r11, rsp
-;;   call qword ptr [r15 + 0x38]
-;;   jmp L0
-;; L4:
+;; L2:
 ;;   mov r11, rsp
 ;;   call qword ptr [r15 + 0x38]                 ; loop
-;;   jmp L2
+;;   jmp L1
 
 ;; -- arm64
-;; 196 bytes, frame of 0
+;; 172 bytes, frame of 0
 ;;   ldr x28, [x15, #8]
 ;;   ldr x27, [x28, #0x10]
 ;; entry:
 ;;   stp x29, x30, [sp, #-0x10]!
 ;;   mov x29, sp
-;;   ldr x16, [x28, #8]
-;;   cmp sp, x16
-;;   b.lo L3
-;; L0:
 ;;   add x0, x27, w0, uxtw
 ;;   ldr w2, [x0]                                ; i32.load
 ;;   ldr w3, [x0, #4]                            ; i32.load offset=4
@@ -205,11 +191,11 @@
 ;;   ldr w9, [x0, #0x1c]                         ; i32.load offset=28
 ;;   ldr w10, [x0, #0x20]                        ; i32.load offset=32
 ;;   ldr w0, [x0, #0x24]                         ; i32.load offset=36
-;; L1:
+;; L0:
 ;;   ldr x16, [x28, #8]
 ;;   cmp sp, x16
-;;   b.lo L4
-;; L2:
+;;   b.lo L2
+;; L1:
 ;;   add x1, x27, w1, uxtw
 ;;   ldr w11, [x1, #4]                           ; i32.load offset=4
 ;;   ldr w12, [x1, #8]                           ; i32.load offset=8
@@ -219,7 +205,7 @@
 ;;   eor w11, w11, w12
 ;;   str w11, [x1]                               ; i32.store
 ;;   ldr w1, [x1, #0x14]                         ; i32.load offset=20
-;;   cbnz w1, L1
+;;   cbnz w1, L0
 ;;   eor w1, w2, w3
 ;;   eor w1, w1, w4
 ;;   eor w1, w1, w5
@@ -231,13 +217,8 @@
 ;;   eor w0, w1, w0
 ;;   ldp x29, x30, [sp], #0x10
 ;;   ret
-;; L3:
-;;   bl L5
-;;   b L0
-;; L4:
-;;   bl L5                                       ; loop
-;;   b L2
-;; L5:
+;; L2:
 ;;   mov x17, sp
 ;;   ldr x16, [x28, #0x38]
-;;   br x16
+;;   blr x16                                     ; loop
+;;   b L1

@@ -2,9 +2,11 @@
 
 (module
   (memory 1)
+  (func (param i32) (result i32)
+    local.get 0)
   (func (export "f") (param i32 i32) (result i32) (local i32 i32 i32 i32 i32 i32 i32)
     local.get 0
-    i32.load offset=0
+    i32.load
     local.set 2
     local.get 0
     i32.load offset=4
@@ -27,7 +29,7 @@
     loop
       local.get 8
       local.get 1
-      call 1
+      call 0
       local.tee 1
       i32.store
       local.get 1
@@ -45,12 +47,10 @@
     local.get 7
     i32.xor
     local.get 8
-    i32.xor)
-  (func (param i32) (result i32)
-    local.get 0))
+    i32.xor))
 
 ;; -- ir
-;; function 0 (i32, i32) -> (i32) {
+;; function 1 (i32, i32) -> (i32) {
 ;; block0(v0: i32, v1: i32):
 ;;   v2 = extend_u.i64 v0
 ;;   v3 = iadd.i64 memory_base, v2
@@ -64,7 +64,7 @@
 ;;   jump block1(v1)
 ;; block1(v11: i32):  ; loop, depth 1
 ;;   poll
-;;   v12: i32 = call 1(v11)
+;;   v12: i32 = call 0(v11)
 ;;   v13 = extend_u.i64 v10
 ;;   v14 = iadd.i64 memory_base, v13
 ;;   heap_store.i32 [v14], v12
@@ -80,7 +80,7 @@
 ;; }
 
 ;; -- amd64
-;; 224 bytes, frame of 80
+;; 194 bytes, frame of 80
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
@@ -107,15 +107,11 @@
 ;;   mov qword ptr [rbp - 0x40], rax
 ;;   mov r13, qword ptr [rbp - 0x40]
 ;;   mov edi, esi
-;;   nop word ptr [rax + rax]
-;;   nop word ptr [rax + rax]
-;;   nop word ptr [rax + rax]
-;;   nop dword ptr [rax]
 ;; L1:
 ;;   cmp rsp, qword ptr [r15 + 8]
 ;;   jb L5
 ;; L2:
-;;   call qword ptr [slot 1]                     ; call 1
+;;   call qword ptr [slot 0]                     ; call 0
 ;;   nop
 ;;   mov dword ptr [r14 + r13], eax              ; i32.store
 ;;   test eax, eax
@@ -175,9 +171,9 @@
 ;;   cmp sp, x16
 ;;   b.lo L4
 ;; L2:
-;;   adrp x16, slot 1
+;;   adrp x16, slot 0
 ;;   ldr x17, [x16]
-;;   blr x17                                     ; call 1
+;;   blr x17                                     ; call 0
 ;;   nop
 ;;   str w0, [x27, w25, uxtw]                    ; i32.store
 ;;   cbnz w0, L1

@@ -102,6 +102,7 @@ def test_hints_avoid_moves() -> None:
     latch.predecessors = [header]
     out.predecessors = [header]
     allocated(machine, registers)
+    assert header.is_tight_loop
     assert [inst.op for inst in latch.insts] == [programs.JUMP]
     assert [inst.op for inst in header.insts] == [programs.TIED, programs.BRIF]
     assert header.insts[0].defs == header.insts[0].uses

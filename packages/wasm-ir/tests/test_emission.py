@@ -29,11 +29,11 @@ def test_backward_reference() -> None:
     assert compiled(machine).code == b"EPb\x02r"
 
 
-def test_heads_of_innermost_loops_are_aligned() -> None:
+def test_heads_of_tight_loops_are_aligned() -> None:
     # 1 heads a loop that contains another, which 2 heads; 5 heads one that stands alone.
     machine = machine_function({0: [1], 1: [2], 2: [2, 3], 3: [1, 4], 4: [5], 5: [5, 6], 6: []})
-    for number, depth in enumerate((0, 1, 2, 1, 0, 1, 0)):
-        machine.blocks[number].loop_depth = depth
+    for number in (2, 5):
+        machine.blocks[number].is_tight_loop = True
     target = ToyTarget(machine)
     target.loop_alignment = 8
     code = emit(Function("test", Signature((), ())), machine, Frame(0, 0, [], [], 0), target)

@@ -110,7 +110,7 @@ def _emit(function: Function, machine: MFunction, frame: Frame, target: Target, 
     last = len(blocks) - 1
     alignment = target.loop_alignment
     for number, block in enumerate(blocks):
-        if alignment > 1 and block.is_loop_header and _is_innermost(blocks, number):
+        if block.is_tight_loop and alignment > 1:
             padding = -len(buffer.code) % alignment
             if padding:
                 target.emit_padding(emitter, padding)
@@ -141,13 +141,3 @@ def _emit(function: Function, machine: MFunction, frame: Frame, target: Target, 
         array("I", buffer.wasm_offsets),
         frame.size,
     )
-
-
-def _is_innermost(blocks: list[MBlock], number: int) -> bool:
-    """Whether the loop whose header block `number` is contains no other."""
-    depth = blocks[number].loop_depth
-    for following in range(number + 1, len(blocks)):
-        block = blocks[following]
-        if block.loop_depth != depth or block.is_loop_header:
-            return block.loop_depth <= depth
-    return True

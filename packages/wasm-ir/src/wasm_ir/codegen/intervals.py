@@ -9,6 +9,7 @@ half-open.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Final
 
 from wasm_ir import types
@@ -122,7 +123,19 @@ def build_intervals(machine: MFunction, registers: RegisterSet) -> Intervals:
     result.calls.reverse()
     for taken in result.fixed:
         taken.reverse()
+    _find_tight_loops(machine, result)
     return result
+
+
+def _find_tight_loops(machine: MFunction, result: Intervals) -> None:
+    """Mark the headers of loops that contain neither loops nor calls."""
+    headers = [loop for number, loop in enumerate(result.block_loops) if loop is not None and loop.header == number]
+    outer = {loop.parent.header for loop in headers if loop.parent is not None}
+    calls = result.calls
+    for loop in headers:
+        if loop.header not in outer:
+            call = bisect_left(calls, loop.start)
+            machine.blocks[loop.header].is_tight_loop = call == len(calls) or calls[call] >= loop.end
 
 
 def _number_blocks(machine: MFunction, result: Intervals) -> None:

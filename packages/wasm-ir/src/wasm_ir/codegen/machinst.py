@@ -148,7 +148,17 @@ class MBlock:
     Only a block with a single edge has arguments on that edge: critical edges are split before allocation.
     """
 
-    __slots__ = ("edges", "id", "insts", "is_loop_header", "label", "loop_depth", "params", "predecessors")
+    __slots__ = (
+        "edges",
+        "id",
+        "insts",
+        "is_loop_header",
+        "is_tight_loop",
+        "label",
+        "loop_depth",
+        "params",
+        "predecessors",
+    )
 
     def __init__(self, id: int) -> None:
         #: Position in MFunction.blocks.
@@ -159,6 +169,8 @@ class MBlock:
         self.predecessors: list[MBlock] = []
         self.loop_depth = 0
         self.is_loop_header = False
+        #: The header of a loop that contains neither loops nor calls; set by allocation.
+        self.is_tight_loop = False
         #: Label in the code buffer; set by emission.
         self.label = -1
 

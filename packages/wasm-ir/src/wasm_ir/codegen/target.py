@@ -18,7 +18,7 @@ class Target(Protocol):
     #: In functions with WebAssembly's convention, and in those with the C convention.
     registers: RegisterSet
     native_registers: RegisterSet
-    #: Heads of innermost loops go to multiples of this many bytes; 1 for wherever they come to lie.
+    #: Heads of loops without loops and calls in them go to multiples of this many bytes; 1: wherever they come to lie.
     loop_alignment: int
 
     def lower(self, function: Function) -> MFunction:
