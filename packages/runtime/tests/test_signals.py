@@ -313,3 +313,41 @@ def test_faulthandler_dumps_while_code_runs() -> None:
     assert (result.returncode, result.stdout) == (0, "trapped\n"), result.stderr
     assert result.stderr.count("in running_function") > 50
     assert "Timeout" in result.stderr
+
+
+# What docs/signals.md says cannot work, and what to do then.
+
+BLOCKED = """
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGSEGV])
+"""
+EXPLICIT = """
+instance = wasmetal.Engine(wasmetal.Config(bounds_checks="explicit")).compile(source).instantiate()
+"""
+
+
+@pytest.mark.parametrize("before", ["", "signal.signal(signal.SIGSEGV, lambda *args: os._exit(5))"])
+def test_a_blocked_fault_kills(before: str) -> None:
+    result = run(f"{before}\n{BLOCKED}\nours()")
+    assert (result.returncode, result.stdout) == (-signal.SIGSEGV, "")
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        BLOCKED,
+        "instance.exports.load(0)\nfaulthandler.enable()\n",
+        C_HANDLER + "\ninstance.exports.load(0)\nset_handler()\n",
+    ],
+    ids=["blocked", "faulthandler", "handler"],
+)
+def test_explicit_checks_need_no_handler(trouble: str) -> None:
+    result = run(f"{EXPLICIT}\n{trouble}\nours()")
+    assert (result.returncode, result.stdout) == (0, "trapped\n"), result.stderr
+
+
+def test_faulthandler_that_comes_later_sees_our_faults_until_the_next_instance() -> None:
+    result = run("ours()\nfaulthandler.enable()\nours()")
+    assert (result.returncode, result.stdout) == (-signal.SIGSEGV, "trapped\n")
+    assert "Segmentation fault" in result.stderr
+    result = run("ours()\nfaulthandler.enable()\nwasmetal.Module(source).instantiate()\nours()")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "trapped\n" * 2, "")

@@ -170,6 +170,14 @@ def test_small_thread_stacks() -> None:
         for size in (131072, 65536, 0):
             threading.stack_size(size)
             together(2 if size else 1, lambda number: work() if number == 0 else None)
+        # Python's default limit, 1000, is enough of one for half a megabyte.
+        def deep():
+            with pytest.raises(RecursionError):
+                instance.exports.through_host()
+        threading.stack_size(1 << 19)
+        together(1, lambda number: deep())
+        assert 400 < depth < 1000
+        depth = 0
         threading.stack_size(0)
         sys.setrecursionlimit(200)
         def nested():
