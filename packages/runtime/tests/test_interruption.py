@@ -284,7 +284,7 @@ def run(program: str) -> str:
          + textwrap.dedent(program)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
@@ -310,6 +310,8 @@ def test_other_signals_run_their_handlers() -> None:
         seen = []
         signal.signal(signal.SIGALRM, lambda *args: seen.append(time.monotonic()))
         signal.signal(signal.SIGUSR1, lambda *args: seen.append(exports.fib(10)))
+        with pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.01):
+            exports.loop()  # compiled before times matter
         signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
         with pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.5):
             exports.loop()
@@ -334,18 +336,22 @@ def test_the_ticker_comes_and_goes() -> None:
         def threads():
             return len(os.listdir("/proc/self/task"))
         exports = make(WasmBuilder).exports
-        assert threads() == 1 and not ticker.is_running()
+        alone = threads()  # an emulator may have its own
+        assert not ticker.is_running()
+        idle = 0.0
         for _ in range(2):
             assert exports.seven() == 7
-            assert ticker.is_running() and threads() == 2
+            assert ticker.is_running() and threads() == alone + 1
             deadline = time.monotonic() + 10
-            while ticker.is_running() or threads() > 1:
+            before = time.process_time()
+            while ticker.is_running() or threads() > alone:
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
+            idle += time.process_time() - before
             with send(signal.SIGINT, 0.02), pytest.raises(KeyboardInterrupt):
                 exports.loop()
         # What is idle takes no time.
-        assert time.process_time() < 5
+        assert idle < 1, idle
     """)
 
 
