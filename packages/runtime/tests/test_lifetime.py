@@ -517,7 +517,7 @@ def test_instances_in_threads(program: Module) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(600)
     gc.collect()
     assert not failures
     assert len(_held) == held
