@@ -33,10 +33,11 @@ def test_instructions_are_read_as_they_are_written(path: Path) -> None:
     """The reader of the text and the disassembler of the binary know the same instructions."""
     test = Filetest.read(path)
     words = " ".join(line.partition(";;")[0] for line in test.text.splitlines()).split()
-    source = " ".join(str(int(word, 16)) if word.startswith("0x") else word for word in words)
+    # The disassembler leaves out what is the default, and writes decimal numbers.
+    words = [str(int(word, 16)) if word.startswith("0x") else word for word in words if word != "offset=0"]
     instructions = [format_instruction(*instruction) for _, *instruction in disassemble(test.module, test.index)]
     assert instructions.pop() == "end"
-    assert source.endswith(" ".join(instructions) + "))")
+    assert " ".join(instructions) + ")" in " ".join(words)
 
 
 def test_there_are_files() -> None:
