@@ -53,6 +53,20 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", "--numprocesses=auto", *session.posargs)
 
 
+@nox.session(python=PYTHONS)
+def mypyc(session: nox.Session) -> None:
+    """Build native wheels of the compiler's packages into dist-native/, and run the tests on them."""
+    session.install("mypy[mypyc]", "setuptools", "wheel", "hatchling", "packaging")
+    session.run("python", "native/build.py", "dist-native")
+    wheels = [str(wheel) for wheel in sorted((ROOT / "dist-native").glob("*.whl"))]
+    pure = [argument for name in ("runtime", "wasi") for argument in ("-e", f"packages/{name}")]
+    tools = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "capstone")
+    session.install("--force-reinstall", "--no-deps", *wheels)
+    session.install(*wheels, *pure, "click", "rich", *tools)
+    session.run("python", "native/check.py")
+    session.run("pytest", *(session.posargs or ["--numprocesses=auto"]))
+
+
 @nox.session(python="3.11")
 def types(session: nox.Session) -> None:
     """Check the types of every package, strictly."""

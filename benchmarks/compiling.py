@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import platform
+import sys
 from collections.abc import Callable
+from importlib.machinery import EXTENSION_SUFFIXES
 from time import perf_counter
 
 import attrs
@@ -31,6 +34,16 @@ def _amd64(features: frozenset[str]) -> Target:
 
 #: The code generator of each backend by itself, since backends only offer all of it in one.
 _TARGETS: dict[str, Callable[[frozenset[str]], Target]] = {"amd64": _amd64}
+
+
+def build() -> str:
+    """How the compiler runs here: interpreted, or from native wheels."""
+    modules = [sys.modules[function.__module__] for function in (validate_body, translate, compile_function)]
+    native = [str(module.__file__).endswith(tuple(EXTENSION_SUFFIXES)) for module in modules]
+    python = f"CPython {platform.python_version()}"
+    if all(native):
+        return f"compiled with mypyc, {python}"
+    return f"partly compiled with mypyc, {python}" if any(native) else f"plain {python}"
 
 
 @attrs.frozen

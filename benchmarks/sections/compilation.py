@@ -75,6 +75,8 @@ def _measure_row(name: str, rounds: int) -> Row:
 
 def measure(options: Options) -> Section:
     """Compile every function of some modules."""
+    from benchmarks.compiling import build
+
     rows = [_measure_row(name, min(options.rounds, 3)) for name in sources.names(options)]
     return Section(
         key="compilation",
@@ -84,8 +86,8 @@ def measure(options: Options) -> Section:
         ratios=[(_TOTAL, "wasmtime")],
         rows=rows,
         notes=[
-            "Processor time; the phases are shares of the total. All functions, in plain CPython on one thread; the "
-            "front end includes the passes over the IR. wasmtime: all phases, on one thread too "
+            f"Processor time; the phases are shares of the total. All functions, on one thread ({build()}); "
+            "the front end includes the passes over the IR. wasmtime: all phases, on one thread too "
             "(`parallel_compilation = False`).",
             "Rows `functions of N`: generated functions of about N instructions each, 20,000 instructions at least.",
         ],

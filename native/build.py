@@ -1,0 +1,122 @@
+"""Builds native wheels of the compiler's packages with mypyc: python native/build.py OUTPUT_FOLDER (as `nox -s mypyc`).
+
+The packages themselves always build as pure wheels. This takes those wheels, adds the extension modules to them, which
+Python prefers to the sources beside them, and marks them for this platform.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from shutil import copy2, copytree, rmtree
+from typing import Final
+
+from mypyc.build import mypycify
+from packaging import tags
+from setuptools import Distribution
+from setuptools.command.build_ext import build_ext
+
+ROOT: Final = Path(__file__).parent.parent
+
+#: Folder of each package -> its modules that stay interpreted, besides `__init__`: those of value classes made by attrs
+#: (which mypyc does not know as it comes here), of protocols, and what runs once per process, or for people and tests.
+INTERPRETED: Final[dict[str, tuple[str, ...]]] = {
+    "wasm-core": ("errors", "features", "instructions", "lazy_attrs", "module", "protocols", "types"),
+    "wasm-ir": (
+        *("backend", "codegen/registers", "codegen/target", "frontend_options", "mypyc_attributes"),
+        *("codegen/allocation_checker", "codegen/machine_printer", "disassembly", "printer", "verifier"),
+    ),
+    "backend-amd64": ("backend", "cpu", "signals", "stubs"),
+    "backend-arm64": ("backend", "cpu", "signals", "stubs"),
+}
+
+
+def compiled_modules(package: str) -> list[str]:
+    """Paths, relative to the root, of the modules of a package that are compiled."""
+    source = ROOT / "packages" / package / "src"
+    (top,) = (path for path in source.iterdir() if (path / "__init__.py").is_file())
+    interpreted = {top / f"{name}.py" for name in INTERPRETED[package]}
+    missing = [str(path) for path in interpreted if not path.is_file()]
+    if missing:
+        raise FileNotFoundError(f"no such modules: {', '.join(missing)}")
+    return [
+        str(path.relative_to(ROOT))
+        for path in sorted(top.rglob("*.py"))
+        if path.name != "__init__.py" and path not in interpreted
+    ]
+
+
+def module_name(path: str) -> str:
+    """The dotted name of a module from its path relative to the root."""
+    return ".".join(Path(path).with_suffix("").parts[3:])
+
+
+def import_name(package: str) -> str:
+    """The name that a package is imported by."""
+    return module_name(compiled_modules(package)[0]).partition(".")[0]
+
+
+def build_extensions(folder: Path) -> None:
+    """Compile all packages in one go, so that they call each other without Python in between."""
+    groups = [(compiled_modules(package), import_name(package)) for package in INTERPRETED]
+    extensions = mypycify(
+        ["--config-file=pyproject.toml", *(path for files, _ in groups for path in files)],
+        opt_level="1",
+        debug_level="0",
+        # A shared library for each package, as each has a wheel of its own.
+        separate=groups,
+        # One C file for each module: gcc takes much longer for all modules of a package in one.
+        multi_file=True,
+        target_dir=str(folder / "c"),
+    )
+    for extension in extensions:
+        # Calls inside a library need not ask whether another one replaces the function.
+        extension.extra_compile_args.append("-fno-semantic-interposition")
+    command = build_ext(Distribution({"name": "native", "ext_modules": extensions}))
+    command.build_lib = str(folder / "lib")
+    command.build_temp = str(folder / "objects")
+    command.parallel = 2
+    command.ensure_finalized()
+    command.run()
+
+
+def add_extensions(wheel: Path, package: str, libraries: Path, folder: Path, output: Path) -> None:
+    """Make the native wheel of a package from its pure one."""
+    unpacked = folder / "wheels" / package
+    rmtree(unpacked, ignore_errors=True)
+    subprocess.run([sys.executable, "-m", "wheel", "unpack", str(wheel), "--dest", str(unpacked)], check=True)
+    (content,) = unpacked.iterdir()
+    name = import_name(package)
+    copytree(libraries / name, content / name, dirs_exist_ok=True)
+    for library in libraries.glob(f"{name}__mypyc.*"):
+        copy2(library, content)
+    (metadata,) = content.glob("*.dist-info/WHEEL")
+    platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+    tag = next(tags.cpython_tags(platforms=[platform]))
+    text = metadata.read_text()
+    text = text.replace("Root-Is-Purelib: true", "Root-Is-Purelib: false").replace("Tag: py3-none-any", f"Tag: {tag}")
+    metadata.write_text(text)
+    subprocess.run([sys.executable, "-m", "wheel", "pack", str(content), "--dest-dir", str(output)], check=True)
+
+
+def main() -> None:
+    """Build all wheels into the folder given, by way of build/native."""
+    output = Path(sys.argv[1]).resolve()
+    rmtree(output, ignore_errors=True)
+    output.mkdir(parents=True)
+    folder = ROOT / "build" / "native"
+    rmtree(folder / "lib", ignore_errors=True)
+    build_extensions(folder)
+    pure = folder / "pure"
+    rmtree(pure, ignore_errors=True)
+    make = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir"]
+    for package in INTERPRETED:
+        subprocess.run([*make, str(pure / package), str(ROOT / "packages" / package)], check=True)
+        (wheel,) = (pure / package).glob("*.whl")
+        add_extensions(wheel, package, folder / "lib", folder, output)
+
+
+if __name__ == "__main__":
+    main()
