@@ -107,6 +107,116 @@ def test_a_running_store_refuses_other_threads(wasm: Any) -> None:
     assert exports.count(10) == 0
 
 
+def calling_module(wasm: Any) -> wasmetal.Module:
+    """`run` counts to its parameter; each round stores to memory and calls through the table."""
+    op = wasm.op
+    b = wasm()
+    b.memory(10)
+    b.table("r", 4, export="table")
+    same = b.func("i", "i", op.get(0), export="same")
+    store = op.get(1) + op.i32(0xFFFF) + b"\x71" + op.get(1) + op.I32_STORE
+    called = op.get(1) + op.i32(0) + op.call_indirect(0) + b"\x1a"
+    count = op.get(1) + op.i32(1) + b"\x6a\x22\x01" + op.get(0) + b"\x49\x0d\x00\x0b" + op.get(1)
+    b.func("i", "i", b"\x03\x40" + store + called + count, locals="i", export="run")
+    b.elements(op.i32(0), [same])
+    return wasmetal.Module(b.build())
+
+
+class Running:
+    """A thread that runs `run` of an instance, for a while."""
+
+    def __init__(self, instance: wasmetal.Instance, rounds: int = 5_000_000) -> None:
+        run, self._rounds = instance.exports.run, rounds
+        run(1)
+        self.results: list[object] = []
+        self.thread = threading.Thread(target=lambda: self.results.append(run(rounds)))
+        self.thread.start()
+        store = instance._core.store  # type: ignore[union-attr]
+        while not store.running and self.thread.is_alive():
+            time.sleep(0)
+
+    def check(self) -> None:
+        self.thread.join()
+        assert self.results == [self._rounds]
+
+
+def test_tables_do_not_move_while_another_thread_runs(wasm: Any) -> None:
+    module = calling_module(wasm)
+    refused = 0
+    for _ in range(3):
+        instance = module.instantiate()
+        table = instance.exports.table
+        running = Running(instance)
+        while running.thread.is_alive():
+            try:
+                table.grow(1000)
+            except wasmetal.WasmError as error:
+                assert "another thread is running" in str(error)
+                refused += 1
+            table[1] = instance.exports.same  # elements may be set: they stay where they are
+        running.check()
+        size = len(table)
+        assert table.grow(10, instance.exports.same) == size and table[size + 9](5) == 5
+    assert refused > 3
+
+
+def test_closed_or_dropped_while_another_thread_runs(wasm: Any) -> None:
+    module = calling_module(wasm)
+    for close in (True, False) * 4:
+        instance = module.instantiate()
+        running = Running(instance, 1_000_000)
+        if close:
+            instance.close()
+        del instance
+        gc.collect()
+        others = [module.instantiate() for _ in range(5)]
+        running.check()
+        assert [other.exports.run(2) for other in others] == [2] * 5
+
+
+def test_linked_by_other_threads_while_one_runs(wasm: Any) -> None:
+    """Instances join a store that runs, and its tables, and go."""
+    op = wasm.op
+    b = wasm()
+    b.import_func("a", "run", "i", "i")
+    b.import_table("a", "table", "r", 4)
+    add = b.func("i", "i", op.get(0) + op.i32(1) + op.I32_ADD, export="add")
+    b.func("i", "i", op.get(0) + op.call(0), export="call")
+    b.elements(op.i32(1), [add])
+    b.elements(None, [add])
+    b.glob("r", op.ref_func(add), mutable=True, export="reference")
+    guest = wasmetal.Module(b.build())
+    exports = calling_module(wasm).instantiate().exports
+    until = time.monotonic() + 2
+    done = [0, 0]
+
+    def attempt(call: Callable[[], object], expected: object) -> None:
+        try:
+            assert call() == expected
+        except wasmetal.WasmError as error:
+            assert "another thread is running" in str(error)
+
+    def work(number: int) -> None:
+        while time.monotonic() < until:
+            if number == 0:
+                attempt(lambda: exports.run(20_000), 20_000)
+                done[0] += 1
+                continue
+            instance = guest.instantiate({"a": {"run": exports.run, "table": exports.table}})
+            exports.table[2] = instance.exports.add
+            attempt(lambda: instance.exports.call(5), 5)  # noqa: B023 (called at once)
+            attempt(lambda: instance.exports.reference.value(5), 6)  # noqa: B023
+            if number == 1:
+                instance.close()
+            done[1] += 1
+            if done[1] % 20 == 0:
+                gc.collect()
+
+    together(4, work)
+    assert min(done) > 10
+    assert exports.run(100) == 100
+
+
 def test_threads_come_and_go(wasm: Any) -> None:
     """Instantiate, call, trap, drop: what is there afterwards is what was there before."""
     module = counting_module(wasm)

@@ -99,21 +99,34 @@ class InstanceCore:
             if not memory.guarded:
                 code = code.with_explicit_bounds()
         self.code = code
-        layout = code.layout
-        template = code.template
-        self.words: array[int] = template.words[:]
-        words = self.words
+        self.words: array[int] = code.template.words[:]
         #: Address of the VMContext.
-        self.context: int = words.buffer_info()[0]
+        self.context: int = self.words.buffer_info()[0]
 
         # A function forgets its instance when that is closed, but we go on calling it: hold the instance too.
         others: list[InstanceCore] = [
             function._core.instance for function in self.functions if not function._core.is_host
         ]
         self._keep: list[InstanceCore] = others
+        #: The references of passive element segments.
+        self.segments: list[array[int]] = []
         self._join_store(imports, others)
         references.instances[self.context] = self
+        # Other threads may be working with the store.
+        self.store.begin()
+        try:
+            self._fill(imports, others)
+        finally:
+            self.store.end()
 
+    def _fill(self, imports: Imports, others: list[InstanceCore]) -> None:
+        """Make tables, and set up the VMContext."""
+        code = self.code
+        config = code.config
+        decoded = code.module
+        layout = code.layout
+        template = code.template
+        words = self.words
         quota = Quota(config.max_table_elements)
         for table_type in decoded.tables[decoded.imported_tables :]:
             imports.tables.append(TableStorage(table_type, quota, self.store))
@@ -148,8 +161,6 @@ class InstanceCore:
             words[at + 1] = bits >> 64
         for index in template.reference_globals:
             self.cell(index)
-        #: The references of passive element segments.
-        self.segments: list[array[int]] = []
         at = layout.elements // 8
         for plan in template.elements:
             if plan.mode is SegmentMode.PASSIVE and plan.count:
@@ -214,14 +225,12 @@ class InstanceCore:
         Raises:
             Trap: A segment does not fit, or the start function trapped.
         """
-        for element in self.code.template.elements:
-            if element.mode is SegmentMode.ACTIVE:
-                table = self.tables[element.table].words
-                start = self._evaluate(element.offset) & 0xFFFF_FFFF
-                if start + element.count > len(table):
-                    raise Trap(TrapCode.TABLE_OUT_OF_BOUNDS)
-                # Same length: the elements stay where they are.
-                table[start : start + element.count] = self._references(element.words(self.context), element.others)
+        if self.tables:
+            self.store.begin()
+            try:
+                self._write_elements()
+            finally:
+                self.store.end()
         source = memoryview(self.code.module.source)
         for data in self.code.template.data:
             view = self.memories[data.memory]._open()
@@ -232,6 +241,16 @@ class InstanceCore:
         index = self.code.module.start
         if index is not None:
             self.function(index)()
+
+    def _write_elements(self) -> None:
+        for element in self.code.template.elements:
+            if element.mode is SegmentMode.ACTIVE:
+                table = self.tables[element.table].words
+                start = self._evaluate(element.offset) & 0xFFFF_FFFF
+                if start + element.count > len(table):
+                    raise Trap(TrapCode.TABLE_OUT_OF_BOUNDS)
+                # Same length: the elements stay where they are.
+                table[start : start + element.count] = self._references(element.words(self.context), element.others)
 
     # Functions.
 

@@ -181,6 +181,32 @@ class Store:
         """Whether WebAssembly code of this store is active (it may just be in a host function)."""
         return bool(self.address) and (self.words[_ENTRY_FP] != 0 or self.words[_OWNER] != 0)
 
+    def take(self) -> bool:
+        """Let no other thread run code of this store until `leave`; what that must be told.
+
+        Raises:
+            WasmError: Another thread runs code of it.
+        """
+        if not self.address:
+            return False
+        mine = ticker.thread_state()
+        words = self.words
+        # No call stands between these two, so the GIL stays here.
+        owner = words[_OWNER]
+        if not owner:
+            words[_OWNER] = mine
+            return True
+        if owner != mine:
+            raise WasmError("another thread is running code of this store")
+        return False
+
+    def leave(self, taken: bool) -> None:
+        """The opposite of `take`, to be called on the same store."""
+        if taken:
+            # Nobody ran: an interruption that was asked for meanwhile is not for the next one who does.
+            self.words[_INTERRUPT] = 0
+            self.words[_OWNER] = 0
+
     def interrupt(self) -> None:
         """End the call that is running with a trap, at its next poll. Does nothing when none is."""
         with _lock:

@@ -192,7 +192,8 @@ class Table:
             The number of elements before.
 
         Raises:
-            WasmError: Refused: over the maximum, or there is no memory.
+            WasmError: Refused: over the maximum, or there is no memory; or another thread runs code that may use the
+                table.
             TypeError: The value is not of the element type.
             ValueError: `count` is negative.
         """
@@ -201,7 +202,14 @@ class Table:
         storage = self._open()
         storage.store.begin()
         try:
-            previous = storage.grow(count, values.to_bits(storage.type.element, value, storage.store))
+            bits = values.to_bits(storage.type.element, value, storage.store)
+            store = storage.store
+            # The elements may move: nobody else must be looking at them.
+            taken = store.take()
+            try:
+                previous = storage.grow(count, bits)
+            finally:
+                store.leave(taken)
         finally:
             storage.store.end()
         if previous < 0:
