@@ -45,9 +45,8 @@ def default_directory() -> str:
     if os.path.isabs(base):  # else it is not set, or to be ignored as the specification says
         return os.path.join(base, "wasmetal")
     home = os.path.expanduser("~")
-    if not os.path.isabs(
-        home
-    ):  # a user without a home, as in containers; `refusal` sees to it that nobody is before us
+    if not os.path.isabs(home):
+        # A user without a home, as in containers; `refusal` sees to it that nobody has been there before us.
         return os.path.join("/tmp", f"wasmetal-{os.geteuid()}")
     return os.path.join(home, "Library/Caches" if sys.platform == "darwin" else ".cache", "wasmetal")
 

@@ -18,7 +18,7 @@ RELOCATION_FUNCTION_SLOT = 1
 RELOCATION_SYMBOL = 2
 
 
-#: The code of a function is placed at a multiple of this many bytes; backends align inside of it no further.
+#: The code of a function is placed at a multiple of this many bytes: alignment inside of it reaches that far.
 CODE_ALIGNMENT = 32
 
 
