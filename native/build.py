@@ -72,8 +72,9 @@ def build_extensions(folder: Path) -> None:
         target_dir=str(folder / "c"),
     )
     for extension in extensions:
-        # Calls inside a library need not ask whether another one replaces the function.
-        extension.extra_compile_args.append("-fno-semantic-interposition")
+        # Calls inside a library need not ask whether another one replaces the function. The second option: with several
+        # C files mypyc defines the table of another package's functions in each of them.
+        extension.extra_compile_args += ["-fno-semantic-interposition", "-fcommon"]
     command = build_ext(Distribution({"name": "native", "ext_modules": extensions}))
     command.build_lib = str(folder / "lib")
     command.build_temp = str(folder / "objects")
