@@ -9,7 +9,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -215,6 +215,58 @@ def test_linked_by_other_threads_while_one_runs(wasm: Any) -> None:
     together(4, work)
     assert min(done) > 10
     assert exports.run(100) == 100
+
+
+@pytest.fixture
+def often() -> Iterator[None]:
+    """Threads take turns all the time."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("often")
+def test_stores_merge_in_several_threads(wasm: Any) -> None:
+    """Threads link the same instances with each other while others call them: in the end all are one store."""
+    op = wasm.op
+    b = wasm()
+    b.import_table("a", "table", "r", 8)
+    b.import_table("b", "table", "r", 8)
+    b.func("i", "i", op.get(0) + op.i32(1) + op.I32_ADD, export="add")
+    linker = wasmetal.Module(b.build())
+    module = calling_module(wasm)
+    for _ in range(25):
+        members = [module.instantiate() for _ in range(4)]
+        tables = [wasmetal.Table(wasmetal.TableType("funcref", 8)), *(member.exports.table for member in members)]
+        for table in tables[1:]:
+            table.grow(8)
+        made: list[wasmetal.Instance] = []
+
+        def work(
+            number: int,
+            members: list[wasmetal.Instance] = members,
+            tables: list[Any] = tables,
+            made: list[wasmetal.Instance] = made,
+        ) -> None:
+            try:
+                if number % 2:
+                    assert members[number // 2].exports.run(3000) == 3000
+                instance = linker.instantiate({"a": {"table": tables[number % 5]}, "b": {"table": tables[number // 2]}})
+                tables[(number + 1) % 5][number % 8] = instance.exports.add
+                made.append(instance)
+            except wasmetal.WasmError as error:
+                assert "another thread is running" in str(error) or "both running" in str(error)
+
+        together(8, work)
+        # Whatever could not be linked because it ran can be now.
+        for table in tables:
+            made.append(linker.instantiate({"a": {"table": tables[0]}, "b": {"table": table}}))
+        stores = {instance._core.store for instance in (*made, *members)}  # type: ignore[union-attr]
+        stores |= {table._storage.store for table in tables}
+        assert len(stores) == 1 and not stores.pop().busy
+        assert [member.exports.run(50) for member in members] == [50] * 4
+        assert {element(1) for table in tables for element in table if element is not None} == {1, 2}
 
 
 def test_threads_come_and_go(wasm: Any) -> None:

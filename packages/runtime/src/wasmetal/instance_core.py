@@ -25,7 +25,7 @@ from wasmetal.globals import GlobalCell
 from wasmetal.groups import Group, Grouped, unite
 from wasmetal.linking import Imports, resolve
 from wasmetal.memory import Memory
-from wasmetal.store import Store, merge
+from wasmetal.store import Store, lock, merge
 from wasmetal.table import Quota, TableStorage
 from wasmetal.ticker import ContextLink
 
@@ -171,16 +171,18 @@ class InstanceCore:
             at += _SEGMENT_WORDS
 
     def _join_store(self, imports: Imports, others: list[InstanceCore]) -> None:
-        stores = [other.store for other in others]
-        stores += [table.store for table in imports.tables]
-        stores += [cell.store for cell in imports.cells if cell.store is not None]
-        store: Store | None = None
-        for other in stores:
-            store = other if store is None else merge(store, other)
-        if store is None:
-            store = Store()
-        store.activate(self.code)
-        store.adopt(self)
+        # Another thread may be merging stores.
+        with lock:
+            stores = [other.store for other in others]
+            stores += [table.store for table in imports.tables]
+            stores += [cell.store for cell in imports.cells if cell.store is not None]
+            store: Store | None = None
+            for other in stores:
+                store = other if store is None else merge(store, other)
+            if store is None:
+                store = Store()
+            store.activate(self.code)
+            store.adopt(self)
 
     def _join_group(self, imports: Imports, others: list[InstanceCore]) -> None:
         """Live with everybody who may get hold of our functions, or we of his."""

@@ -39,11 +39,13 @@ _CONTEXT_STACK_LIMIT = CONTEXT["stack_limit"] // 8
 #: So many references are kept before it is looked for the first time which of them are still stored anywhere.
 _FIRST_SWEEP = 1024
 
+_BOTH_RUN = "instances of two stores that are both running cannot be linked"
+
 #: Above every stack: makes code call out at its next poll.
 _NO_STACK = (1 << 64) - 1
 
 #: Held while it changes what stores consist of and keep.
-_lock = threading.RLock()
+lock = threading.RLock()
 
 
 class UnknownReference(WasmError, LookupError):
@@ -96,6 +98,7 @@ class Store:
         "busy",
         "kept",
         "stack",
+        "successor",
         "words",
     )
 
@@ -104,6 +107,8 @@ class Store:
         self.words: array[int] = array("Q")
         self.address = 0
         self.stack: NativeStack | None = None
+        #: The store that this one became part of.
+        self.successor: Store | None = None
         #: How many are between `begin` and `end`.
         self.busy = 0
         #: Address (of the object for an externref, of the FUNCREF for a funcref) -> what must stay alive.
@@ -122,6 +127,11 @@ class Store:
         """
         if self.address:
             return
+        with lock:
+            if not self.address:
+                self._activate(code)
+
+    def _activate(self, code: CompiledModule) -> None:
         try:
             lease = StackLease(code.config.max_stack_bytes)
         except OSError as error:
@@ -146,30 +156,43 @@ class Store:
             if isinstance(value, Func):
                 value._core.prepare(self._glue)
 
+    # Another thread may have made this store a part of another one since it was looked up: each of the following is
+    # about that one then.
+
+    def _current(self) -> Store:
+        """The store that this one is a part of today: itself, most of the time. To be called with the lock."""
+        store = self
+        while store.successor is not None:
+            store = store.successor
+        return store
+
     def adopt(self, instance: InstanceCore) -> None:
         """Make this the store of an instance."""
-        assert self.stack is not None
-        with _lock:
-            instance.store = self
-            instance.words[_CONTEXT_STACK_LIMIT] = self.stack.limit
+        with lock:
+            store = self._current()
+            assert store.stack is not None
+            instance.store = store
+            instance.words[_CONTEXT_STACK_LIMIT] = store.stack.limit
             if instance.link is None:
-                instance.words[_CONTEXT_STORE] = self.address
-                instance.link = ticker.link_context(instance.words, self.words)
+                instance.words[_CONTEXT_STORE] = store.address
+                instance.link = ticker.link_context(instance.words, store.words)
             else:
-                ticker.move_context(instance.link, self.words)
-            self._instances.add(instance)
+                ticker.move_context(instance.link, store.words)
+            store._instances.add(instance)
 
     def add_table(self, table: TableStorage) -> None:
         """Make this the store of a table."""
-        with _lock:
-            table.store = self
-            self._tables.add(table)
+        with lock:
+            store = self._current()
+            table.store = store
+            store._tables.add(table)
 
     def add_global(self, cell: GlobalCell) -> None:
         """Make this the store of a global of a reference type."""
-        with _lock:
-            cell.store = self
-            self._globals.add(cell)
+        with lock:
+            store = self._current()
+            cell.store = store
+            store._globals.add(cell)
 
     @property
     def instances(self) -> list[InstanceCore]:
@@ -209,7 +232,7 @@ class Store:
 
     def interrupt(self) -> None:
         """End the call that is running with a trap, at its next poll. Does nothing when none is."""
-        with _lock:
+        with lock:
             if not self.running:
                 return
             self.words[_INTERRUPT] = 1
@@ -231,9 +254,10 @@ class Store:
         return address
 
     def _keep(self, address: int, value: object) -> None:
-        with _lock:
-            self._registrations += 1
-            self.kept[address] = value
+        with lock:
+            store = self._current()
+            store._registrations += 1
+            store.kept[address] = value
 
     def extern_object(self, handle: int) -> object:
         """The object that an externref (not null) stands for. Raises UnknownReference."""
@@ -295,19 +319,20 @@ class Store:
 
         None are let go until `end`.
         """
-        with _lock:
-            if len(self.kept) >= self._sweep_at and not self.busy:
-                self.sweep()
-            self.busy += 1
+        with lock:
+            store = self._current()
+            if len(store.kept) >= store._sweep_at and not store.busy:
+                store.sweep()
+            store.busy += 1
 
     def end(self) -> None:
-        """The opposite of `begin`, to be called on the store of today: `merge` moves the count."""
-        with _lock:
-            self.busy -= 1
+        """The opposite of `begin`; `merge` moves the count."""
+        with lock:
+            self._current().busy -= 1
 
     def sweep(self) -> None:
         """Let go of what no table, global or element segment refers to any more. Does nothing while the store runs."""
-        with _lock:
+        with lock:
             registrations = self._registrations
             roots: list[array[int]] = [self.words]
             for instance in self.instances:
@@ -335,23 +360,33 @@ def merge(first: Store, second: Store) -> Store:
     Raises:
         LinkError: Both are running.
     """
-    if first is second:
-        return first
-    with _lock:
+    with lock:
+        first, second = first._current(), second._current()
+        if first is second:
+            return first
         survivor, absorbed = first, second
         if second.running or (second.address and not first.address):
             survivor, absorbed = second, first
         if absorbed.running:
-            raise LinkError("instances of two stores that are both running cannot be linked")
-        for instance in absorbed.instances:
-            survivor.adopt(instance)
-        for table in absorbed._tables.alive():
-            survivor.add_table(table)
-        for cell in absorbed._globals.alive():
-            survivor.add_global(cell)
-        if survivor.address:
-            survivor._prepare(absorbed.kept)
-        survivor._registrations += 1
-        survivor.kept.update(absorbed.kept)
-        survivor.busy += absorbed.busy
+            raise LinkError(_BOTH_RUN)
+        try:
+            # Another thread may have begun to run it just now; from here on none can.
+            taken = absorbed.take()
+        except WasmError as error:
+            raise LinkError(_BOTH_RUN) from error
+        try:
+            for instance in absorbed.instances:
+                survivor.adopt(instance)
+            for table in absorbed._tables.alive():
+                survivor.add_table(table)
+            for cell in absorbed._globals.alive():
+                survivor.add_global(cell)
+            if survivor.address:
+                survivor._prepare(absorbed.kept)
+            survivor._registrations += 1
+            survivor.kept.update(absorbed.kept)
+            survivor.busy += absorbed.busy
+            absorbed.successor = survivor
+        finally:
+            absorbed.leave(taken)
         return survivor
