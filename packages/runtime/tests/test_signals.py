@@ -9,17 +9,18 @@ import textwrap
 
 import pytest
 
-backends = pytest.importorskip("wasm_backend_amd64", reason="a backend is needed for its signal handler")
-if not backends.Amd64Backend.host_support().supported:
-    pytest.skip("no backend for this machine", allow_module_level=True)
+from wasmetal import registry
+
+if not any(info.selected for info in registry.backends()):
+    pytest.skip("a backend is needed for its signal handler", allow_module_level=True)
 
 PRELUDE = r"""
 import ctypes, faulthandler, mmap, os, signal, sys, tempfile, threading
-from wasm_backend_amd64 import Amd64Backend
 from wasm_core.errors import Trap
 import wasmetal
-from wasmetal import signals
-backend = Amd64Backend()
+from wasmetal import registry, signals
+Backend = registry.select()
+backend = Backend()
 
 # (module (memory 1) (func (export "load") (param i32) (result i32) (i32.load (local.get 0))))
 source = bytes.fromhex(
@@ -163,7 +164,7 @@ def test_installing_again_does_nothing() -> None:
         used = signals._installed.region.bytes_in_use
         action = [signals.libc.signal_action(number).handler for number in (signal.SIGSEGV, signal.SIGBUS)]
         for _ in range(1000):
-            assert signals.install(Amd64Backend()) is first
+            assert signals.install(Backend()) is first
         assert signals.stub_addresses(backend) is first
         assert signals._installed.region.bytes_in_use == used
         assert action == [first.signal_handler] * 2

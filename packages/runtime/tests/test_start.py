@@ -26,6 +26,8 @@ _NOT_NEEDED = (
     "wasm_ir.frontend",
     "wasm_backend_amd64.encodings",
     "wasm_backend_amd64.target",
+    "wasm_backend_arm64.encodings",
+    "wasm_backend_arm64.target",
     "wasmetal.glue_python",
     "wasmetal.registry",
     "attr",
