@@ -53,10 +53,11 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", "--numprocesses=auto", *session.posargs)
 
 
-@nox.session(python=PYTHONS)
+@nox.session
 def mypyc(session: nox.Session) -> None:
-    """Build native wheels of the compiler's packages into dist-native/, and run the tests on them."""
-    session.install("mypy[mypyc]", "setuptools", "wheel", "hatchling", "packaging")
+    """Build native wheels for this Python of the compiler's packages into dist-native/, and run the tests on them."""
+    # mypy must see attrs, from which the packages' classes come.
+    session.install("mypy[mypyc]", "setuptools", "wheel", "hatchling", "packaging", "attrs")
     session.run("python", "native/build.py", "dist-native")
     wheels = [str(wheel) for wheel in sorted((ROOT / "dist-native").glob("*.whl"))]
     pure = [argument for name in ("runtime", "wasi") for argument in ("-e", f"packages/{name}")]
