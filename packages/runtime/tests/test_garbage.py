@@ -63,7 +63,7 @@ def run(program: str) -> None:
         ],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
     )
     assert result.returncode == 0, result.stdout + result.stderr
 
