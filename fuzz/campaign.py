@@ -100,9 +100,6 @@ class Campaign:
 
     def _ended(self, code: int, number: int, error: str) -> None:
         """The worker ended within a try."""
-        if error.lstrip().startswith("Timeout") and not TARGETS[self.target].hang_is_find:
-            self.counts["skipped"] += 1
-            return
         for suffix in (".wasm", ".json"):
             current = self.folder / f"{self.target}-{self.seed}-current{suffix}"
             if current.exists():

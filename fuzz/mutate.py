@@ -20,6 +20,8 @@ from wasm_core import WasmError
 _SHARED = Path(os.environ.get("WASMETAL_SHARED", Path(__file__).parents[2] / "shared"))
 #: Larger modules would take too long.
 _LARGEST = 60_000
+#: How long a module may run.
+_SECONDS = 0.5
 #: Most exports that are called.
 _CALLS = 12
 
@@ -47,7 +49,8 @@ def check(case: Case, seed: str) -> Report:
         made = engine(chance.choice(MACHINES)) if chance.random() < 0.5 else _lazy_engine()
         module = made.compile(case.binary)
         report.kind = "not instantiated"
-        with module.instantiate(_imports(module)) as instance:
+        # A damaged loop may run forever.
+        with wasmetal.deadline(_SECONDS), module.instantiate(_imports(module)) as instance:
             report.kind = "run"
             _use(instance, module, chance, report)
     except (WasmError, MemoryError):
