@@ -162,9 +162,10 @@ else:
         __slots__ = ()
 
         def __get__(self, instance, owner):
-            if instance is None:
-                return super().__get__(instance, owner)
             pending = self._pending
+            # `inspect.signature` of Python 3.13 binds it to the class.
+            if instance is None or instance is pending.cls:
+                return super().__get__(instance, owner)
 
             def initialize(*args, **kwargs):
                 pending.initialize(instance, *args, **kwargs)
