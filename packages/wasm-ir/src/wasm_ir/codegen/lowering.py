@@ -85,9 +85,6 @@ class Lowering:
     def emit(self, inst: MInst) -> None:
         self._pending.append(inst)
 
-    def is_single_use(self, value: Inst) -> bool:
-        return self.use_counts[value.id] == 1
-
     def can_sink(self, load: Inst) -> bool:
         """Whether the memory read `load` may be done by the instruction being lowered instead.
 
