@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import threading
 from array import array
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +18,7 @@ from wasm_ir.builder import Builder
 from wasm_ir.ir import Function, Inst
 from wasm_ir.types import I64
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, STATUS_TRAP, STORE
-from wasmetal import registry, signals, values
+from wasmetal import c_stack, registry, signals, values
 from wasmetal.code_memory import arena
 from wasmetal.glue import Glue
 from wasmetal.glue_python import ir_signature
@@ -38,6 +39,14 @@ class Code(NativeCallable):
 
 
 inherit_vectorcall(Code)
+
+
+class Thread(threading.Thread):
+    """A thread whose stack is known, so that entries do not refuse to use it."""
+
+    def run(self) -> None:
+        c_stack.learn()
+        super().run()
 
 
 class Slow(Exception):
@@ -74,6 +83,7 @@ class GlueMachine:
     """A store with one context, and the callbacks of its glue."""
 
     def __init__(self, hold_gil: bool = False) -> None:
+        c_stack.learn()
         self.stack = NativeStack(1 << 18)
         stubs = signals.install(backend)
         self.store = array("Q", bytes(STORE.size))

@@ -6,7 +6,6 @@ import ctypes
 import gc
 import math
 import struct
-import threading
 from array import array
 from typing import Any
 
@@ -17,6 +16,7 @@ from glue_machine import (
     GlueMachine,
     Slow,
     Sub,
+    Thread,
     add,
     backend,
     function_type,
@@ -252,7 +252,7 @@ def test_a_fault_at_the_end_of_the_stack(machine: GlueMachine) -> None:
             except Trap as trap:
                 codes.append(trap.code)
 
-    thread = threading.Thread(target=run)
+    thread = Thread(target=run)
     thread.start()
     thread.join()
     assert len(codes) == 4 and TrapCode.MEMORY_OUT_OF_BOUNDS in codes

@@ -11,6 +11,7 @@ import pytest
 from glue_machine import (
     GlueMachine,
     Slow,
+    Thread,
     add,
     function_type,
     spin,
@@ -33,7 +34,7 @@ def test_another_thread_may_not_enter() -> None:
     waiting = machine.forward("->", machine.host("->", host))
     func = machine.wasm("i32 i32 -> i32", add)
     slots = array("Q", [1, 2])
-    thread = threading.Thread(target=waiting)
+    thread = Thread(target=waiting)
     thread.start()
     try:
         assert inside.wait(30)
@@ -60,7 +61,7 @@ def test_the_gil_is_released_while_code_runs() -> None:
         running.set()
         done.append(func(1_000_000_000))
 
-    thread = threading.Thread(target=run)
+    thread = Thread(target=run)
     thread.start()
     assert running.wait(30)
     time.sleep(0.05)
@@ -85,7 +86,7 @@ def test_threads_with_their_own_stores() -> None:
             with pytest.raises(Trap):
                 trap()
 
-    threads = [threading.Thread(target=run, args=(key,)) for key in range(4)]
+    threads = [Thread(target=run, args=(key,)) for key in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -311,45 +311,18 @@ def run(program: str) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_small_thread_stacks() -> None:
+def test_recursion_in_webassembly_needs_no_thread_stack() -> None:
     run("""
-        # Recursion in WebAssembly does not use the thread's stack; recursion through the host does, but ends.
         b = WasmBuilder()
-        b.import_func("m", "f")
-        b.func(code=b"\\x10\\x00", export="through_host")
-        b.func(code=b"\\x10\\x02", export="alone")
-        depth = 0
-        def host():
-            global depth
-            depth += 1
-            instance.exports.through_host()
-        instance = wasmetal.Module(b.build()).instantiate({"m": {"f": host}})
+        b.func(code=b"\\x10\\x00", export="recurse")
+        instance = wasmetal.Module(b.build()).instantiate()
 
         def work():
             for _ in range(2):
                 with pytest.raises(wasmetal.Trap, match="call stack exhausted"):
-                    instance.exports.alone()
+                    instance.exports.recurse()
         least = os.sysconf("SC_THREAD_STACK_MIN")  # of AArch64, for one, 131072
         for size in (max(131072, least), max(65536, least), 0):
             threading.stack_size(size)
             together(2 if size else 1, lambda number: work() if number == 0 else None)
-        # Python's default limit, 1000, is enough of one for a megabyte (3.11 and 3.12: for half of one).
-        def deep():
-            with pytest.raises(RecursionError):
-                instance.exports.through_host()
-        threading.stack_size(1 << 20)
-        together(1, lambda number: deep())
-        assert 400 < depth < 1000
-        depth = 0
-        threading.stack_size(0)
-        sys.setrecursionlimit(200)
-        def nested():
-            with pytest.raises(RecursionError):
-                instance.exports.through_host()
-        together(1, lambda number: nested())
-        assert depth > 50
-        depth = 0
-        threading.stack_size(1 << 20)
-        together(1, lambda number: nested())
-        assert depth > 50
     """)

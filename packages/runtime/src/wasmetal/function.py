@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from wasm_core.errors import WasmError
 from wasm_core.types import FuncType, ValueType
 from wasm_ir.vmcontext import FUNCREF
-from wasmetal import values
+from wasmetal import c_stack, values
 from wasmetal.caller import Caller, wants_caller
 from wasmetal.glue import Glue
 from wasmetal.host_layout import HOST
@@ -124,7 +124,8 @@ class WasmFunction(FunctionCore):
     def call(self, *args: object, **kwargs: object) -> object:
         self._no_keywords(kwargs)
         self._check_open()
-        if not self._fast_made:
+        # What a thread calls first comes here too.
+        if c_stack.learn() or not self._fast_made:
             self._fast_made = True
             func = None if self.func is None else self.func()
             entry = self.glue.entry(self.type)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from wasm_core.types import FuncType, ValueType
 from wasm_ir.backend import Backend, StubEnvironment, Stubs
-from wasmetal import ticker
+from wasmetal import c_stack, ticker
 from wasmetal.code_cache import CodeCache
 from wasmetal.code_memory import arena
 from wasmetal.lifetime import anchor
@@ -25,10 +25,22 @@ NUMERIC: Final = frozenset((ValueType.I32, ValueType.I64, ValueType.F32, ValueTy
 MAX_FAST_VALUES: Final = 24
 
 #: What `Glue.raw` gives: (address of a FUNCREF, address of a VMContext, address of slots).
-RawCall = Callable[[int, int, int], object]
+RawCall = Callable[[int, int, int], None]
 
 # The GIL is held during the call, and an exception that is set afterwards is raised.
-_RAW_PROTOTYPE: Final = ctypes.PYFUNCTYPE(None, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_uint64)
+_RAW_PROTOTYPE: Final = ctypes.PYFUNCTYPE(ctypes.c_uint64, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_uint64)
+
+
+def _checked(entry: Callable[[int, int, int], int]) -> RawCall:
+    """`glue_entry.raw_entry` as a RawCall."""
+
+    def call(funcref: int, context: int, slots: int) -> None:
+        refused = entry(funcref, context, slots)
+        if refused:
+            c_stack.make_room(refused)
+            entry(funcref, context, slots)
+
+    return call
 
 
 def is_fast(type: FuncType) -> bool:
@@ -101,6 +113,7 @@ class Glue:
             "callback host_call": id(self._host_call),
             "callback host_result": id(self._host_result),
             "ticker": ticker.ADDRESS,
+            "C stack": c_stack.ADDRESS,
         }
         # Those that others call.
         shared = ("slow_entry", "fail", "convert_result", "call_host")
@@ -212,8 +225,8 @@ class Glue:
         """A function (funcref, context, slots) that calls the WebAssembly or host function behind a FUNCREF.
 
         `context` is a VMContext of the store that is to run it (a host function sees it as its caller); arguments are
-        read from the slots at an address and results written there. Raises what the function raises, Trap, and
-        WasmError when another thread runs the store.
+        read from the slots at an address and results written there. Raises what the function raises, Trap (also
+        when too little of the thread's stack is left), and WasmError when another thread runs the store.
         """
         call = self._raws.get(type)
         if call is None:
@@ -226,7 +239,7 @@ class Glue:
             with self._lock:
                 call = self._raws.get(type)
                 if call is None:
-                    call = self._raws[type] = _RAW_PROTOTYPE(self._place(f"raw {type}", build))
+                    call = self._raws[type] = _checked(_RAW_PROTOTYPE(self._place(f"raw {type}", build)))
         return call
 
     def host(self, type: FuncType) -> int:

@@ -16,9 +16,10 @@ from wasm_ir import opcodes
 from wasm_ir.ir import ABI_C, Block, Call, Function, Inst, Signature
 from wasm_ir.types import I32, I64, V128
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, STORE
-from wasmetal import cpython, native_callable, ticker
+from wasmetal import c_stack, cpython, native_callable, ticker
+from wasmetal.c_stack import C_STACK
 from wasmetal.glue_python import IR_TYPE, PythonBuilder, ir_signature
-from wasmetal.thunks import BUSY, WHERE
+from wasmetal.thunks import BUSY
 from wasmetal.ticker_layout import TICKER
 
 #: Fields of the store that belong to the innermost entry.
@@ -27,8 +28,8 @@ _SAVED: Final = ("entry_fp", "entry_resume", "c_sp", "wasm_sp", "owner")
 _VECTORCALL: Final = Signature((I64, I64, I64, I64), (I64,))
 #: (funcref, context, address of slots) -> 0, or 1 with an exception set.
 _RAW: Final = Signature((I64, I64, I64), (I64,))
-#: TICKER.start
-_START: Final = Signature((I64,), (I64,))
+#: TICKER.start, and C_STACK.getspecific
+_WORD: Final = Signature((I64,), (I64,))
 
 
 def slow_entry() -> Function:
@@ -51,22 +52,22 @@ class _Entry:
         self._thread = b.api("PyThreadState_Get")
         self._saved: list[Inst] = []
 
-    def guard(self, foreign: Block, failure: Inst) -> None:
-        """Leave for `foreign` when another thread runs the store, and return `failure` when entries are nested too
-        deep."""
+    def guard(self, foreign: Block, deep: Block) -> Inst:
+        """Leave for `foreign` when another thread runs the store, and for `deep` when the thread's stack may be too
+        full. Returns the address that says how full it is, which may be used in both."""
         b = self._b
-        owned, nested, too_deep, free = b.new_block(), b.new_block(), b.new_block(), b.new_block()
+        place = b.stack_slot(16)
+        words = b.pointer(c_stack.ADDRESS)
+        inverted = b.call_native(b.get(words, C_STACK["getspecific"]), _WORD, (b.get(words, C_STACK["key"]),))
+        limit = b.binary(opcodes.XOR, I64, inverted, b.const(I64, -1))
+        b.guard(b.icmp(opcodes.LT_U, place, limit), deep)
+        owned, free = b.new_block(), b.new_block()
         owner = b.get(self._store, STORE["owner"])
         b.brif(b.is_zero(owner), free, (), owned, ())
         b.switch_to(owned)
-        b.brif(b.icmp(opcodes.EQ, owner, self._thread), nested, (), foreign, ())
-        # Nested entries use the C stack, and there need not be Python functions between them that count the depth.
-        b.switch_to(nested)
-        refused = b.unary(opcodes.WRAP, I32, b.api("Py_EnterRecursiveCall", b.pointer(ctypes.addressof(WHERE))))
-        b.brif(refused, too_deep, (), free, ())
-        b.switch_to(too_deep)
-        b.ret([failure])
+        b.brif(b.icmp(opcodes.EQ, owner, self._thread), free, (), foreign, ())
         b.switch_to(free)
+        return place
 
     def run(self, funcref: Inst, signature: Signature, arguments: Sequence[Inst], failure: Inst) -> Call:
         """Enter; returns the call, whose results count from 1. On a trap or exception the thunk returns `failure`."""
@@ -107,7 +108,7 @@ class _Entry:
         address = b.pointer(ticker.ADDRESS)
         b.brif(b.is_zero(b.get(address, TICKER["active"])), asleep, (), awake, ())
         b.switch_to(asleep)
-        b.call_native(b.get(address, TICKER["start"]), _START, (address,))
+        b.call_native(b.get(address, TICKER["start"]), _WORD, (address,))
         b.jump(awake)
         b.switch_to(awake)
 
@@ -115,14 +116,11 @@ class _Entry:
         b = self._b
         for field, value in zip(_SAVED, self._saved):
             b.set(self._store, value, STORE[field])
-        nested, outermost, done = b.new_block(), b.new_block(), b.new_block()
-        b.brif(b.is_zero(self._saved[_SAVED.index("owner")]), outermost, (), nested, ())
+        outermost, done = b.new_block(), b.new_block()
+        b.brif(b.is_zero(self._saved[_SAVED.index("owner")]), outermost, (), done, ())
         b.switch_to(outermost)
         # What was asked of this call must not befall the next.
         b.set(self._store, b.const(I64, 0), STORE["interrupt"])
-        b.jump(done)
-        b.switch_to(nested)
-        b.api("Py_LeaveRecursiveCall")
         b.jump(done)
         b.switch_to(done)
 
@@ -131,8 +129,8 @@ def fast_entry(type: FuncType, slow: int, fail: int) -> Function:
     """Vectorcall thunk for functions of a type whose values are all numeric (`glue.is_fast`).
 
     Whatever is not plain (number of arguments, keywords, objects that are not exactly int or float, numbers out of
-    range, a store that another thread runs) goes to the code at `slow`, which must have the signature of vectorcall,
-    before anything has happened. `fail`: see `glue_callbacks.fail`.
+    range, a store that another thread runs, a thread with little stack left) goes to the code at `slow`, which must
+    have the signature of vectorcall, before anything has happened. `fail`: see `glue_callbacks.fail`.
     """
     b = PythonBuilder(Function(f"entry {type}", _VECTORCALL, ABI_C))
     callable, arguments, nargsf, kwnames = b.start()
@@ -146,9 +144,8 @@ def fast_entry(type: FuncType, slow: int, fail: int) -> Function:
     funcref = b.get(callable, native_callable.FUNCREF)
     context = b.get(funcref, FUNCREF["context"])
     entry = _Entry(b, context, fail)
-    nothing = b.const(I64, 0)
-    entry.guard(unusual, nothing)
-    call = entry.run(funcref, ir_signature(type), values, nothing)
+    entry.guard(unusual, unusual)
+    call = entry.run(funcref, ir_signature(type), values, b.const(I64, 0))
     _return_boxed(b, type, call)
     b.switch_to(unusual)
     b.ret([b.native(slow, callable, arguments, nargsf, kwnames)])
@@ -185,14 +182,15 @@ def _return_boxed(b: PythonBuilder, type: FuncType, call: Call) -> None:
 def raw_entry(type: FuncType, fail: int) -> Function:
     """C function (funcref, context, slots) that takes the arguments from slots and puts the results there.
 
-    `context` is the VMContext whose store runs the function. Returns 0, or 1 with an exception set.
+    `context` is the VMContext whose store runs the function. Returns 0, or 1 with an exception set. When the thread's
+    stack may be too full it does nothing and returns an address on it for `c_stack.make_room`.
     """
     b = PythonBuilder(Function(f"raw entry {type}", _RAW, ABI_C))
     funcref, context, slots = b.start()
-    busy = b.new_block()
+    busy, deep = b.new_block(), b.new_block()
     entry = _Entry(b, context, fail)
     failure = b.const(I64, 1)
-    entry.guard(busy, failure)
+    place = entry.guard(busy, deep)
     call = entry.run(funcref, ir_signature(type), load_slots(b, type.params, slots), failure)
     results = [b.result(call, number + 1) for number in range(len(type.results))]
     store_slots(b, type.results, results, slots)
@@ -200,6 +198,8 @@ def raw_entry(type: FuncType, fail: int) -> Function:
     b.switch_to(busy)
     b.api("PyErr_SetString", b.pointer(id(WasmError)), b.pointer(ctypes.addressof(BUSY)))
     b.ret([failure])
+    b.switch_to(deep)
+    b.ret([place])
     return b.function
 
 

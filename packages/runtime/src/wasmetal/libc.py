@@ -1,4 +1,4 @@
-"""The C library's calls that the runtime makes itself: mapping memory, and signal actions (Linux)."""
+"""The C library's calls that the runtime makes itself: mapping memory, signal actions, and threads (Linux)."""
 
 from __future__ import annotations
 
@@ -69,9 +69,19 @@ _sigaction.argtypes = [ctypes.c_int, ctypes.POINTER(SigAction), ctypes.POINTER(S
 #: What `signal_handler` reads into, by signal.
 _present = {number: (action, ctypes.byref(action)) for number in (SIGSEGV, SIGBUS) for action in (SigAction(),)}
 
+_pthread_self = _libc.pthread_self
+_pthread_self.restype = ctypes.c_void_p
+_pthread_getspecific = _libc.pthread_getspecific
+_pthread_getspecific.restype = ctypes.c_void_p
+_pthread_getspecific.argtypes = [ctypes.c_uint]
+_pthread_setspecific = _libc.pthread_setspecific
+_pthread_setspecific.argtypes = [ctypes.c_uint, ctypes.c_void_p]
+#: pthread_attr_t: 56 bytes on x86-64, 64 on AArch64.
+_PthreadAttributes: Final = ctypes.c_uint64 * 8
 
-def _error(what: str) -> OSError:
-    number = ctypes.get_errno()
+
+def _error(what: str, number: int | None = None) -> OSError:
+    number = ctypes.get_errno() if number is None else number
     return OSError(number, f"{what}: {os.strerror(number)}")
 
 
@@ -164,3 +174,44 @@ def set_signal_action(number: int, action: SigAction) -> None:
     """Set the action of signal `number` (sigaction(2)). Raises OSError."""
     if _sigaction(number, ctypes.byref(action), None):
         raise _error("sigaction")
+
+
+def new_thread_key() -> int:
+    """A new key of thread-specific data, 0 in every thread (pthread_key_create(3)). Raises OSError."""
+    key = ctypes.c_uint()
+    error = _libc.pthread_key_create(ctypes.byref(key), None)
+    if error:
+        raise _error("pthread_key_create", error)
+    return key.value
+
+
+def thread_value(key: int) -> int:
+    """What the calling thread has for a key."""
+    return _pthread_getspecific(key) or 0
+
+
+def set_thread_value(key: int, value: int) -> None:
+    """Set what the calling thread has for a key (pthread_setspecific(3)). Raises OSError."""
+    error = _pthread_setspecific(key, value)
+    if error:
+        raise _error("pthread_setspecific", error)
+
+
+def thread_stack() -> tuple[int, int]:
+    """Lowest address and size, in bytes, of what the calling thread may use as its stack (pthread_getattr_np(3)).
+
+    Raises:
+        OSError: the system does not know.
+    """
+    attributes = _PthreadAttributes()
+    error = _libc.pthread_getattr_np(ctypes.c_void_p(_pthread_self()), attributes)
+    if error:
+        raise _error("pthread_getattr_np", error)
+    address, size, guard = ctypes.c_void_p(), ctypes.c_size_t(), ctypes.c_size_t()
+    try:
+        _libc.pthread_attr_getstack(attributes, ctypes.byref(address), ctypes.byref(size))
+        _libc.pthread_attr_getguardsize(attributes, ctypes.byref(guard))
+    finally:
+        _libc.pthread_attr_destroy(attributes)
+    # The guard is at the bottom of what glibc calls the stack.
+    return (address.value or 0) + guard.value, size.value - guard.value

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 #: Texts that thunks hand to the C API.
 BUSY: Final = ctypes.create_string_buffer(b"another thread is running code of this store")
-#: How RecursionError goes on after "maximum recursion depth exceeded".
-WHERE: Final = ctypes.create_string_buffer(b" while entering WebAssembly code")
 
 _API: Final = "api "
 _FIXED: Final[dict[str, int]] = {
@@ -45,7 +43,6 @@ _FIXED: Final[dict[str, int]] = {
     "float": id(float),
     "WasmError": id(WasmError),
     "text busy": ctypes.addressof(BUSY),
-    "text where": ctypes.addressof(WHERE),
 }
 #: The offsets in `Stubs`, in the order of its fields.
 _STUB_ENTRIES: Final = ("trap_exit", "signal_handler", "lazy_funcref", "lazy_slot", "poll_exit", "synchronize")

@@ -1,0 +1,56 @@
+"""How deep calls may nest on a thread's own stack, which host functions and the C library run on.
+
+A thread's limit is in thread-specific data (pthread_getspecific(3)): inverted, so that 0 is a thread whose limit nobody
+has asked for, and on which an entry thunk lets nothing through.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Final
+
+from wasm_core.errors import Trap, TrapCode
+from wasm_ir.vmcontext import Layout
+from wasmetal import libc
+
+#: Bytes below the limit, of large stacks (of small ones it is the half): for host functions and what they call in C.
+RESERVE: Final = 1 << 18
+
+#: What entry thunks read.
+C_STACK: Final = Layout("getspecific", "key")
+
+_INVERT: Final = (1 << 64) - 1
+_KEY: Final = libc.new_thread_key()
+# ctypes, so that it stays until the process ends: thunks have the address.
+_words: Final = (ctypes.c_uint64 * (C_STACK.size // 8))(libc.address_of("pthread_getspecific"), _KEY)
+ADDRESS: Final = ctypes.addressof(_words)
+
+
+def learn() -> bool:
+    """Set the calling thread's limit. Returns whether it had none."""
+    if libc.thread_value(_KEY):
+        return False
+    lowest, size = libc.thread_stack()
+    _set_limit(lowest + min(RESERVE, size // 2))
+    return True
+
+
+def make_room(address: int) -> None:
+    """Let the calling thread go on at `address`, a place on its stack where an entry thunk refused to.
+
+    Raises:
+        Trap: "call stack exhausted".
+    """
+    lowest, size = libc.thread_stack()
+    if not lowest <= address < lowest + size:
+        # A coroutine of C code, with a stack that we know nothing about.
+        _set_limit(0)
+        return
+    limit = lowest + min(RESERVE, size // 2)
+    _set_limit(limit)
+    if address < limit:
+        raise Trap(TrapCode.CALL_STACK_EXHAUSTED)
+
+
+def _set_limit(limit: int) -> None:
+    libc.set_thread_value(_KEY, limit ^ _INVERT)

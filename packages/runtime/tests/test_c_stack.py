@@ -1,0 +1,207 @@
+"""Host functions that call WebAssembly code that calls them: on threads' own stacks, large and small.
+
+Each recursion runs in a process of its own, which must not crash.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from wasm_core.errors import Trap
+from wasmetal import c_stack, libc
+
+#: The smallest stack that a thread may have; of AArch64, for one, 131072.
+LEAST = max(65536, os.sysconf("SC_THREAD_STACK_MIN"))
+
+_PRELUDE = """
+import sys, threading
+sys.path[:0] = {path!r}
+import wasmetal
+from conftest import WasmBuilder
+
+b = WasmBuilder()
+b.import_func("m", "host")
+b.func(code=b"\\x10\\x00", export="run")
+b.func(export="nothing")
+module = wasmetal.Module(b.build())
+depth = 0
+
+def instance_with(function):
+    return module.instantiate({{"m": {{"host": function}}}})
+"""
+
+#: Ways to recurse: each defines `first` and `host`, which counts `depth`.
+WAYS = {
+    "function": """
+        def host():
+            global depth
+            depth += 1
+            first.exports.run()
+        first = instance_with(host)
+    """,
+    "raw": """
+        def host():
+            global depth
+            depth += 1
+            first.exports.run.call_raw()
+        first = instance_with(host)
+    """,
+    "function with a caller": """
+        def host(caller: wasmetal.Caller):
+            global depth
+            depth += 1
+            first.exports.run()
+        first = instance_with(host)
+    """,
+    "a store for each call": """
+        def host():
+            global depth
+            depth += 1
+            instance_with(host).exports.run()
+        first = instance_with(host)
+    """,
+    "through C code": """
+        def host():
+            global depth
+            depth += 1
+            sorted([1], key=lambda _: first.exports.run())
+        first = instance_with(host)
+    """,
+}
+
+_REPORT = """
+def work():
+    global depth
+    for _ in range(3):
+        depth = 0
+        try:
+            first.exports.run()
+        except Exception as error:
+            print(depth, type(error).__name__, error)
+        first.exports.nothing()
+
+size = {size}
+if size is None:
+    work()
+else:
+    threading.stack_size(size)
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+"""
+
+
+def recurse(way: str, size: int | None, limit: int) -> list[tuple[int, str]]:
+    """(depth, error) of three recursions, on a thread with so large a stack (None: the main thread)."""
+    path = [str(Path(__file__).parent), *[entry for entry in sys.path if entry]]
+    program = _PRELUDE.format(path=path) + textwrap.dedent(WAYS[way])
+    program += f"sys.setrecursionlimit({limit})\n" + _REPORT.format(size=size)
+    command = [sys.executable, "-X", "faulthandler", "-c", program]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
+    reports = [line.partition(" ") for line in result.stdout.splitlines()]
+    assert len(reports) == 3, result.stderr
+    return [(int(depth), error) for depth, _, error in reports]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("size", "limit"), [(LEAST, 1000), (131072, 1000), (524288, 1_000_000)])
+def test_a_small_stack_is_exhausted(way: str, size: int, limit: int) -> None:
+    for depth, error in recurse(way, size, limit):
+        assert error == "Trap call stack exhausted"
+        assert depth >= size // 65536
+
+
+@pytest.mark.parametrize(("way", "size"), [("function", None), ("function", 0), ("a store for each call", 1 << 20)])
+def test_a_large_stack_without_a_limit_of_python(way: str, size: int | None) -> None:
+    for depth, error in recurse(way, size, 1_000_000):
+        assert "call stack exhausted" in error or "RecursionError" in error
+        assert depth > 300
+
+
+def test_pythons_limit_comes_first_on_a_large_stack() -> None:
+    for size in (None, 1 << 21):
+        for depth, error in recurse("function", size, 200):
+            assert error.startswith("RecursionError") and 50 < depth < 200
+
+
+def on_a_thread(work: Callable[[], None]) -> None:
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if raised:
+        raise raised[0]
+
+
+def test_a_thread_learns_once() -> None:
+    def work() -> None:
+        assert c_stack.learn()
+        assert not c_stack.learn()
+
+    on_a_thread(work)
+    on_a_thread(work)
+
+
+def test_room_down_to_the_reserve() -> None:
+    def work() -> None:
+        lowest, size = libc.thread_stack()
+        reserve = min(c_stack.RESERVE, size // 2)
+        c_stack.make_room(lowest + size - 1)
+        c_stack.make_room(lowest + reserve)
+        with pytest.raises(Trap, match="call stack exhausted"):
+            c_stack.make_room(lowest + reserve - 1)
+
+    on_a_thread(work)
+
+
+def test_a_stack_that_is_not_the_threads() -> None:
+    def work() -> None:
+        lowest, size = libc.thread_stack()
+        for elsewhere in (lowest - 1, lowest + size):
+            c_stack.make_room(elsewhere)
+            assert not c_stack.learn()
+
+    on_a_thread(work)
+
+
+def test_the_stack_of_a_thread() -> None:
+    def work() -> None:
+        lowest, size = libc.thread_stack()
+        assert 262144 - 65536 < size <= 262144
+        with open("/proc/self/maps") as maps:
+            ranges = [tuple(int(end, 16) for end in line.split()[0].split("-")) for line in maps]
+        assert any(start <= lowest < lowest + size <= end for start, end in ranges)
+
+    old = threading.stack_size(262144)
+    try:
+        on_a_thread(work)
+    finally:
+        threading.stack_size(old)
+
+
+def test_the_stack_of_the_main_thread() -> None:
+    program = "from wasmetal import libc; print(*libc.thread_stack())"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
+    printed = subprocess.run(
+        [sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, check=True
+    ).stdout
+    size = int(printed.split()[1])
+    limit = resource.getrlimit(resource.RLIMIT_STACK)[0]
+    assert limit == resource.RLIM_INFINITY or limit // 2 < size <= limit + 65536
