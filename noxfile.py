@@ -20,7 +20,7 @@ PYTHONS = ["3.11", "3.12", "3.13"]
 PACKAGES = ["wasm-core", "wasm-ir", "backend-amd64", "backend-arm64", "runtime", "wasi"]
 #: Filetests expect instructions as this version writes them.
 CAPSTONE = "capstone>=5,<6"
-#: What performance is compared with.
+#: What instructions, results and performance are compared with.
 WASMTIME = "wasmtime==50.0.1"
 #: Where the specification's test suite, the corpus and so on are; tests that need them skip without.
 SHARED = Path(os.environ.get("WASMETAL_SHARED", ROOT.parent / "shared"))
@@ -49,7 +49,8 @@ def install_packages(session: nox.Session, *more: str) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests of all packages; arguments go to pytest."""
     # hatchling builds the third-party backend that a test installs into an environment of its own.
-    install_packages(session, "pytest", "pytest-timeout", "pytest-xdist", "hypothesis", CAPSTONE, "hatchling")
+    tools = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", CAPSTONE, "hatchling")
+    install_packages(session, *tools, f"{WASMTIME}; platform_machine == 'x86_64'")
     session.run("pytest", "--numprocesses=auto", *session.posargs)
 
 
