@@ -181,6 +181,19 @@ def test_a_stack_that_is_not_the_threads() -> None:
     on_a_thread(work)
 
 
+def test_a_system_that_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> tuple[int, int]:
+        raise FileNotFoundError("no /proc")
+
+    def work() -> None:
+        assert c_stack.learn()
+        assert not c_stack.learn()
+        c_stack.make_room(1)
+
+    monkeypatch.setattr(libc, "thread_stack", refuse)
+    on_a_thread(work)
+
+
 def test_the_stack_of_a_thread() -> None:
     def work() -> None:
         lowest, size = libc.thread_stack()

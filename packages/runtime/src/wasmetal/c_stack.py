@@ -30,8 +30,8 @@ def learn() -> bool:
     """Set the calling thread's limit. Returns whether it had none."""
     if libc.thread_value(_KEY):
         return False
-    lowest, size = libc.thread_stack()
-    _set_limit(lowest + min(RESERVE, size // 2))
+    stack, limit = _look()
+    _set_limit(limit if stack else 0)
     return True
 
 
@@ -41,16 +41,23 @@ def make_room(address: int) -> None:
     Raises:
         Trap: "call stack exhausted".
     """
-    lowest, size = libc.thread_stack()
-    if not lowest <= address < lowest + size:
-        # A coroutine of C code, with a stack that we know nothing about.
-        _set_limit(0)
-        return
-    limit = lowest + min(RESERVE, size // 2)
-    _set_limit(limit)
-    if address < limit:
+    stack, limit = _look()
+    # Elsewhere: a coroutine of C code, with a stack that we know nothing about.
+    known = address in stack
+    _set_limit(limit if known else 0)
+    if known and address < limit:
         raise Trap(TrapCode.CALL_STACK_EXHAUSTED)
 
 
+def _look() -> tuple[range, int]:
+    """Where the calling thread's stack is (nowhere if the system does not tell: without /proc), and its limit."""
+    try:
+        lowest, size = libc.thread_stack()
+    except OSError:
+        lowest, size = 0, 0
+    return range(lowest, lowest + size), lowest + min(RESERVE, size // 2)
+
+
 def _set_limit(limit: int) -> None:
+    """Set the calling thread's limit; 0: it is not checked."""
     libc.set_thread_value(_KEY, limit ^ _INVERT)
