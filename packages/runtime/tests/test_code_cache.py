@@ -16,16 +16,10 @@ from pathlib import Path
 import pytest
 
 import wasmetal
-from wasmetal import Config, Engine, InvalidError, code_cache, engine, fingerprint, registry
+from wasmetal import Config, Engine, InvalidError, code_cache, engine, fingerprint
 from wasmetal.code_cache import CacheEntry, CodeCache, default_directory
 from wasmetal.compiled_module import CompiledModule
 from wasmetal.thunks import Thunks
-
-
-@pytest.fixture(autouse=True)
-def no_record(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No file with the backend's name, see test_selection.py: these tests count files."""
-    monkeypatch.setattr(engine, "select", lambda name, cache: registry.select(name))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from wasm_core.errors import WasmError
-from wasmetal import registry
+from wasmetal import registry, selection
 
 Install = Callable[..., None]
 
@@ -36,14 +36,14 @@ def test_unsupported_backend_is_listed_and_not_selected(install: Install) -> Non
 
 @pytest.mark.parametrize("machine", ["x86_64", "AMD64"])
 def test_no_backend_says_what_to_install(install: Install, monkeypatch: pytest.MonkeyPatch, machine: str) -> None:
-    monkeypatch.setattr(registry, "_machine", lambda: machine)
+    monkeypatch.setattr(selection, "machine", lambda: machine)
     assert registry.backends() == ()
     with pytest.raises(WasmError, match="pip install wasm-backend-amd64"):
         registry.select()
 
 
 def test_no_backend_for_this_machine_at_all(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_machine", lambda: "pdp11")
+    monkeypatch.setattr(selection, "machine", lambda: "pdp11")
     with pytest.raises(WasmError, match="no backend for pdp11 yet"):
         registry.select()
 

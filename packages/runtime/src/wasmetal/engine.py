@@ -49,7 +49,7 @@ class Engine:
         """
         self._config = Config() if config is None else config
         self._cache = cache_of(self._config)
-        self._backend: Backend = select(self._config.backend, self._cache)()
+        self._backend: Backend = select(self._config.backend)()
         self._lock = threading.RLock()
         self._glue: Glue | None = None
         #: Instances of modules of this engine, to count them.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import os
 import sys
 from collections.abc import Iterable, Iterator
 
@@ -12,18 +11,10 @@ import entrypoints
 from wasm_core.errors import WasmError
 from wasm_core.lazy_attrs import frozen
 from wasm_ir.backend import ENTRY_POINT_GROUP, Backend
-from wasmetal.selection import resolve
+from wasmetal import selection
 
 #: Distributions of this project are preferred where several offer the same.
 _OWN_PREFIX = "wasm-backend-"
-
-#: The machine that the kernel reports, in lower case -> the distribution that has the backend.
-_DISTRIBUTIONS = {
-    "x86_64": "wasm-backend-amd64",
-    "amd64": "wasm-backend-amd64",
-    "aarch64": "wasm-backend-arm64",
-    "arm64": "wasm-backend-arm64",
-}
 
 
 @frozen
@@ -66,7 +57,7 @@ class _Candidate:
     def load(self) -> None:
         """Import the backend and ask it about this machine."""
         try:
-            self.backend = resolve(self.value)
+            self.backend = selection.resolve(self.value)
             support = self.backend.host_support()
             self.supported = bool(support.supported)
             self.reason = str(support.reason)
@@ -74,10 +65,6 @@ class _Candidate:
             self.backend = None
             self.supported = False
             self.reason = f"broken entry point {self.value!r}: {type(error).__name__}: {error}"
-
-
-def _machine() -> str:
-    return os.uname().machine
 
 
 def _scan(folder: str) -> Iterator[_Candidate]:
@@ -93,7 +80,7 @@ def _scan(folder: str) -> Iterator[_Candidate]:
             try:
                 for entry in distribution.entry_points.select(group=ENTRY_POINT_GROUP):
                     yield _candidate(entry.name, entry.value, distribution.metadata["Name"], distribution.version)
-            except (ValueError, OSError, KeyError):
+            except (ValueError, TypeError, OSError, KeyError):  # TypeError: a line without a value
                 continue
         return
     for parser, distro in found:
@@ -113,7 +100,7 @@ def _discover() -> list[_Candidate]:
         for candidate in _scan(folder):
             # The first copy of a distribution on sys.path shadows the others, as it does for imports.
             found.setdefault((candidate.name, candidate.distribution), candidate)
-    here = _DISTRIBUTIONS.get(_machine().lower())
+    here = selection.DISTRIBUTIONS.get(selection.machine().lower())
 
     def rank(candidate: _Candidate) -> tuple[bool, bool, str, str]:
         """Sorts what is for this machine first, then this project's own distributions, then by name."""
@@ -168,8 +155,8 @@ def backends() -> tuple[BackendInfo, ...]:
 
 
 def _advice() -> str:
-    machine = _machine()
-    distribution = _DISTRIBUTIONS.get(machine.lower())
+    machine = selection.machine()
+    distribution = selection.DISTRIBUTIONS.get(machine.lower())
     if distribution is None:
         return f"there is no backend for {machine or 'this machine'} yet"
     return f"pip install {distribution}"
@@ -195,7 +182,8 @@ def select(name: str = "auto", *, to_run: bool = True) -> type[Backend]:
         named = [candidate for candidate in found if candidate.name == name]
         if not named:
             names = ", ".join(sorted({candidate.name for candidate in found})) or "none is installed"
-            advice = f" (pip install {_OWN_PREFIX}{name})" if f"{_OWN_PREFIX}{name}" in _DISTRIBUTIONS.values() else ""
+            wanted = f"{_OWN_PREFIX}{name}"
+            advice = f" (pip install {wanted})" if wanted in selection.DISTRIBUTIONS.values() else ""
             raise WasmError(f"there is no backend {name!r}{advice}; installed: {names}")
         loaded = list(_load(named))
         chosen = _automatic(loaded)
