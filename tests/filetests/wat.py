@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from wasm_core import instructions as table
-from wasm_core.instructions import BY_NAME, Instruction
+from wasm_core.instructions import Instruction, by_name
 from wasm_core.type_codes import CODE_OF, EMPTY_BLOCK
 from wasm_core.types import ValueType
 
@@ -124,7 +124,7 @@ class _Body:
         out = bytearray()
         while self.at < len(self.items):
             name = self.word()
-            instruction = BY_NAME.get(name)
+            instruction = by_name().get(name)
             if instruction is None:
                 raise ValueError(f"no instruction {name!r}")
             if name == "select" and (types := self.groups("result")):

@@ -14,8 +14,8 @@ from wasm_core.instructions import (
     IMM_NONE,
     IMM_SHUFFLE,
     IMM_V128,
-    INSTRUCTIONS,
     Instruction,
+    instructions,
 )
 from wasm_core.type_codes import F32, F64, I32, I64, V128
 
@@ -30,7 +30,7 @@ _IMMEDIATES = {
     IMM_MEMARG: b"\0\0",
     IMM_MEMARG_LANE: b"\0\0\0",
 }
-SIMD = [instruction for instruction in INSTRUCTIONS if instruction.feature == "simd"]
+SIMD = [instruction for instruction in instructions() if instruction.feature == "simd"]
 
 ENGINES = [
     wasmetal.Engine(wasmetal.Config(validation=validation, compile=compile, bounds_checks=bounds_checks))

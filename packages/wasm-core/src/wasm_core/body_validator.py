@@ -12,7 +12,7 @@ from wasm_core import opcodes as op
 from wasm_core.body_facts import BodyFacts
 from wasm_core.errors import CompileError, InvalidError, MalformedError
 from wasm_core.features import Features
-from wasm_core.instructions import BY_OPCODE
+from wasm_core.instructions import find
 from wasm_core.leb128 import read_s32, read_s33, read_s64, read_u32
 from wasm_core.module import DecodedModule
 from wasm_core.opcode_kinds import (
@@ -187,7 +187,7 @@ def _select(stack: list[int], at: int) -> None:
 
 
 def _illegal(opcode: int, at: int) -> MalformedError:
-    instruction = BY_OPCODE.get(opcode)
+    instruction = find(opcode)
     if instruction is not None:
         return disabled(instruction, at)
     return MalformedError(f"illegal opcode {opcode:02x}", at)

@@ -46,7 +46,7 @@ def read_const_expr(reader: Reader) -> ConstExpr:
 def _read_any(reader: Reader) -> ConstExpr:
     """The same for expressions of any form."""
     from wasm_core.immediates import read_immediates, read_opcode
-    from wasm_core.instructions import BY_OPCODE, IMM_BLOCK, is_enabled
+    from wasm_core.instructions import IMM_BLOCK, find, is_enabled
 
     data = reader.data
     end = reader.end
@@ -65,7 +65,7 @@ def _read_any(reader: Reader) -> ConstExpr:
                 return ConstExpr(tuple(instructions), start)
             depth -= 1
             continue
-        instruction = BY_OPCODE.get(opcode)
+        instruction = find(opcode)
         if instruction is None or not is_enabled(instruction, reader.features):
             raise MalformedError(f"illegal opcode {opcode:02x}", at)
         immediates, pos = read_immediates(data, pos, end, instruction.immediate)

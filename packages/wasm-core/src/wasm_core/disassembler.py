@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from wasm_core.errors import MalformedError
 from wasm_core.immediates import read_byte, read_immediates, read_opcode
 from wasm_core.instructions import (
-    BY_OPCODE,
     IMM_BLOCK,
     IMM_DATA_MEMORY,
     IMM_ELEM_TABLE,
@@ -26,6 +25,7 @@ from wasm_core.instructions import (
     IMM_TYPE_TABLE,
     IMM_V128,
     Instruction,
+    find,
 )
 from wasm_core.leb128 import read_u32
 from wasm_core.module import DecodedModule
@@ -56,7 +56,7 @@ def instructions_between(source: bytes, pos: int, end: int) -> Iterator[tuple[in
     while pos < end:
         at = pos
         opcode, pos = read_opcode(source, pos, end)
-        instruction = BY_OPCODE.get(opcode)
+        instruction = find(opcode)
         if instruction is None:
             raise MalformedError(f"illegal opcode {opcode:02x}", at)
         immediates, pos = read_immediates(source, pos, end, instruction.immediate)

@@ -5,6 +5,7 @@ Decoder, validator, disassembler, text reader and front end all work from this t
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 from wasm_core.features import Features
@@ -79,6 +80,9 @@ _IMMEDIATES: Final[dict[str, int]] = {
     "types": IMM_SELECT_TYPES,
 }
 
+#: First byte of the opcodes of vector instructions.
+_VECTOR_PREFIX: Final = 0xFD
+
 _TYPES: Final[dict[str, int]] = {"i": I32, "I": I64, "f": F32, "F": F64, "v": V128, "r": FUNCREF}
 
 
@@ -112,7 +116,7 @@ class Instruction:
 # Immediates: memarg/N is an access of N bytes, lane/N an index below N, memlane/N both for a lane of N bytes.
 # Types: i i32, I i64, f f32, F f64, v v128, r funcref; "?" is a type that depends on the immediate or the context.
 # A line in brackets names the field of `Features` that the following instructions need.
-_TABLE: Final = """
+_SCALAR_TABLE: Final = """
 [core]
 00     unreachable                        -            ?
 01     nop                                -            :
@@ -324,6 +328,10 @@ fc:0e  table.copy                         table-table  iii:
 fc:0f  table.grow                         table        ?
 fc:10  table.size                         table        :i
 fc:11  table.fill                         table        ?
+"""
+
+#: Read only when one of these instructions is asked for.
+_VECTOR_TABLE: Final = """
 [simd]
 fd:00  v128.load                          memarg/16    i:v
 fd:01  v128.load8x8_s                     memarg/8     i:v
@@ -564,32 +572,32 @@ fd:ff  f64x2.convert_low_i32x4_u          -            v:v
 """
 
 
-def _parse_row(row: str, feature: str) -> Instruction:
-    opcode_text, name, immediate_text, signature = row.split()
-    prefix, colon, number = opcode_text.partition(":")
-    opcode = (int(prefix, 16) << 12) | int(number, 16) if colon else int(prefix, 16)
-    kind, _, size_text = immediate_text.partition("/")
+def _parse_immediate(text: str) -> tuple[int, int, int]:
+    """The kind of an immediate, the size of an access, the number of lanes."""
+    kind, _, size_text = text.partition("/")
     immediate = _IMMEDIATES[kind]
     size = int(size_text) if size_text else 0
-    access_size = size if immediate in (IMM_MEMARG, IMM_MEMARG_LANE) else 0
-    lanes = 0
     if immediate == IMM_LANE:
-        lanes = size
-    elif immediate == IMM_MEMARG_LANE:
-        lanes = 16 // size
-    elif immediate == IMM_SHUFFLE:
-        lanes = 32
-    params: tuple[int, ...] | None = None
-    results: tuple[int, ...] | None = None
-    if signature != "?":
-        operands, _, outcome = signature.partition(":")
-        params = tuple([_TYPES[t] for t in operands])
-        results = tuple([_TYPES[t] for t in outcome])
-    return Instruction(name, opcode, immediate, params, results, access_size, lanes, feature)
+        return immediate, 0, size
+    if immediate == IMM_MEMARG_LANE:
+        return immediate, size, 16 // size
+    return immediate, size, 32 if immediate == IMM_SHUFFLE else 0
 
 
-def _parse_table(table: str) -> tuple[Instruction, ...]:
-    found: list[Instruction] = []
+def _parse_signature(text: str) -> tuple[tuple[int, ...] | None, tuple[int, ...] | None]:
+    """The operands and results."""
+    if text == "?":
+        return None, None
+    operands, _, results = text.partition(":")
+    return tuple([_TYPES[t] for t in operands]), tuple([_TYPES[t] for t in results])
+
+
+def _parse_table(table: str) -> dict[int, Instruction]:
+    """The instructions by opcode, in the order of the table."""
+    found: dict[int, Instruction] = {}
+    # There are few different ones, and a program that has something to compile waits for this.
+    immediates: dict[str, tuple[int, int, int]] = {}
+    signatures: dict[str, tuple[tuple[int, ...] | None, tuple[int, ...] | None]] = {}
     feature = ""
     for row in table.splitlines():
         if row.startswith("["):
@@ -597,15 +605,44 @@ def _parse_table(table: str) -> tuple[Instruction, ...]:
             if feature == "core":
                 feature = ""
         elif row:
-            found.append(_parse_row(row, feature))
-    return tuple(found)
+            opcode_text, name, immediate_text, signature_text = row.split()
+            prefix, colon, number = opcode_text.partition(":")
+            opcode = (int(prefix, 16) << 12) | int(number, 16) if colon else int(prefix, 16)
+            immediate = immediates.get(immediate_text)
+            if immediate is None:
+                immediate = immediates[immediate_text] = _parse_immediate(immediate_text)
+            signature = signatures.get(signature_text)
+            if signature is None:
+                signature = signatures[signature_text] = _parse_signature(signature_text)
+            kind, access_size, lanes = immediate
+            found[opcode] = Instruction(name, opcode, kind, signature[0], signature[1], access_size, lanes, feature)
+    return found
 
 
-#: Every instruction, in the order of the opcodes.
-INSTRUCTIONS: Final[tuple[Instruction, ...]] = _parse_table(_TABLE)
-BY_OPCODE: Final[dict[int, Instruction]] = {i.opcode: i for i in INSTRUCTIONS}
-#: By name in the text format; "select" is the form without types.
-BY_NAME: Final[dict[str, Instruction]] = {i.name: i for i in reversed(INSTRUCTIONS)}
+_SCALAR: Final[dict[int, Instruction]] = _parse_table(_SCALAR_TABLE)
+
+
+@functools.cache
+def _vector() -> dict[int, Instruction]:
+    return _parse_table(_VECTOR_TABLE)
+
+
+def find(opcode: int) -> Instruction | None:
+    """The instruction that has an opcode."""
+    found = _SCALAR.get(opcode)
+    return _vector().get(opcode) if found is None and opcode >> 12 == _VECTOR_PREFIX else found
+
+
+@functools.cache
+def instructions() -> tuple[Instruction, ...]:
+    """Every instruction, in the order of the opcodes."""
+    return (*_SCALAR.values(), *_vector().values())
+
+
+@functools.cache
+def by_name() -> dict[str, Instruction]:
+    """All by name in the text format; "select" is the form without types."""
+    return {i.name: i for i in reversed(instructions())}
 
 
 def is_enabled(instruction: Instruction, features: Features) -> bool:

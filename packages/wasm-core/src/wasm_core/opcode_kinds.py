@@ -6,7 +6,7 @@ from typing import Final
 
 from wasm_core import opcodes as op
 from wasm_core.features import Features
-from wasm_core.instructions import BY_OPCODE, IMM_MEMARG, IMM_NONE, is_enabled
+from wasm_core.instructions import IMM_MEMARG, IMM_NONE, find, is_enabled
 
 # How the validator's loop treats a single-byte instruction. Below FIRST_RARE, roughly by how common they are.
 BINARY: Final = 0
@@ -76,7 +76,7 @@ class OpcodeKinds:
         results = [0] * 256
         max_align = [0] * 256
         for byte in range(256):
-            instruction = BY_OPCODE.get(byte)
+            instruction = find(byte)
             if instruction is None or not is_enabled(instruction, features):
                 continue
             params = instruction.params

@@ -13,7 +13,6 @@ from wasm_core import opcodes as op
 from wasm_core.errors import InvalidError, MalformedError
 from wasm_core.immediates import read_byte, read_memarg, read_zero_byte
 from wasm_core.instructions import (
-    BY_OPCODE,
     IMM_DATA,
     IMM_DATA_MEMORY,
     IMM_ELEM,
@@ -29,6 +28,7 @@ from wasm_core.instructions import (
     IMM_TABLE_TABLE,
     IMM_V128,
     Instruction,
+    find,
     is_enabled,
 )
 from wasm_core.leb128 import read_u32
@@ -180,7 +180,7 @@ def _prefixed(state: BodyState, pos: int) -> int:
     prefix = state.code[at]
     number, pos = read_u32(state.code, pos, state.end)
     # A larger number would run into the prefix.
-    instruction = BY_OPCODE.get((prefix << 12) | number) if number <= 0xFFF else None
+    instruction = find((prefix << 12) | number) if number <= 0xFFF else None
     if instruction is None:
         raise MalformedError(f"illegal opcode {prefix:02x} {number:02x}", at)
     if not is_enabled(instruction, state.context.features):

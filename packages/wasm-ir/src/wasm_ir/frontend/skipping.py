@@ -47,16 +47,18 @@ _SHAPE_OF_IMMEDIATE: Final[dict[int, int]] = {
     table.IMM_SELECT_TYPES: _TYPES,
 }
 
-_SHAPES: Final[list[int]] = [
-    _SHAPE_OF_IMMEDIATE[table.BY_OPCODE[byte].immediate] if byte in table.BY_OPCODE else _PREFIX for byte in range(256)
-]
+
+def _shape(opcode: int) -> int:
+    instruction = table.find(opcode)
+    return _PREFIX if instruction is None else _SHAPE_OF_IMMEDIATE[instruction.immediate]
+
+
+_SHAPES: Final[list[int]] = [_shape(byte) for byte in range(256)]
 _SHAPES[wasm.ELSE] = _ELSE
 _SHAPES[wasm.END] = _END
 
 #: By the number after the prefix 0xFC.
-_PREFIXED_SHAPES: Final[list[int]] = [
-    _SHAPE_OF_IMMEDIATE[table.BY_OPCODE[0xFC000 | number].immediate] for number in range(wasm.TABLE_FILL - 0xFC000 + 1)
-]
+_PREFIXED_SHAPES: Final[list[int]] = [_shape(opcode) for opcode in range(0xFC000, wasm.TABLE_FILL + 1)]
 
 
 def skip_unreachable(source: bytes, pos: int) -> int:
