@@ -77,6 +77,23 @@ def test_instances_and_exports_are_mappings(needs_function: Module, wasm) -> Non
     assert needs_function.instantiate({"env": {"f": adder.exports.f}}).exports.call(1, 2) == 3
 
 
+def test_thunks_for_imports_are_compiled_when_they_are_called(needs_function: Module, wasm) -> None:
+    op = wasm.op
+    builder = wasm()
+    imported = builder.import_func("env", "f", "ii", "i")
+    builder.table("r", 1)
+    builder.elements(op.i32(0), [imported])
+    call = op.call_indirect(builder.type("ii", "i"))
+    builder.func("ii", "i", op.get(0) + op.get(1) + op.i32(0) + call, export="call")
+    for module in (needs_function, Module(builder.build())):
+        function = Func(min, FuncType(("i32", "i32"), ("i32",)))
+        exports = module.instantiate({"env": {"f": function}}).exports
+        assert function._core._code_glue is None
+        assert exports.call(4, 3) == 3
+        assert function._core._code_glue is not None
+        assert needs_function.instantiate({"env": {"f": function}}).exports.call(1, 2) == 1
+
+
 def test_extra_imports_do_no_harm(needs_function: Module) -> None:
     needs_function.instantiate({"env": {"f": min, "unused": 3}, "more": {}})
 

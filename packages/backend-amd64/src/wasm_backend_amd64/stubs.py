@@ -37,7 +37,7 @@ from wasm_backend_amd64.assembler import (
 from wasm_backend_amd64.signals import SignalLayout, signal_layout
 from wasm_core.errors import TrapCode
 from wasm_ir.backend import StubEnvironment, Stubs
-from wasm_ir.vmcontext import CONTEXT, FUNCREF, STATUS_EXCEPTION, STATUS_TRAP, STORE
+from wasm_ir.vmcontext import CONTEXT, STATUS_EXCEPTION, STATUS_TRAP, STORE
 
 _SIG_DFL, _SIG_IGN = 0, 1
 
@@ -51,7 +51,6 @@ _LAZY_FRAME = -_FLOAT_OFFSET
 _POLL_INTEGER = (RAX, RCX, RDX, RSI, RDI, R8, R9, R10)
 _POLL_FLOAT_OFFSET = -8 * len(_POLL_INTEGER) - 16 * 16
 _POLL_FRAME = -_POLL_FLOAT_OFFSET
-_FUNCREF_OFFSET = -8 * (_SAVED_INTEGER.index(R10) + 1)
 
 
 def build_stubs(environment: StubEnvironment) -> Stubs:
@@ -123,17 +122,16 @@ def _lazy(code: bytearray, by_funcref: bool) -> None:
         rm(code, enc.MOVUPS_MR, register, RBP, -1, 0, _FLOAT_OFFSET + 16 * number)
 
     if by_funcref:
-        # The pinned VMContext is the caller's, of another instance perhaps, and the caller may want it back.
         rr(code, enc.MOV_RR64, RDI, R10)
         rr(code, enc.XOR_RR32, RSI, RSI)
-        _load(code, RDX, R10, FUNCREF["context"])
     else:
         # The call was `call [rip + disp32]`: the displacement in front of the return address leads to the slot.
         rr(code, enc.XOR_RR32, RDI, RDI)
         _load(code, RAX, RBP, 8)
         rm(code, enc.MOVSXD_RM64, RSI, RAX, -1, 0, -4)
         rr(code, enc.ADD_RR64, RSI, RAX)
-        rr(code, enc.MOV_RR64, RDX, R15)
+    # The caller's VMContext, of another instance perhaps. Those that call each other have one store.
+    rr(code, enc.MOV_RR64, RDX, R15)
     _load(code, RAX, RDX, CONTEXT["store"])
     _store(code, RAX, STORE["wasm_sp"], RSP)
     _load(code, RSP, RAX, STORE["c_sp"])
@@ -151,12 +149,7 @@ def _lazy(code: bytearray, by_funcref: bool) -> None:
     r(code, enc.JMP_R, R11)
 
     patch_rel32(code, refused, len(code))
-    if by_funcref:
-        _load(code, RDX, RBP, _FUNCREF_OFFSET)
-        _load(code, RDX, RDX, FUNCREF["context"])
-        _load(code, RAX, RDX, CONTEXT["store"])
-    else:
-        _load(code, RAX, R15, CONTEXT["store"])
+    _load(code, RAX, R15, CONTEXT["store"])
     # The backtrace begins in the caller: this frame belongs to no function.
     _load(code, RCX, RBP, 8)
     _store(code, RAX, STORE["trap_pc"], RCX)

@@ -52,7 +52,7 @@ from wasm_backend_arm64.registers import (
 from wasm_backend_arm64.signals import SignalLayout, signal_layout
 from wasm_core.errors import TrapCode
 from wasm_ir.backend import StubEnvironment, Stubs
-from wasm_ir.vmcontext import CONTEXT, FUNCREF, STATUS_EXCEPTION, STATUS_TRAP, STORE
+from wasm_ir.vmcontext import CONTEXT, STATUS_EXCEPTION, STATUS_TRAP, STORE
 
 _SIG_DFL, _SIG_IGN = 0, 1
 
@@ -194,10 +194,8 @@ def _lazy(code: bytearray, by_funcref: bool) -> None:
     _store(code, SP, _LAZY_FUNCREF, CALLEE_REGISTER)
 
     if by_funcref:
-        # The pinned VMContext is the caller's, of another instance perhaps, and the caller may want it back.
         _move(code, X0, CALLEE_REGISTER)
         ri(code, e.MOVZ_RI32, X1, 0)
-        _load(code, X2, CALLEE_REGISTER, FUNCREF["context"])
     else:
         # The call was `adrp x16, page; ldr x17, [x16, offset]; blr x17`, so x16 is still the page of the slot; the
         # offset is in the load's immediate, bits 10 to 21, in units of 8.
@@ -205,7 +203,8 @@ def _lazy(code: bytearray, by_funcref: bool) -> None:
         rm(code, e.LDR_RM32, X1, LINK_REGISTER, -8)
         rrb(code, e.UBFM_RRB32, X1, X1, 10, 21)
         rrr(code, e.ADD_RRR64, X1, SCRATCH, X1, e.shifted(e.LSL, 3))
-        _move(code, X2, CONTEXT_REGISTER)
+    # The caller's VMContext, of another instance perhaps. Those that call each other have one store.
+    _move(code, X2, CONTEXT_REGISTER)
     _load(code, X8, X2, CONTEXT["store"])
     _to_c_stack(code, X8)
     _load(code, SCRATCH, X8, STORE["resolver"])
@@ -223,13 +222,7 @@ def _lazy(code: bytearray, by_funcref: bool) -> None:
     r(code, e.BR_R, SCRATCH)
 
     patch(code, refused, len(code))
-    if by_funcref:
-        add_sp(code, X11, FRAME_POINTER, -_LAZY_FRAME, SCRATCH2)
-        _load(code, X11, X11, _LAZY_FUNCREF)
-        _load(code, X11, X11, FUNCREF["context"])
-        _load(code, X10, X11, CONTEXT["store"])
-    else:
-        _load(code, X10, CONTEXT_REGISTER, CONTEXT["store"])
+    _load(code, X10, CONTEXT_REGISTER, CONTEXT["store"])
     _record_caller(code, X10)
     _leave(code, X10, STATUS_EXCEPTION)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import TYPE_CHECKING, Final
 
 from wasm_core.errors import Trap, TrapCode
@@ -10,17 +11,19 @@ from wasm_ir.vmcontext import (
     BUILTIN_LISTENER_BEFORE,
     BUILTIN_MEMORY_GROW,
     BUILTIN_TABLE_GROW,
+    FUNCREF,
     STATUS_TRAP,
     STORE,
 )
 from wasmetal import backtrace, interruption, references
-from wasmetal.function import FunctionCore
+from wasmetal.function import FunctionCore, host_function_at
 from wasmetal.listener import values_at
 
 if TYPE_CHECKING:
     from wasmetal.instance_core import InstanceCore
 
 _TRAP_CODE: Final = STORE["trap_code"] // 8
+_CONTEXT: Final = FUNCREF["context"]
 
 
 class Callbacks:
@@ -32,10 +35,13 @@ class Callbacks:
 
     def resolve(self, funcref: int, slot: int, context: int) -> int:
         """Compile the function that a funcref or a slot stands for, and make it point to the code."""
-        instance = references.instance_at(context)
+        caller = references.instance_at(context)
         if slot:
-            return instance.code.resolve_slot(slot)
-        return instance.resolve_funcref(funcref)
+            return caller.code.resolve_slot(slot)
+        function = host_function_at(funcref)
+        if function is not None:
+            return function._core.resolve(caller.code.glue)
+        return references.instance_at(ctypes.c_uint64.from_address(funcref + _CONTEXT).value).resolve_funcref(funcref)
 
     def failed(self, store: int, status: int, exception: BaseException | None) -> None:
         """Raise the trap of a call that trapped; add the backtrace to an exception that a host function raised."""

@@ -86,6 +86,10 @@ class FunctionCore:
     def prepare(self, glue: Glue) -> None:
         """Make the FUNCREF fit to be called by WebAssembly code. Cheap when it has been done."""
 
+    def resolve(self, glue: Glue) -> int:
+        """Host functions, on the first call by WebAssembly code: compile what does it. Returns its address."""
+        raise NotImplementedError
+
     def invoke(self, instance: InstanceCore, slots: int) -> None:
         """Host functions: a call by code of `instance`, with arguments and results in the slots at address `slots`."""
         raise NotImplementedError
@@ -183,10 +187,15 @@ class HostFunction(FunctionCore):
         words[_HOST_CORE] = id(self)
 
     def prepare(self, glue: Glue) -> None:
+        if not self._words[_FUNCREF_CODE]:
+            self._words[_FUNCREF_CODE] = glue.lazy_funcref
+
+    def resolve(self, glue: Glue) -> int:
         if self._code_glue is None:
             code = glue.host_generic(self.type) if self.wants_caller else glue.host(self.type)
             self._words[_FUNCREF_CODE] = code
             self._code_glue = glue
+        return self._words[_FUNCREF_CODE]
 
     def call(self, *args: object, **kwargs: object) -> object:
         self._no_keywords(kwargs)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from wasm_core.types import FuncType, ValueType
 from wasm_ir.backend import Backend, StubEnvironment, Stubs
-from wasmetal import c_stack, ticker
+from wasmetal import c_stack, signals, ticker
 from wasmetal.code_cache import CodeCache
 from wasmetal.code_memory import arena
 from wasmetal.lifetime import anchor
@@ -93,6 +93,7 @@ class Glue:
     """
 
     def __init__(self, backend: Backend, callbacks: Callbacks, cache: CodeCache | None = None) -> None:
+        self._backend = backend
         self._region = arena().region()
         # Finalizers that run together with ours may still call the code.
         self._region_anchor = anchor(self._region)
@@ -131,6 +132,11 @@ class Glue:
     def use_cache(self, cache: CodeCache | None) -> None:
         """Keep thunks in a cache from now on, if they are not kept in one already."""
         self._thunks.use_cache(cache)
+
+    @property
+    def lazy_funcref(self) -> int:
+        """First value of FUNCREF.code. Raises KeyError before there are stubs (`signals.install`)."""
+        return signals.stub_addresses(self._backend).lazy_funcref
 
     def _place(self, name: str, build: Callable[[], Function]) -> int:
         return self._region.place(self._thunks.code(name, build))

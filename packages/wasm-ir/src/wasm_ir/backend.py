@@ -91,8 +91,9 @@ class Stubs:
     #: Signal handler with the SA_SIGINFO signature for SIGSEGV and SIGBUS: resumes faults of ours as the trap
     #: MEMORY_OUT_OF_BOUNDS, passes others on.
     signal_handler: int
-    #: First value of FUNCREF.code for functions not compiled yet: calls the store's resolver with the funcref,
-    #: then continues at the address that it returns; unwinds with STATUS_EXCEPTION when it returns 0.
+    #: First value of FUNCREF.code for functions not compiled yet: calls the store's resolver with the funcref and
+    #: the caller's VMContext, then continues at the address that it returns; unwinds with STATUS_EXCEPTION when it
+    #: returns 0.
     lazy_funcref: int
     #: First value of a function slot for functions not compiled yet: the same with the slot's address.
     lazy_slot: int

@@ -53,7 +53,7 @@ STORE: Final = Layout(
     "thread_state",  # PyThreadState* to restore when the GIL was released; 0 while it is held
     "pending",  # not zero after a builtin raised: unwind with STATUS_EXCEPTION
     "hold_gil",  # not zero: never release the GIL
-    "resolver",  # -> C function (funcref or 0, slot address or 0, VMContext) -> code address or 0: lazy compilation
+    "resolver",  # -> C function (funcref or 0, slot or 0, VMContext of the caller) -> code or 0: lazy compilation
     "stack_limit",  # the real limit of the stack: CONTEXT.stack_limit is this, or all ones to make code call out
     "attention",  # not zero: something is to be done at the next poll; else somebody has done it already
     "interrupt",  # not zero: the call that is running is to end with a trap
