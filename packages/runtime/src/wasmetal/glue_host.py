@@ -60,20 +60,7 @@ def fast_host(type: FuncType, convert_result: int) -> Function:
     call = _HostCall(b)
     raised = b.new_block()
     boxed = [b.box(t, value) for t, value in zip(type.params, parameters)]
-    if boxed:
-        incomplete, complete = b.new_block(), b.new_block()
-        missing = b.is_zero(boxed[0])
-        for argument in boxed[1:]:
-            missing = b.binary(opcodes.OR, I32, missing, b.is_zero(argument))
-        b.brif(missing, incomplete, (), complete, ())
-        b.switch_to(incomplete)
-        for argument in boxed:
-            b.decref(argument)
-        b.jump(raised)
-        b.switch_to(complete)
-    result = b.call_object(b.get(call.host, HOST["callable"]), boxed)
-    for argument in boxed:
-        b.decref(argument)
+    result = b.call_giving_up(b.get(call.host, HOST["callable"]), boxed, boxed)
     b.guard(b.is_zero(result), raised)
     values = _results(b, type, call.host, result, convert_result, raised)
     call.leave()

@@ -189,24 +189,26 @@ class PythonBuilder(Builder):
         count = self.const(I64, len(arguments) | cpython.VECTORCALL_ARGUMENTS_OFFSET)
         return self.api("PyObject_Vectorcall", callable, first, count, self.const(I64, 0))
 
-    def call_callback(self, callback: object, arguments: Sequence[Inst], owned: Sequence[Inst], failed: Block) -> Inst:
-        """Call a Python object at a constant address with `arguments`, of which those in `owned` are given up: a new
-        reference to the result. Leaves for `failed` with an exception set when an argument is 0 or the call fails."""
-        if owned:
-            # An argument could not be made: give up the others (Py_DecRef ignores null).
-            incomplete = self.new_block()
-            complete = self.new_block()
-            missing = self.is_zero(owned[0])
-            for argument in owned[1:]:
-                missing = self.binary(opcodes.OR, I32, missing, self.is_zero(argument))
-            self.brif(missing, incomplete, (), complete, ())
-            self.switch_to(incomplete)
-            for argument in owned:
-                self.decref(argument)
-            self.jump(failed)
-            self.switch_to(complete)
-        result = self.call_object(self.pointer(id(callback)), arguments)
+    def call_giving_up(self, callable: Inst, arguments: Sequence[Inst], owned: Sequence[Inst]) -> Inst:
+        """Call an object and give up the references in `owned`, which are among the arguments: a new reference to the
+        result, or 0 with an exception set when one of them could not be made (is 0) or the call fails."""
+        if not owned:
+            return self.call_object(callable, arguments)
+        complete, called = self.new_block(), self.new_block()
+        result = self.append_param(called, I64)
+        missing = self.is_zero(owned[0])
+        for argument in owned[1:]:
+            missing = self.binary(opcodes.OR, I32, missing, self.is_zero(argument))
+        self.brif(missing, called, (self.const(I64, 0),), complete, ())
+        self.switch_to(complete)
+        self.jump(called, (self.call_object(callable, arguments),))
+        self.switch_to(called)
         for argument in owned:
-            self.decref(argument)
+            self.decref(argument)  # Py_DecRef ignores null
+        return result
+
+    def call_callback(self, callback: object, arguments: Sequence[Inst], owned: Sequence[Inst], failed: Block) -> Inst:
+        """The same for an object at a constant address; leaves for `failed` with an exception set instead of 0."""
+        result = self.call_giving_up(self.pointer(id(callback)), arguments, owned)
         self.guard(self.is_zero(result), failed)
         return result
