@@ -15,10 +15,6 @@ PINNED = 15
 FIRST_FLOAT = 16
 
 
-def _emit(emitter: object, inst: MInst) -> None:
-    raise AssertionError("these functions are only allocated")
-
-
 def toy_registers(ints: int, floats: int, callee_saved_ints: int, callee_saved_floats: int = 0) -> RegisterSet:
     """Integer registers 0.. and float registers 16.., the last ones of each class callee-saved."""
     int_registers = tuple(range(ints))
@@ -38,31 +34,31 @@ def toy_registers(ints: int, floats: int, callee_saved_ints: int, callee_saved_f
     )
 
 
-CONST = MOp("const", _emit)
-PLAIN = MOp("plain", _emit)
-PLAIN_STACK = MOp("plain", _emit, stack_use=0)
-TIED = MOp("tied", _emit, tied=True)
-TIED_STACK = MOp("tied", _emit, tied=True, stack_use=1)
-COMMUTATIVE = MOp("commutative", _emit, tied=True, commutative=True)
-COMMUTATIVE_STACK = MOp("commutative", _emit, tied=True, commutative=True, stack_use=1)
-LATE = MOp("late", _emit, late=True)
-LATE_STACK = MOp("late", _emit, late=True, stack_use=1)
-TEMPS = MOp("temps", _emit, temps=1)
-TIED_TEMPS = MOp("tied", _emit, tied=True, temps=1)
-LATE_TEMPS = MOp("late", _emit, late=True, temps=1)
-COPY = MOp("copy", _emit, is_move=True)
-STORE = MOp("store", _emit)
-STORE_STACK = MOp("store", _emit, stack_use=1)
-CALL = MOp("call", _emit)
-DIVIDE = MOp("divide", _emit, late=True)
-FIXED = MOp("fixed", _emit)
-ENTRY = MOp("entry", _emit)
-JUMP = MOp("jump", _emit, is_jump=True)
-BRIF = MOp("brif", _emit)
-BRIF_STACK = MOp("brif", _emit, stack_use=1)
-BR_TABLE = MOp("br_table", _emit, temps=1)
-RETURN = MOp("return", _emit)
-TRAP = MOp("trap", _emit)
+CONST = MOp("const")
+PLAIN = MOp("plain")
+PLAIN_STACK = MOp("plain", stack_use=0)
+TIED = MOp("tied", tied=True)
+TIED_STACK = MOp("tied", tied=True, stack_use=1)
+COMMUTATIVE = MOp("commutative", tied=True, commutative=True)
+COMMUTATIVE_STACK = MOp("commutative", tied=True, commutative=True, stack_use=1)
+LATE = MOp("late", late=True)
+LATE_STACK = MOp("late", late=True, stack_use=1)
+TEMPS = MOp("temps", temps=1)
+TIED_TEMPS = MOp("tied", tied=True, temps=1)
+LATE_TEMPS = MOp("late", late=True, temps=1)
+COPY = MOp("copy", is_move=True)
+STORE = MOp("store")
+STORE_STACK = MOp("store", stack_use=1)
+CALL = MOp("call")
+DIVIDE = MOp("divide", late=True)
+FIXED = MOp("fixed")
+ENTRY = MOp("entry")
+JUMP = MOp("jump", is_jump=True)
+BRIF = MOp("brif")
+BRIF_STACK = MOp("brif", stack_use=1)
+BR_TABLE = MOp("br_table", temps=1)
+RETURN = MOp("return")
+TRAP = MOp("trap")
 
 #: (operation, number of uses, number of results without temporaries)
 SHAPES = [

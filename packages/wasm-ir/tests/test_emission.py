@@ -59,12 +59,13 @@ def test_constants_are_shared() -> None:
 
 
 def test_unbound_label_is_refused() -> None:
-    def lose(emitter: Emitter, inst: MInst) -> None:
-        emitter.buffer.refer(emitter.buffer.new_label(), 7)
-        emitter.code.append(0xFF)
+    class Lose(MOp):
+        def emit(self, emitter: Emitter, inst: MInst) -> None:
+            emitter.buffer.refer(emitter.buffer.new_label(), 7)
+            emitter.code.append(0xFF)
 
     with pytest.raises(AssertionError, match="never bound"):
-        compiled(machine_function({0: []}, {0: [MInst(MOp("lose", lose), [], [], 0)]}))
+        compiled(machine_function({0: []}, {0: [MInst(Lose("lose"), [], [], 0)]}))
 
 
 def test_frame() -> None:

@@ -8,6 +8,7 @@ import pytest
 from toy_target import BYTE, JUMP, ToyTarget, machine_function
 
 from wasm_ir import types
+from wasm_ir.codegen.emission import Emitter
 from wasm_ir.codegen.jump_threading import thread_jumps
 from wasm_ir.codegen.machinst import MFixed, MInst, MOp
 from wasm_ir.codegen.pipeline import compile_function
@@ -19,14 +20,15 @@ def nothing() -> Function:
 
 
 def test_compile_function() -> None:
-    def define(emitter: object, inst: MInst) -> None:
-        assert all(0 <= place < 64 for place in inst.defs + inst.uses)
+    class Define(MOp):
+        def emit(self, emitter: Emitter, inst: MInst) -> None:
+            assert all(0 <= place < 64 for place in inst.defs + inst.uses)
 
     machine = machine_function({0: [1], 1: []})
     value = machine.new_vreg(types.I64)
-    machine.blocks[0].insts.insert(0, MInst(MOp("define", define), [value], [], 0))
-    machine.blocks[1].insts.insert(0, MFixed(MOp("call", define), [], [], 0, [(value, 1)], [], 0b0111 | 3 << 16))
-    machine.blocks[1].insts.insert(1, MInst(MOp("use", define), [], [value], 0))
+    machine.blocks[0].insts.insert(0, MInst(Define("define"), [value], [], 0))
+    machine.blocks[1].insts.insert(0, MFixed(Define("call"), [], [], 0, [(value, 1)], [], 0b0111 | 3 << 16))
+    machine.blocks[1].insts.insert(1, MInst(Define("use"), [], [value], 0))
     timings: dict[str, float] = {"emit": 1.0}
     code = compile_function(nothing(), ToyTarget(machine), timings)
     # The value survives the call in the callee-saved register and is moved to its argument register.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from wasm_ir.codegen.emission import Emitter
 from wasm_ir.codegen.machinst import MBlock, MEdge, MFunction, MInst, MOp
 from wasm_ir.codegen.registers import RegisterSet
+from wasm_ir.codegen.target import Target
 from wasm_ir.ir import Function, Inst
 
 REGISTERS = RegisterSet(
@@ -16,9 +17,11 @@ REGISTERS = RegisterSet(
 )
 
 
-def _byte(emitter: Emitter, inst: MInst) -> None:
+class Byte(MOp):
     """The byte imm."""
-    emitter.code.append(inst.imm)
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        emitter.code.append(inst.imm)
 
 
 def _refer(emitter: Emitter, label: int) -> None:
@@ -26,55 +29,72 @@ def _refer(emitter: Emitter, label: int) -> None:
     emitter.code.append(0xFF)
 
 
-def _jump(emitter: Emitter, inst: MInst) -> None:
-    target = emitter.block.edges[0].block
-    if target is not emitter.next_block:
-        emitter.code.append(ord("j"))
-        _refer(emitter, target.label)
+class Jump(MOp):
+    """To the only edge."""
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        target = emitter.block.edges[0].block
+        if target is not emitter.next_block:
+            emitter.code.append(ord("j"))
+            _refer(emitter, target.label)
 
 
-def _brif(emitter: Emitter, inst: MInst) -> None:
+class Brif(MOp):
     """To the first edge, or else to the second."""
-    then, otherwise = (edge.block for edge in emitter.block.edges)
-    emitter.code.append(ord("b"))
-    _refer(emitter, then.label)
-    if otherwise is not emitter.next_block:
-        emitter.code.append(ord("j"))
-        _refer(emitter, otherwise.label)
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        then, otherwise = (edge.block for edge in emitter.block.edges)
+        emitter.code.append(ord("b"))
+        _refer(emitter, then.label)
+        if otherwise is not emitter.next_block:
+            emitter.code.append(ord("j"))
+            _refer(emitter, otherwise.label)
 
 
-def _trap_if(emitter: Emitter, inst: MInst) -> None:
-    emitter.code.append(ord("t"))
-    _refer(emitter, emitter.trap_label(inst.imm, inst.offset))
+class TrapIf(MOp):
+    """Trap code imm."""
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        emitter.code.append(ord("t"))
+        _refer(emitter, emitter.trap_label(inst.imm, inst.offset))
 
 
-def _call(emitter: Emitter, inst: MInst) -> None:
-    emitter.code.append(ord("c"))
-    emitter.buffer.relocate(1, inst.imm)
-    emitter.code.append(0)
-    emitter.buffer.mark(len(emitter.code), inst.offset)
+class Call(MOp):
+    """Function imm."""
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        emitter.code.append(ord("c"))
+        emitter.buffer.relocate(1, inst.imm)
+        emitter.code.append(0)
+        emitter.buffer.mark(len(emitter.code), inst.offset)
 
 
-def _pool(emitter: Emitter, inst: MInst) -> None:
-    emitter.code.append(ord("p"))
-    _refer(emitter, emitter.constant(inst.imm, 1))
+class Pool(MOp):
+    """The constant imm, of one byte."""
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        emitter.code.append(ord("p"))
+        _refer(emitter, emitter.constant(inst.imm, 1))
 
 
-def _ret(emitter: Emitter, inst: MInst) -> None:
-    emitter.code.append(ord("r"))
+class Ret(MOp):
+    """The end."""
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        emitter.code.append(ord("r"))
 
 
-BYTE = MOp("byte", _byte)
-JUMP = MOp("jump", _jump, is_jump=True)
-BRIF = MOp("brif", _brif)
-TRAP_IF = MOp("trap_if", _trap_if)
-CALL = MOp("call", _call)
-POOL = MOp("pool", _pool)
-RET = MOp("ret", _ret)
+BYTE = Byte("byte")
+JUMP = Jump("jump", is_jump=True)
+BRIF = Brif("brif")
+TRAP_IF = TrapIf("trap_if")
+CALL = Call("call")
+POOL = Pool("pool")
+RET = Ret("ret")
 
 
-class ToyTarget:
-    """Implements wasm_ir.codegen.target.Target; "lowering" returns the function that it was made with."""
+class ToyTarget(Target):
+    """ "Lowering" returns the function that it was made with."""
 
     registers = REGISTERS
     native_registers = REGISTERS

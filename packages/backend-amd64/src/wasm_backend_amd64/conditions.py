@@ -204,11 +204,11 @@ class Brif(MOp):
     __slots__ = ("code", "comparison")
 
     def __init__(self, comparison: Comparison, code: int) -> None:
-        super().__init__(f"brif.{comparison.name}", self._emit, stack_use=comparison.spilled)
+        super().__init__(f"brif.{comparison.name}", stack_use=comparison.spilled)
         self.comparison = comparison
         self.code = code
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         self.comparison.emit(emitter, inst, 0, inst.offset)
         first, second = emitter.block.edges
         taken = first.block
@@ -241,11 +241,11 @@ class Set(MOp):
     __slots__ = ("code", "comparison")
 
     def __init__(self, comparison: Comparison, code: int) -> None:
-        super().__init__(f"set.{comparison.name}", self._emit, stack_use=comparison.spilled)
+        super().__init__(f"set.{comparison.name}", stack_use=comparison.spilled)
         self.comparison = comparison
         self.code = code
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         destination = inst.defs[0]
         condition = self.code
         code = emitter.code
@@ -273,13 +273,13 @@ class Select(MOp):
     __slots__ = ("code", "comparison", "moves", "wide")
 
     def __init__(self, comparison: Comparison, code: int, value_type: int) -> None:
-        super().__init__(f"select.{comparison.name}", self._emit, tied=True, stack_use=1)
+        super().__init__(f"select.{comparison.name}", tied=True, stack_use=1)
         self.comparison = comparison
         self.code = code
         self.wide = value_type == types.I64
         self.moves = e.CMOV_RR64 if self.wide else e.CMOV_RR32
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         destination = inst.defs[0]
         code = emitter.code
         if destination != inst.uses[0]:
@@ -304,12 +304,12 @@ class SelectFloat(MOp):
     __slots__ = ("code", "comparison", "load")
 
     def __init__(self, comparison: Comparison, code: int, value_type: int) -> None:
-        super().__init__(f"select.{comparison.name}", self._emit, tied=True, stack_use=1)
+        super().__init__(f"select.{comparison.name}", tied=True, stack_use=1)
         self.comparison = comparison
         self.code = code
         self.load = e.MOVSS_RM if value_type == types.F32 else e.MOVSD_RM
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         destination = inst.defs[0]
         source = inst.uses[1]
         code = emitter.code
@@ -336,12 +336,12 @@ class TrapIf(MOp):
     __slots__ = ("code", "comparison", "trap_code")
 
     def __init__(self, comparison: Comparison, code: int, trap_code: int) -> None:
-        super().__init__(f"trap_if.{comparison.name}", self._emit, stack_use=comparison.spilled)
+        super().__init__(f"trap_if.{comparison.name}", stack_use=comparison.spilled)
         self.comparison = comparison
         self.code = code
         self.trap_code = trap_code
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         self.comparison.emit(emitter, inst, 0, 0)
         label = emitter.trap_label(self.trap_code, inst.offset)
         if self.code < CC_EQUAL:

@@ -66,15 +66,19 @@ def context_word(emitter: Emitter) -> int:
     return frame.saved_offset - frame.size + 8 * len(frame.saved_registers)
 
 
-def _entry(emitter: Emitter, inst: MInst) -> None:
+class Entry(MOp):
     """Zero-extend parameters whose registers are in the mask imm."""
-    mask = inst.imm
-    register = 0
-    while mask:
-        if mask & 1:
-            asm.rr(emitter.code, e.MOV_RR32, register, register)
-        mask >>= 1
-        register += 1
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        mask = inst.imm
+        register = 0
+        while mask:
+            if mask & 1:
+                asm.rr(emitter.code, e.MOV_RR32, register, register)
+            mask >>= 1
+            register += 1
 
 
 def check_stack(emitter: Emitter, lowest: int, wasm_offset: int) -> None:
@@ -104,94 +108,134 @@ def emit_poll_sites(emitter: Emitter) -> None:
         jump(emitter, back)
 
 
-def _poll(emitter: Emitter, inst: MInst) -> None:
-    check_stack(emitter, RSP, inst.offset)
+class Poll(MOp):
+    """The comparison with the stack limit that lets the runtime interrupt loops."""
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        check_stack(emitter, RSP, inst.offset)
 
 
-def _jump(emitter: Emitter, inst: MInst) -> None:
-    target = emitter.block.edges[0].block
-    if target is not emitter.next_block:
-        jump(emitter, target.label)
+class Jump(MOp):
+    """To the only edge, if that is not what follows."""
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        target = emitter.block.edges[0].block
+        if target is not emitter.next_block:
+            jump(emitter, target.label)
 
 
-def _br_table(emitter: Emitter, inst: MInst) -> None:
+class BrTable(MOp):
     """To edge uses[0], the last one when it is out of range. defs[0] is a temporary."""
-    code = emitter.code
-    edges = emitter.block.edges
-    index = inst.uses[0]
-    offset = inst.defs[0]
-    default = edges[-1].block.label
-    asm.ri(code, e.CMP_RI32, index, len(edges) - 1)
-    branch(emitter, CC_AE, default)
-    table = emitter.jump_table([edge.block.label for edge in edges[:-1]])
-    emitter.buffer.fixups.append((asm.rip(code, e.LEA_RM64, SCRATCH), table, REL32))
-    _rm(code, e.MOVSXD_RM64, offset, SCRATCH, index, 2, 0)
-    asm.rr(code, e.ADD_RR64, SCRATCH, offset)
-    asm.r(code, e.JMP_R, SCRATCH)
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        code = emitter.code
+        edges = emitter.block.edges
+        index = inst.uses[0]
+        offset = inst.defs[0]
+        default = edges[-1].block.label
+        asm.ri(code, e.CMP_RI32, index, len(edges) - 1)
+        branch(emitter, CC_AE, default)
+        table = emitter.jump_table([edge.block.label for edge in edges[:-1]])
+        emitter.buffer.fixups.append((asm.rip(code, e.LEA_RM64, SCRATCH), table, REL32))
+        _rm(code, e.MOVSXD_RM64, offset, SCRATCH, index, 2, 0)
+        asm.rr(code, e.ADD_RR64, SCRATCH, offset)
+        asm.r(code, e.JMP_R, SCRATCH)
 
 
-def _return(emitter: Emitter, inst: MInst) -> None:
-    code = emitter.code
-    for register, offset in saved_words(emitter):
-        _rm(code, e.MOV_RM64, register, RBP, -1, 0, offset)
-    if emitter.frame.size:
-        code.append(0xC9)  # leave
-    else:
-        asm.r(code, e.POP_R, RBP)
-    code += e.RET
+class Return(MOp):
+    """Saved registers back, the frame away, and return."""
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        code = emitter.code
+        for register, offset in saved_words(emitter):
+            _rm(code, e.MOV_RM64, register, RBP, -1, 0, offset)
+        if emitter.frame.size:
+            code.append(0xC9)  # leave
+        else:
+            asm.r(code, e.POP_R, RBP)
+        code += e.RET
 
 
-def _trap(emitter: Emitter, inst: MInst) -> None:
-    call_tail(emitter, inst.imm)
-    emitter.buffer.mark(len(emitter.code), inst.offset)
+class Trap(MOp):
+    """Leave with trap code imm."""
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        call_tail(emitter, inst.imm)
+        emitter.buffer.mark(len(emitter.code), inst.offset)
 
 
-def _unwind(emitter: Emitter, inst: MInst) -> None:
+class Unwind(MOp):
     """To the innermost `enter`; the status is in r10 already."""
-    code = emitter.code
-    _rm(code, e.MOV_RM64, SCRATCH, CONTEXT_REGISTER, -1, 0, CONTEXT["store"])
-    asm.rip(code, e.LEA_RM64, RAX)  # displacement zero: the address of what follows
-    emitter.buffer.mark(len(code), inst.offset)
-    _rm(code, e.MOV_MR64, RAX, SCRATCH, -1, 0, STORE["trap_pc"])
-    _rm(code, e.MOV_MR64, RBP, SCRATCH, -1, 0, STORE["trap_fp"])
-    _rm(code, e.MOV_RM64, RBP, SCRATCH, -1, 0, STORE["entry_fp"])
-    asm.m(code, e.JMP_M, SCRATCH, -1, 0, STORE["entry_resume"])
 
+    __slots__ = ()
 
-def _call(emitter: Emitter, inst: MInst) -> None:
-    """Through the slot of function imm."""
-    code = emitter.code
-    buffer = emitter.buffer
-    position = asm.rip_m(code, e.CALL_M)
-    del code[position:]
-    buffer.relocate(RELOCATION_FUNCTION_SLOT, inst.imm)
-    code += b"\0\0\0\0"
-    buffer.mark(len(code), inst.offset)
-
-
-def _call_ref(emitter: Emitter, inst: MInst) -> None:
-    """Through the funcref in r10. The callee pins its own VMContext and memory."""
-    code = emitter.code
-    asm.m(code, e.CALL_M, CALLEE_REGISTER, -1, 0, FUNCREF["code"])
-    emitter.buffer.mark(len(code), inst.offset)
-    _rm(code, e.MOV_RM64, CONTEXT_REGISTER, RBP, -1, 0, context_word(emitter))
-    _rm(code, e.MOV_RM64, MEMORY_REGISTER, CONTEXT_REGISTER, -1, 0, CONTEXT["memory_base"])
-
-
-def _call_native(emitter: Emitter, inst: MInst) -> None:
-    """The C function in rax, on the C stack. imm: its result is an i32, of which C leaves the upper half undefined."""
-    code = emitter.code
-    if emitter.function.abi == ABI_C:
-        asm.r(code, e.CALL_R, RAX)
-    else:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        code = emitter.code
         _rm(code, e.MOV_RM64, SCRATCH, CONTEXT_REGISTER, -1, 0, CONTEXT["store"])
-        _rm(code, e.MOV_MR64, RSP, SCRATCH, -1, 0, STORE["wasm_sp"])
-        _rm(code, e.MOV_RM64, RSP, SCRATCH, -1, 0, STORE["c_sp"])
-        asm.r(code, e.CALL_R, RAX)
+        asm.rip(code, e.LEA_RM64, RAX)  # displacement zero: the address of what follows
         emitter.buffer.mark(len(code), inst.offset)
-        _rm(code, e.LEA_RM64, RSP, RBP, -1, 0, -emitter.frame.size)
-    if inst.imm:
-        asm.rr(code, e.MOV_RR32, RAX, RAX)
+        _rm(code, e.MOV_MR64, RAX, SCRATCH, -1, 0, STORE["trap_pc"])
+        _rm(code, e.MOV_MR64, RBP, SCRATCH, -1, 0, STORE["trap_fp"])
+        _rm(code, e.MOV_RM64, RBP, SCRATCH, -1, 0, STORE["entry_fp"])
+        asm.m(code, e.JMP_M, SCRATCH, -1, 0, STORE["entry_resume"])
+
+
+class Call(MOp):
+    """Through the slot of function imm."""
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        code = emitter.code
+        buffer = emitter.buffer
+        position = asm.rip_m(code, e.CALL_M)
+        del code[position:]
+        buffer.relocate(RELOCATION_FUNCTION_SLOT, inst.imm)
+        code += b"\0\0\0\0"
+        buffer.mark(len(code), inst.offset)
+
+
+class CallRef(MOp):
+    """Through the funcref in r10. The callee pins its own VMContext and memory."""
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        code = emitter.code
+        asm.m(code, e.CALL_M, CALLEE_REGISTER, -1, 0, FUNCREF["code"])
+        emitter.buffer.mark(len(code), inst.offset)
+        _rm(code, e.MOV_RM64, CONTEXT_REGISTER, RBP, -1, 0, context_word(emitter))
+        _rm(code, e.MOV_RM64, MEMORY_REGISTER, CONTEXT_REGISTER, -1, 0, CONTEXT["memory_base"])
+
+
+class CallNative(MOp):
+    """The C function in rax, on the C stack. imm: its result is an i32, of which C leaves the upper half undefined."""
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        code = emitter.code
+        if emitter.function.abi == ABI_C:
+            asm.r(code, e.CALL_R, RAX)
+        else:
+            _rm(code, e.MOV_RM64, SCRATCH, CONTEXT_REGISTER, -1, 0, CONTEXT["store"])
+            _rm(code, e.MOV_MR64, RSP, SCRATCH, -1, 0, STORE["wasm_sp"])
+            _rm(code, e.MOV_RM64, RSP, SCRATCH, -1, 0, STORE["c_sp"])
+            asm.r(code, e.CALL_R, RAX)
+            emitter.buffer.mark(len(code), inst.offset)
+            _rm(code, e.LEA_RM64, RSP, RBP, -1, 0, -emitter.frame.size)
+        if inst.imm:
+            asm.rr(code, e.MOV_RR32, RAX, RAX)
 
 
 def _copy_words(emitter: Emitter, count: int, to: int, from_: int, from_disp: int, to_disp: int) -> None:
@@ -210,44 +254,48 @@ def _copy_words(emitter: Emitter, count: int, to: int, from_: int, from_disp: in
     asm.patch_rel8(code, asm.jcc8(code, CC_NE), start)
 
 
-def _enter(emitter: Emitter, inst: MInst) -> None:
+class Enter(MOp):
     """Run a WebAssembly function on the store's stack.
 
     rax: StoreContext, r10: funcref, r15: VMContext, arguments as usual.
     imm: stack words of arguments << 16 | stack words of results.
     """
-    code = emitter.code
-    buffer = emitter.buffer
-    frame_size = emitter.frame.size
-    argument_words = inst.imm >> 16
-    result_words = inst.imm & 0xFFFF
-    resume = buffer.new_label()
-    _rm(code, e.MOV_MR64, RBP, RAX, -1, 0, STORE["entry_fp"])
-    buffer.fixups.append((asm.rip(code, e.LEA_RM64, SCRATCH), resume, REL32))
-    _rm(code, e.MOV_MR64, SCRATCH, RAX, -1, 0, STORE["entry_resume"])
-    _rm(code, e.MOV_MR64, RSP, RAX, -1, 0, STORE["c_sp"])
-    words = max(argument_words, result_words)
-    _rm(code, e.MOV_RM64, RSP, RAX, -1, 0, STORE["wasm_sp"])
-    if words:
-        _rm(code, e.LEA_RM64, RSP, RSP, -1, 0, -8 * words)
-    asm.ri(code, e.AND_RI64, RSP, -16)
-    _copy_words(emitter, argument_words, RSP, RBP, -frame_size, 0)
-    asm.m(code, e.CALL_M, CALLEE_REGISTER, -1, 0, FUNCREF["code"])
-    buffer.mark(len(code), inst.offset)
-    _copy_words(emitter, result_words, RBP, RSP, 0, -frame_size)
-    asm.rr(code, e.XOR_RR32, R10, R10)
-    buffer.bind(resume)
-    _rm(code, e.LEA_RM64, RSP, RBP, -1, 0, -frame_size)
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        code = emitter.code
+        buffer = emitter.buffer
+        frame_size = emitter.frame.size
+        argument_words = inst.imm >> 16
+        result_words = inst.imm & 0xFFFF
+        resume = buffer.new_label()
+        _rm(code, e.MOV_MR64, RBP, RAX, -1, 0, STORE["entry_fp"])
+        buffer.fixups.append((asm.rip(code, e.LEA_RM64, SCRATCH), resume, REL32))
+        _rm(code, e.MOV_MR64, SCRATCH, RAX, -1, 0, STORE["entry_resume"])
+        _rm(code, e.MOV_MR64, RSP, RAX, -1, 0, STORE["c_sp"])
+        words = max(argument_words, result_words)
+        _rm(code, e.MOV_RM64, RSP, RAX, -1, 0, STORE["wasm_sp"])
+        if words:
+            _rm(code, e.LEA_RM64, RSP, RSP, -1, 0, -8 * words)
+        asm.ri(code, e.AND_RI64, RSP, -16)
+        _copy_words(emitter, argument_words, RSP, RBP, -frame_size, 0)
+        asm.m(code, e.CALL_M, CALLEE_REGISTER, -1, 0, FUNCREF["code"])
+        buffer.mark(len(code), inst.offset)
+        _copy_words(emitter, result_words, RBP, RSP, 0, -frame_size)
+        asm.rr(code, e.XOR_RR32, R10, R10)
+        buffer.bind(resume)
+        _rm(code, e.LEA_RM64, RSP, RBP, -1, 0, -frame_size)
 
 
-ENTRY: Final = MOp("entry", _entry)
-JUMP: Final = MOp("jump", _jump, is_jump=True)
-BR_TABLE: Final = MOp("br_table", _br_table, temps=1)
-RETURN: Final = MOp("return", _return)
-TRAP: Final = MOp("trap", _trap)
-UNWIND: Final = MOp("unwind", _unwind)
-POLL: Final = MOp("poll", _poll)
-CALL: Final = MOp("call", _call)
-CALL_REF: Final = MOp("call_ref", _call_ref)
-CALL_NATIVE: Final = MOp("call_native", _call_native)
-ENTER: Final = MOp("enter", _enter)
+ENTRY: Final = Entry("entry")
+JUMP: Final = Jump("jump", is_jump=True)
+BR_TABLE: Final = BrTable("br_table", temps=1)
+RETURN: Final = Return("return")
+TRAP: Final = Trap("trap")
+UNWIND: Final = Unwind("unwind")
+POLL: Final = Poll("poll")
+CALL: Final = Call("call")
+CALL_REF: Final = CallRef("call_ref")
+CALL_NATIVE: Final = CallNative("call_native")
+ENTER: Final = Enter("enter")

@@ -36,12 +36,12 @@ class MinMax(MOp):
 
     def __init__(self, name: str, value_type: int, operation: Encoding, combine: Encoding) -> None:
         """`combine`: bitwise operation that chooses between equal operands, which may be zeros of either sign."""
-        super().__init__(name, self._emit, tied=True)
+        super().__init__(name, tied=True)
         self.value_type = value_type
         self.operation = operation
         self.combine = combine
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         destination = inst.defs[0]
         source = inst.uses[1]
         code = emitter.code
@@ -67,12 +67,12 @@ class SignBits(MOp):
     __slots__ = ("encoding", "mask")
 
     def __init__(self, name: str, encoding: Encoding, mask: int) -> None:
-        super().__init__(name, self._emit, tied=True)
+        super().__init__(name, tied=True)
         self.encoding = encoding
         #: 128 bits: SSE's bitwise operations have no narrower memory operand.
         self.mask = mask
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         destination = inst.defs[0]
         if destination != inst.uses[0]:
             _rr(emitter.code, e.MOVAPS_RR, destination, inst.uses[0])
@@ -85,11 +85,11 @@ class CopySign(MOp):
     __slots__ = ("magnitude", "sign")
 
     def __init__(self, name: str, sign: int, magnitude: int) -> None:
-        super().__init__(name, self._emit, tied=True)
+        super().__init__(name, tied=True)
         self.sign = sign
         self.magnitude = magnitude
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         destination = inst.defs[0]
         code = emitter.code
         if destination != inst.uses[0]:
@@ -106,11 +106,11 @@ class FromUnsigned64(MOp):
     __slots__ = ("add", "convert")
 
     def __init__(self, name: str, convert: Encoding, add: Encoding) -> None:
-        super().__init__(name, self._emit, temps=1)
+        super().__init__(name, temps=1)
         self.convert = convert
         self.add = add
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         destination, half = inst.defs
         source = inst.uses[0]
         code = emitter.code
@@ -138,7 +138,7 @@ class _ToInteger(MOp):
 
     def __init__(self, name: str, source_type: int, wide: bool) -> None:
         # Late: the source is looked at again after the result has been written (they differ in class, but say so).
-        super().__init__(name, self._emit, late=True)
+        super().__init__(name, late=True)
         single = source_type == _F32
         self.source_type = source_type
         #: The result has 64 bits.
@@ -148,7 +148,7 @@ class _ToInteger(MOp):
         self.convert64 = e.CVTTSS2SI_RR64 if single else e.CVTTSD2SI_RR64
         self.subtract = e.SUBSS_RM if single else e.SUBSD_RM
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         raise NotImplementedError
 
     def _constant(self, emitter: Emitter, encoding: Encoding, register: int, bits32: int, bits64: int) -> None:
@@ -183,7 +183,7 @@ class ToSigned(_ToInteger):
 
     __slots__ = ()
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         destination = inst.defs[0]
         source = inst.uses[0]
         code = emitter.code
@@ -211,7 +211,7 @@ class ToUnsigned(_ToInteger):
 
     __slots__ = ()
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         destination = inst.defs[0]
         source = inst.uses[0]
         code = emitter.code
@@ -238,7 +238,7 @@ class ToSignedSaturating(_ToInteger):
 
     __slots__ = ()
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         destination = inst.defs[0]
         source = inst.uses[0]
         code = emitter.code
@@ -261,7 +261,7 @@ class ToUnsignedSaturating(_ToInteger):
 
     __slots__ = ()
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         destination = inst.defs[0]
         source = inst.uses[0]
         code = emitter.code

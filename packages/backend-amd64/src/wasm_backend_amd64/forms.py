@@ -29,10 +29,10 @@ class Unary(MOp):
     __slots__ = ("encoding",)
 
     def __init__(self, name: str, encoding: Encoding, spilled: bool = True) -> None:
-        super().__init__(name, self._emit, stack_use=0 if spilled else -1)
+        super().__init__(name, stack_use=0 if spilled else -1)
         self.encoding = encoding
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         source = inst.uses[0]
         if source >= 0:
             _rr(emitter.code, self.encoding, inst.defs[0], source)
@@ -46,10 +46,10 @@ class UnaryClean(MOp):
     __slots__ = ("encoding",)
 
     def __init__(self, name: str, encoding: Encoding) -> None:
-        super().__init__(name, self._emit, stack_use=0)
+        super().__init__(name, stack_use=0)
         self.encoding = encoding
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         source = inst.uses[0]
         destination = inst.defs[0]
         code = emitter.code
@@ -67,11 +67,11 @@ class UnaryImm(MOp):
     __slots__ = ("clean", "encoding")
 
     def __init__(self, name: str, encoding: Encoding, clean: bool) -> None:
-        super().__init__(name, self._emit, stack_use=0)
+        super().__init__(name, stack_use=0)
         self.encoding = encoding
         self.clean = clean
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         source = inst.uses[0]
         destination = inst.defs[0]
         code = emitter.code
@@ -90,11 +90,11 @@ class UnaryTied(MOp):
     __slots__ = ("encoding", "move")
 
     def __init__(self, name: str, encoding: Encoding, move: Encoding) -> None:
-        super().__init__(name, self._emit, tied=True)
+        super().__init__(name, tied=True)
         self.encoding = encoding
         self.move = move
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         destination = inst.defs[0]
         if destination != inst.uses[0]:
             _rr(emitter.code, self.move, destination, inst.uses[0])
@@ -107,11 +107,11 @@ class Load(MOp):
     __slots__ = ("clean", "encoding")
 
     def __init__(self, name: str, encoding: Encoding, clean: bool = False) -> None:
-        super().__init__(name, self._emit)
+        super().__init__(name)
         self.encoding = encoding
         self.clean = clean
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         uses = inst.uses
         destination = inst.defs[0]
         if self.clean:
@@ -131,11 +131,11 @@ class LoadImm(MOp):
     __slots__ = ("clean", "encoding")
 
     def __init__(self, name: str, encoding: Encoding, clean: bool) -> None:
-        super().__init__(name, self._emit)
+        super().__init__(name)
         self.encoding = encoding
         self.clean = clean
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         uses = inst.uses
         destination = inst.defs[0]
         if self.clean:
@@ -153,10 +153,10 @@ class Lea(MOp):
     __slots__ = ("encoding",)
 
     def __init__(self, name: str, encoding: Encoding) -> None:
-        super().__init__(name, self._emit)
+        super().__init__(name)
         self.encoding = encoding
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         uses = inst.uses
         imm = inst.imm
         if len(uses) == 1:
@@ -171,9 +171,9 @@ class LeaSlot(MOp):
     __slots__ = ()
 
     def __init__(self) -> None:
-        super().__init__("lea_slot", self._emit)
+        super().__init__("lea_slot")
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         asm.rm(emitter.code, e.LEA_RM64, inst.defs[0], RSP, -1, 0, emitter.frame.stack_slot_offsets[inst.imm])
 
 
@@ -183,11 +183,11 @@ class Binary(MOp):
     __slots__ = ("encoding", "move")
 
     def __init__(self, name: str, encoding: Encoding, move: Encoding, commutative: bool) -> None:
-        super().__init__(name, self._emit, tied=True, commutative=commutative, stack_use=1)
+        super().__init__(name, tied=True, commutative=commutative, stack_use=1)
         self.encoding = encoding
         self.move = move
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         destination = inst.defs[0]
         first, second = inst.uses
         if destination != first:
@@ -207,11 +207,11 @@ class BinaryImm(MOp):
     __slots__ = ("encoding", "move")
 
     def __init__(self, name: str, encoding: Encoding, move: Encoding) -> None:
-        super().__init__(name, self._emit, tied=True)
+        super().__init__(name, tied=True)
         self.encoding = encoding
         self.move = move
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         destination = inst.defs[0]
         if destination != inst.uses[0]:
             _rr(emitter.code, self.move, destination, inst.uses[0])
@@ -224,11 +224,11 @@ class BinaryLoad(MOp):
     __slots__ = ("encoding", "move")
 
     def __init__(self, name: str, encoding: Encoding, move: Encoding) -> None:
-        super().__init__(name, self._emit, tied=True)
+        super().__init__(name, tied=True)
         self.encoding = encoding
         self.move = move
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         uses = inst.uses
         destination = inst.defs[0]
         if destination != uses[0]:
@@ -246,12 +246,12 @@ class BinaryConstant(MOp):
     __slots__ = ("encoding", "move", "size")
 
     def __init__(self, name: str, encoding: Encoding, move: Encoding, size: int) -> None:
-        super().__init__(name, self._emit, tied=True)
+        super().__init__(name, tied=True)
         self.encoding = encoding
         self.move = move
         self.size = size
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         destination = inst.defs[0]
         if destination != inst.uses[0]:
             _rr(emitter.code, self.move, destination, inst.uses[0])
@@ -264,12 +264,12 @@ class Add(MOp):
     __slots__ = ("add", "lea", "move")
 
     def __init__(self, name: str, add: Encoding, lea: Encoding, move: Encoding) -> None:
-        super().__init__(name, self._emit, stack_use=1)
+        super().__init__(name, stack_use=1)
         self.add = add
         self.lea = lea
         self.move = move
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         destination = inst.defs[0]
         first, second = inst.uses
         if second < 0:
@@ -293,13 +293,13 @@ class AddImm(MOp):
     __slots__ = ("add", "lea", "load", "sub")
 
     def __init__(self, name: str, add: Encoding, sub: Encoding, lea: Encoding, load: Encoding) -> None:
-        super().__init__(name, self._emit, stack_use=0)
+        super().__init__(name, stack_use=0)
         self.add = add
         self.sub = sub
         self.lea = lea
         self.load = load
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         destination = inst.defs[0]
         source = inst.uses[0]
         imm = inst.imm
@@ -320,10 +320,10 @@ class Vex(MOp):
     __slots__ = ("encoding",)
 
     def __init__(self, name: str, encoding: VexEncoding) -> None:
-        super().__init__(name, self._emit)
+        super().__init__(name)
         self.encoding = encoding
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         asm.rrr(emitter.code, self.encoding, inst.defs[0], inst.uses[0], inst.uses[1])
 
 
@@ -333,10 +333,10 @@ class Rorx(MOp):
     __slots__ = ("encoding",)
 
     def __init__(self, name: str, encoding: VexEncoding) -> None:
-        super().__init__(name, self._emit)
+        super().__init__(name)
         self.encoding = encoding
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         asm.rorx(emitter.code, self.encoding, inst.defs[0], inst.uses[0], inst.imm)
 
 
@@ -346,9 +346,9 @@ class Constant(MOp):
     __slots__ = ()
 
     def __init__(self) -> None:
-        super().__init__("const", self._emit)
+        super().__init__("const")
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         if inst.imm:
             load_integer(emitter, inst.defs[0], inst.imm)
         else:
@@ -375,11 +375,11 @@ class FloatConstant(MOp):
     __slots__ = ("encoding", "size")
 
     def __init__(self, name: str, encoding: Encoding, size: int) -> None:
-        super().__init__(name, self._emit)
+        super().__init__(name)
         self.encoding = encoding
         self.size = size
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         if inst.imm:
             rm_constant(emitter, self.encoding, inst.defs[0], inst.imm, self.size)
         else:
@@ -392,10 +392,10 @@ class Store(MOp):
     __slots__ = ("encoding",)
 
     def __init__(self, name: str, encoding: Encoding) -> None:
-        super().__init__(name, self._emit)
+        super().__init__(name)
         self.encoding = encoding
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         uses = inst.uses
         if inst.offset:
             mark_fault(emitter, inst.offset)
@@ -412,10 +412,10 @@ class StoreImm(MOp):
     __slots__ = ("encoding",)
 
     def __init__(self, name: str, encoding: Encoding) -> None:
-        super().__init__(name, self._emit)
+        super().__init__(name)
         self.encoding = encoding
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         uses = inst.uses
         if inst.offset:
             mark_fault(emitter, inst.offset)

@@ -32,11 +32,11 @@ class Divide(MOp):
     __slots__ = ("operation", "value_type")
 
     def __init__(self, operation: int, value_type: int) -> None:
-        super().__init__(f"{op.NAMES[operation]}.{types.NAMES[value_type]}", self._emit, late=True)
+        super().__init__(f"{op.NAMES[operation]}.{types.NAMES[value_type]}", late=True)
         self.operation = operation
         self.value_type = value_type
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         divisor = inst.uses[0]
         code = emitter.code
         wide = self.value_type == _I64
@@ -71,10 +71,10 @@ class MultiplyHigh(MOp):
     __slots__ = ("encoding",)
 
     def __init__(self, name: str, encoding: Encoding) -> None:
-        super().__init__(name, self._emit, stack_use=0)
+        super().__init__(name, stack_use=0)
         self.encoding = encoding
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         code = emitter.code
         if not inst.uses:
             rm_constant(emitter, self.encoding, self.encoding.digit, inst.imm, 8)
@@ -90,10 +90,10 @@ class ShiftByCl(MOp):
     __slots__ = ("encoding",)
 
     def __init__(self, name: str, encoding: Encoding) -> None:
-        super().__init__(name, self._emit)
+        super().__init__(name)
         self.encoding = encoding
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         asm.r(emitter.code, self.encoding, RAX)
 
 
@@ -103,12 +103,12 @@ class ScanBits(MOp):
     __slots__ = ("bits", "encoding", "forward")
 
     def __init__(self, name: str, encoding: Encoding, forward: bool, bits: int) -> None:
-        super().__init__(name, self._emit)
+        super().__init__(name)
         self.encoding = encoding
         self.forward = forward
         self.bits = bits
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         destination = inst.defs[0]
         code = emitter.code
         _rr(code, self.encoding, destination, inst.uses[0])
@@ -125,10 +125,10 @@ class PopulationCount(MOp):
     __slots__ = ("wide",)
 
     def __init__(self, name: str, wide: bool) -> None:
-        super().__init__(name, self._emit, tied=True, temps=1)
+        super().__init__(name, tied=True, temps=1)
         self.wide = wide
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         destination, temp = inst.defs
         code = emitter.code
         wide = self.wide

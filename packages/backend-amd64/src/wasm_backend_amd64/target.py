@@ -32,6 +32,7 @@ from wasm_backend_amd64.registers import (
 from wasm_core.errors import CompileError
 from wasm_ir import types
 from wasm_ir.codegen.machinst import CALLS_REFERENCES, ENTERS, MAKES_CALLS, MFunction
+from wasm_ir.codegen.target import Target
 from wasm_ir.ir import ABI_WASM, Function, Inst
 from wasm_ir.vmcontext import CONTEXT, FUNCREF
 
@@ -48,8 +49,8 @@ _LOADS: Final = (e.MOV_RM64, e.MOV_RM64, e.MOV_RM64, e.MOVSS_RM, e.MOVSD_RM)
 _STORES: Final = (e.MOV_MR64, e.MOV_MR64, e.MOV_MR64, e.MOVSS_MR, e.MOVSD_MR)
 
 
-class Amd64Target:
-    """Implements wasm_ir.codegen.target.Target."""
+class Amd64Target(Target):
+    """What the shared code generator asks of this architecture."""
 
     registers = REGISTERS
     native_registers = NATIVE_REGISTERS

@@ -188,11 +188,11 @@ class Brif(MOp):
     __slots__ = ("code", "comparison")
 
     def __init__(self, comparison: Comparison, code: int) -> None:
-        super().__init__(f"brif.{comparison.name}", self._emit)
+        super().__init__(f"brif.{comparison.name}")
         self.comparison = comparison
         self.code = code
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         first, second = emitter.block.edges
         taken = first.block
         other = second.block
@@ -212,12 +212,12 @@ class TrapIf(MOp):
     __slots__ = ("code", "comparison", "trap_code")
 
     def __init__(self, comparison: Comparison, code: int, trap_code: int) -> None:
-        super().__init__(f"trap_if.{comparison.name}", self._emit)
+        super().__init__(f"trap_if.{comparison.name}")
         self.comparison = comparison
         self.code = code
         self.trap_code = trap_code
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         label = emitter.trap_label(self.trap_code, inst.offset)
         self.comparison.branch(emitter, inst, self.code, label)
 
@@ -228,11 +228,11 @@ class Set(MOp):
     __slots__ = ("comparison", "word")
 
     def __init__(self, comparison: Comparison, code: int) -> None:
-        super().__init__(f"set.{comparison.name}", self._emit)
+        super().__init__(f"set.{comparison.name}")
         self.comparison = comparison
         self.word = e.CSINC_RRRC32 | ZR << 5 | ZR << 16 | (code ^ 1) << 12
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         self.comparison.emit(emitter, inst, 0, inst.imm)
         emitter.code += _pack(self.word | inst.defs[0])
 
@@ -243,11 +243,11 @@ class Select(MOp):
     __slots__ = ("comparison", "word")
 
     def __init__(self, comparison: Comparison, code: int, word: int) -> None:
-        super().__init__(f"select.{comparison.name}", self._emit)
+        super().__init__(f"select.{comparison.name}")
         self.comparison = comparison
         self.word = word | code << 12
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         self.comparison.emit(emitter, inst, 2, inst.imm)
         uses = inst.uses
         emitter.code += _pack(self.word | inst.defs[0] & 31 | (uses[0] & 31) << 5 | (uses[1] & 31) << 16)

@@ -134,15 +134,19 @@ def emit_trap_tails(emitter: Emitter) -> None:
     asm.r(code, e.BR_R, SCRATCH2)
 
 
-def _entry(emitter: Emitter, inst: MInst) -> None:
+class Entry(MOp):
     """Zero-extend parameters whose registers are in the mask imm."""
-    mask = inst.imm
-    register = 0
-    while mask:
-        if mask & 1:
-            asm.rrr(emitter.code, e.ORR_RRR32, register, ZR, register)
-        mask >>= 1
-        register += 1
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        mask = inst.imm
+        register = 0
+        while mask:
+            if mask & 1:
+                asm.rrr(emitter.code, e.ORR_RRR32, register, ZR, register)
+            mask >>= 1
+            register += 1
 
 
 def check_stack(emitter: Emitter, lowest: int, wasm_offset: int) -> None:
@@ -187,104 +191,144 @@ def emit_poll_sites(emitter: Emitter) -> None:
         asm.r(code, e.BR_R, SCRATCH)
 
 
-def _poll(emitter: Emitter, inst: MInst) -> None:
-    check_stack(emitter, SP, inst.offset)
+class Poll(MOp):
+    """The comparison with the stack limit that lets the runtime interrupt loops."""
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        check_stack(emitter, SP, inst.offset)
 
 
-def _jump(emitter: Emitter, inst: MInst) -> None:
-    target = emitter.block.edges[0].block
-    if target is not emitter.next_block:
-        jump(emitter, target.label)
+class Jump(MOp):
+    """To the only edge, if that is not what follows."""
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        target = emitter.block.edges[0].block
+        if target is not emitter.next_block:
+            jump(emitter, target.label)
 
 
-def _br_table(emitter: Emitter, inst: MInst) -> None:
+class BrTable(MOp):
     """To edge uses[0], the last one when it is out of range."""
-    code = emitter.code
-    edges = emitter.block.edges
-    index = inst.uses[0]
-    default = edges[-1].block.label
-    count = len(edges) - 1
-    if count <= 0xFFF:
-        asm.rri(code, e.SUBS_RRI32, ZR, index, count)
-    else:
-        asm.load_integer(code, SCRATCH, count)
-        asm.rrr(code, e.SUBS_RRR32, ZR, index, SCRATCH)
-    branch(emitter, CC_HS, default)
-    load_address(emitter, SCRATCH, emitter.jump_table([edge.block.label for edge in edges[:-1]]))
-    asm.rmx(code, e.LDRSW_RM64, SCRATCH2, SCRATCH, index, indexed(UXTW, True))
-    asm.rrr(code, e.ADD_RRR64, SCRATCH, SCRATCH, SCRATCH2)
-    asm.r(code, e.BR_R, SCRATCH)
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        code = emitter.code
+        edges = emitter.block.edges
+        index = inst.uses[0]
+        default = edges[-1].block.label
+        count = len(edges) - 1
+        if count <= 0xFFF:
+            asm.rri(code, e.SUBS_RRI32, ZR, index, count)
+        else:
+            asm.load_integer(code, SCRATCH, count)
+            asm.rrr(code, e.SUBS_RRR32, ZR, index, SCRATCH)
+        branch(emitter, CC_HS, default)
+        load_address(emitter, SCRATCH, emitter.jump_table([edge.block.label for edge in edges[:-1]]))
+        asm.rmx(code, e.LDRSW_RM64, SCRATCH2, SCRATCH, index, indexed(UXTW, True))
+        asm.rrr(code, e.ADD_RRR64, SCRATCH, SCRATCH, SCRATCH2)
+        asm.r(code, e.BR_R, SCRATCH)
 
 
-def _return(emitter: Emitter, inst: MInst) -> None:
-    code = emitter.code
-    frame = emitter.frame
-    _move_saved(emitter, e.LDP_RRM64, e.LDR_RM64, e.LDP_FFM64, e.LDR_FM64)
-    if is_compact(frame):
-        asm.pair(code, e.LDP_RRM64_POST, FRAME_POINTER, LINK_REGISTER, SP, frame.size + 16)
-    else:
-        asm.add_sp(code, SP, FRAME_POINTER, 0, SCRATCH)
-        asm.pair(code, e.LDP_RRM64_POST, FRAME_POINTER, LINK_REGISTER, SP, 16)
-    asm.r(code, e.RET_R, LINK_REGISTER)
+class Return(MOp):
+    """Saved registers back, the frame away, and return."""
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        code = emitter.code
+        frame = emitter.frame
+        _move_saved(emitter, e.LDP_RRM64, e.LDR_RM64, e.LDP_FFM64, e.LDR_FM64)
+        if is_compact(frame):
+            asm.pair(code, e.LDP_RRM64_POST, FRAME_POINTER, LINK_REGISTER, SP, frame.size + 16)
+        else:
+            asm.add_sp(code, SP, FRAME_POINTER, 0, SCRATCH)
+            asm.pair(code, e.LDP_RRM64_POST, FRAME_POINTER, LINK_REGISTER, SP, 16)
+        asm.r(code, e.RET_R, LINK_REGISTER)
 
 
-def _trap(emitter: Emitter, inst: MInst) -> None:
-    emit_trap_site(emitter, inst.imm)
-    emitter.buffer.mark(len(emitter.code), inst.offset)
+class Trap(MOp):
+    """Leave with trap code imm."""
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        emit_trap_site(emitter, inst.imm)
+        emitter.buffer.mark(len(emitter.code), inst.offset)
 
 
-def _unwind(emitter: Emitter, inst: MInst) -> None:
+class Unwind(MOp):
     """To the innermost `enter`; the status is in its register already."""
-    code = emitter.code
-    _rm(code, e.LDR_RM64, SCRATCH, CONTEXT_REGISTER, CONTEXT["store"])
-    # Its own address: the pc table has a row for it.
-    emitter.buffer.mark(len(code), inst.offset)
-    asm.branch_r(code, e.ADR_RL, SCRATCH2)
-    _rm(code, e.STR_RM64, SCRATCH2, SCRATCH, STORE["trap_pc"])
-    _rm(code, e.STR_RM64, FRAME_POINTER, SCRATCH, STORE["trap_fp"])
-    _rm(code, e.LDR_RM64, FRAME_POINTER, SCRATCH, STORE["entry_fp"])
-    _rm(code, e.LDR_RM64, SCRATCH, SCRATCH, STORE["entry_resume"])
-    asm.r(code, e.BR_R, SCRATCH)
 
+    __slots__ = ()
 
-def _call(emitter: Emitter, inst: MInst) -> None:
-    """Through the slot of function imm. `lazy_slot` relies on this sequence."""
-    code = emitter.code
-    buffer = emitter.buffer
-    buffer.relocate(RELOCATION_FUNCTION_SLOT, inst.imm)
-    asm.branch_r(code, e.ADRP_RL, SCRATCH)
-    _rm(code, e.LDR_RM64, SCRATCH2, SCRATCH, 0)
-    asm.r(code, e.BLR_R, SCRATCH2)
-    buffer.mark(len(code), inst.offset)
-
-
-def _call_ref(emitter: Emitter, inst: MInst) -> None:
-    """Through the funcref in x15. The callee pins its own VMContext and memory."""
-    code = emitter.code
-    _rm(code, e.LDR_RM64, SCRATCH, CALLEE_REGISTER, FUNCREF["code"])
-    asm.r(code, e.BLR_R, SCRATCH)
-    emitter.buffer.mark(len(code), inst.offset)
-    base, offset = context_place(emitter)
-    _rm(code, e.LDR_RM64, CONTEXT_REGISTER, base, offset)
-    _rm(code, e.LDR_RM64, MEMORY_REGISTER, CONTEXT_REGISTER, CONTEXT["memory_base"])
-
-
-def _call_native(emitter: Emitter, inst: MInst) -> None:
-    """The C function in x8, on the C stack. imm: its result is an i32, of which C leaves the upper half undefined."""
-    code = emitter.code
-    if emitter.function.abi == ABI_C:
-        asm.r(code, e.BLR_R, NATIVE_REGISTER)
-    else:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        code = emitter.code
         _rm(code, e.LDR_RM64, SCRATCH, CONTEXT_REGISTER, CONTEXT["store"])
-        asm.rri(code, e.ADD_RRI64, SCRATCH2, SP, 0)
-        _rm(code, e.STR_RM64, SCRATCH2, SCRATCH, STORE["wasm_sp"])
-        _rm(code, e.LDR_RM64, SCRATCH2, SCRATCH, STORE["c_sp"])
-        asm.rri(code, e.ADD_RRI64, SP, SCRATCH2, 0)
-        asm.r(code, e.BLR_R, NATIVE_REGISTER)
+        # Its own address: the pc table has a row for it.
         emitter.buffer.mark(len(code), inst.offset)
-        restore_sp(emitter)
-    if inst.imm:
-        asm.rrr(code, e.ORR_RRR32, X0, ZR, X0)
+        asm.branch_r(code, e.ADR_RL, SCRATCH2)
+        _rm(code, e.STR_RM64, SCRATCH2, SCRATCH, STORE["trap_pc"])
+        _rm(code, e.STR_RM64, FRAME_POINTER, SCRATCH, STORE["trap_fp"])
+        _rm(code, e.LDR_RM64, FRAME_POINTER, SCRATCH, STORE["entry_fp"])
+        _rm(code, e.LDR_RM64, SCRATCH, SCRATCH, STORE["entry_resume"])
+        asm.r(code, e.BR_R, SCRATCH)
+
+
+class Call(MOp):
+    """Through the slot of function imm. `lazy_slot` relies on this sequence."""
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        code = emitter.code
+        buffer = emitter.buffer
+        buffer.relocate(RELOCATION_FUNCTION_SLOT, inst.imm)
+        asm.branch_r(code, e.ADRP_RL, SCRATCH)
+        _rm(code, e.LDR_RM64, SCRATCH2, SCRATCH, 0)
+        asm.r(code, e.BLR_R, SCRATCH2)
+        buffer.mark(len(code), inst.offset)
+
+
+class CallRef(MOp):
+    """Through the funcref in x15. The callee pins its own VMContext and memory."""
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        code = emitter.code
+        _rm(code, e.LDR_RM64, SCRATCH, CALLEE_REGISTER, FUNCREF["code"])
+        asm.r(code, e.BLR_R, SCRATCH)
+        emitter.buffer.mark(len(code), inst.offset)
+        base, offset = context_place(emitter)
+        _rm(code, e.LDR_RM64, CONTEXT_REGISTER, base, offset)
+        _rm(code, e.LDR_RM64, MEMORY_REGISTER, CONTEXT_REGISTER, CONTEXT["memory_base"])
+
+
+class CallNative(MOp):
+    """The C function in x8, on the C stack. imm: its result is an i32, of which C leaves the upper half undefined."""
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        code = emitter.code
+        if emitter.function.abi == ABI_C:
+            asm.r(code, e.BLR_R, NATIVE_REGISTER)
+        else:
+            _rm(code, e.LDR_RM64, SCRATCH, CONTEXT_REGISTER, CONTEXT["store"])
+            asm.rri(code, e.ADD_RRI64, SCRATCH2, SP, 0)
+            _rm(code, e.STR_RM64, SCRATCH2, SCRATCH, STORE["wasm_sp"])
+            _rm(code, e.LDR_RM64, SCRATCH2, SCRATCH, STORE["c_sp"])
+            asm.rri(code, e.ADD_RRI64, SP, SCRATCH2, 0)
+            asm.r(code, e.BLR_R, NATIVE_REGISTER)
+            emitter.buffer.mark(len(code), inst.offset)
+            restore_sp(emitter)
+        if inst.imm:
+            asm.rrr(code, e.ORR_RRR32, X0, ZR, X0)
 
 
 def _copy_words(emitter: Emitter, count: int, to: int, from_: int) -> None:
@@ -305,50 +349,54 @@ def _copy_words(emitter: Emitter, count: int, to: int, from_: int) -> None:
     asm.patch(code, asm.branch_if(code, CC_NE), start)
 
 
-def _enter(emitter: Emitter, inst: MInst) -> None:
+class Enter(MOp):
     """Run a WebAssembly function on the store's stack.
 
     x9: StoreContext, x15: funcref, x28: VMContext, arguments as usual.
     imm: stack words of arguments << 16 | stack words of results.
     """
-    code = emitter.code
-    buffer = emitter.buffer
-    argument_words = inst.imm >> 16
-    result_words = inst.imm & 0xFFFF
-    resume = buffer.new_label()
-    _rm(code, e.STR_RM64, FRAME_POINTER, STORE_REGISTER, STORE["entry_fp"])
-    load_address(emitter, SCRATCH, resume)
-    _rm(code, e.STR_RM64, SCRATCH, STORE_REGISTER, STORE["entry_resume"])
-    asm.rri(code, e.ADD_RRI64, X10, SP, 0)
-    _rm(code, e.STR_RM64, X10, STORE_REGISTER, STORE["c_sp"])
-    _rm(code, e.LDR_RM64, SCRATCH, STORE_REGISTER, STORE["wasm_sp"])
-    words = max(argument_words, result_words)
-    if words:
-        asm.load_integer(code, SCRATCH2, 8 * words)
-        asm.rrr(code, e.SUB_RRR64, SCRATCH, SCRATCH, SCRATCH2)
-        # The outgoing words are at the bottom of the frame; x14 keeps their address from here on.
-        asm.rri(code, e.ADD_RRI64, X14, X10, 0)
-    asm.rrl(code, e.AND_RRL64, SP, SCRATCH, 0xFFFF_FFFF_FFFF_FFF0)
-    _copy_words(emitter, argument_words, SP, X14)
-    _rm(code, e.LDR_RM64, SCRATCH, CALLEE_REGISTER, FUNCREF["code"])
-    asm.r(code, e.BLR_R, SCRATCH)
-    buffer.mark(len(code), inst.offset)
-    if result_words:
-        asm.add_sp(code, X14, FRAME_POINTER, -emitter.frame.size, SCRATCH)
-        _copy_words(emitter, result_words, X14, SP)
-    asm.ri(code, e.MOVZ_RI32, STATUS_REGISTER, 0)
-    buffer.bind(resume)
-    restore_sp(emitter)
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        code = emitter.code
+        buffer = emitter.buffer
+        argument_words = inst.imm >> 16
+        result_words = inst.imm & 0xFFFF
+        resume = buffer.new_label()
+        _rm(code, e.STR_RM64, FRAME_POINTER, STORE_REGISTER, STORE["entry_fp"])
+        load_address(emitter, SCRATCH, resume)
+        _rm(code, e.STR_RM64, SCRATCH, STORE_REGISTER, STORE["entry_resume"])
+        asm.rri(code, e.ADD_RRI64, X10, SP, 0)
+        _rm(code, e.STR_RM64, X10, STORE_REGISTER, STORE["c_sp"])
+        _rm(code, e.LDR_RM64, SCRATCH, STORE_REGISTER, STORE["wasm_sp"])
+        words = max(argument_words, result_words)
+        if words:
+            asm.load_integer(code, SCRATCH2, 8 * words)
+            asm.rrr(code, e.SUB_RRR64, SCRATCH, SCRATCH, SCRATCH2)
+            # The outgoing words are at the bottom of the frame; x14 keeps their address from here on.
+            asm.rri(code, e.ADD_RRI64, X14, X10, 0)
+        asm.rrl(code, e.AND_RRL64, SP, SCRATCH, 0xFFFF_FFFF_FFFF_FFF0)
+        _copy_words(emitter, argument_words, SP, X14)
+        _rm(code, e.LDR_RM64, SCRATCH, CALLEE_REGISTER, FUNCREF["code"])
+        asm.r(code, e.BLR_R, SCRATCH)
+        buffer.mark(len(code), inst.offset)
+        if result_words:
+            asm.add_sp(code, X14, FRAME_POINTER, -emitter.frame.size, SCRATCH)
+            _copy_words(emitter, result_words, X14, SP)
+        asm.ri(code, e.MOVZ_RI32, STATUS_REGISTER, 0)
+        buffer.bind(resume)
+        restore_sp(emitter)
 
 
-ENTRY: Final = MOp("entry", _entry)
-JUMP: Final = MOp("jump", _jump, is_jump=True)
-BR_TABLE: Final = MOp("br_table", _br_table)
-RETURN: Final = MOp("return", _return)
-TRAP: Final = MOp("trap", _trap)
-UNWIND: Final = MOp("unwind", _unwind)
-POLL: Final = MOp("poll", _poll)
-CALL: Final = MOp("call", _call)
-CALL_REF: Final = MOp("call_ref", _call_ref)
-CALL_NATIVE: Final = MOp("call_native", _call_native)
-ENTER: Final = MOp("enter", _enter)
+ENTRY: Final = Entry("entry")
+JUMP: Final = Jump("jump", is_jump=True)
+BR_TABLE: Final = BrTable("br_table")
+RETURN: Final = Return("return")
+TRAP: Final = Trap("trap")
+UNWIND: Final = Unwind("unwind")
+POLL: Final = Poll("poll")
+CALL: Final = Call("call")
+CALL_REF: Final = CallRef("call_ref")
+CALL_NATIVE: Final = CallNative("call_native")
+ENTER: Final = Enter("enter")

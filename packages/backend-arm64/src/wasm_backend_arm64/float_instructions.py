@@ -27,11 +27,11 @@ class CopySign(MOp):
     __slots__ = ("insert", "isolate")
 
     def __init__(self, name: str, isolate: int, insert: int) -> None:
-        super().__init__(name, self._emit, tied=True)
+        super().__init__(name, tied=True)
         self.isolate = isolate
         self.insert = insert
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         destination = inst.defs[0]
         code = emitter.code
         if destination != inst.uses[0]:
@@ -50,14 +50,14 @@ class _ToInteger(MOp):
 
     def __init__(self, name: str, source_type: int) -> None:
         # Late: the source is looked at again after the result has been written (they differ in class, but say so).
-        super().__init__(name, self._emit, late=True)
+        super().__init__(name, late=True)
         single = source_type == _F32
         self.single = single
         self.compare = e.FCMP_RR32 if single else e.FCMP_RR64
         self.to_signed = e.FCVTZS_RR64_32 if single else e.FCVTZS_RR64_64
         self.to_unsigned = e.FCVTZU_RR64_32 if single else e.FCVTZU_RR64_64
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         raise NotImplementedError
 
     def _trap_unordered(self, emitter: Emitter, inst: MInst) -> None:
@@ -76,7 +76,7 @@ class ToInteger32(_ToInteger):
         super().__init__(name, source_type)
         self.extension = e.extended(extension)
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         destination = inst.defs[0]
         source = inst.uses[0]
         code = emitter.code
@@ -94,7 +94,7 @@ class ToSigned64(_ToInteger):
 
     __slots__ = ()
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         destination = inst.defs[0]
         source = inst.uses[0]
         code = emitter.code
@@ -114,7 +114,7 @@ class ToUnsigned64(_ToInteger):
 
     __slots__ = ()
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         destination = inst.defs[0]
         source = inst.uses[0]
         code = emitter.code

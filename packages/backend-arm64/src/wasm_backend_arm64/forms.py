@@ -43,10 +43,10 @@ class Rr(MOp):
     __slots__ = ("word",)
 
     def __init__(self, name: str, word: int, is_move: bool = False) -> None:
-        super().__init__(name, self._emit, is_move=is_move)
+        super().__init__(name, is_move=is_move)
         self.word = word
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         emitter.code += _pack(self.word | inst.imm | inst.defs[0] & 31 | (inst.uses[0] & 31) << 5)
 
 
@@ -56,10 +56,10 @@ class Rm(MOp):
     __slots__ = ("word",)
 
     def __init__(self, name: str, word: int) -> None:
-        super().__init__(name, self._emit)
+        super().__init__(name)
         self.word = word | asm.ZR << 5
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         emitter.code += _pack(self.word | inst.imm | inst.defs[0] | inst.uses[0] << 16)
 
 
@@ -69,10 +69,10 @@ class Rrr(MOp):
     __slots__ = ("word",)
 
     def __init__(self, name: str, word: int) -> None:
-        super().__init__(name, self._emit)
+        super().__init__(name)
         self.word = word
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         first, second = inst.uses
         emitter.code += _pack(self.word | inst.imm | inst.defs[0] & 31 | (first & 31) << 5 | (second & 31) << 16)
 
@@ -83,10 +83,10 @@ class Rrrr(MOp):
     __slots__ = ("word",)
 
     def __init__(self, name: str, word: int) -> None:
-        super().__init__(name, self._emit)
+        super().__init__(name)
         self.word = word
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         first, second, third = inst.uses
         emitter.code += _pack(self.word | inst.defs[0] | first << 5 | second << 16 | third << 10)
 
@@ -97,9 +97,9 @@ class Constant(MOp):
     __slots__ = ()
 
     def __init__(self) -> None:
-        super().__init__("const", self._emit)
+        super().__init__("const")
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         load_integer(emitter, inst.defs[0], inst.imm)
 
 
@@ -109,10 +109,10 @@ class FloatConstant(MOp):
     __slots__ = ("value_type",)
 
     def __init__(self, name: str, value_type: int) -> None:
-        super().__init__(name, self._emit)
+        super().__init__(name)
         self.value_type = value_type
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         load_float(emitter, inst.defs[0], inst.imm, self.value_type)
 
 
@@ -122,11 +122,11 @@ class Load(MOp):
     __slots__ = ("access", "word")
 
     def __init__(self, access: Access, suffix: str = "") -> None:
-        super().__init__(access.name + suffix, self._emit)
+        super().__init__(access.name + suffix)
         self.access = access
         self.word = access.unscaled
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         if inst.offset:
             mark_fault(emitter, inst.offset)
         uses = inst.uses
@@ -140,11 +140,11 @@ class Store(MOp):
     __slots__ = ("access", "word")
 
     def __init__(self, access: Access, suffix: str = "") -> None:
-        super().__init__(access.name + suffix, self._emit)
+        super().__init__(access.name + suffix)
         self.access = access
         self.word = access.unscaled
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         if inst.offset:
             mark_fault(emitter, inst.offset)
         uses = inst.uses
@@ -158,7 +158,7 @@ class SlotAddress(MOp):
     __slots__ = ()
 
     def __init__(self) -> None:
-        super().__init__("slot_address", self._emit)
+        super().__init__("slot_address")
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         asm.add_sp(emitter.code, inst.defs[0], SP, stack_slot_offset(emitter, inst.imm), SCRATCH)

@@ -29,11 +29,11 @@ class Divide(MOp):
     __slots__ = ("operation", "wide")
 
     def __init__(self, operation: int, value_type: int) -> None:
-        super().__init__(f"{op.NAMES[operation]}.{types.NAMES[value_type]}", self._emit)
+        super().__init__(f"{op.NAMES[operation]}.{types.NAMES[value_type]}")
         self.operation = operation
         self.wide = value_type == _I64
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         dividend, divisor = inst.uses
         code = emitter.code
         wide = self.wide
@@ -65,10 +65,10 @@ class PopulationCount(MOp):
     __slots__ = ("wide",)
 
     def __init__(self, name: str, wide: bool) -> None:
-        super().__init__(name, self._emit)
+        super().__init__(name)
         self.wide = wide
 
-    def _emit(self, emitter: Emitter, inst: MInst) -> None:
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
         code = emitter.code
         asm.rr(code, e.FMOV_RX64 if self.wide else e.FMOV_RX32, FLOAT_SCRATCH, inst.uses[0])
         asm.rr(code, e.CNT_RR8B, FLOAT_SCRATCH, FLOAT_SCRATCH)

@@ -45,6 +45,7 @@ from wasm_ir import types
 from wasm_ir.backend import RELOCATION_SYMBOL
 from wasm_ir.codegen.emission import OutOfReach
 from wasm_ir.codegen.machinst import CALLS_REFERENCES, ENTERS, MAKES_CALLS, MFunction
+from wasm_ir.codegen.target import Target
 from wasm_ir.ir import ABI_C, ABI_WASM, Function, Inst
 from wasm_ir.symbols import symbol_number
 from wasm_ir.vmcontext import CONTEXT, FUNCREF
@@ -62,8 +63,8 @@ _LOADS: Final = (e.LDR_RM64, e.LDR_RM64, e.LDR_RM64, e.LDR_FM64, e.LDR_FM64)
 _STORES: Final = (e.STR_RM64, e.STR_RM64, e.STR_RM64, e.STR_FM64, e.STR_FM64)
 
 
-class Arm64Target:
-    """Implements wasm_ir.codegen.target.Target."""
+class Arm64Target(Target):
+    """What the shared code generator asks of this architecture."""
 
     registers = REGISTERS
     native_registers = REGISTERS

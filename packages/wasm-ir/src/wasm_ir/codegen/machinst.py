@@ -14,7 +14,6 @@ communicates with another through flags: compare and branch, compare and select,
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from wasm_ir.ir import Inst
@@ -42,7 +41,7 @@ def spill_slot(k: int) -> int:
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class MOp:
-    """A kind of machine instruction: how the allocator must treat its operands and how it is emitted.
+    """A kind of machine instruction: how the allocator must treat its operands and, in a subclass, how it is emitted.
 
     * `tied`: defs[0] should be in the same register as uses[0]; where the allocator gives them different ones, `emit`
       starts with a move from uses[0] to defs[0]. Therefore the other uses never share a register with defs[0] unless
@@ -56,12 +55,11 @@ class MOp:
     * `is_jump`: goes to the block's only edge and does nothing else: a block of just this is not worth emitting.
     """
 
-    __slots__ = ("commutative", "emit", "is_jump", "is_move", "late", "name", "stack_use", "temps", "tied")
+    __slots__ = ("commutative", "is_jump", "is_move", "late", "name", "stack_use", "temps", "tied")
 
     def __init__(
         self,
         name: str,
-        emit: Callable[[Emitter, MInst], None],
         *,
         tied: bool = False,
         commutative: bool = False,
@@ -72,7 +70,6 @@ class MOp:
         is_jump: bool = False,
     ) -> None:
         self.name = name
-        self.emit = emit
         self.tied = tied
         self.commutative = commutative
         self.late = late
@@ -80,6 +77,10 @@ class MOp:
         self.temps = temps
         self.is_move = is_move
         self.is_jump = is_jump
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        """Append the code of `inst`, which is of this kind and allocated."""
+        raise NotImplementedError
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)

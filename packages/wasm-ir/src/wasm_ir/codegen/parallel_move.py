@@ -22,19 +22,27 @@ class MConstant(MInst):
         self.constant = constant
 
 
-def _emit_move(emitter: Emitter, inst: MInst) -> None:
-    emitter.target.emit_move(emitter, inst.defs[0], inst.uses[0], inst.imm)
+class Move(MOp):
+    """Moves uses[0] to defs[0]; `imm` is the IR type of the value. At least one of the two is a register."""
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        emitter.target.emit_move(emitter, inst.defs[0], inst.uses[0], inst.imm)
 
 
-def _emit_constant(emitter: Emitter, inst: MInst) -> None:
-    assert isinstance(inst, MConstant)
-    emitter.target.emit_constant(emitter, inst.defs[0], inst.constant)
+class LoadConstant(MOp):
+    """The kind of `MConstant`."""
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        assert isinstance(inst, MConstant)
+        emitter.target.emit_constant(emitter, inst.defs[0], inst.constant)
 
 
-#: Moves uses[0] to defs[0]; `imm` is the IR type of the value. At least one of the two is a register.
-MOVE: Final = MOp("move", _emit_move, is_move=True)
-#: The kind of `MConstant`.
-LOAD_CONSTANT: Final = MOp("load_constant", _emit_constant)
+MOVE: Final = Move("move", is_move=True)
+LOAD_CONSTANT: Final = LoadConstant("load_constant")
 
 #: By register class: the type as which any spilled or stack-passed value can be copied word by word.
 _WORD_TYPES: Final = (types.I64, types.F64)

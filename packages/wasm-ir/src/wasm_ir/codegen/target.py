@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from wasm_ir.codegen.machinst import MFunction
 from wasm_ir.codegen.registers import RegisterSet
 from wasm_ir.ir import Function, Inst
+from wasm_ir.mypyc_attributes import mypyc_attr
 
 if TYPE_CHECKING:
     from wasm_ir.codegen.emission import Emitter
 
 
-class Target(Protocol):
-    """One architecture's half of the code generator. Stateless: one object serves all functions."""
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Target:
+    """The base of one architecture's half of the code generator. Stateless: one object serves all functions."""
 
     #: In functions with WebAssembly's convention, and in those with the C convention.
     registers: RegisterSet
@@ -23,36 +25,36 @@ class Target(Protocol):
 
     def lower(self, function: Function) -> MFunction:
         """Instruction selection."""
-        ...
+        raise NotImplementedError
 
     def extra_frame_words(self, function: Function, machine: MFunction) -> int:
         """How many 8-byte words of its own the prologue stores in the frame (see frame.py)."""
-        ...
+        raise NotImplementedError
 
     def emit_prologue(self, emitter: Emitter) -> None:
         """Emit both entries (see CompiledCode; sets emitter.entry), the frame set-up and the stack limit check."""
-        ...
+        raise NotImplementedError
 
     def emit_move(self, emitter: Emitter, destination: int, source: int, type: int) -> None:
         """Move a value of IR type `type` between two locations of which at least one is a register."""
-        ...
+        raise NotImplementedError
 
     def emit_constant(self, emitter: Emitter, destination: int, constant: Inst) -> None:
         """Load a constant into a location; must not change flags or any register but the destination and, if the
         destination is in memory, the scratch register of its class."""
-        ...
+        raise NotImplementedError
 
     def emit_padding(self, emitter: Emitter, size: int) -> None:
         """Emit `size` bytes that do nothing when they are run; with a `loop_alignment` of 1 it is never called."""
-        ...
+        raise NotImplementedError
 
     def emit_trap_site(self, emitter: Emitter, trap_code: int) -> None:
         """Emit the out-of-line code that leaves through the trap exit; the emitter records its return address."""
-        ...
+        raise NotImplementedError
 
     def emit_data(self, emitter: Emitter) -> None:
         """After the code: align and emit constant pool and jump tables."""
-        ...
+        raise NotImplementedError
 
     def patch(self, code: bytearray, position: int, kind: int, target: int) -> None:
         """Resolve a label reference at `position` to offset `target` of the same code.
@@ -60,4 +62,4 @@ class Target(Protocol):
         Raises OutOfReach when the instruction cannot refer that far: everything is then emitted again with a
         larger `Emitter.far`.
         """
-        ...
+        raise NotImplementedError
