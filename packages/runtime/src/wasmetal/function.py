@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import operator
+import threading
 import weakref
 from array import array
 from collections.abc import Callable, Sequence
@@ -35,6 +36,7 @@ _HOST_CORE: Final = (FUNCREF.size + HOST["core"]) // 8
 _type_ids: dict[FuncType, int] = {}
 _next_type_id = itertools.count(1)
 
+_host_lock = threading.Lock()
 #: Live host functions by address of their FUNCREF.
 _host_functions: weakref.WeakValueDictionary[int, Func] = weakref.WeakValueDictionary()
 
@@ -191,11 +193,13 @@ class HostFunction(FunctionCore):
             self._words[_FUNCREF_CODE] = glue.lazy_funcref
 
     def resolve(self, glue: Glue) -> int:
-        if self._code_glue is None:
-            code = glue.host_generic(self.type) if self.wants_caller else glue.host(self.type)
-            self._words[_FUNCREF_CODE] = code
-            self._code_glue = glue
-        return self._words[_FUNCREF_CODE]
+        code = glue.host_generic(self.type) if self.wants_caller else glue.host(self.type)
+        # Another thread, with another glue, may be here too: the code must be of the glue that is kept.
+        with _host_lock:
+            if self._code_glue is None:
+                self._code_glue = glue
+                self._words[_FUNCREF_CODE] = code
+            return self._words[_FUNCREF_CODE]
 
     def call(self, *args: object, **kwargs: object) -> object:
         self._no_keywords(kwargs)
