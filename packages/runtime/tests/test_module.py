@@ -164,3 +164,15 @@ def test_many_functions_take_little_memory() -> None:
         tracemalloc.stop()
     assert instance.exports.run(5) == 5
     assert peak < 60 * count, peak
+
+
+def test_what_validation_found_is_kept_for_compiling_however_long_the_names_are(wasm, monkeypatch) -> None:
+    builder = wasm()
+    builder.func("", "i", wasm.op.i32(1), export="one")
+    size = (2 << 20) + 1
+    padding = (
+        b"\0" + bytes([size & 0x7F | 0x80, size >> 7 & 0x7F | 0x80, size >> 14 & 0x7F | 0x80, size >> 21]) + bytes(size)
+    )
+    exports = Module(builder.build() + padding).instantiate().exports
+    monkeypatch.setattr("wasm_core.body_validator.validate_body", None)
+    assert exports.one() == 1

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from wasm_ir.ir import Function
     from wasmetal.glue import Glue
 
-#: Facts that eager validation finds are kept for the compiler unless the module is larger than this, in bytes: then
+#: Facts that eager validation finds are kept for the compiler unless a module has more code than this, in bytes: then
 #: most of its functions will never be compiled, and validating one again costs a tenth of compiling it.
 _KEEP_FACTS: Final = 1 << 20
 
@@ -204,7 +204,8 @@ class CompiledModule:
         """Validate every function body. Raises MalformedError or InvalidError."""
         from wasm_core.body_validator import validate_body
 
-        keep = len(self.module.source) <= _KEEP_FACTS
+        starts, ends = self.module.body_starts, self.module.body_ends
+        keep = sum(ends) - sum(starts) <= _KEEP_FACTS
         first = self.module.imported_functions
         for index in range(first, len(self.module.function_types)):
             facts = validate_body(self.module, index, self.config.features)
