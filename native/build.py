@@ -25,7 +25,7 @@ ROOT: Final = Path(__file__).parent.parent
 INTERPRETED: Final[dict[str, tuple[str, ...]]] = {
     "wasm-core": ("errors", "features", "instructions", "lazy_attrs", "module", "protocols", "types"),
     "wasm-ir": (
-        *("backend", "codegen/registers", "frontend_options", "mypyc_attributes"),
+        *("backend", "codegen/registers", "codegen/vocabulary", "frontend_options", "mypyc_attributes"),
         *("codegen/allocation_checker", "codegen/machine_printer", "disassembly", "printer", "verifier"),
     ),
     "backend-amd64": ("backend", "cpu", "signals", "stubs"),

@@ -8,7 +8,7 @@ from wasm_backend_amd64 import control_instructions as control
 from wasm_backend_amd64.abi import ENTER_CLOBBERS, NATIVE, WASM
 from wasm_backend_amd64.instructions import CONSTANT, FLOAT_CONSTANT
 from wasm_backend_amd64.registers import CALLEE_REGISTER, CONTEXT_REGISTER, MEMORY_REGISTER, R10, RAX
-from wasm_ir.codegen.operand_lowering import Vocabulary
+from wasm_ir.codegen.vocabulary import Vocabulary
 
 VOCABULARY: Final = Vocabulary(
     context_register=CONTEXT_REGISTER,

@@ -15,7 +15,7 @@ from wasm_backend_arm64.registers import (
     STATUS_REGISTER,
     STORE_REGISTER,
 )
-from wasm_ir.codegen.operand_lowering import Vocabulary
+from wasm_ir.codegen.vocabulary import Vocabulary
 
 VOCABULARY: Final = Vocabulary(
     context_register=CONTEXT_REGISTER,

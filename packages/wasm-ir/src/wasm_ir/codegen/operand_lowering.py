@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from wasm_ir import opcodes as op
 from wasm_ir import types
-from wasm_ir.codegen.abi import Convention
 from wasm_ir.codegen.lowering import Lowering
-from wasm_ir.codegen.machinst import MInst, MOp
+from wasm_ir.codegen.machinst import MInst
+from wasm_ir.codegen.vocabulary import Vocabulary
 from wasm_ir.ir import Function, Inst
 from wasm_ir.mypyc_attributes import mypyc_attr
 
@@ -49,40 +49,6 @@ _KEPT_BITS: Final = {
     op.SEXT16: 16,
     op.SEXT32: 32,
 }
-
-
-class Vocabulary(NamedTuple):
-    """An architecture's registers, conventions and instructions that selection uses the same way on all of them."""
-
-    #: Where functions with WebAssembly's convention always have the VMContext and the base address of memory 0.
-    context_register: int
-    memory_register: int
-    #: The funcref that a function is called through.
-    callee_register: int
-    #: The address of the C function for `call_native`.
-    native_register: int
-    #: The StoreContext for `enter`.
-    store_register: int
-    #: The status that `enter` gives and `unwind` takes.
-    status_register: int
-    wasm: Convention
-    native: Convention
-    #: What `enter` destroys.
-    enter_clobbers: int
-    #: Loads imm, the bits of an i32 or i64.
-    constant: MOp
-    #: By type: loads imm, the bits of an f32 or f64.
-    float_constants: dict[int, MOp]
-    entry: MOp
-    call: MOp
-    call_ref: MOp
-    call_native: MOp
-    enter: MOp
-    poll: MOp
-    jump: MOp
-    ret: MOp
-    trap: MOp
-    unwind: MOp
 
 
 def signed(value_type: int, bits: int) -> int:

@@ -1,0 +1,42 @@
+"""What instruction selection has to know of an architecture, where that is the same kind of thing on all of them."""
+
+from __future__ import annotations
+
+from wasm_core.lazy_attrs import frozen
+from wasm_ir.codegen.abi import Convention
+from wasm_ir.codegen.machinst import MOp
+
+
+@frozen(kw_only=True)
+class Vocabulary:
+    """An architecture's registers, conventions and instructions that selection uses the same way on all of them."""
+
+    #: Where functions with WebAssembly's convention always have the VMContext and the base address of memory 0.
+    context_register: int
+    memory_register: int
+    #: The funcref that a function is called through.
+    callee_register: int
+    #: The address of the C function for `call_native`.
+    native_register: int
+    #: The StoreContext for `enter`.
+    store_register: int
+    #: The status that `enter` gives and `unwind` takes.
+    status_register: int
+    wasm: Convention
+    native: Convention
+    #: What `enter` destroys.
+    enter_clobbers: int
+    #: Loads imm, the bits of an i32 or i64.
+    constant: MOp
+    #: By type: loads imm, the bits of an f32 or f64.
+    float_constants: dict[int, MOp]
+    entry: MOp
+    call: MOp
+    call_ref: MOp
+    call_native: MOp
+    enter: MOp
+    poll: MOp
+    jump: MOp
+    ret: MOp
+    trap: MOp
+    unwind: MOp
