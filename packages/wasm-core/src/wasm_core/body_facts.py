@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from wasm_core.bisection import bisect_left
 
 
 class BodyFacts:

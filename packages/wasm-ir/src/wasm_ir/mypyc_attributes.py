@@ -11,5 +11,9 @@ if TYPE_CHECKING:
 else:
 
     def mypyc_attr(**attributes):
-        """`allow_interpreted_subclasses`: classes that are not compiled may have this one as a base."""
+        """What there is to know.
+
+        `allow_interpreted_subclasses`: classes that are not compiled may have this one as a base.
+        `acyclic`: objects are never part of a cycle of references, so that the collector need not know them.
+        """
         return lambda cls: cls

@@ -9,12 +9,13 @@ half-open.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from typing import Final
 
+from wasm_core.bisection import bisect_left
 from wasm_ir import types
 from wasm_ir.codegen.machinst import FIRST_VREG, MFixed, MFunction
 from wasm_ir.codegen.registers import RegisterSet
+from wasm_ir.mypyc_attributes import mypyc_attr
 
 #: Position behind all others.
 END: Final = 1 << 60
@@ -32,6 +33,7 @@ class Loop:
         self.parent = parent
 
 
+@mypyc_attr(acyclic=True)
 class Interval:
     """A part of a virtual register's lifetime that has one location: a register, or memory when `register` is -1."""
 
@@ -44,8 +46,9 @@ class Interval:
         self.register = -1
 
 
+@mypyc_attr(acyclic=True)
 class Value:
-    """Everything about one virtual register."""
+    """Everything about one virtual register. It and its parts refer to each other until allocation is done."""
 
     __slots__ = (
         "hint_register",
@@ -187,13 +190,13 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
     values: list[Value | None] = [None] * (FIRST_VREG + len(vreg_types))
     result.values = values
     blocks = machine.blocks
-    nothing: set[int] = set()
+    nothing: set[Value] = set()
     #: What is live at the starts of blocks, parameters not among it; given up when all that jump there were visited,
     #: so that memory is in proportion to how many such jumps are open at a time.
-    live_in: list[set[int]] = [nothing] * len(blocks)
+    live_in: list[set[Value]] = [nothing] * len(blocks)
     readers = [0] * len(blocks)
-    #: Virtual registers that were used or became live in loops; those of a loop from its mark, by its end, on.
-    touched: list[int] = []
+    #: Values that were used or became live in loops; those of a loop from its mark, by its end, on.
+    touched: list[Value] = []
     marks = {loop.end: 0 for loop in result.block_loops if loop is not None}
     block_starts = result.block_starts
     block_ends = result.block_ends
@@ -207,7 +210,7 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
         if end in marks:
             marks[end] = len(touched)
         in_loop = result.block_loops[number] is not None
-        live: set[int]
+        live: set[Value]
         #: Just a jump back to a loop, whose header was not visited yet: what is live behind it is left live in it. Much
         #: of that is live all through the loop, and a hole would have to be closed again for each value.
         is_latch = False
@@ -216,19 +219,21 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
         if len(edges) == 1:
             edge = edges[0]
             is_latch = edge.block.id <= number and len(block.insts) == 1 and not block.params
-            live = live_in[edge.block.id].copy()
+            there = live_in[edge.block.id]
+            has_following = there is following
+            live = there.copy()
             if edge.args:
                 for arg, param in zip(edge.args, edge.block.params):
                     if not isinstance(arg, int) or arg < FIRST_VREG:
                         continue
                     value = values[arg]
-                    if arg not in live:
-                        live.add(arg)
-                        if value is None:
-                            value = values[arg] = Value(arg, vreg_types[arg - FIRST_VREG])
+                    if value is None:
+                        value = values[arg] = Value(arg, vreg_types[arg - FIRST_VREG])
+                    if value not in live:
+                        live.add(value)
                         value.uses.append(end - 1 << 1)
                         if in_loop:
-                            touched.append(arg)
+                            touched.append(value)
                         if value.hint_vreg:
                             value.second_hint = param
                         else:
@@ -251,17 +256,13 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
             if readers[target] == 0:
                 live_in[target] = nothing
         if not has_following and not is_latch:
-            for vreg in following - live:
-                value = values[vreg]
-                assert value is not None
-                value.ranges.append(end)
+            for gone in following - live:
+                gone.ranges.append(end)
         if not has_following or len(live) != len(following):
-            for vreg in live - following:
-                value = values[vreg]
-                assert value is not None
-                value.ranges.append(end)
+            for come in live - following:
+                come.ranges.append(end)
                 if in_loop:
-                    touched.append(vreg)
+                    touched.append(come)
         position = end
         for inst in reversed(block.insts):
             position -= 4
@@ -279,7 +280,7 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                         value.ranges += (position + 4, position + 3)
                     else:
                         value.ranges.append(position + 3)
-                        live.remove(vreg)
+                        live.remove(value)
                     if location >= 0:
                         taken |= 1 << location
                         value.hint_register = location
@@ -308,7 +309,7 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                         value.ranges += (position + 3, defined)
                     else:
                         value.ranges.append(defined)
-                        live.remove(vreg)
+                        live.remove(value)
                     value.uses.append(defined << 1 | 1)
                 if temps:
                     for vreg in defs[len(defs) - temps :]:
@@ -334,10 +335,10 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                     else:
                         at = early
                     value = values[vreg]
-                    if vreg not in live:
-                        live.add(vreg)
-                        if value is None:
-                            value = values[vreg] = Value(vreg, vreg_types[vreg - FIRST_VREG])
+                    if value is None:
+                        value = values[vreg] = Value(vreg, vreg_types[vreg - FIRST_VREG])
+                    if value not in live:
+                        live.add(value)
                         value.ranges.append(at + 1)
                         if i == 0 and (tied or op.is_move) and defs and defs[0] >= FIRST_VREG:
                             defined_value = values[defs[0]]
@@ -349,13 +350,11 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                             if defined_value.hint_vreg:
                                 defined_value.second_hint = defined_value.hint_vreg
                             defined_value.hint_vreg = vreg
-                    else:
-                        assert value is not None
-                        if value.ranges[-1] <= at:
-                            # Live already in this instruction, but not long enough.
-                            value.ranges[-1] = at + 1
+                    elif value.ranges[-1] <= at:
+                        # Live already in this instruction, but not long enough.
+                        value.ranges[-1] = at + 1
                     if in_loop:
-                        touched.append(vreg)
+                        touched.append(value)
                     use = at << 1 | (i != weak)
                     if value.uses and value.uses[-1] < use:
                         _insert_descending(value.uses, use)
@@ -368,17 +367,16 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                     if not isinstance(source, int) or source < FIRST_VREG:
                         continue
                     value = values[source]
-                    if source not in live:
-                        live.add(source)
-                        if value is None:
-                            value = values[source] = Value(source, vreg_types[source - FIRST_VREG])
+                    if value is None:
+                        value = values[source] = Value(source, vreg_types[source - FIRST_VREG])
+                    if value not in live:
+                        live.add(value)
                         value.ranges.append(position + 1)
                         if location >= 0:
                             value.hint_register = location
-                    assert value is not None
                     value.uses.append(position << 1)
                     if in_loop:
-                        touched.append(source)
+                        touched.append(value)
         for vreg in block.params:
             value = values[vreg]
             if value is None:
@@ -386,7 +384,7 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                 value.ranges += (start + 1, start)
             else:
                 value.ranges.append(start)
-                live.remove(vreg)
+                live.remove(value)
             value.is_param = True
             value.uses.append(start << 1)
         live_in[number] = live
@@ -398,7 +396,7 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                 mark = marks[loop.end]
                 inside = live.intersection(touched[mark:])
                 touched[mark:] = inside
-                _extend_over_loop(values, inside, loop.end)
+                _extend_over_loop(inside, loop.end)
         for edge_block in block.predecessors:
             if edge_block.id >= number:
                 continue
@@ -413,11 +411,9 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
     result.clobbered = clobbered
 
 
-def _extend_over_loop(values: list[Value | None], live: set[int], end: int) -> None:
+def _extend_over_loop(live: set[Value], end: int) -> None:
     """What is live at a loop's header is live in the whole loop, which ends at position `end`."""
-    for vreg in live:
-        value = values[vreg]
-        assert value is not None
+    for value in live:
         ranges = value.ranges
         to = ranges.pop()
         if to < end:

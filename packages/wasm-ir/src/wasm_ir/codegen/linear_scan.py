@@ -7,11 +7,11 @@ is defined (SSA: it never changes), so that going to memory costs nothing at the
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from heapq import heappop, heappush
 from operator import attrgetter
 from typing import Final
 
+from wasm_core.bisection import bisect_left, bisect_right
 from wasm_ir.codegen.intervals import END, Interval, Intervals, Loop, Value, build_intervals
 from wasm_ir.codegen.machinst import MFunction
 from wasm_ir.codegen.registers import RegisterSet
@@ -50,8 +50,8 @@ def allocate(machine: MFunction, registers: RegisterSet) -> Allocation:
     for value in intervals.values:
         if value is not None:
             value.parts.clear()  # a cycle, see pipeline._take_apart
-    used = scan.used | intervals.clobbered
-    saved = [register for register in range(64) if (used & registers.callee_saved) >> register & 1]
+    used = (scan.used | intervals.clobbered) & registers.callee_saved
+    saved = [register for register in range(64) if used >> register & 1]
     return Allocation(spill_slots, saved)
 
 
@@ -110,7 +110,7 @@ class _LinearScan:
 
     def __init__(self, intervals: Intervals, registers: RegisterSet) -> None:
         self.intervals = intervals
-        self.allocatable = registers.allocatable
+        self.allocatable: tuple[tuple[int, ...], ...] = registers.allocatable
         #: Per class: the same as a bit mask.
         self.masks = tuple(sum(1 << register for register in group) for group in registers.allocatable)
         self.caller_saved = registers.caller_saved
@@ -120,7 +120,7 @@ class _LinearScan:
         self.active: list[Interval | None] = [None] * 64
         self.busy_until = [0] * 64
         #: Intervals in a lifetime hole, by class.
-        self.inactive: tuple[list[Interval], list[Interval]] = ([], [])
+        self.inactive: list[list[Interval]] = [[], []]
         #: By class: no active interval ends or enters a hole before this position.
         self.next_event = [END, END]
         #: No inactive one wakes or ends before this.
@@ -326,8 +326,9 @@ class _LinearScan:
             return END
         return self._conflict(taken, interval)
 
-    def _free_until(self, interval: Interval, free: dict[int, int]) -> None:
-        """Fill `free`: register -> up to where fixed places and inactive intervals leave it to the interval."""
+    def _free_until(self, interval: Interval) -> list[int]:
+        """By register of its class: up to where fixed places and inactive intervals leave it to the interval."""
+        free = [0] * 64
         call = self._call_conflict(interval)
         caller_saved = self.caller_saved
         register_class = interval.value.register_class
@@ -342,6 +343,7 @@ class _LinearScan:
                 meeting = _intersection(other, interval)
                 if meeting < free[other.register]:
                     free[other.register] = meeting
+        return free
 
     # Choosing a register.
 
@@ -357,20 +359,23 @@ class _LinearScan:
         values = self.intervals.values
         active = self.active
         hint = -1
-        for vreg in (value.hint_vreg, value.second_hint):
-            if vreg:
-                other = values[vreg]
-                if other is not None:
-                    if other.is_param:
-                        part = other.parts[0]
-                        register = part.register
-                        if register >= 0 and part.start < interval.start and active[register] is None:
-                            # The parameter of a loop for its next round.
-                            return register
-                    else:
-                        register = other.parts[-1].register
-                    if hint < 0:
-                        hint = register if register >= 0 else other.hint_register
+        vreg = value.hint_vreg
+        second = value.second_hint
+        while vreg:
+            other = values[vreg]
+            if other is not None:
+                if other.is_param:
+                    part = other.parts[0]
+                    register = part.register
+                    if register >= 0 and part.start < interval.start and active[register] is None:
+                        # The parameter of a loop for its next round.
+                        return register
+                else:
+                    register = other.parts[-1].register
+                if hint < 0:
+                    hint = register if register >= 0 else other.hint_register
+            vreg = second
+            second = 0
         return hint
 
     def _allocate_free(self, interval: Interval) -> bool:
@@ -485,12 +490,12 @@ class _LinearScan:
             if again >= instruction_end:
                 break
             needed = again
-        free: dict[int, int] = {}
-        self._free_until(interval, free)
+        free = self._free_until(interval)
         active = self.active
         best = -1
         best_next = -1
-        for register, until in free.items():
+        for register in self.allocatable[interval.value.register_class]:
+            until = free[register]
             if until <= needed:
                 continue
             holder = active[register]

@@ -83,7 +83,7 @@ class MOp:
         raise NotImplementedError
 
 
-@mypyc_attr(allow_interpreted_subclasses=True)
+@mypyc_attr(allow_interpreted_subclasses=True, acyclic=True)
 class MInst:
     """One machine instruction. The allocator replaces virtual registers in `defs` and `uses` by locations in place."""
 
@@ -99,7 +99,7 @@ class MInst:
         self.offset = offset
 
 
-@mypyc_attr(allow_interpreted_subclasses=True)
+@mypyc_attr(allow_interpreted_subclasses=True, acyclic=True)
 class MFixed(MInst):
     """An instruction with operands in given places: calls, returns, function entry, division, shifts by cl.
 

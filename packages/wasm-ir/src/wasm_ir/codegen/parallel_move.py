@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Final
 from wasm_ir import types
 from wasm_ir.codegen.machinst import MInst, MOp
 from wasm_ir.ir import Inst
+from wasm_ir.mypyc_attributes import mypyc_attr
 
 if TYPE_CHECKING:
     from wasm_ir.codegen.emission import Emitter
 
 
+@mypyc_attr(acyclic=True)
 class MConstant(MInst):
     """Loads `constant` (a `const` instruction) into defs[0]."""
 
@@ -45,7 +47,7 @@ MOVE: Final = Move("move", is_move=True)
 LOAD_CONSTANT: Final = LoadConstant("load_constant")
 
 #: By register class: the type as which any spilled or stack-passed value can be copied word by word.
-_WORD_TYPES: Final = (types.I64, types.F64)
+_WORD_TYPES: Final[tuple[int, ...]] = (types.I64, types.F64)
 
 
 def parallel_moves(moves: list[tuple[int, int | Inst, int]], scratch: tuple[int, int]) -> list[MInst]:
@@ -69,9 +71,18 @@ def parallel_moves(moves: list[tuple[int, int | Inst, int]], scratch: tuple[int,
                 result.append(MInst(MOVE, [destination], [source], value_type))
         return result
 
+    constants: list[MInst] = []
+    if not _interfere(moves):
+        for destination, source, value_type in moves:
+            if isinstance(source, Inst):
+                constants.append(MConstant(destination, source))
+            else:
+                result.append(MInst(MOVE, [destination], [source], value_type))
+        result += constants
+        return result
+
     #: destination -> (source, type) of the moves not yet done.
     pending: dict[int, tuple[int, int]] = {}
-    constants: list[MInst] = []
     for destination, source, value_type in moves:
         if isinstance(source, Inst):
             constants.append(MConstant(destination, source))
@@ -129,6 +140,21 @@ def parallel_moves(moves: list[tuple[int, int | Inst, int]], scratch: tuple[int,
 
     result += constants
     return result
+
+
+def _interfere(moves: list[tuple[int, int | Inst, int]]) -> bool:
+    """Whether some move may have to wait for another, or go through a scratch register."""
+    written = 0
+    writes_memory = False
+    for destination, _, _ in moves:
+        if destination >= 0:
+            written |= 1 << destination
+        else:
+            writes_memory = True
+    for _, source, _ in moves:
+        if not isinstance(source, Inst) and (written >> source & 1 if source >= 0 else writes_memory):
+            return True
+    return False
 
 
 def _memory_move(

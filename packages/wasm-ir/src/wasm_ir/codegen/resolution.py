@@ -7,9 +7,9 @@ later.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from typing import Final
 
+from wasm_core.bisection import bisect_left, bisect_right
 from wasm_ir import types
 from wasm_ir.codegen.intervals import Intervals, Value
 from wasm_ir.codegen.machinst import FIRST_VREG, MBlock, MEdge, MFixed, MFunction, MInst
@@ -22,6 +22,14 @@ _NOTHING: Final[list[int]] = []
 
 #: Destination, source, IR type.
 Move = tuple[int, int | Inst, int]
+
+
+def _add_move(moves_at: list[list[Move] | None], number: int, move: Move) -> None:
+    moves = moves_at[number]
+    if moves is None:
+        moves_at[number] = [move]
+    else:
+        moves.append(move)
 
 
 def rewrite(machine: MFunction, intervals: Intervals, scratch: tuple[int, int]) -> None:
@@ -43,9 +51,10 @@ class _Resolution:
         self.several: list[Value] = []
         #: By block start: (virtual register, register in which a part of it begins there, place before that).
         self.changes: dict[int, list[tuple[int, int, int]]] = {}
-        #: Moves in the gap in front of instruction number n, and behind it.
-        self.before: dict[int, list[Move]] = {}
-        self.behind: dict[int, list[Move]] = {}
+        count = (intervals.block_ends[-1] >> 2) + 1
+        #: By instruction number: moves in the gap in front of it, and behind it.
+        self.before: list[list[Move] | None] = [None] * count
+        self.behind: list[list[Move] | None] = [None] * count
         #: Stores of block parameters that are also in memory, by block start.
         self.param_stores: dict[int, list[Move]] = {}
 
@@ -87,7 +96,7 @@ class _Resolution:
                     if start in block_starts:
                         self.changes.setdefault(start, []).append((vreg, place, places[i - 1]))
                     else:
-                        self.before.setdefault(start >> 2, []).append((place, places[i - 1], value.type))
+                        _add_move(self.before, start >> 2, (place, places[i - 1], value.type))
             if value.slot >= 0 and first.register >= 0:
                 self._store_definition(value, first.start, first.register, slot)
 
@@ -96,7 +105,7 @@ class _Resolution:
         if value.is_param:
             self.param_stores.setdefault(start, []).append((slot, register, value.type))
         elif start & 3 != 3:
-            self.behind.setdefault(start >> 2, []).append((slot, register, value.type))
+            _add_move(self.behind, start >> 2, (slot, register, value.type))
 
     def _edge_moves(self) -> list[tuple[MBlock, MEdge, list[Move]]]:
         """For every edge that needs moves: where from, the edge, the moves."""
@@ -200,8 +209,9 @@ class _Resolution:
             out += parallel_moves(stores, scratch)
         for inst in block.insts:
             index = position >> 2
-            if before and index in before:
-                out += parallel_moves(before[index], scratch)
+            moves = before[index]
+            if moves is not None:
+                out += parallel_moves(moves, scratch)
             fixed = isinstance(inst, MFixed)
             if isinstance(inst, MFixed) and inst.fixed_uses:
                 out += self._moves_to_fixed(inst, position)
@@ -219,8 +229,9 @@ class _Resolution:
                 assert isinstance(inst, MFixed)
                 if inst.fixed_defs:
                     out += self._moves_from_fixed(inst, position)
-            if behind and index in behind:
-                out += parallel_moves(behind[index], scratch)
+            moves = behind[index]
+            if moves is not None:
+                out += parallel_moves(moves, scratch)
             position += 4
         block.insts = out
 

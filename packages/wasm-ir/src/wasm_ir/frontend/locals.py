@@ -9,8 +9,7 @@ parameters are added to the edges at the end, when all edges are known. Nothing 
 
 from __future__ import annotations
 
-from bisect import bisect_left
-
+from wasm_core.bisection import bisect_left
 from wasm_core.body_facts import BodyFacts
 from wasm_ir.builder import Builder
 from wasm_ir.ir import Block, Edge, Inst
@@ -108,11 +107,10 @@ class Locals:
                 edges = incoming.get(edge.block.id)
                 if edges is not None:
                     edges.append((edge, record))
-        find = self._find
         for record, local, _ in params:  # grows while we are at it
             edges = incoming[record.block.id]
             for edge, predecessor in edges:
                 value = predecessor.defs.get(local)
-                edge.args.append(find(local, predecessor) if value is None else value)
+                edge.args.append(self._find(local, predecessor) if value is None else value)
             self.budget -= len(edges)
         return True
