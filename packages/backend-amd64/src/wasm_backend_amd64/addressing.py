@@ -97,7 +97,7 @@ class Addressing(CallLowering):
             if index is not None:
                 operands = [register, self.use(index)]
                 register = self.machine.new_vreg(_I64)
-                self._pending.append(MInst(LEA[_I64], [register], operands, pack_address(offset, shift)))
+                self.emit(MInst(LEA[_I64], [register], operands, pack_address(offset, shift)))
                 offset = shift = 0
             uses.append(register)
             uses.append(high)

@@ -39,8 +39,9 @@ class Lowering:
         self.colors = [0] * count
         #: The block that each memory read is in.
         self.blocks: list[int] = [-1] * count
-        self._machine_blocks: dict[int, MBlock] = {}
-        self._pending: list[MInst] = []
+        #: The block's machine instructions, the last one first; at the end those of the IR instruction that is being
+        #: lowered, still in the order in which they will run.
+        self._emitted: list[MInst] = []
         self._color = 0
         self._block = -1
 
@@ -83,7 +84,7 @@ class Lowering:
         return self.machine.new_vreg(type)
 
     def emit(self, inst: MInst) -> None:
-        self._pending.append(inst)
+        self._emitted.append(inst)
 
     def can_sink(self, load: Inst) -> bool:
         """Whether the memory read `load` may be done by the instruction being lowered instead.
@@ -128,25 +129,26 @@ class Lowering:
     def run(self) -> MFunction:
         """Lower the whole function."""
         self._prepare()
-        machine_blocks = self._machine_blocks = self._make_blocks()
+        machine_blocks = self._make_blocks()
         self.lower_jump()
-        self.machine.jump = self._pending.pop().op
+        self.machine.jump = self._emitted.pop().op
         blocks = self.function.blocks
         machine = self.machine
         for number in range(len(blocks) - 1, -1, -1):
             block = blocks[number]
-            mblock = machine_blocks[block.id]
-            reversed_insts: list[MInst] = []
+            mblock = machine_blocks[number]
+            emitted = self._emitted = []
             self._block = number
-            self._lower_terminator(block, reversed_insts)
-            self._lower_body(block, reversed_insts)
+            self._lower_terminator(block, mblock)
+            self._lower_body(block)
             if number == 0:
+                start = len(emitted)
                 self.lower_entry(block.params)
-                self._flush(reversed_insts)
+                self._turn_round(start)
             else:
                 mblock.params = [self.define(param) for param in block.params]
-            reversed_insts.reverse()
-            mblock.insts = reversed_insts
+            emitted.reverse()
+            mblock.insts = emitted
         return machine
 
     def _prepare(self) -> None:
@@ -171,18 +173,22 @@ class Lowering:
             assert terminator is not None
             colors[terminator.id] = color
             for arg in terminator.args:
-                counts[arg.id] += 1
+                used = arg.id
+                counts[used] = counts[used] + 1
             if isinstance(terminator, Branch):
                 for edge in terminator.targets:
                     for arg in edge.args:
-                        counts[arg.id] += 1
+                        used = arg.id
+                        counts[used] = counts[used] + 1
 
-    def _make_blocks(self) -> dict[int, MBlock]:
-        """Machine blocks in the same order; an edge that carries values out of a block with several gets a block."""
+    def _make_blocks(self) -> list[MBlock]:
+        """The machine block of each block. An edge that carries values out of a block with several gets a block too."""
         order = self.machine.blocks
-        result: dict[int, MBlock] = {}
+        result: list[MBlock] = []
+        by_id: dict[int, MBlock] = {}
         for block in self.function.blocks:
-            mblock = result[block.id] = MBlock(len(order))
+            mblock = by_id[block.id] = MBlock(len(order))
+            result.append(mblock)
             mblock.loop_depth = block.loop_depth
             mblock.is_loop_header = block.is_loop_header
             order.append(mblock)
@@ -199,10 +205,9 @@ class Lowering:
                         mblock.edges.append(MEdge(mblock, []))  # target filled in below
             elif edges:
                 mblock.edges.append(MEdge(mblock, []))
-        for block in self.function.blocks:
-            mblock = result[block.id]
+        for block, mblock in zip(self.function.blocks, result):
             for edge, medge in zip(block.successors(), mblock.edges):
-                target = result[edge.block.id]
+                target = by_id[edge.block.id]
                 if medge.block is mblock:
                     medge.block = target
                     target.predecessors.append(mblock)
@@ -211,49 +216,44 @@ class Lowering:
                     target.predecessors.append(medge.block)
         return result
 
-    def _lower_terminator(self, block: Block, out: list[MInst]) -> None:
+    def _lower_terminator(self, block: Block, mblock: MBlock) -> None:
         terminator = block.terminator
         assert terminator is not None
         if isinstance(terminator, Branch):
-            machine_edges = self._machine_blocks[block.id].edges
             split = len(terminator.targets) > 1
-            for edge, medge in zip(terminator.targets, machine_edges):
+            for edge, medge in zip(terminator.targets, mblock.edges):
                 if not edge.args:
                     continue
                 args = [self.value(arg) for arg in edge.args]
                 if split:
                     medge.block.edges[0].args = args
                     self.lower_jump()
-                    medge.block.insts = self._pending
-                    self._pending = []
+                    medge.block.insts = [self._emitted.pop()]
                 else:
                     medge.args = args
         self._color = self.colors[terminator.id]
         self.lower_inst(terminator)
-        self._flush(out)
+        self._turn_round(0)
 
-    def _lower_body(self, block: Block, out: list[MInst]) -> None:
+    def _lower_body(self, block: Block) -> None:
         vregs = self.vregs
         sunk = self.sunk
         colors = self.colors
         properties = opcodes.PROPERTIES
-        pending = self._pending
+        emitted = self._emitted
         for inst in reversed(block.insts):
             id = inst.id
             if sunk[id] or (vregs[id] == 0 and not properties[inst.op] & _KEEP):
                 continue
             self._color = colors[id]
+            start = len(emitted)
             self.lower_inst(inst)
-            if len(pending) == 1:
-                out.append(pending.pop())
-            elif pending:
-                pending.reverse()
-                out += pending
-                pending.clear()
+            if len(emitted) > start + 1:
+                self._turn_round(start)
 
-    def _flush(self, out: list[MInst]) -> None:
-        pending = self._pending
-        if pending:
-            pending.reverse()
-            out.extend(pending)
-            pending.clear()
+    def _turn_round(self, start: int) -> None:
+        """Reverse what was emitted from number `start` on."""
+        emitted = self._emitted
+        late = emitted[start:]
+        late.reverse()
+        emitted[start:] = late

@@ -21,7 +21,7 @@ _I32: Final = types.I32
 _I64: Final = types.I64
 _HEAP_LOAD: Final = op.HEAP_LOAD
 _HEAP_LOAD_LAST: Final = op.HEAP_LOAD32_U
-_FULL_LOADS: Final = (op.LOAD, op.HEAP_LOAD)
+_FULL_LOADS: Final[tuple[int, ...]] = (op.LOAD, op.HEAP_LOAD)
 
 #: Loads that may fault -> the same ones that may not.
 PLAIN_LOADS: Final = {
@@ -112,14 +112,14 @@ class OperandLowering(Lowering):
     def constant(self, value_type: int, bits: int) -> int:
         """A register that holds an integer constant."""
         vreg = self.machine.new_vreg(value_type)
-        self._pending.append(MInst(self.vocabulary.constant, [vreg], [], bits))
+        self.emit(MInst(self.vocabulary.constant, [vreg], [], bits))
         return vreg
 
     def load_constant(self, vreg: int, constant: Inst) -> None:
         vocabulary = self.vocabulary
         value_type = constant.type
         operation = vocabulary.constant if value_type <= _I64 else vocabulary.float_constants[value_type]
-        self._pending.append(MInst(operation, [vreg], [], constant.imm))
+        self.emit(MInst(operation, [vreg], [], constant.imm))
 
     # Memory.
 
