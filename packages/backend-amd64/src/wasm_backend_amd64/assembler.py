@@ -67,13 +67,11 @@ def rm(code: bytearray, enc: Encoding, reg: int, base: int, index: int, shift: i
     """A register and memory, whichever is the destination."""
     if index < 0:
         if base >= 0:
-            code += enc.heads[reg & 12 | base >> 3]
-            if disp == 0 and base & 7 != _RBP:
-                code += _MOD_NO_DISP[(reg & 7) << 4 | base]
-            elif -128 <= disp <= 127:
-                code += _MOD_DISP8[(reg & 7) << 4 | base]
-                code.append(disp & 0xFF)
+            if -128 <= disp <= 127:
+                encoded = enc.near.get((reg & 15) << 12 | base << 8 | disp & 0xFF)
+                code += _near(enc, reg & 15, base, disp) if encoded is None else encoded
             else:
+                code += enc.heads[reg & 12 | base >> 3]
                 code += _MOD_DISP32[(reg & 7) << 4 | base]
                 code += _pack_i32(disp)
             return
@@ -104,6 +102,17 @@ def rm(code: bytearray, enc: Encoding, reg: int, base: int, index: int, shift: i
         code.append((reg & 7) << 3 | 4)
         code.append(shift << 6 | (index & 7) << 3 | 5)
         code += _pack_i32(disp)
+
+
+def _near(enc: Encoding, reg: int, base: int, disp: int) -> bytes:
+    """Bytes of the form with a register and memory at a displacement of a byte; remembered in `near`."""
+    encoded = enc.heads[reg & 12 | base >> 3]
+    if disp == 0 and base & 7 != _RBP:
+        encoded += _MOD_NO_DISP[(reg & 7) << 4 | base]
+    else:
+        encoded += _MOD_DISP8[(reg & 7) << 4 | base] + bytes((disp & 0xFF,))
+    enc.near[reg << 12 | base << 8 | disp & 0xFF] = encoded
+    return encoded
 
 
 def rmi(code: bytearray, enc: Encoding, reg: int, base: int, index: int, shift: int, disp: int, imm: int) -> None:

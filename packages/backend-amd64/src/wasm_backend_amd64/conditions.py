@@ -29,12 +29,12 @@ CC_EQUAL: Final = 16
 CC_DIFFERENT: Final = 17
 
 #: Condition codes of icmp conditions.
-ICMP_CODES: Final = (CC_E, CC_NE, CC_L, CC_GE, CC_G, CC_LE, CC_B, CC_AE, CC_A, CC_BE)
+ICMP_CODES: Final[tuple[int, ...]] = (CC_E, CC_NE, CC_L, CC_GE, CC_G, CC_LE, CC_B, CC_AE, CC_A, CC_BE)
 #: The same for operands that are known to be less than 2^31.
-UNSIGNED_CODES: Final = (CC_E, CC_NE, CC_B, CC_AE, CC_A, CC_BE, CC_B, CC_AE, CC_A, CC_BE)
+UNSIGNED_CODES: Final[tuple[int, ...]] = (CC_E, CC_NE, CC_B, CC_AE, CC_A, CC_BE, CC_B, CC_AE, CC_A, CC_BE)
 #: fcmp condition -> (whether the operands are swapped, condition code). ucomis sets CF when unordered, so that only
 #: "above" conditions are false then.
-FCMP_CODES: Final = (
+FCMP_CODES: Final[tuple[tuple[bool, int], ...]] = (
     (False, CC_EQUAL),
     (False, CC_DIFFERENT),
     (True, CC_A),
@@ -380,4 +380,4 @@ def trap_if_op(comparison: Comparison, code: int, trap_code: int) -> TrapIf:
 
 
 #: Integer conditions that say something about a number compared with zero by `test` (CF and OF are clear).
-SIGN_CONDITIONS: Final = (op.EQ, op.NE, op.LT_S, op.GE_S, op.GT_S, op.LE_S)
+SIGN_CONDITIONS: Final[tuple[int, ...]] = (op.EQ, op.NE, op.LT_S, op.GE_S, op.GT_S, op.LE_S)

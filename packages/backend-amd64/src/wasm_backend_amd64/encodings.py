@@ -89,6 +89,7 @@ class Encoding:
         "heads",
         "imm_size",
         "name",
+        "near",
         "opcode",
         "pack",
         "pairs",
@@ -128,6 +129,8 @@ class Encoding:
         self.heads: list[bytes] = low + byte_low + high + high
         #: Complete register forms by first << 4 | second, filled as they are needed.
         self.pairs: dict[int, bytes] = {}
+        #: Complete forms with memory at base + a byte, by reg << 12 | base << 8 | the byte, filled as they are needed.
+        self.near: dict[int, bytes] = {}
         #: Complete register forms of instructions with one register operand.
         self.singles: list[bytes] = []
         if flags & IN_OPCODE:

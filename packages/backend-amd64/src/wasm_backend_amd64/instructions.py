@@ -32,7 +32,7 @@ from wasm_ir import types
 
 # Tables are indexed by type where there is a number in the name of the encoding: (void, i32, i64, f32, f64).
 
-MOVE: Final = (e.MOV_RR32, e.MOV_RR32, e.MOV_RR64, e.MOVAPS_RR, e.MOVAPS_RR)
+MOVE: Final[tuple[Encoding, ...]] = (e.MOV_RR32, e.MOV_RR32, e.MOV_RR64, e.MOVAPS_RR, e.MOVAPS_RR)
 
 CONSTANT: Final = Constant()
 FLOAT_CONSTANT: Final = {

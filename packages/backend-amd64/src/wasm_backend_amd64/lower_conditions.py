@@ -40,7 +40,7 @@ from wasm_ir.ir import Function, Inst
 
 _CONST: Final = op.CONST
 _I32: Final = types.I32
-_BYTE_LOADS: Final = (op.LOAD8_U, op.HEAP_LOAD8_U)
+_BYTE_LOADS: Final[tuple[int, ...]] = (op.LOAD8_U, op.HEAP_LOAD8_U)
 
 
 class ConditionLowering(MemoryLowering):

@@ -6,9 +6,38 @@ from typing import Final
 
 from wasm_ir.codegen.registers import RegisterSet
 
-RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 = range(16)
-XMM0, XMM1, XMM2, XMM3, XMM4, XMM5, XMM6, XMM7 = range(16, 24)
-XMM8, XMM9, XMM10, XMM11, XMM12, XMM13, XMM14, XMM15 = range(24, 32)
+RAX: Final = 0
+RCX: Final = 1
+RDX: Final = 2
+RBX: Final = 3
+RSP: Final = 4
+RBP: Final = 5
+RSI: Final = 6
+RDI: Final = 7
+R8: Final = 8
+R9: Final = 9
+R10: Final = 10
+R11: Final = 11
+R12: Final = 12
+R13: Final = 13
+R14: Final = 14
+R15: Final = 15
+XMM0: Final = 16
+XMM1: Final = 17
+XMM2: Final = 18
+XMM3: Final = 19
+XMM4: Final = 20
+XMM5: Final = 21
+XMM6: Final = 22
+XMM7: Final = 23
+XMM8: Final = 24
+XMM9: Final = 25
+XMM10: Final = 26
+XMM11: Final = 27
+XMM12: Final = 28
+XMM13: Final = 29
+XMM14: Final = 30
+XMM15: Final = 31
 
 #: The VMContext, in functions with WebAssembly's convention.
 CONTEXT_REGISTER: Final = R15

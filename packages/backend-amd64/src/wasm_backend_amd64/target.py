@@ -15,6 +15,7 @@ from wasm_backend_amd64.control_instructions import (
     emit_trap_tails,
     saved_words,
 )
+from wasm_backend_amd64.encodings import Encoding
 from wasm_backend_amd64.forms import load_integer
 from wasm_backend_amd64.lower import Amd64Lowering
 from wasm_backend_amd64.operands import REL32, frame_address, rm_constant, rm_frame
@@ -41,12 +42,12 @@ if TYPE_CHECKING:
 
 #: Frames at least this large are checked against the stack limit before the stack pointer goes down; smaller ones in
 #: functions that call nothing are not checked at all.
-_PAGE = 4096
+_PAGE: Final = 4096
 
-_MOVES: Final = (e.MOV_RR64, e.MOV_RR32, e.MOV_RR64, e.MOVAPS_RR, e.MOVAPS_RR)
+_MOVES: Final[tuple[Encoding, ...]] = (e.MOV_RR64, e.MOV_RR32, e.MOV_RR64, e.MOVAPS_RR, e.MOVAPS_RR)
 # Integers are spilled with all 64 bits: a spilled i32 may be used as the i64 that it is zero-extended.
-_LOADS: Final = (e.MOV_RM64, e.MOV_RM64, e.MOV_RM64, e.MOVSS_RM, e.MOVSD_RM)
-_STORES: Final = (e.MOV_MR64, e.MOV_MR64, e.MOV_MR64, e.MOVSS_MR, e.MOVSD_MR)
+_LOADS: Final[tuple[Encoding, ...]] = (e.MOV_RM64, e.MOV_RM64, e.MOV_RM64, e.MOVSS_RM, e.MOVSD_RM)
+_STORES: Final[tuple[Encoding, ...]] = (e.MOV_MR64, e.MOV_MR64, e.MOV_MR64, e.MOVSS_MR, e.MOVSD_MR)
 
 
 class Amd64Target(Target):

@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 _pack = asm.pack
 
 #: Condition codes of icmp conditions.
-ICMP_CODES: Final = (CC_EQ, CC_NE, CC_LT, CC_GE, CC_GT, CC_LE, CC_LO, CC_HS, CC_HI, CC_LS)
+ICMP_CODES: Final[tuple[int, ...]] = (CC_EQ, CC_NE, CC_LT, CC_GE, CC_GT, CC_LE, CC_LO, CC_HS, CC_HI, CC_LS)
 #: Condition codes of fcmp conditions: those that are false (`ne`: true) for the flags of an unordered comparison, 0011.
-FCMP_CODES: Final = (CC_EQ, CC_NE, CC_MI, CC_GT, CC_LS, CC_GE)
+FCMP_CODES: Final[tuple[int, ...]] = (CC_EQ, CC_NE, CC_MI, CC_GT, CC_LS, CC_GE)
 #: Flags (NZCV) for which the condition holds, for conditional comparisons; for c ^ 1 it does not.
-FLAGS_FOR: Final = (4, 0, 2, 0, 8, 0, 1, 0, 2, 0, 0, 8, 0, 8)
+FLAGS_FOR: Final[tuple[int, ...]] = (4, 0, 2, 0, 8, 0, 1, 0, 2, 0, 0, 8, 0, 8)
 
 
 class Comparison:

@@ -41,7 +41,7 @@ from wasm_ir.ir import Function, Inst
 _CONST: Final = op.CONST
 _I32: Final = types.I32
 _I64: Final = types.I64
-_COMPARISONS: Final = (op.ICMP, op.FCMP)
+_COMPARISONS: Final[tuple[int, ...]] = (op.ICMP, op.FCMP)
 #: Conditions on x and c -> the same on x and c - 1, and on x and c + 1.
 _WITH_PREVIOUS: Final = {op.LT_S: op.LE_S, op.GE_S: op.GT_S, op.LT_U: op.LE_U, op.GE_U: op.GT_U}
 _WITH_NEXT: Final = {op.LE_S: op.LT_S, op.GT_S: op.GE_S, op.LE_U: op.LT_U, op.GT_U: op.GE_U}

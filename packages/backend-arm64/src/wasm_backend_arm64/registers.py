@@ -6,8 +6,37 @@ from typing import Final
 
 from wasm_ir.codegen.registers import RegisterSet
 
-X0, X1, X2, X3, X4, X5, X6, X7, X8, X9, X10, X11, X12, X13, X14, X15 = range(16)
-X16, X17, X18, X19, X20, X21, X22, X23, X24, X25, X26, X27, X28, X29, X30 = range(16, 31)
+X0: Final = 0
+X1: Final = 1
+X2: Final = 2
+X3: Final = 3
+X4: Final = 4
+X5: Final = 5
+X6: Final = 6
+X7: Final = 7
+X8: Final = 8
+X9: Final = 9
+X10: Final = 10
+X11: Final = 11
+X12: Final = 12
+X13: Final = 13
+X14: Final = 14
+X15: Final = 15
+X16: Final = 16
+X17: Final = 17
+X18: Final = 18
+X19: Final = 19
+X20: Final = 20
+X21: Final = 21
+X22: Final = 22
+X23: Final = 23
+X24: Final = 24
+X25: Final = 25
+X26: Final = 26
+X27: Final = 27
+X28: Final = 28
+X29: Final = 29
+X30: Final = 30
 #: The stack pointer or the zero register, as the instruction has it.
 SP: Final = 31
 ZR: Final = 31

@@ -17,6 +17,7 @@ from wasm_backend_arm64.control_instructions import (
     emit_trap_tails,
     save_registers,
 )
+from wasm_backend_arm64.encodings import Access
 from wasm_backend_arm64.lower import Arm64Lowering
 from wasm_backend_arm64.operands import (
     DISTANCE,
@@ -55,12 +56,12 @@ if TYPE_CHECKING:
 
 #: Frames of this size and more are checked before the stack pointer goes there; smaller ones after, and those in
 #: functions that call nothing are not checked at all.
-_PAGE = 4096
+_PAGE: Final = 4096
 
 # Words of the frame have 8 bytes. Integers are spilled with all 64 bits: a spilled i32 may be used as the i64 that it
 # is zero-extended.
-_LOADS: Final = (e.LDR_RM64, e.LDR_RM64, e.LDR_RM64, e.LDR_FM64, e.LDR_FM64)
-_STORES: Final = (e.STR_RM64, e.STR_RM64, e.STR_RM64, e.STR_FM64, e.STR_FM64)
+_LOADS: Final[tuple[Access, ...]] = (e.LDR_RM64, e.LDR_RM64, e.LDR_RM64, e.LDR_FM64, e.LDR_FM64)
+_STORES: Final[tuple[Access, ...]] = (e.STR_RM64, e.STR_RM64, e.STR_RM64, e.STR_FM64, e.STR_FM64)
 
 
 class Arm64Target(Target):

@@ -23,8 +23,8 @@ EFFECT: Final = 16
 #: Ends a block.
 TERMINATOR: Final = 32
 
-NAMES: list[str] = []
-PROPERTIES: list[int] = []
+NAMES: Final[list[str]] = []
+PROPERTIES: Final[list[int]] = []
 
 
 def _define(name: str, properties: int) -> int:
@@ -180,7 +180,7 @@ LE_U: Final = 9
 #: The negation of condition c is c ^ 1 for every integer condition.
 ICMP_NAMES: Final = ("eq", "ne", "lt_s", "ge_s", "gt_s", "le_s", "lt_u", "ge_u", "gt_u", "le_u")
 #: The condition that holds for (y, x) when the given one holds for (x, y).
-ICMP_SWAPPED: Final = (EQ, NE, GT_S, LE_S, LT_S, GE_S, GT_U, LE_U, LT_U, GE_U)
+ICMP_SWAPPED: Final[tuple[int, ...]] = (EQ, NE, GT_S, LE_S, LT_S, GE_S, GT_U, LE_U, LT_U, GE_U)
 
 # Conditions of fcmp: false when an operand is NaN, but for `ne`.
 FEQ: Final = 0

@@ -329,7 +329,7 @@ def _sext32(b: Builder, type: int, x: Inst) -> Inst | None:
     return None
 
 
-_SIGN_EXTENDED: Final = (opcodes.SEXT8, opcodes.SEXT16, opcodes.SEXT32, opcodes.EXTEND_S)
+_SIGN_EXTENDED: Final[tuple[int, ...]] = (opcodes.SEXT8, opcodes.SEXT16, opcodes.SEXT32, opcodes.EXTEND_S)
 
 
 def _bitcast(b: Builder, type: int, x: Inst) -> Inst | None:
@@ -367,7 +367,7 @@ def simplify_unary(b: Builder, op: int, type: int, x: Inst) -> Inst | None:
 # Comparisons and what depends on them.
 
 #: Conditions that hold when both operands are the same.
-_REFLEXIVE: Final = (opcodes.EQ, opcodes.GE_S, opcodes.LE_S, opcodes.GE_U, opcodes.LE_U)
+_REFLEXIVE: Final[tuple[int, ...]] = (opcodes.EQ, opcodes.GE_S, opcodes.LE_S, opcodes.GE_U, opcodes.LE_U)
 
 
 def simplify_icmp(b: Builder, cond: int, x: Inst, y: Inst) -> Inst | None:

@@ -14,12 +14,12 @@ V128: Final = 5
 #: Pointers and references are 64-bit integers on every architecture that we compile for.
 POINTER: Final = I64
 
-NAMES: Final = ("void", "i32", "i64", "f32", "f64", "v128")
-BITS: Final = (0, 32, 64, 32, 64, 128)
-BYTES: Final = (0, 4, 8, 4, 8, 16)
-MASKS: Final = (0, (1 << 32) - 1, (1 << 64) - 1, (1 << 32) - 1, (1 << 64) - 1, (1 << 128) - 1)
+NAMES: Final[tuple[str, ...]] = ("void", "i32", "i64", "f32", "f64", "v128")
+BITS: Final[tuple[int, ...]] = (0, 32, 64, 32, 64, 128)
+BYTES: Final[tuple[int, ...]] = (0, 4, 8, 4, 8, 16)
+MASKS: Final[tuple[int, ...]] = (0, (1 << 32) - 1, (1 << 64) - 1, (1 << 32) - 1, (1 << 64) - 1, (1 << 128) - 1)
 
 #: Register classes: integers (and pointers, references) and floating point (and vectors).
 INT_CLASS: Final = 0
 FLOAT_CLASS: Final = 1
-CLASS: Final = (INT_CLASS, INT_CLASS, INT_CLASS, FLOAT_CLASS, FLOAT_CLASS, FLOAT_CLASS)
+CLASS: Final[tuple[int, ...]] = (INT_CLASS, INT_CLASS, INT_CLASS, FLOAT_CLASS, FLOAT_CLASS, FLOAT_CLASS)

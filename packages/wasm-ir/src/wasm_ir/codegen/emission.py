@@ -126,11 +126,10 @@ def _emit(function: Function, machine: MFunction, frame: Frame, target: Target, 
     target.emit_data(emitter)
     code = buffer.code
     labels = buffer.labels
-    patch = target.patch
     for position, label, kind in buffer.fixups:
         offset = labels[label]
         assert offset >= 0, "reference to a label that was never bound"
-        patch(code, position, kind, offset)
+        target.patch(code, position, kind, offset)
     # The runtime looks pcs up by bisection.
     assert buffer.pcs == sorted(buffer.pcs)
     return CompiledCode(

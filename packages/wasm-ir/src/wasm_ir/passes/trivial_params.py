@@ -49,7 +49,7 @@ def _find_trivial(block: Block, edges: list[Edge], forwards: dict[int, Inst]) ->
         only: Inst | None = None
         for edge in edges:
             value = edge.args[position]
-            if value.id in forwards:
+            if value.op == opcodes.PARAM and value.id in forwards:
                 value = edge.args[position] = _resolve(value, forwards)
             if value is not only and value is not param:
                 if only is not None:
