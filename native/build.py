@@ -6,6 +6,7 @@ Python prefers to the sources beside them, and marks them for this platform.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import sysconfig
@@ -62,8 +63,9 @@ def build_extensions(folder: Path) -> None:
     """Compile all packages in one go, so that they call each other without Python in between."""
     groups = [(compiled_modules(package), import_name(package)) for package in INTERPRETED]
     extensions = mypycify(
-        ["--config-file=pyproject.toml", *(path for files, _ in groups for path in files)],
-        opt_level="1",
+        # Without a cache: mypyc does not say again what C files of its own a cached module needs.
+        ["--config-file=pyproject.toml", f"--cache-dir={os.devnull}", *(path for files, _ in groups for path in files)],
+        opt_level="2",
         debug_level="0",
         # A shared library for each package, as each has a wheel of its own.
         separate=groups,
@@ -72,9 +74,11 @@ def build_extensions(folder: Path) -> None:
         target_dir=str(folder / "c"),
     )
     for extension in extensions:
-        # Calls inside a library need not ask whether another one replaces the function. The second option: with several
-        # C files mypyc defines the table of another package's functions in each of them.
-        extension.extra_compile_args += ["-fno-semantic-interposition", "-fcommon"]
+        # Functions of a library are nobody else's: the linker need not look them up by name, and puts small ones of
+        # mypyc's own into their callers. The last option: with several C files mypyc defines the table of another
+        # package's functions in each of them.
+        extension.extra_compile_args += ["-fvisibility=hidden", "-flto", "-fcommon"]
+        extension.extra_link_args += ["-flto=auto", "-O2"]
     command = build_ext(Distribution({"name": "native", "ext_modules": extensions}))
     command.build_lib = str(folder / "lib")
     command.build_temp = str(folder / "objects")
