@@ -21,6 +21,7 @@ print(*sorted(sys.modules))
 _NOT_NEEDED = (
     "wasm_core.body_validator",
     "wasm_core.instructions",
+    "wasm_core.names",
     "wasm_ir.builder",
     "wasm_ir.codegen.pipeline",
     "wasm_ir.frontend",
@@ -28,7 +29,9 @@ _NOT_NEEDED = (
     "wasm_backend_amd64.target",
     "wasm_backend_arm64.encodings",
     "wasm_backend_arm64.target",
+    "wasmetal.backtrace",
     "wasmetal.glue_python",
+    "wasmetal.listener",
     "wasmetal.registry",
     "attr",
     "entrypoints",

@@ -15,9 +15,8 @@ from wasm_ir.vmcontext import (
     STATUS_TRAP,
     STORE,
 )
-from wasmetal import backtrace, interruption, references
+from wasmetal import interruption, references
 from wasmetal.function import FunctionCore, host_function_at
-from wasmetal.listener import values_at
 
 if TYPE_CHECKING:
     from wasmetal.instance_core import InstanceCore
@@ -45,6 +44,8 @@ class Callbacks:
 
     def failed(self, store: int, status: int, exception: BaseException | None) -> None:
         """Raise the trap of a call that trapped; add the backtrace to an exception that a host function raised."""
+        from wasmetal import backtrace
+
         found = references.stores.get(store)
         if status == STATUS_TRAP:
             assert found is not None
@@ -78,6 +79,8 @@ def _table_grow(instance: InstanceCore, index: int, count: int, value: int) -> i
 
 
 def _listener_before(instance: InstanceCore, index: int, slots: int, _: int) -> int:
+    from wasmetal.listener import values_at
+
     code = instance.code
     assert code.listener is not None
     definition = code.definition(index)
@@ -86,6 +89,8 @@ def _listener_before(instance: InstanceCore, index: int, slots: int, _: int) -> 
 
 
 def _listener_after(instance: InstanceCore, index: int, slots: int, _: int) -> int:
+    from wasmetal.listener import values_at
+
     code = instance.code
     assert code.listener is not None
     definition = code.definition(index)

@@ -11,9 +11,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
-from wasm_core.body_facts import BodyFacts
 from wasm_core.module import DecodedModule, ExternKind
-from wasm_core.names import NameSection
 from wasm_core.types import ValueType
 from wasm_ir.backend import CODE_ALIGNMENT, Backend, CompiledCode
 from wasm_ir.frontend_options import FrontendOptions
@@ -25,12 +23,14 @@ from wasmetal.code_memory import arena
 from wasmetal.collector import paused
 from wasmetal.config import Config
 from wasmetal.lifetime import anchor
-from wasmetal.listener import FunctionDefinition, Listener
 from wasmetal.template import Template
 
 if TYPE_CHECKING:
+    from wasm_core.body_facts import BodyFacts
+    from wasm_core.names import NameSection
     from wasm_ir.ir import Function
     from wasmetal.glue import Glue
+    from wasmetal.listener import FunctionDefinition, Listener
 
 #: Facts that eager validation finds are kept for the compiler unless a module has more code than this, in bytes: then
 #: most of its functions will never be compiled, and validating one again costs a tenth of compiling it.
@@ -171,6 +171,8 @@ class CompiledModule:
     def names(self) -> NameSection:
         """What the name section says."""
         if self._names is None:
+            from wasm_core.names import NameSection
+
             self._names = NameSection.of(self.module)
         return self._names
 
@@ -192,6 +194,8 @@ class CompiledModule:
         """What listeners are told about function `index`."""
         made = self._definitions.get(index)
         if made is None:
+            from wasmetal.listener import FunctionDefinition
+
             made = FunctionDefinition(
                 index, self.function_name(index), self.names.module_name, self.module.func_type(index)
             )

@@ -18,13 +18,13 @@ from wasmetal.code_file import BODIES_VALID, MODULE_VALID, PRECOMPILED_MAGIC
 from wasmetal.compiled_module import CompiledModule, frontend_options
 from wasmetal.config import Config
 from wasmetal.glue import Glue
-from wasmetal.listener import Listener
 from wasmetal.selection import select
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from wasmetal.instance_core import InstanceCore
+    from wasmetal.listener import Listener
     from wasmetal.module import Module
     from wasmetal.precompiled import Precompiled
 

@@ -15,12 +15,12 @@ from wasmetal.config import Config
 from wasmetal.engine import Engine, default_engine, engine_for, key_of, read_source
 from wasmetal.instance import Instance
 from wasmetal.instance_core import instantiate as _instantiate
-from wasmetal.listener import Listener
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from wasmetal.engine import Source
+    from wasmetal.listener import Listener
     from wasmetal.precompiled import Precompiled
 
     #: What a module is linked with: module names to mappings, instances, or exports of instances.
