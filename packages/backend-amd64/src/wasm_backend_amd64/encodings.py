@@ -77,6 +77,8 @@ _PACK: tuple[Callable[[int], bytes], ...] = (
     _pack_64,
 )
 _BYTES = [bytes([value]) for value in range(256)]
+#: REX prefixes by W, and by R << 2 | X << 1 | B.
+_REX = (_BYTES[0x40:0x48], _BYTES[0x48:0x50])
 _IMM_SIZE = (0, 1, 1, 1, 2, 4, 4, 8)
 
 
@@ -123,10 +125,12 @@ class Encoding:
         #: What to use when the immediate is a signed byte.
         self.short: Encoding = self if short is None else short
         #: Prefixes, REX and opcode for memory operands, by (reg & 12) | REX.X << 1 | REX.B.
-        low = [self._head(xb, False) for xb in range(4)]
-        byte_low = [self._head(xb, True) for xb in range(4)] if flags & BYTE_REG else low
-        high = [self._head(4 | xb, False) for xb in range(4)]
-        self.heads: list[bytes] = low + byte_low + high + high
+        with_rex = [prefix + rex + opcode for rex in _REX[w]]
+        low = with_rex[:4]
+        if not w:
+            low[0] = prefix + opcode
+        byte_low = with_rex[:4] if flags & BYTE_REG else low
+        self.heads: list[bytes] = low + byte_low + with_rex[4:] + with_rex[4:]
         #: Complete register forms by first << 4 | second, filled as they are needed.
         self.pairs: dict[int, bytes] = {}
         #: Complete forms with memory at base + a byte, by reg << 12 | base << 8 | the byte, filled as they are needed.
