@@ -65,13 +65,13 @@ def test_truncations(corpus: dict[str, bytes], name: str) -> None:
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_arbitrary_sections(data: bytes) -> None:
     verdict(b"\0asm\x01\0\0\0" + data)
 
 
 @given(st.lists(st.integers(0, 255), max_size=60).map(bytes))
-@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_arbitrary_code(wasm: Any, code: bytes) -> None:
     verdict(wasm.function(code + b"\x0b", b"\x7f\x7e", b"\x7f", memory=True, table=True))
 
