@@ -96,11 +96,8 @@ RET = Ret("ret")
 class ToyTarget(Target):
     """ "Lowering" returns the function that it was made with."""
 
-    registers = REGISTERS
-    native_registers = REGISTERS
-    loop_alignment = 1
-
     def __init__(self, machine: MFunction) -> None:
+        super().__init__(REGISTERS, REGISTERS)
         self.machine = machine
 
     def lower(self, function: Function) -> MFunction:

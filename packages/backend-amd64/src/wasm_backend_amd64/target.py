@@ -53,13 +53,10 @@ _STORES: Final[tuple[Encoding, ...]] = (e.MOV_MR64, e.MOV_MR64, e.MOV_MR64, e.MO
 class Amd64Target(Target):
     """What the shared code generator asks of this architecture."""
 
-    registers = REGISTERS
-    native_registers = NATIVE_REGISTERS
-    #: What processors fetch at once, or a part of it.
-    loop_alignment = 32
-
     def __init__(self, features: frozenset[str]) -> None:
         """`features`: names of the processor features that code may use (see cpu.py)."""
+        # Aligned to what processors fetch at once, or a part of it.
+        super().__init__(REGISTERS, NATIVE_REGISTERS, loop_alignment=32)
         self.features = features
 
     def lower(self, function: Function) -> MFunction:

@@ -67,9 +67,8 @@ _STORES: Final[tuple[Access, ...]] = (e.STR_RM64, e.STR_RM64, e.STR_RM64, e.STR_
 class Arm64Target(Target):
     """What the shared code generator asks of this architecture."""
 
-    registers = REGISTERS
-    native_registers = REGISTERS
-    loop_alignment = 1
+    def __init__(self) -> None:
+        super().__init__(REGISTERS, REGISTERS)
 
     def lower(self, function: Function) -> MFunction:
         """Instruction selection. Raises CompileError for what this backend does not have."""

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 class Target:
     """The base of one architecture's half of the code generator. Stateless: one object serves all functions."""
 
-    #: In functions with WebAssembly's convention, and in those with the C convention.
-    registers: RegisterSet
-    native_registers: RegisterSet
-    #: Heads of loops without loops and calls in them go to multiples of this many bytes; 1: wherever they come to lie.
-    loop_alignment: int
+    def __init__(self, registers: RegisterSet, native_registers: RegisterSet, loop_alignment: int = 1) -> None:
+        #: In functions with WebAssembly's convention, and in those with the C convention.
+        self.registers = registers
+        self.native_registers = native_registers
+        #: Heads of loops without loops and calls in them go to multiples of this many bytes; 1: wherever they come to
+        #: lie.
+        self.loop_alignment = loop_alignment
 
     def lower(self, function: Function) -> MFunction:
         """Instruction selection."""
