@@ -223,6 +223,11 @@ def jcc8(code: bytearray, condition: int) -> int:
     return len(code) - 1
 
 
+def put_i32(code: bytearray, position: int, number: int) -> None:
+    """Overwrite 4 bytes with a signed number."""
+    _I32.pack_into(code, position, number)
+
+
 def patch_rel32(code: bytearray, position: int, target: int) -> None:
     """Make the displacement at `position` refer to `target` (offsets in `code`, or both in one address space).
 

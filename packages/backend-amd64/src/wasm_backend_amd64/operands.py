@@ -12,7 +12,7 @@ from wasm_ir.codegen.machinst import IN_ARG, OUT_ARG
 if TYPE_CHECKING:
     from wasm_ir.codegen.emission import Emitter
 
-#: The only kind of label reference: 4 bytes relative to their own end, added to what is there.
+#: Label references are 4 bytes relative to their own end; their kind is what to add to that, mostly nothing.
 REL32: Final = 0
 
 # MInst.imm of instructions with a memory operand: disp << 2 | shift. With an immediate besides:
@@ -56,7 +56,7 @@ def rm_frame(emitter: Emitter, enc: Encoding, reg: int, location: int) -> None:
 def rm_constant(emitter: Emitter, enc: Encoding, reg: int, bits: int, size: int) -> None:
     """An instruction on a register and a constant of `size` bytes in the pool."""
     position = asm.rip(emitter.code, enc, reg)
-    emitter.buffer.fixups.append((position, emitter.constant(bits, size), REL32))
+    emitter.buffer.fixups.append((position, emitter.constant(bits, size), REL32 - enc.imm_size))
 
 
 def mark_fault(emitter: Emitter, wasm_offset: int) -> None:

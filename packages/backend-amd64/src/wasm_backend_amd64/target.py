@@ -18,7 +18,7 @@ from wasm_backend_amd64.control_instructions import (
 from wasm_backend_amd64.encodings import Encoding
 from wasm_backend_amd64.forms import load_integer
 from wasm_backend_amd64.lower import Amd64Lowering
-from wasm_backend_amd64.operands import REL32, frame_address, rm_constant, rm_frame
+from wasm_backend_amd64.operands import frame_address, rm_constant, rm_frame
 from wasm_backend_amd64.registers import (
     CALLEE_REGISTER,
     CONTEXT_REGISTER,
@@ -151,14 +151,14 @@ class Amd64Target(Target):
             start = len(code)
             for target in targets:
                 position = len(code)
-                buffer.fixups.append((position, target, REL32))
-                # REL32 counts from the end of the entry; a table's entries count from its start.
-                code += (position + 4 - start).to_bytes(4, "little")
+                # References count from the end of the entry; a table's entries count from its start.
+                buffer.fixups.append((position, target, position + 4 - start))
+                code += b"\0\0\0\0"
         for (bits, size), label in sorted(emitter.constants.items(), key=lambda item: -item[0][1]):
             code += b"\xcc" * (-len(code) % size)
             buffer.bind(label)
             code += bits.to_bytes(size, "little")
 
     def patch(self, code: bytearray, position: int, kind: int, target: int) -> None:
-        """Resolve a reference; there is one kind (REL32)."""
-        asm.patch_rel32(code, position, target)
+        """Resolve a reference; see REL32."""
+        asm.put_i32(code, position, target - position - 4 + kind)
