@@ -40,4 +40,5 @@ def bisect_right(numbers: list[int], number: int) -> int:
 
 
 if __file__.endswith(".py"):
+    # Interpreted.
     globals().update(bisect_left=bisect.bisect_left, bisect_right=bisect.bisect_right)
