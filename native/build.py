@@ -74,11 +74,9 @@ def build_extensions(folder: Path) -> None:
         target_dir=str(folder / "c"),
     )
     for extension in extensions:
-        # Functions of a library are nobody else's: the linker need not look them up by name, and puts small ones of
-        # mypyc's own into their callers. The last option: with several C files mypyc defines the table of another
-        # package's functions in each of them.
-        extension.extra_compile_args += ["-fvisibility=hidden", "-flto", "-fcommon"]
-        extension.extra_link_args += ["-flto=auto", "-O2"]
+        # Functions of a library are nobody else's: they need not be looked up by name. The second option: with several
+        # C files mypyc defines the table of another package's functions in each of them.
+        extension.extra_compile_args += ["-fvisibility=hidden", "-fcommon"]
     command = build_ext(Distribution({"name": "native", "ext_modules": extensions}))
     command.build_lib = str(folder / "lib")
     command.build_temp = str(folder / "objects")
