@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from wasm_backend_arm64 import Arm64Backend
 from wasm_backend_arm64 import assembler as asm
 from wasm_backend_arm64 import encodings as e
+from wasm_core.errors import CompileError
+from wasm_ir.backend import RELOCATION_FUNCTION_SLOT, Relocation
 
 capstone = pytest.importorskip("capstone", reason="capstone is not installed")
 
@@ -486,23 +489,27 @@ def test_labels_near_and_far() -> None:
             assert code == before
 
 
-def test_pages() -> None:
-    for address, target in (
-        (0x1000, 0x1FF8),
-        (0x7000_0123_4FFC, 0x7000_0123_5000),
-        (0x7000_0000_0000, 0x6FFF_4000_0008),
-    ):
-        code = bytearray()
+def test_references_to_slots() -> None:
+    def relocated(address: int, slot: int) -> bytearray:
+        code = bytearray(4)
         asm.branch_r(code, e.ADRP_RL, 16)
         asm.rm(code, e.LDR_RM64, 17, 16, 0)
-        assert asm.patch_page(code, 0, address, target)
-        asm.patch_offset(code, 4, e.LDR_RM64, target & 0xFFF)
-        page = target & ~0xFFF
-        offset = target & 0xFFF
+        Arm64Backend().relocate(code, address, [Relocation(4, RELOCATION_FUNCTION_SLOT, 3)], slot - 24)
+        return code[4:]
+
+    for address, slot in (
+        (0x1000, 0x1FF8),
+        (0x7000_0123_4FF4, 0x7000_0123_5000),
+        (0x7000_0123_4FF8, 0x7000_0123_5000),
+        (0x7000_0000_0000, 0x6FFF_4000_0008),
+        (0, (1 << 32) - 8),
+    ):
+        page = slot & ~0xFFF
+        offset = slot & 0xFFF
         tail = f", {number(offset)}]" if offset else "]"
-        assert disassemble(code, address) == [f"adrp x16, #{page:#x}", f"ldr x17, [x16{tail}"]
-    assert not asm.patch_page(bytearray(asm.pack(e.ADRP_RL)), 0, 0, 1 << 32)
-    assert asm.patch_page(bytearray(asm.pack(e.ADRP_RL)), 0, 0, (1 << 32) - 1)
+        assert disassemble(relocated(address, slot), address + 4) == [f"adrp x16, #{page:#x}", f"ldr x17, [x16{tail}"]
+    with pytest.raises(CompileError, match="out of reach"):
+        relocated(0, 1 << 32)
 
 
 def test_halves() -> None:

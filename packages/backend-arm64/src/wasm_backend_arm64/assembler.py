@@ -265,22 +265,6 @@ def patch(code: bytearray, position: int, target: int) -> bool:
     return True
 
 
-def patch_page(code: bytearray, position: int, address: int, target: int) -> bool:
-    """Let an adrp, which runs at `address`, refer to the page of `target` (absolute addresses). Whether it reaches."""
-    pages = (target >> 12) - (address >> 12)
-    if not -(1 << 20) <= pages < 1 << 20:
-        return False
-    word = _unpack_from(code, position)[0]
-    _pack_into(code, position, word & ~0x60FF_FFE0 | (pages & 3) << 29 | (pages >> 2 & 0x7_FFFF) << 5)
-    return True
-
-
-def patch_offset(code: bytearray, position: int, access: Access, offset: int) -> None:
-    """Set the immediate of a load or store with a scaled offset."""
-    word = _unpack_from(code, position)[0]
-    _pack_into(code, position, word & ~0x3F_FC00 | offset >> access.shift << 10)
-
-
 def patch_halves(code: bytearray, position: int, number: int) -> None:
     """Set the immediates of a movz and the movk behind it to the halves of a 32-bit number."""
     for half in range(2):

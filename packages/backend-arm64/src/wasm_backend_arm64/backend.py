@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from struct import Struct
+from typing import TYPE_CHECKING, Final
 
-from wasm_backend_arm64 import assembler as asm
 from wasm_backend_arm64 import cpu
-from wasm_backend_arm64.encodings import LDR_RM64
 from wasm_core.errors import CompileError
 from wasm_ir.backend import RELOCATION_FUNCTION_SLOT, CompiledCode, HostSupport, Relocation, StubEnvironment, Stubs
 
@@ -17,6 +16,12 @@ if TYPE_CHECKING:
 
 #: Features that generated code cannot do without. Every AArch64 Linux has them; nothing else is made use of.
 REQUIRED_FEATURES = frozenset({"asimd", "fp"})
+
+#: Two instructions.
+_PAIR: Final = Struct("<II")
+#: Where an adrp has the number of pages to its target, and a load of 64 bits the offset, in units of 8.
+_PAGES: Final = 0x60FF_FFE0
+_OFFSET: Final = 0x3F_FC00
 
 
 class Arm64Backend:
@@ -70,10 +75,14 @@ class Arm64Backend:
         for relocation in relocations:
             if relocation.kind != RELOCATION_FUNCTION_SLOT:
                 raise CompileError(f"unknown relocation {relocation.kind}")
+            offset = relocation.offset
             slot = slots + 8 * relocation.target
-            if not asm.patch_page(code, relocation.offset, address + relocation.offset, slot):
+            pages = (slot >> 12) - (address + offset >> 12)
+            if not -(1 << 20) <= pages < 1 << 20:
                 raise CompileError("function slots are out of reach of the code")
-            asm.patch_offset(code, relocation.offset + 4, LDR_RM64, slot & 0xFFF)
+            adrp, load = _PAIR.unpack_from(code, offset)
+            adrp = adrp & ~_PAGES | (pages & 3) << 29 | (pages >> 2 & 0x7_FFFF) << 5
+            _PAIR.pack_into(code, offset, adrp, load & ~_OFFSET | (slot & 0xFFF) >> 3 << 10)
 
     def stubs(self, environment: StubEnvironment) -> Stubs:
         """The process's stubs. Raises CompileError when the operating system's signal frames are not known."""
