@@ -1,11 +1,13 @@
 """Builds native wheels of the compiler's packages with mypyc: python native/build.py OUTPUT_FOLDER (as `nox -s mypyc`).
 
 The packages themselves always build as pure wheels. This takes those wheels, adds the extension modules to them, which
-Python prefers to the sources beside them, and marks them for this platform.
+Python prefers to the sources beside them, and marks them for this platform. The C is compiled twice, the second time by
+a profile of what the first did with the examples (GCC manual, "Optimize Options").
 """
 
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 import sys
@@ -16,7 +18,7 @@ from typing import Final
 
 from mypyc.build import mypycify
 from packaging import tags
-from setuptools import Distribution
+from setuptools import Distribution, Extension
 from setuptools.command.build_ext import build_ext
 
 ROOT: Final = Path(__file__).parent.parent
@@ -59,10 +61,19 @@ def import_name(package: str) -> str:
     return module_name(compiled_modules(package)[0]).partition(".")[0]
 
 
-def build_extensions(folder: Path) -> None:
-    """Compile all packages in one go, so that they call each other without Python in between."""
+class BuildApart(build_ext):
+    """Compiles each extension in a folder of its own: mypyc's run-time library is part of several of them."""
+
+    def build_extension(self, ext: Extension) -> None:
+        command = copy.copy(self)
+        command.build_temp = str(Path(self.build_temp) / ext.name)
+        build_ext.build_extension(command, ext)
+
+
+def translate(folder: Path) -> list[Extension]:
+    """Translate all packages to C in one go, so that they call each other without Python in between."""
     groups = [(compiled_modules(package), import_name(package)) for package in INTERPRETED]
-    extensions = mypycify(
+    extensions: list[Extension] = mypycify(
         # Without a cache: mypyc does not say again what C files of its own a cached module needs.
         ["--config-file=pyproject.toml", f"--cache-dir={os.devnull}", *(path for files, _ in groups for path in files)],
         opt_level="2",
@@ -74,15 +85,39 @@ def build_extensions(folder: Path) -> None:
         target_dir=str(folder / "c"),
     )
     for extension in extensions:
-        # Functions of a library are nobody else's: they need not be looked up by name. The second option: with several
-        # C files mypyc defines the table of another package's functions in each of them.
+        # Functions of a library are nobody else's: the linker need not look them up by name. The second option: with
+        # several C files mypyc defines the table of another package's functions in each of them.
         extension.extra_compile_args += ["-fvisibility=hidden", "-fcommon"]
-    command = build_ext(Distribution({"name": "native", "ext_modules": extensions}))
-    command.build_lib = str(folder / "lib")
+    return extensions
+
+
+def compile_extensions(extensions: list[Extension], libraries: Path, folder: Path, *options: str) -> None:
+    """Compile and link the C, with these options of gcc besides."""
+    extensions = copy.deepcopy(extensions)
+    for extension in extensions:
+        extension.extra_compile_args += options
+        extension.extra_link_args += options
+    command = BuildApart(Distribution({"name": "native", "ext_modules": extensions}))
+    command.build_lib = str(libraries)
+    # The same folder each time: the profile of an object file is looked for beside it.
     command.build_temp = str(folder / "objects")
     command.parallel = 2
+    command.force = True
     command.ensure_finalized()
     command.run()
+
+
+def build_extensions(folder: Path) -> None:
+    """Make the extension modules of all packages, in the folder `lib` of this one."""
+    extensions = translate(folder)
+    instrumented = folder / "instrumented"
+    compile_extensions(extensions, instrumented, folder, "-fprofile-generate")
+    for package in INTERPRETED:
+        copytree(ROOT / "packages" / package / "src", instrumented, dirs_exist_ok=True)
+    environment = {**os.environ, "PYTHONPATH": str(instrumented)}
+    subprocess.run([sys.executable, str(ROOT / "native" / "train.py")], env=environment, check=True)
+    # What the training does not reach has no profile.
+    compile_extensions(extensions, folder / "lib", folder, "-fprofile-use", "-Wno-missing-profile")
 
 
 def add_extensions(wheel: Path, package: str, libraries: Path, folder: Path, output: Path) -> None:
@@ -110,10 +145,9 @@ def main() -> None:
     rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
     folder = ROOT / "build" / "native"
-    rmtree(folder / "lib", ignore_errors=True)
+    rmtree(folder, ignore_errors=True)
     build_extensions(folder)
     pure = folder / "pure"
-    rmtree(pure, ignore_errors=True)
     make = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir"]
     for package in INTERPRETED:
         subprocess.run([*make, str(pure / package), str(ROOT / "packages" / package)], check=True)
