@@ -218,3 +218,30 @@ def test_the_stack_of_the_main_thread() -> None:
     size = int(printed.split()[1])
     limit = resource.getrlimit(resource.RLIMIT_STACK)[0]
     assert limit == resource.RLIM_INFINITY or limit // 2 < size <= limit + 65536
+
+
+def test_finalizers_call_functions_when_modules_have_been_cleared() -> None:
+    path = [str(Path(__file__).parent), *[entry for entry in sys.path if entry]]
+    program = _PRELUDE.format(path=path) + textwrap.dedent("""
+        import builtins, os
+
+        class Late:
+            def __init__(self, function, write):
+                self.function = function
+                self.write = write
+
+            def __del__(self):
+                self.function()
+                self.write(1, b"called\\n")
+
+        nothing = instance_with(lambda: None).exports.nothing
+        nothing()
+        nothing()
+        builtins.late = Late(nothing, os.write)
+        sys.late = Late(nothing, os.write)
+    """)
+    # Memory that is freed is overwritten.
+    environment = os.environ | {"PYTHONMALLOC": "debug"}
+    command = [sys.executable, "-X", "faulthandler", "-c", program]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment)
+    assert (result.returncode, result.stdout) == (0, "called\ncalled\n"), result.stderr

@@ -21,9 +21,10 @@ C_STACK: Final = Layout("getspecific", "key")
 
 _INVERT: Final = (1 << 64) - 1
 _KEY: Final = libc.new_thread_key()
-# ctypes, so that it stays until the process ends: thunks have the address.
 _words: Final = (ctypes.c_uint64 * (C_STACK.size // 8))(libc.address_of("pthread_getspecific"), _KEY)
 ADDRESS: Final = ctypes.addressof(_words)
+# Finalizers may call functions until the very end, when modules have been cleared.
+ctypes.pythonapi.Py_IncRef(ctypes.py_object(_words))
 
 
 def learn() -> bool:
