@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import pytest
 
 from wasm_ir import opcodes, types
 from wasm_ir.codegen.allocation_checker import AllocationError, check, snapshot
+from wasm_ir.codegen.intervals import Value
 from wasm_ir.codegen.linear_scan import Allocation, allocate
 from wasm_ir.codegen.machine_printer import format_function
 from wasm_ir.codegen.machinst import OUT_ARG, MBlock, MEdge, MFixed, MFunction, MInst, spill_slot
@@ -53,6 +55,20 @@ def test_random_functions(name: str, size: int) -> None:
         if failure(seed, size, registers):
             smaller = next(s for s in range(1, size + 1) if failure(seed, s, registers))
             pytest.fail(f"seed {seed}, size {smaller}: {failure(seed, smaller, registers)}", pytrace=False)
+
+
+def test_what_fails_leaves_no_cycles() -> None:
+    """In native code the collector does not know values and intervals."""
+    machine = programs.generate(1, 40, MACHINES["5+5"])
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(RuntimeError) as raised:
+            allocate(machine, programs.toy_registers(1, 1, 0))
+        del raised
+        assert not [thing for thing in gc.get_objects() if isinstance(thing, Value)]
+    finally:
+        gc.enable()
 
 
 def test_calls_without_pressure_use_callee_saved_registers() -> None:

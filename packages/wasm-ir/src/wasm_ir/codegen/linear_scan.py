@@ -44,12 +44,15 @@ def allocate(machine: MFunction, registers: RegisterSet) -> Allocation:
     """
     intervals = build_intervals(machine, registers)
     scan = _LinearScan(intervals, registers)
-    scan.run()
-    spill_slots = assign_slots(intervals.values)
-    rewrite(machine, intervals, registers.scratch)
-    for value in intervals.values:
-        if value is not None:
-            value.parts.clear()  # a cycle, see pipeline._take_apart
+    try:
+        scan.run()
+        spill_slots = assign_slots(intervals.values)
+        rewrite(machine, intervals, registers.scratch)
+    finally:
+        # A cycle, see pipeline._take_apart; in native code the collector does not know it.
+        for value in intervals.values:
+            if value is not None:
+                value.parts.clear()
     used = (scan.used | intervals.clobbered) & registers.callee_saved
     saved = [register for register in range(64) if used >> register & 1]
     return Allocation(spill_slots, saved)
