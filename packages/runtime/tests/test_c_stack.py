@@ -39,44 +39,24 @@ def instance_with(function):
     return module.instantiate({{"m": {{"host": function}}}})
 """
 
-#: Ways to recurse: each defines `first` and `host`, which counts `depth`.
+#: Ways to recurse: the parameters of the host function, and what it does.
 WAYS = {
-    "function": """
-        def host():
-            global depth
-            depth += 1
-            first.exports.run()
-        first = instance_with(host)
-    """,
-    "raw": """
-        def host():
-            global depth
-            depth += 1
-            first.exports.run.call_raw()
-        first = instance_with(host)
-    """,
-    "function with a caller": """
-        def host(caller: wasmetal.Caller):
-            global depth
-            depth += 1
-            first.exports.run()
-        first = instance_with(host)
-    """,
-    "a store for each call": """
-        def host():
-            global depth
-            depth += 1
-            instance_with(host).exports.run()
-        first = instance_with(host)
-    """,
-    "through C code": """
-        def host():
-            global depth
-            depth += 1
-            sorted([1], key=lambda _: first.exports.run())
-        first = instance_with(host)
-    """,
+    "function": ("", "first.exports.run()"),
+    "raw": ("", "first.exports.run.call_raw()"),
+    "function with a caller": ("caller: wasmetal.Caller", "first.exports.run()"),
+    "a store for each call": ("", "instance_with(host).exports.run()"),
+    "through C code": ("", "sorted([1], key=lambda _: first.exports.run())"),
 }
+
+_RECURSION = """
+def host({parameters}):
+    global depth
+    depth += 1
+    {call}
+
+first = instance_with(host)
+sys.setrecursionlimit({limit})
+"""
 
 _REPORT = """
 def work():
@@ -103,8 +83,9 @@ else:
 def recurse(way: str, size: int | None, limit: int) -> list[tuple[int, str]]:
     """(depth, error) of three recursions, on a thread with so large a stack (None: the main thread)."""
     path = [str(Path(__file__).parent), *[entry for entry in sys.path if entry]]
-    program = _PRELUDE.format(path=path) + textwrap.dedent(WAYS[way])
-    program += f"sys.setrecursionlimit({limit})\n" + _REPORT.format(size=size)
+    parameters, call = WAYS[way]
+    program = _PRELUDE.format(path=path) + _RECURSION.format(parameters=parameters, call=call, limit=limit)
+    program += _REPORT.format(size=size)
     command = [sys.executable, "-X", "faulthandler", "-c", program]
     result = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr
@@ -177,6 +158,7 @@ def test_a_stack_that_is_not_the_threads() -> None:
         for elsewhere in (lowest - 1, lowest + size):
             c_stack.make_room(elsewhere)
             assert not c_stack.learn()
+            c_stack.make_room(lowest + size - 1)
 
     on_a_thread(work)
 
@@ -209,8 +191,9 @@ def test_the_stack_of_a_thread() -> None:
         threading.stack_size(old)
 
 
-def test_the_stack_of_the_main_thread() -> None:
-    program = "from wasmetal import libc; print(*libc.thread_stack())"
+@pytest.mark.parametrize("glibc", [True, False])
+def test_the_stack_of_the_main_thread(glibc: bool) -> None:
+    program = f"from wasmetal import libc; libc._GLIBC &= {glibc}; print(*libc.thread_stack())"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
     printed = subprocess.run(
         [sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, check=True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import threading
 from typing import Final
 
 from wasm_core.errors import WasmError
@@ -76,6 +77,7 @@ _pthread_getspecific.restype = ctypes.c_void_p
 _pthread_getspecific.argtypes = [ctypes.c_uint]
 _pthread_setspecific = _libc.pthread_setspecific
 _pthread_setspecific.argtypes = [ctypes.c_uint, ctypes.c_void_p]
+_GLIBC: Final = hasattr(_libc, "gnu_get_libc_version")
 #: pthread_attr_t: 56 bytes on x86-64, 64 on AArch64.
 _PthreadAttributes: Final = ctypes.c_uint64 * 8
 
@@ -214,4 +216,18 @@ def thread_stack() -> tuple[int, int]:
     finally:
         _libc.pthread_attr_destroy(attributes)
     # The guard is at the bottom of what glibc calls the stack.
-    return (address.value or 0) + guard.value, size.value - guard.value
+    lowest, usable = (address.value or 0) + guard.value, size.value - guard.value
+    if not _GLIBC and threading.get_native_id() == os.getpid():
+        # musl tells how much of the main thread's stack has been used so far; it grows to its limit.
+        top = lowest + usable
+        usable = max(usable, _main_stack_limit())
+        lowest = top - usable
+    return lowest, usable
+
+
+def _main_stack_limit() -> int:
+    """How large the main thread's stack may become, in bytes; what is usual if there is no limit."""
+    import resource
+
+    limit = resource.getrlimit(resource.RLIMIT_STACK)[0]
+    return 1 << 23 if limit == resource.RLIM_INFINITY else limit
