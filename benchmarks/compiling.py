@@ -18,9 +18,9 @@ from wasm_ir.codegen.pipeline import compile_function
 from wasm_ir.codegen.target import Target
 from wasm_ir.frontend import FrontendOptions, translate
 from wasm_ir.vmcontext import ContextLayout
-from wasmetal import registry
-from wasmetal.code_memory import arena
-from wasmetal.collector import paused
+from wasmetal.code.arena import arena
+from wasmetal.code.collector import paused
+from wasmetal.registry import backends as registry
 
 #: In the order in which they happen. The front end includes the passes over the IR.
 PHASES = ("decode", "validate", "front end", "lower", "allocate", "emit", "install")

@@ -49,7 +49,7 @@ def _compare(folder: Path, target: str, polls: bool) -> list[tuple[int, int, str
     from wasm_ir.frontend import translate
     from wasm_ir.frontend_options import FrontendOptions
     from wasm_ir.vmcontext import ContextLayout
-    from wasmetal import registry
+    from wasmetal.registry import backends as registry
 
     backend = registry.select(target, to_run=False)()
     features = Features.default()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import wasmetal
-from wasmetal.code_memory import arena
+from wasmetal.code.arena import arena
 
 # A module beside this one; tests are not a package.
 _spec = importlib.util.spec_from_file_location("corpus", Path(__file__).with_name("corpus.py"))

@@ -26,8 +26,10 @@ from typing import Any, Final
 
 import wasmetal
 from wasm_wasi import Wasi
-from wasmetal import interruption, lifetime, references, ticker
-from wasmetal.code_memory import arena
+from wasmetal import interruption
+from wasmetal.code.arena import arena
+from wasmetal.glue import ticker
+from wasmetal.store import lifetime, references
 
 #: Growth of resident memory that is no leak, in MiB: fragmentation, caches of the allocator.
 _SLACK: Final = 48

@@ -18,13 +18,16 @@ from wasm_ir.builder import Builder
 from wasm_ir.ir import Function, Inst
 from wasm_ir.types import I64
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, STATUS_TRAP, STORE
-from wasmetal import c_stack, registry, signals, values
-from wasmetal.code_memory import arena
-from wasmetal.glue import Glue
-from wasmetal.glue_python import ir_signature
-from wasmetal.host_layout import HOST
-from wasmetal.native_callable import NativeCallable, inherit_vectorcall
-from wasmetal.native_stack import NativeStack
+from wasmetal.code import signals
+from wasmetal.code.arena import arena
+from wasmetal.cpython import c_stack
+from wasmetal.cpython.native_callable import NativeCallable, inherit_vectorcall
+from wasmetal.glue import values
+from wasmetal.glue.glue import Glue
+from wasmetal.glue.host_layout import HOST
+from wasmetal.glue.python_api import ir_signature
+from wasmetal.registry import backends as registry
+from wasmetal.store.native_stack import NativeStack
 
 try:
     backend = registry.select()()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import wasmetal
-from wasmetal import libc
+from wasmetal.system import libc
 
 PROGRAM = """
 import resource

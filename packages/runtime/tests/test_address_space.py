@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from wasmetal import libc
-from wasmetal.address_space import Reservation, page_ceil
-from wasmetal.native_stack import RESERVE, NativeStack
+from wasmetal.store.native_stack import RESERVE, NativeStack
+from wasmetal.system import libc
+from wasmetal.system.address_space import Reservation, page_ceil
 
 
 def mapped(address: int) -> str | None:

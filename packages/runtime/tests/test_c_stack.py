@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from wasm_core.errors import Trap
-from wasmetal import c_stack, libc
+from wasmetal.cpython import c_stack
+from wasmetal.system import libc
 
 #: The smallest stack that a thread may have; of AArch64, for one, 131072.
 LEAST = max(65536, os.sysconf("SC_THREAD_STACK_MIN"))

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("click", reason="the command line needs click")
 
 from wasmetal.cli import main
-from wasmetal.compiled_module import CompiledModule
+from wasmetal.code.compiled_module import CompiledModule
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_a_cache_that_cannot_be_written(say, program: Path, tmp_path: Path) -> N
 
 _OTHER = """
 from wasm_ir.backend import HostSupport
-from wasmetal import registry
+from wasmetal.registry import backends as registry
 
 class Other(registry.select()):
     name = "other"

@@ -16,10 +16,12 @@ from pathlib import Path
 import pytest
 
 import wasmetal
-from wasmetal import Config, Engine, InvalidError, code_cache, engine, fingerprint
-from wasmetal.code_cache import CacheEntry, CodeCache, default_directory
-from wasmetal.compiled_module import CompiledModule
-from wasmetal.thunks import Thunks
+from wasmetal import Config, Engine, InvalidError, engine
+from wasmetal.code import cache as code_cache
+from wasmetal.code import fingerprint
+from wasmetal.code.cache import CacheEntry, CodeCache, default_directory
+from wasmetal.code.compiled_module import CompiledModule
+from wasmetal.glue.thunks import Thunks
 
 
 @pytest.fixture
@@ -518,7 +520,7 @@ def test_entry_without_a_cache() -> None:
 
 _WRITER = """
 import sys, os
-from wasmetal.code_cache import CodeCache
+from wasmetal.code.cache import CodeCache
 cache = CodeCache(sys.argv[1], 1 << 30)
 number = int(sys.argv[2])
 print("ready", flush=True)
@@ -559,7 +561,7 @@ def test_concurrent_processes(tmp_path: Path) -> None:
 _RUNNER = """
 import sys
 import wasmetal
-from wasmetal.compiled_module import CompiledModule
+from wasmetal.code.compiled_module import CompiledModule
 compiled = []
 assemble = CompiledModule.assemble
 CompiledModule.assemble = lambda self, index: compiled.append(index) or assemble(self, index)
@@ -592,7 +594,7 @@ def test_eight_programs_at_once(program: bytes, tmp_path: Path) -> None:
 
 _ENDLESS_WRITER = """
 import sys
-from wasmetal.code_cache import CodeCache
+from wasmetal.code.cache import CodeCache
 cache = CodeCache(sys.argv[1], 1 << 30)
 print("ready", flush=True)
 for round in range(10**9):

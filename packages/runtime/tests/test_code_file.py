@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from wasm_ir.backend import CompiledCode, Relocation
-from wasmetal import code_file
-from wasmetal.code_file import CodeFile, decode_code, encode_code, encode_file, open_file
+from wasmetal.code import code_file
+from wasmetal.code.code_file import CodeFile, decode_code, encode_code, encode_file, open_file
 
 IDENTITY = bytes(range(32))
 BLOBS = {3: b"three", 1 << 40: b"large key" * 50, 7: b""}

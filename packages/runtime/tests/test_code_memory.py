@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from wasmetal import libc
-from wasmetal.code_memory import CodeArena, arena
-from wasmetal.page_allocator import PageAllocator
+from wasmetal.code.arena import CodeArena, arena
+from wasmetal.code.page_allocator import PageAllocator
+from wasmetal.system import libc
 
 amd64 = pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the code in this test is x86-64")
 

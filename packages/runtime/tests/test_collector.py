@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from wasm_core.errors import CompileError
-from wasmetal import Engine, collector
-from wasmetal.collector import paused
+from wasmetal import Engine
+from wasmetal.code import collector
+from wasmetal.code.collector import paused
 
 
 @pytest.fixture(autouse=True)

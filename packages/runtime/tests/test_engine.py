@@ -9,7 +9,7 @@ import pytest
 
 import wasmetal
 from wasmetal import Config, Engine, InvalidError, Module, WasmError
-from wasmetal.code_memory import arena
+from wasmetal.code.arena import arena
 
 
 @pytest.fixture

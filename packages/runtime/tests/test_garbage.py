@@ -12,7 +12,8 @@ import gc, weakref
 import wasmetal
 from wasmetal import Func, FuncType, Global, GlobalType, Table, TableType
 from conftest import WasmBuilder
-from wasmetal import references, ticker
+from wasmetal.store import references
+from wasmetal.glue import ticker
 
 op = WasmBuilder.op
 TYPE = FuncType((), ("i32",))

@@ -33,10 +33,10 @@ from wasm_ir.builder import Builder
 from wasm_ir.ir import Inst
 from wasm_ir.types import I32, I64
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, STATUS_EXCEPTION, STATUS_TRAP, STORE
-from wasmetal import cpython
-from wasmetal.code_memory import arena
-from wasmetal.glue import Glue
-from wasmetal.glue_python import ir_signature
+from wasmetal.code.arena import arena
+from wasmetal.cpython import layouts
+from wasmetal.glue.glue import Glue
+from wasmetal.glue.python_api import ir_signature
 
 
 @pytest.mark.parametrize("value_type", list(INTERESTING), ids=str)
@@ -76,8 +76,8 @@ def test_no_and_several_results(machine: GlueMachine) -> None:
 
 def test_without_knowing_the_layout_of_objects(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything through the C API, as on a Python whose ints and floats look different."""
-    monkeypatch.setattr(cpython, "INT_LAYOUT", cpython.INT_UNKNOWN)
-    monkeypatch.setattr(cpython, "FLOAT_VALUE", None)
+    monkeypatch.setattr(layouts, "INT_LAYOUT", layouts.INT_UNKNOWN)
+    monkeypatch.setattr(layouts, "FLOAT_VALUE", None)
     machine = GlueMachine()
     for value_type, numbers in INTERESTING.items():
         text = f"{value_type} -> {value_type}"
@@ -175,7 +175,7 @@ def test_traps(machine: GlueMachine) -> None:
 
 
 def test_memory_faults_become_traps(machine: GlueMachine) -> None:
-    from wasmetal.address_space import Reservation
+    from wasmetal.system.address_space import Reservation
 
     reservation = Reservation(1 << 20)
     reservation.commit(0, 65536)

@@ -10,7 +10,7 @@ from typing import Any
 
 import wasmetal
 from wasmetal import Func, FuncType, Global, GlobalType, Memory, MemoryType, Module, Table, TableType, interruption
-from wasmetal.native_callable import NativeCallable
+from wasmetal.cpython.native_callable import NativeCallable
 
 EXPECTED = (TypeError, ValueError, OverflowError, LookupError, OSError, MemoryError, wasmetal.WasmError)
 

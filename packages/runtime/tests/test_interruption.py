@@ -260,7 +260,7 @@ import os, signal, subprocess, sys, threading, time
 import pytest
 from test_interruption import *
 from conftest import WasmBuilder
-from wasmetal import ticker
+from wasmetal.glue import ticker
 
 class Timed:
     def __enter__(self):

@@ -12,21 +12,10 @@ from pathlib import Path
 import pytest
 
 import wasmetal
-from wasmetal import (
-    Engine,
-    Func,
-    FuncType,
-    Global,
-    GlobalType,
-    Memory,
-    MemoryType,
-    Module,
-    Table,
-    TableType,
-    memory_pool,
-)
-from wasmetal.code_memory import arena
-from wasmetal.lifetime import _held
+from wasmetal import Engine, Func, FuncType, Global, GlobalType, Memory, MemoryType, Module, Table, TableType
+from wasmetal.code.arena import arena
+from wasmetal.store import memory_pool
+from wasmetal.store.lifetime import _held
 
 pytestmark = pytest.mark.usefixtures("clean")
 

@@ -241,7 +241,8 @@ def test_explicit_memory_makes_explicit_code(wasm) -> None:
 # In a process with little address space: no guard pages can be had, and not all that a memory may grow to.
 _LITTLE = """
 import resource, wasmetal
-from wasmetal import Config, Engine, Memory, MemoryType, Module, memory_pool
+from wasmetal import Config, Engine, Memory, MemoryType, Module
+from wasmetal.store import memory_pool
 source = bytes.fromhex({source!r})
 Module(source).instantiate().exports.load(0)  # the arena for code is there
 memory_pool.clear()

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from wasmetal import Engine, Memory, MemoryType, Trap, memory_pool
-from wasmetal.memory_pool import MemoryLease
+from wasmetal import Engine, Memory, MemoryType, Trap
+from wasmetal.store import memory_pool
+from wasmetal.store.memory_pool import MemoryLease
 
 PAGE = 65536
 SIZE = 1 << 27

@@ -11,9 +11,9 @@ import weakref
 
 import pytest
 
-from wasmetal import cpython
-from wasmetal.code_memory import arena
-from wasmetal.native_callable import NativeCallable, inherit_vectorcall
+from wasmetal.code.arena import arena
+from wasmetal.cpython import layouts
+from wasmetal.cpython.native_callable import NativeCallable, inherit_vectorcall
 
 amd64 = pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the code in this test is x86-64")
 
@@ -32,7 +32,7 @@ region = arena().region()
 
 def call_api(name: str) -> bytes:
     """mov rax, address; jmp rax"""
-    return b"\x48\xb8" + cpython.api(name).to_bytes(8, "little") + b"\xff\xe0"
+    return b"\x48\xb8" + layouts.api(name).to_bytes(8, "little") + b"\xff\xe0"
 
 
 @amd64
@@ -50,7 +50,7 @@ def test_calls_reach_the_code() -> None:
 def test_fields_are_where_code_looks_for_them() -> None:
     target = Callable()
     # PyLong_FromUnsignedLongLong(self->_funcref): mov rdi, [rdi + HEAD + 8]
-    load = b"\x48\x8b\x7f" + bytes([cpython.HEAD + 8])
+    load = b"\x48\x8b\x7f" + bytes([layouts.HEAD + 8])
     target._entry = region.place(load + call_api("PyLong_FromUnsignedLongLong"))
     target._funcref = 0xFFFF_FFFF_FFFF_FFFE
     target._slow = 5
@@ -92,29 +92,29 @@ def test_subclasses_may_override_call() -> None:
 
 
 def test_layouts_of_this_interpreter_are_known() -> None:
-    assert (cpython.INT_LV_TAG if sys.version_info >= (3, 12) else cpython.INT_OB_SIZE) == cpython.INT_LAYOUT
-    assert cpython.FLOAT_VALUE == cpython.HEAD
+    assert (layouts.INT_LV_TAG if sys.version_info >= (3, 12) else layouts.INT_OB_SIZE) == layouts.INT_LAYOUT
+    assert layouts.FLOAT_VALUE == layouts.HEAD
 
 
 def test_tuple_items() -> None:
     item = object()
     made = (None, item)
-    assert ctypes.c_void_p.from_address(id(made) + cpython.TUPLE_ITEMS + 8).value == id(item)
+    assert ctypes.c_void_p.from_address(id(made) + layouts.TUPLE_ITEMS + 8).value == id(item)
 
 
 @pytest.mark.parametrize("layout", ["INT_OB_SIZE", "INT_LV_TAG"])
 def test_the_check_of_the_int_layout_can_fail(layout: str) -> None:
-    number = getattr(cpython, layout)
-    if number == cpython.INT_LAYOUT:
+    number = getattr(layouts, layout)
+    if number == layouts.INT_LAYOUT:
         pytest.skip("the layout of this interpreter")
-    assert any(cpython.decode_compact_int(number, value) != value for value in (0, 1, -1, 256, -5))
+    assert any(layouts.decode_compact_int(number, value) != value for value in (0, 1, -1, 256, -5))
 
 
 def test_a_build_without_the_gil_is_refused() -> None:
     program = """
         sys.abiflags += "t"
         try:
-            import wasmetal.cpython
+            import wasmetal.cpython.layouts
         except Exception as error:
             print(type(error).__name__, error)
     """

@@ -11,9 +11,10 @@ import wasmetal
 from wasm_core.decoder import decode
 from wasm_core.features import Features
 from wasm_ir.frontend_options import FrontendOptions
-from wasmetal import Config, Engine, MalformedError, Module, WasmError, precompiled
-from wasmetal.compiled_module import CompiledModule
-from wasmetal.precompiled import compile_all, serialize
+from wasmetal import Config, Engine, MalformedError, Module, WasmError
+from wasmetal.code import precompiled
+from wasmetal.code.compiled_module import CompiledModule
+from wasmetal.code.precompiled import compile_all, serialize
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from wasm_core.errors import WasmError
-from wasmetal import registry, selection
+from wasmetal.registry import backends as registry
+from wasmetal.registry import selection
 
 Install = Callable[..., None]
 

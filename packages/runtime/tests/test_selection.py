@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from wasm_core.errors import WasmError
-from wasmetal import registry, selection
+from wasmetal.registry import backends as registry
+from wasmetal.registry import selection
 
 Install = Callable[..., None]
 

@@ -10,7 +10,7 @@ import textwrap
 
 import pytest
 
-from wasmetal import registry
+from wasmetal.registry import backends as registry
 
 if not any(info.selected for info in registry.backends()):
     pytest.skip("a backend is needed for its signal handler", allow_module_level=True)
@@ -19,7 +19,8 @@ PRELUDE = r"""
 import ctypes, faulthandler, mmap, os, signal, sys, tempfile, threading
 from wasm_core.errors import Trap
 import wasmetal
-from wasmetal import registry, signals
+from wasmetal.registry import backends as registry
+from wasmetal.code import signals
 Backend = registry.select()
 backend = Backend()
 
@@ -184,7 +185,7 @@ def test_a_system_that_refuses_to_map_code_twice() -> None:
             raise OSError("refused")
         os.memfd_create = refuse
         ours()
-        from wasmetal.code_memory import arena
+        from wasmetal.code.arena import arena
         assert not arena().dual_mapping
         protections = {line.split()[1] for line in open("/proc/self/maps")}
         assert "r-xp" in protections and not [p for p in protections if "w" in p and "x" in p]

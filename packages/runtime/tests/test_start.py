@@ -29,10 +29,10 @@ _NOT_NEEDED = (
     "wasm_backend_amd64.target",
     "wasm_backend_arm64.encodings",
     "wasm_backend_arm64.target",
-    "wasmetal.backtrace",
-    "wasmetal.glue_python",
+    "wasmetal.store.backtrace",
+    "wasmetal.glue.python_api",
     "wasmetal.listener",
-    "wasmetal.registry",
+    "wasmetal.registry.backends",
     "attr",
     "entrypoints",
     "hashlib",
@@ -65,7 +65,7 @@ def test_a_warm_start_imports_no_compiler(program: Path, tmp_path: Path) -> None
         )
         imported.append(set(done.stdout.split()))
     cold, warm = imported
-    assert {"wasm_ir.frontend", "wasmetal.glue_python", "wasm_core.body_validator"} <= cold
+    assert {"wasm_ir.frontend", "wasmetal.glue.python_api", "wasm_core.body_validator"} <= cold
     assert not warm.intersection(_NOT_NEEDED)
 
 

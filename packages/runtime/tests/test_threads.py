@@ -294,7 +294,8 @@ def test_threads_come_and_go(wasm: Any) -> None:
 
 
 def _alive() -> tuple[int, int]:
-    from wasmetal import references, ticker
+    from wasmetal.glue import ticker
+    from wasmetal.store import references
 
     return len(references.instances), len(ticker._ticker.linked)
 

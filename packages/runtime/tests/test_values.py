@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wasm_core.types import ValueType
-from wasmetal import values
-from wasmetal.native_callable import NativeCallable
+from wasmetal.cpython.native_callable import NativeCallable
+from wasmetal.glue import values
 
 I32, I64, F32, F64 = ValueType.I32, ValueType.I64, ValueType.F32, ValueType.F64
 V128, FUNCREF, EXTERNREF = ValueType.V128, ValueType.FUNCREF, ValueType.EXTERNREF

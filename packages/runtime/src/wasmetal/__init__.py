@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from wasmetal.listener import FunctionDefinition, Listener
     from wasmetal.memory import Memory
     from wasmetal.module import Module, instantiate, validate
-    from wasmetal.registry import BackendInfo, backends
+    from wasmetal.registry.backends import BackendInfo, backends
     from wasmetal.table import Table
 
 __version__ = "0.1.0"
@@ -102,7 +102,7 @@ _NAMES = {
     "wasmetal.listener": "FunctionDefinition Listener",
     "wasmetal.memory": "Memory",
     "wasmetal.module": "Module instantiate validate",
-    "wasmetal.registry": "BackendInfo backends",
+    "wasmetal.registry.backends": "BackendInfo backends",
     "wasmetal.table": "Table",
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}

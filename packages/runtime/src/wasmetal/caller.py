@@ -11,8 +11,8 @@ from wasm_core.errors import WasmError
 
 if TYPE_CHECKING:
     from wasmetal.instance import Exports, Instance
-    from wasmetal.instance_core import InstanceCore
     from wasmetal.memory import Memory
+    from wasmetal.store.instance_core import InstanceCore
 
 
 class Caller:

@@ -11,22 +11,22 @@ from wasm_core.decoder import decode
 from wasm_core.errors import MalformedError, WasmError
 from wasm_core.module import DecodedModule
 from wasm_ir.backend import Backend
-from wasmetal.callbacks import Callbacks
-from wasmetal.checksum import digest
-from wasmetal.code_cache import CodeCache, ModuleCache, default_directory
-from wasmetal.code_file import BODIES_VALID, MODULE_VALID, PRECOMPILED_MAGIC
-from wasmetal.compiled_module import CompiledModule, frontend_options
+from wasmetal.code.cache import CodeCache, ModuleCache, default_directory
+from wasmetal.code.checksum import digest
+from wasmetal.code.code_file import BODIES_VALID, MODULE_VALID, PRECOMPILED_MAGIC
+from wasmetal.code.compiled_module import CompiledModule, frontend_options
 from wasmetal.config import Config
-from wasmetal.glue import Glue
-from wasmetal.selection import select
+from wasmetal.glue.glue import Glue
+from wasmetal.registry.selection import select
+from wasmetal.store.callbacks import Callbacks
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from wasmetal.instance_core import InstanceCore
+    from wasmetal.code.precompiled import Precompiled
     from wasmetal.listener import Listener
     from wasmetal.module import Module
-    from wasmetal.precompiled import Precompiled
+    from wasmetal.store.instance_core import InstanceCore
 
     #: Where a module comes from: a path, the bytes of a binary, or text format (a str that starts with "(").
     Source = str | os.PathLike[str] | Buffer

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from wasm_core.errors import WasmError
 from wasm_core.types import FuncType, ValueType
 from wasm_ir.vmcontext import FUNCREF
-from wasmetal import c_stack, values
 from wasmetal.caller import Caller, wants_caller
-from wasmetal.glue import Glue
-from wasmetal.host_layout import HOST
-from wasmetal.native_callable import NativeCallable, inherit_vectorcall
+from wasmetal.cpython import c_stack
+from wasmetal.cpython.native_callable import NativeCallable, inherit_vectorcall
+from wasmetal.glue import values
+from wasmetal.glue.glue import Glue
+from wasmetal.glue.host_layout import HOST
 
 if TYPE_CHECKING:
-    from wasmetal.instance_core import InstanceCore
+    from wasmetal.store.instance_core import InstanceCore
 
 
 _REFERENCES: Final = frozenset(t for t in ValueType if t.is_reference)

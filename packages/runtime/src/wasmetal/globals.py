@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, NoReturn
 from wasm_core.errors import WasmError
 from wasm_core.types import GlobalType, ValueType
 from wasm_ir.vmcontext import GLOBAL_SIZE
-from wasmetal import values
-from wasmetal.store import Store
+from wasmetal.glue import values
+from wasmetal.store.store import Store
 
 if TYPE_CHECKING:
-    from wasmetal.groups import Group
-    from wasmetal.instance_core import InstanceCore
+    from wasmetal.store.groups import Group
+    from wasmetal.store.instance_core import InstanceCore
 
 
 class GlobalCell:

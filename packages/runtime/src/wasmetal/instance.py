@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from wasm_core.errors import WasmError
 from wasm_core.module import ExternKind
-from wasmetal.instance_core import InstanceCore, detach
 from wasmetal.interruption import interrupt
+from wasmetal.store.instance_core import InstanceCore, detach
 
 if TYPE_CHECKING:
     from wasmetal.module import Module

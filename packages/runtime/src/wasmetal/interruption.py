@@ -17,11 +17,11 @@ from weakref import WeakSet
 
 from wasm_core.errors import Frame, Trap, TrapCode
 from wasm_ir.vmcontext import STORE
-from wasmetal import ticker
-from wasmetal.ticker_layout import DEADLINE
+from wasmetal.glue import ticker
+from wasmetal.glue.ticker_layout import DEADLINE
 
 if TYPE_CHECKING:
-    from wasmetal.store import Store
+    from wasmetal.store.store import Store
 
 _INTERRUPT: Final = STORE["interrupt"] // 8
 _DEADLINE: Final = STORE["deadline"] // 8
@@ -117,7 +117,7 @@ def raise_in(store: Store) -> None:
         DeadlineExceeded: A deadline of the thread has passed.
         Trap: An instance of the store was interrupted.
     """
-    from wasmetal import backtrace
+    from wasmetal.store import backtrace
 
     words = store.words
     words[_DEADLINE] = 0

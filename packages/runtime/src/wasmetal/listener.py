@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from wasm_core.lazy_attrs import frozen
 from wasm_core.types import FuncType, ValueType
-from wasmetal import values
+from wasmetal.glue import values
 
 if TYPE_CHECKING:
-    from wasmetal.store import Store
+    from wasmetal.store.store import Store
 
 
 @frozen

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NoReturn, SupportsIndex, overload
 from wasm_core.errors import WasmError
 from wasm_core.types import MAX_PAGES, PAGE_SIZE, MemoryType
 from wasm_ir.vmcontext import MEMORY
-from wasmetal import memory_pool
-from wasmetal.address_space import Reservation
-from wasmetal.lifetime import Anchor, anchor
-from wasmetal.memory_pool import MemoryLease
+from wasmetal.store import memory_pool
+from wasmetal.store.lifetime import Anchor, anchor
+from wasmetal.store.memory_pool import MemoryLease
+from wasmetal.system.address_space import Reservation
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

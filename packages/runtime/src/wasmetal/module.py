@@ -10,18 +10,18 @@ from wasm_core.decoder import decode
 from wasm_core.features import Features
 from wasm_core.module import DecodedModule
 from wasm_core.types import ExportType, ImportType
-from wasmetal.compiled_module import CompiledModule
+from wasmetal.code.compiled_module import CompiledModule
 from wasmetal.config import Config
 from wasmetal.engine import Engine, default_engine, engine_for, key_of, read_source
 from wasmetal.instance import Instance
-from wasmetal.instance_core import instantiate as _instantiate
+from wasmetal.store.instance_core import instantiate as _instantiate
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+    from wasmetal.code.precompiled import Precompiled
     from wasmetal.engine import Source
     from wasmetal.listener import Listener
-    from wasmetal.precompiled import Precompiled
 
     #: What a module is linked with: module names to mappings, instances, or exports of instances.
     ImportMapping = Mapping[str, Mapping[str, Any] | Instance]
@@ -74,7 +74,7 @@ class Module:
                 version of wasmetal or other features.
             OSError: The file cannot be read.
         """
-        from wasmetal.precompiled import deserialize
+        from wasmetal.code.precompiled import deserialize
 
         engine = default_engine() if engine is None else engine
         precompiled = deserialize(read_source(source), engine.backend, engine.config)

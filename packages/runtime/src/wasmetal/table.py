@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, NoReturn, SupportsIndex
 from wasm_core.errors import WasmError
 from wasm_core.types import TableType
 from wasm_ir.vmcontext import TABLE
-from wasmetal import values
-from wasmetal.store import Store
+from wasmetal.glue import values
+from wasmetal.store.store import Store
 
 if TYPE_CHECKING:
-    from wasmetal.groups import Group
-    from wasmetal.instance_core import InstanceCore
+    from wasmetal.store.groups import Group
+    from wasmetal.store.instance_core import InstanceCore
 
 #: Most elements of a table that Python makes without a maximum; `Config.max_table_elements` bounds those of modules.
 _MAX_ELEMENTS = 10_000_000

@@ -63,7 +63,7 @@ class _FunctionsForAll(_Functions):
     """The functions of one process for any number of instances.
 
     Instances that are given the mapping itself get functions of their own, bound to their memory (`PerInstance` in
-    `wasmetal.linking`). Functions that are taken out of it ask who calls them, which takes several times as long.
+    `wasmetal.store.linking`). Functions that are taken out of it ask who calls them, which takes several times as long.
     """
 
     __slots__ = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from wasmetal.cli.failures import Failure
-from wasmetal.code_cache import CodeCache, default_directory
+from wasmetal.code.cache import CodeCache, default_directory
 from wasmetal.config import Config
 
 

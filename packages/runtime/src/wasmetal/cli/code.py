@@ -20,10 +20,10 @@ from wasm_ir.frontend import translate
 from wasm_ir.ir import Function
 from wasm_ir.printer import format_function
 from wasm_ir.vmcontext import ContextLayout
-from wasmetal import registry
 from wasmetal.cli.failures import Failure, about, read
-from wasmetal.compiled_module import frontend_options
+from wasmetal.code.compiled_module import frontend_options
 from wasmetal.config import Config
+from wasmetal.registry import backends as registry
 
 # Widest instruction whose bytes are shown in full, in bytes; longer ones push their text to the right.
 _BYTES_SHOWN: Final = 8

@@ -21,7 +21,7 @@ def _print_version(context: click.Context, option: click.Parameter, value: bool)
     import importlib.metadata
     import platform
 
-    from wasmetal.registry import backends
+    from wasmetal.registry.backends import backends
 
     click.echo(f"wasmetal {__version__}")
     for package in _PACKAGES:

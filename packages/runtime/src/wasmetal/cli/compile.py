@@ -12,11 +12,12 @@ import click
 from wasm_core.decoder import decode
 from wasm_core.errors import WasmError
 from wasm_core.validator import validate_module
-from wasmetal import precompiled, registry
 from wasmetal.cli.failures import Failure, about, read
-from wasmetal.compiled_module import frontend_options
+from wasmetal.code import precompiled
+from wasmetal.code.compiled_module import frontend_options
 from wasmetal.config import Config
 from wasmetal.engine import Engine
+from wasmetal.registry import backends as registry
 
 
 @contextlib.contextmanager

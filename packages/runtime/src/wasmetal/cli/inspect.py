@@ -15,7 +15,7 @@ from wasm_core.types import ExternType, FuncType, GlobalType, MemoryType, TableT
 from wasmetal.cli.failures import Failure, about, read
 from wasmetal.cli.output import printable, table
 from wasmetal.module import validate as validate_module
-from wasmetal.registry import backends as installed_backends
+from wasmetal.registry.backends import backends as installed_backends
 
 _KINDS: Final = {FuncType: "function", TableType: "table", MemoryType: "memory", GlobalType: "global"}
 #: How many of the biggest functions are listed.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from wasm_core.lazy_attrs import frozen
 from wasm_core.types import MAX_PAGES, PAGE_SIZE, FuncType, ValueType
 from wasmetal.cli.failures import Failure, about, read
-from wasmetal.code_file import PRECOMPILED_MAGIC
+from wasmetal.code.code_file import PRECOMPILED_MAGIC
 from wasmetal.config import Config
 from wasmetal.engine import Engine
 from wasmetal.function import Func

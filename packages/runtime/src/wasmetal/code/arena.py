@@ -1,0 +1,342 @@
+"""Memory for machine code: one arena per process, of which modules take and give back regions.
+
+No page is ever writable and executable through one mapping. The normal way is a memfd that is mapped twice, readable
+and executable in the arena, readable and writable somewhere else. Where that is refused, pages are written before they
+are made executable, and never written again: every piece of code then has pages of its own.
+
+The first part of the arena is for code, the second for data that code refers to (slots of functions), private
+and never executable. All of the arena is within reach of a 32-bit pc-relative displacement.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from wasm_ir.backend import CODE_ALIGNMENT
+from wasmetal.code.page_allocator import PageAllocator
+from wasmetal.system import libc
+from wasmetal.system.address_space import page_ceil
+
+#: Sizes of the arena that are tried, largest first. The last is what a small process with `ulimit -v` may still give.
+_SIZES: Final = (1 << 30, 1 << 28, 1 << 26)
+#: A region takes chunks from the arena that grow from the first to the second size.
+_FIRST_CHUNK: Final = 16384
+_LARGEST_CHUNK: Final = 1 << 20
+
+_READ_WRITE: Final = libc.PROT_READ | libc.PROT_WRITE
+_READ_EXECUTE: Final = libc.PROT_READ | libc.PROT_EXEC
+
+
+class CodeArena:
+    """The reserved range of addresses in which all machine code of the process lies."""
+
+    def __init__(self, size: int, dual_mapping: bool = True) -> None:
+        """Reserve `size` bytes (a power of two); three quarters are for code.
+
+        `dual_mapping`: map a memfd twice if the system lets us.
+
+        Raises:
+            OSError: the address space is not to be had.
+        """
+        self.size = size
+        self.code_size = size // 4 * 3
+        self.start = libc.reserve(size)
+        self.data_start = self.start + self.code_size
+        #: Address of the writable view of the code part; 0 when code is written in place.
+        self._writable = 0
+        #: Makes instruction fetches see what has been written from one address to another.
+        self._synchronize: Callable[[int, int], None] | None = None
+        self._code = PageAllocator(self.code_size)
+        self._data = PageAllocator(size - self.code_size)
+        self._lock = threading.Lock()
+        #: Chunks whose owners are gone: finalizers run at any moment, in the middle of `allocate` too, so they only
+        #: append here.
+        self._returned: deque[tuple[bool, int, int]] = deque()
+        #: Descriptor of the copy that a forked child will map; -1 when none.
+        self._copy_fd = -1
+        #: A forked child could not get its copy: what is there runs, but nothing may be written any more.
+        self._frozen = False
+        if dual_mapping:
+            # Without memfd, or where the system refuses to map one executable: code is written in place.
+            with contextlib.suppress(OSError):
+                self._map_twice()
+
+    def _map_twice(self) -> None:
+        fd = libc.executable_memfd("wasmetal-code", self.code_size)
+        try:
+            self._map_view(self.start, _READ_EXECUTE, fd)
+            try:
+                self._writable = libc.mmap(self.code_size, _READ_WRITE, libc.MAP_SHARED, fd)
+            except OSError:
+                flags = libc.MAP_PRIVATE | libc.MAP_ANONYMOUS | libc.MAP_NORESERVE | libc.MAP_FIXED
+                libc.mmap(self.code_size, libc.PROT_NONE, flags, address=self.start)
+                raise
+        finally:
+            os.close(fd)
+
+    def _map_view(self, address: int, protection: int, fd: int) -> None:
+        libc.mmap(self.code_size, protection, libc.MAP_SHARED | libc.MAP_FIXED, fd, address=address)
+
+    @property
+    def dual_mapping(self) -> bool:
+        """Whether code is written through a second mapping."""
+        return self._writable != 0
+
+    @property
+    def bytes_in_use(self) -> int:
+        """Bytes of code and data that regions hold."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._reclaim()
+            finally:
+                self._lock.release()
+        return self._code.in_use + self._data.in_use
+
+    def contains(self, address: int) -> bool:
+        """Whether `address` is in the code part."""
+        return self.start <= address < self.data_start
+
+    def region(self) -> CodeRegion:
+        """A new, empty region."""
+        return CodeRegion(self)
+
+    def allocate_code(self, size: int) -> int:
+        """Address of `size` bytes (whole pages) for code. Raises MemoryError."""
+        with self._lock:
+            self._reclaim()
+            offset = None if self._frozen else self._code.allocate(size)
+        if offset is None:
+            raise MemoryError(f"no room for {size} bytes of code in the arena")
+        return self.start + offset
+
+    def allocate_data(self, size: int) -> int:
+        """Address of `size` zero bytes (whole pages), readable and writable. Raises MemoryError."""
+        with self._lock:
+            self._reclaim()
+            offset = self._data.allocate(size)
+        if offset is None:
+            raise MemoryError(f"no room for {size} bytes of data in the arena")
+        try:
+            libc.mprotect(self.data_start + offset, size, _READ_WRITE)
+        except OSError as error:
+            self.give_back(self.data_start + offset, size)
+            raise MemoryError(f"no memory for {size} bytes of data: {error}") from error
+        return self.data_start + offset
+
+    def give_back(self, address: int, size: int) -> None:
+        """Take back what an `allocate_*` method gave out. Safe in finalizers."""
+        is_code = self.contains(address)
+        self._returned.append((is_code, address - (self.start if is_code else self.data_start), size))
+        if self._lock.acquire(blocking=False):
+            try:
+                self._reclaim()
+            finally:
+                self._lock.release()
+
+    def _reclaim(self) -> None:
+        """Give the memory of returned chunks to the system and their addresses to the allocators; needs the lock."""
+        while self._returned:
+            is_code, offset, size = self._returned.popleft()
+            if is_code:
+                if self._frozen:
+                    continue
+                if self._writable:
+                    # Where holes cannot be punched the pages stay, to be used again.
+                    with contextlib.suppress(OSError):
+                        libc.madvise(self._writable + offset, size, libc.MADV_REMOVE)
+                else:
+                    libc.mprotect(self.start + offset, size, libc.PROT_NONE)
+                    libc.madvise(self.start + offset, size, libc.MADV_DONTNEED)
+                self._code.free(offset, size)
+            else:
+                libc.madvise(self.data_start + offset, size, libc.MADV_DONTNEED)
+                libc.mprotect(self.data_start + offset, size, libc.PROT_NONE)
+                self._data.free(offset, size)
+
+    def write(self, address: int, code: bytes | bytearray) -> None:
+        """Put code at `address`; afterwards it can run. Pages written in place can be written only once."""
+        if self._writable:
+            ctypes.memmove(self._writable + (address - self.start), bytes(code), len(code))
+            if self._synchronize is not None:
+                self._synchronize(address, address + len(code))
+            return
+        first = address & -libc.PAGE
+        size = page_ceil(address + len(code)) - first
+        libc.mprotect(first, size, _READ_WRITE)
+        ctypes.memmove(address, bytes(code), len(code))
+        libc.mprotect(first, size, _READ_EXECUTE)
+        if self._synchronize is not None:
+            self._synchronize(address, address + len(code))
+
+    def synchronize_with(self, function: int) -> None:
+        """Call the C function (start, end) at this address, `Stubs.synchronize`, whenever code has been written.
+
+        It was written itself without being called, which is safe in a page that is new: the kernel does as much for
+        a page before it maps it executable for the first time (Linux, arch/arm64/mm/flush.c, __sync_icache_dcache).
+        """
+        self._synchronize = ctypes.PYFUNCTYPE(None, ctypes.c_uint64, ctypes.c_uint64)(function)
+
+    # fork(2): a MAP_SHARED mapping stays shared with the child, so each process would write into the other's code. The
+    # child gets a copy of the file, made before the fork so that the parent cannot change it on the way.
+
+    def before_fork(self) -> None:
+        self._lock.acquire()
+        if self._writable:
+            with contextlib.suppress(OSError):
+                self._copy_fd = self._copy()
+
+    def after_fork_in_parent(self) -> None:
+        if self._copy_fd >= 0:
+            os.close(self._copy_fd)
+            self._copy_fd = -1
+        self._lock.release()
+
+    def after_fork_in_child(self) -> None:
+        try:
+            if self._writable:
+                self._frozen = True
+                if self._copy_fd < 0:
+                    self._copy_fd = self._copy()
+                self._map_view(self.start, _READ_EXECUTE, self._copy_fd)
+                self._map_view(self._writable, _READ_WRITE, self._copy_fd)
+                self._frozen = False
+                os.close(self._copy_fd)
+                self._copy_fd = -1
+        finally:
+            self._lock.release()
+
+    def _copy(self) -> int:
+        """Descriptor of a memfd with the same contents as ours."""
+        fd = libc.executable_memfd("wasmetal-code", self.code_size)
+        try:
+            for start, size in self._code.ranges_in_use():
+                done = 0
+                contents = memoryview((ctypes.c_ubyte * size).from_address(self._writable + start)).cast("B")
+                while done < size:
+                    done += os.pwrite(fd, contents[done:], start + done)
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
+
+class CodeRegion:
+    """Code and data of one owner, freed together: by `free`, or when the region is collected."""
+
+    __slots__ = ("__weakref__", "_arena", "_chunks", "_code_end", "_code_next", "_data_end", "_data_next", "_finalizer")
+
+    def __init__(self, arena: CodeArena) -> None:
+        self._arena = arena
+        #: (address, size) of all that we hold.
+        self._chunks: list[tuple[int, int]] = []
+        self._code_next = self._code_end = 0
+        self._data_next = self._data_end = 0
+        self._finalizer = weakref.finalize(self, _give_back, arena, self._chunks)
+        self._finalizer.atexit = False
+
+    @property
+    def bytes_in_use(self) -> int:
+        """Bytes of the arena that the region holds."""
+        return sum(size for _, size in self._chunks)
+
+    def contains(self, pc: int) -> bool:
+        """Whether `pc` is in one of the region's chunks."""
+        return any(address <= pc < address + size for address, size in self._chunks)
+
+    def _chunk_size(self, size: int) -> int:
+        return max(page_ceil(size), min(max(_FIRST_CHUNK, self.bytes_in_use), _LARGEST_CHUNK))
+
+    def reserve(self, size: int, alignment: int = CODE_ALIGNMENT) -> int:
+        """Address for `size` bytes of code, to be filled with `write` (once).
+
+        `alignment`: a power of two, at most the page size.
+
+        Raises:
+            MemoryError: the arena is full.
+        """
+        if not self._finalizer.alive:
+            raise ValueError("the region has been freed")
+        # In place, a page is never writable again once another thread may be running code on it.
+        alignment = alignment if self._arena.dual_mapping else libc.PAGE
+        address = (self._code_next + alignment - 1) & -alignment
+        if address + size > self._code_end or not self._code_next:
+            chunk = self._chunk_size(size)
+            address = self._arena.allocate_code(chunk)
+            self._chunks.append((address, chunk))
+            self._code_end = address + chunk
+        self._code_next = address + size
+        return address
+
+    def write(self, address: int, code: bytes | bytearray) -> None:
+        """Put code where `reserve` said."""
+        self._arena.write(address, code)
+
+    def place(self, code: bytes | bytearray, alignment: int = CODE_ALIGNMENT) -> int:
+        """Reserve and write position-independent code; returns its address. Raises MemoryError."""
+        address = self.reserve(len(code), alignment)
+        self._arena.write(address, code)
+        return address
+
+    def data(self, size: int) -> int:
+        """Address of `size` zero bytes (16-aligned), readable and writable, never executable. Raises MemoryError."""
+        if not self._finalizer.alive:
+            raise ValueError("the region has been freed")
+        address = (self._data_next + 15) & ~15
+        if address + size > self._data_end or not self._data_next:
+            chunk = page_ceil(max(size, 1))
+            address = self._arena.allocate_data(chunk)
+            self._chunks.append((address, chunk))
+            self._data_end = address + chunk
+        self._data_next = address + size
+        return address
+
+    def free(self) -> None:
+        """Give everything back now; nothing may run or refer to it any more. Doing it again does nothing."""
+        self._finalizer()
+
+
+def _give_back(arena: CodeArena, chunks: list[tuple[int, int]]) -> None:
+    while chunks:
+        arena.give_back(*chunks.pop())
+
+
+_arena: CodeArena | None = None
+_arena_lock = threading.Lock()
+
+
+def arena() -> CodeArena:
+    """The arena of this process, made on first use.
+
+    Raises:
+        MemoryError: the system does not give us the address space.
+    """
+    global _arena
+    if _arena is None:
+        with _arena_lock:
+            if _arena is None:
+                _arena = _make_arena()
+    return _arena
+
+
+def _make_arena() -> CodeArena:
+    refusal: OSError | None = None
+    for size in _SIZES:
+        try:
+            made = CodeArena(size)
+        except OSError as error:
+            refusal = error
+            continue
+        os.register_at_fork(
+            before=made.before_fork,
+            after_in_parent=made.after_fork_in_parent,
+            after_in_child=made.after_fork_in_child,
+        )
+        return made
+    raise MemoryError(f"cannot reserve address space for code: {refusal}")

@@ -1,0 +1,362 @@
+"""A module's machine code: compiled function by function, shared by all instances."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import weakref
+from array import array
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+
+from wasm_core.module import DecodedModule, ExternKind
+from wasm_core.types import ValueType
+from wasm_ir.backend import CODE_ALIGNMENT, Backend, CompiledCode
+from wasm_ir.frontend_options import FrontendOptions
+from wasm_ir.vmcontext import ContextLayout
+from wasmetal.code import signals
+from wasmetal.code.arena import arena
+from wasmetal.code.cache import ModuleCache
+from wasmetal.code.code_file import decode_code, encode_code
+from wasmetal.code.collector import paused
+from wasmetal.config import Config
+from wasmetal.store.lifetime import anchor
+from wasmetal.store.template import Template
+
+if TYPE_CHECKING:
+    from wasm_core.body_facts import BodyFacts
+    from wasm_core.names import NameSection
+    from wasm_ir.ir import Function
+    from wasmetal.glue.glue import Glue
+    from wasmetal.listener import FunctionDefinition, Listener
+
+#: Facts that eager validation finds are kept for the compiler unless a module has more code than this, in bytes: then
+#: most of its functions will never be compiled, and validating one again costs a tenth of compiling it.
+_KEEP_FACTS: Final = 1 << 20
+
+
+def frontend_options(explicit_bounds: bool, listener: Listener | None) -> FrontendOptions:
+    """How a module's functions are translated."""
+    return FrontendOptions(explicit_bounds=explicit_bounds, listener=listener is not None)
+
+
+class CompiledModule:
+    """Code of a module for one configuration, and what all instances have in common.
+
+    Its code memory is given back when the last module and the last instance that use it are gone.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_cache",
+        "_code_starts",
+        "_definitions",
+        "_entry",
+        "_explicit",
+        "_export_names",
+        "_facts",
+        "_glue_anchor",
+        "_lock",
+        "_names",
+        "_options",
+        "_placed",
+        "_region",
+        "_region_anchor",
+        "_slots",
+        "_template",
+        "backend",
+        "config",
+        "escaping",
+        "explicit_bounds",
+        "exports",
+        "glue",
+        "layout",
+        "listener",
+        "module",
+        "passes_functions",
+        "stubs",
+    )
+
+    def __init__(
+        self,
+        module: DecodedModule,
+        config: Config,
+        backend: Backend,
+        glue: Glue,
+        listener: Listener | None,
+        explicit_bounds: bool,
+        cache: ModuleCache,
+    ) -> None:
+        """`module` must have been validated, but for its function bodies.
+
+        What is in the cache is taken from there; if that is little, at once.
+        """
+        self.module = module
+        self.config = config
+        self.backend = backend
+        self.glue = glue
+        self._glue_anchor = anchor(glue)
+        self.listener = listener
+        self.explicit_bounds = explicit_bounds
+        self.exports = {export.name: (export.kind, export.index) for export in module.exports}
+        self.layout = ContextLayout(module)
+        #: Functions that have a FUNCREF, in the order of these.
+        self.escaping = list(self.layout.funcref_slots)
+        self._definitions: dict[int, FunctionDefinition] = {}
+        #: Whether functions of this module can get references to functions as arguments or results.
+        self.passes_functions = any(
+            ValueType.FUNCREF in (*func_type.params, *func_type.results) for func_type in module.types
+        )
+        self.stubs = signals.install(backend, glue.make_stubs)
+        self._options = frontend_options(explicit_bounds, listener)
+        self._lock = threading.RLock()
+        self._facts: dict[int, BodyFacts] = {}
+        #: Function index -> where its code is, and the tables from pcs to offsets in the module.
+        self._placed: dict[int, tuple[int, CompiledCode]] = {}
+        #: (address of the code, function index), ascending.
+        self._code_starts: list[tuple[int, int]] = []
+        self._names: NameSection | None = None
+        self._export_names: dict[int, str] | None = None
+        self._template: Template | None = None
+        self._explicit: CompiledModule | None = None
+        region = arena().region()
+        self._region = region
+        self._region_anchor = anchor(region)
+        #: What is kept of the module, and of this way to compile it.
+        self._cache = cache
+        self._entry = cache.entry(self._options)
+        weakref.finalize(self, self._entry.save)
+        # Slots of imported functions would never be used: the array starts that much earlier.
+        own = len(module.body_starts)
+        self._slots = 0
+        if own:
+            address = region.data(8 * own)
+            _fill(address, array("Q", (self.stubs.lazy_slot,)) * own)
+            self._slots = address - 8 * module.imported_functions
+        if self._entry.is_small:
+            self._install([(index, made) for index in self._entry.found() if (made := self._load(index)) is not None])
+
+    def save(self) -> bool:
+        """Write what is new to the cache; whether that worked. Happens by itself when the module goes."""
+        return self._entry.save()
+
+    def serialize(self, progress: Callable[[int, int], None] | None = None) -> bytes:
+        """The module with the code of all its functions, see `precompiled`. Raises CompileError."""
+        from wasmetal.code.precompiled import compile_all, serialize
+
+        made = {index: code for index, (_, code) in list(self._placed.items())}
+        features = self.config.features
+        blobs = compile_all(self.module, features, self.backend, self._options, progress, made)
+        return serialize(self.module.source, features, self.backend, self._options, blobs)
+
+    def with_explicit_bounds(self) -> CompiledModule:
+        """The same module compiled for memories without guard pages."""
+        if self.explicit_bounds:
+            return self
+        with self._lock:
+            if self._explicit is None:
+                made = CompiledModule(
+                    self.module, self.config, self.backend, self.glue, self.listener, True, self._cache
+                )
+                if self.config.compile == "eager":
+                    made.compile_all()
+                self._explicit = made
+            return self._explicit
+
+    # Names.
+
+    @property
+    def names(self) -> NameSection:
+        """What the name section says."""
+        if self._names is None:
+            from wasm_core.names import NameSection
+
+            self._names = NameSection.of(self.module)
+        return self._names
+
+    def export_name(self, index: int) -> str | None:
+        """The first name under which function `index` is exported."""
+        if self._export_names is None:
+            names: dict[int, str] = {}
+            for export in self.module.exports:
+                if export.kind is ExternKind.FUNC:
+                    names.setdefault(export.index, export.name)
+            self._export_names = names
+        return self._export_names.get(index)
+
+    def function_name(self, index: int) -> str | None:
+        """Name of function `index` from the name section or an export."""
+        return self.names.function_name(index) or self.export_name(index)
+
+    def definition(self, index: int) -> FunctionDefinition:
+        """What listeners are told about function `index`."""
+        made = self._definitions.get(index)
+        if made is None:
+            from wasmetal.listener import FunctionDefinition
+
+            made = FunctionDefinition(
+                index, self.function_name(index), self.names.module_name, self.module.func_type(index)
+            )
+            self._definitions[index] = made
+        return made
+
+    # Compiling.
+
+    def validate_all(self) -> None:
+        """Validate every function body. Raises MalformedError or InvalidError."""
+        from wasm_core.body_validator import validate_body
+
+        starts, ends = self.module.body_starts, self.module.body_ends
+        keep = sum(ends) - sum(starts) <= _KEEP_FACTS
+        first = self.module.imported_functions
+        for index in range(first, len(self.module.function_types)):
+            facts = validate_body(self.module, index, self.config.features)
+            if keep:
+                self._facts[index] = facts
+
+    def compile_all(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """Compile every function.
+
+        Args:
+            progress: Called after each function with how many are done, and of how many.
+
+        Raises:
+            CompileError: A function is malformed or invalid, or needs what the compiler does not have.
+            MemoryError: There is no room for the code.
+        """
+        first = self.module.imported_functions
+        total = len(self.module.function_types)
+        for index in range(first, total):
+            self.compile(index)
+            if progress is not None:
+                progress(index - first + 1, total - first)
+
+    def translate(self, index: int) -> Function:
+        """The IR of function `index`, validated and not yet optimised. Raises CompileError."""
+        # The compiler is imported by the first function that is in no cache.
+        from wasm_core.body_validator import validate_body
+        from wasm_ir.frontend import translate
+
+        facts = self._facts.get(index)
+        if facts is None:
+            facts = validate_body(self.module, index, self.config.features)
+        return translate(self.module, index, self.layout, facts, self._options)
+
+    def assemble(self, index: int) -> CompiledCode:
+        """Machine code of function `index`, not placed anywhere. Raises CompileError."""
+        return self.backend.compile(self.translate(index))
+
+    def compile(self, index: int) -> int:
+        """Make sure that function `index`, one of the module's own, is compiled.
+
+        Returns:
+            The address of its code: the entry for calls through funcrefs.
+
+        Raises:
+            CompileError: The function is malformed or invalid, or needs what the compiler does not have.
+            MemoryError: There is no room for the code.
+        """
+        placed = self._placed.get(index)
+        if placed is not None:
+            return placed[0]
+        with self._lock:
+            placed = self._placed.get(index)
+            if placed is not None:
+                return placed[0]
+            made = self._load(index)
+            if made is None:
+                start = perf_counter()
+                with paused():
+                    made = self.assemble(index)
+                self._facts.pop(index, None)
+                if self._entry.writes:
+                    self._entry.put(index, encode_code(made), perf_counter() - start)
+            self._install([(index, made)])
+            return self._placed[index][0]
+
+    def _load(self, index: int) -> CompiledCode | None:
+        """The code of a function from the cache."""
+        own = self.module.imported_functions <= index < len(self.module.function_types)
+        blob = self._entry.get(index) if own else None
+        return None if blob is None else decode_code(blob)[0]
+
+    def _install(self, functions: list[tuple[int, CompiledCode]]) -> None:
+        """Place functions, all in one piece, and let slots point to them."""
+        if not functions:
+            return
+        offsets = []
+        size = 0
+        for _, made in functions:
+            size = (size + CODE_ALIGNMENT - 1) & -CODE_ALIGNMENT
+            offsets.append(size)
+            size += len(made.code)
+        start = self._region.reserve(size)
+        image = bytearray(size)
+        for (_, made), offset in zip(functions, offsets):
+            code = bytearray(made.code)
+            self.backend.relocate(code, start + offset, made.relocations, self._slots)
+            image[offset : offset + len(code)] = code
+        self._region.write(start, image)
+        # From here on other threads may run it.
+        for (index, made), offset in zip(functions, offsets):
+            address = start + offset
+            self._placed[index] = (address, made)
+            insort(self._code_starts, (address, index))
+            _fill(self._slots + 8 * index, array("Q", (address + made.entry,)))
+            if self._template is not None:
+                self._template.compiled(index, address)
+
+    def resolve_slot(self, slot: int) -> int:
+        """Compile the function whose slot is at address `slot`. Returns the entry for calls within the module."""
+        index = (slot - self._slots) // 8
+        address = self.compile(index)
+        return address + self._placed[index][1].entry
+
+    @property
+    def template(self) -> Template:
+        """What the VMContext of every instance starts as."""
+        if self._template is None:
+            with self._lock:
+                if self._template is None:
+                    template = Template(self.module, self.layout, self.stubs, self.glue)
+                    for index, (address, _) in self._placed.items():
+                        template.compiled(index, address)
+                    self._template = template
+        return self._template
+
+    def is_compiled(self, index: int) -> bool:
+        """Whether function `index` has been compiled."""
+        return index in self._placed
+
+    @property
+    def code_bytes(self) -> int:
+        """Bytes of code memory that the module holds."""
+        return self._region.bytes_in_use
+
+    def find(self, pc: int) -> tuple[int, int | None] | None:
+        """What a pc belongs to.
+
+        Args:
+            pc: Address of a faulting instruction, or a return address.
+
+        Returns:
+            Function index and offset of the WebAssembly instruction in the module (None if unknown); None when the pc
+            is not in this module's code.
+        """
+        at = bisect_right(self._code_starts, (pc, len(self.module.function_types))) - 1
+        if at < 0:
+            return None
+        address, index = self._code_starts[at]
+        made = self._placed[index][1]
+        offset = pc - address
+        if offset > len(made.code):
+            return None
+        at = bisect_left(made.pcs, offset)
+        known = at < len(made.pcs) and made.pcs[at] == offset
+        return index, (made.wasm_offsets[at] or None) if known else None
+
+
+def _fill(address: int, words: array[int]) -> None:
+    ctypes.memmove(address, words.buffer_info()[0], 8 * len(words))

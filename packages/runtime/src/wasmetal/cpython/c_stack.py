@@ -1,0 +1,64 @@
+"""How deep calls may nest on a thread's own stack, which host functions and the C library run on.
+
+A thread's limit is in thread-specific data (pthread_getspecific(3)): inverted, so that 0 is a thread whose limit nobody
+has asked for, and on which an entry thunk lets nothing through.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Final
+
+from wasm_core.errors import Trap, TrapCode
+from wasm_ir.vmcontext import Layout
+from wasmetal.system import libc
+
+#: Bytes below the limit, of large stacks (of small ones it is the half): for host functions and what they call in C.
+RESERVE: Final = 1 << 18
+
+#: What entry thunks read.
+C_STACK: Final = Layout("getspecific", "key")
+
+_INVERT: Final = (1 << 64) - 1
+_KEY: Final = libc.new_thread_key()
+_words: Final = (ctypes.c_uint64 * (C_STACK.size // 8))(libc.address_of("pthread_getspecific"), _KEY)
+ADDRESS: Final = ctypes.addressof(_words)
+# Finalizers may call functions until the very end, when modules have been cleared.
+ctypes.pythonapi.Py_IncRef(ctypes.py_object(_words))
+
+
+def learn() -> bool:
+    """Set the calling thread's limit. Returns whether it had none."""
+    if libc.thread_value(_KEY):
+        return False
+    stack, limit = _look()
+    _set_limit(limit if stack else 0)
+    return True
+
+
+def make_room(address: int) -> None:
+    """Let the calling thread go on at `address`, a place on its stack where an entry thunk refused to.
+
+    Raises:
+        Trap: "call stack exhausted".
+    """
+    stack, limit = _look()
+    # Elsewhere: a coroutine of C code, with a stack that we know nothing about.
+    known = address in stack
+    _set_limit(limit if known else 0)
+    if known and address < limit:
+        raise Trap(TrapCode.CALL_STACK_EXHAUSTED)
+
+
+def _look() -> tuple[range, int]:
+    """Where the calling thread's stack is (nowhere if the system does not tell: without /proc), and its limit."""
+    try:
+        lowest, size = libc.thread_stack()
+    except OSError:
+        lowest, size = 0, 0
+    return range(lowest, lowest + size), lowest + min(RESERVE, size // 2)
+
+
+def _set_limit(limit: int) -> None:
+    """Set the calling thread's limit; 0: it is not checked."""
+    libc.set_thread_value(_KEY, limit ^ _INVERT)

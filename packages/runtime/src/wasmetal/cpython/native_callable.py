@@ -1,0 +1,97 @@
+"""A base type whose instances are called through machine code: each holds its own vectorcall pointer (PEP 590)."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TYPE_CHECKING, Any, Final
+
+from wasmetal.cpython import layouts
+
+#: Offsets of an instance's fields.
+ENTRY: Final = layouts.HEAD
+FUNCREF: Final = layouts.HEAD + 8
+SLOW: Final = layouts.HEAD + 16
+
+# Include/descrobject.h, Include/object.h, Include/typeslots.h
+_T_ULONGLONG, _T_PYSSIZET, _READONLY = 18, 19, 1
+_PY_TP_CALL, _PY_TP_DOC, _PY_TP_MEMBERS = 50, 56, 72
+_TPFLAGS_BASETYPE, _TPFLAGS_HAVE_VECTORCALL, _TPFLAGS_HAVE_VERSION_TAG = 1 << 10, 1 << 11, 1 << 18
+
+#: Offset of `tp_flags` in a type object.
+_TP_FLAGS: Final = layouts.HEAD + 152
+
+if TYPE_CHECKING:
+
+    class NativeCallable:
+        """An object that machine code runs when it is called."""
+
+        __slots__ = ("_entry", "_funcref", "_slow")
+
+        #: Address of the code: `PyObject *(*)(PyObject *self, PyObject *const *args, size_t nargsf, PyObject
+        #: *kwnames)`.
+        _entry: int
+        #: Address of the FUNCREF that the code calls.
+        _funcref: int
+        #: Address of the Python callable that does what the code cannot; the owner keeps it alive.
+        _slow: int
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+else:
+
+    class _Slot(ctypes.Structure):
+        _fields_ = [("slot", ctypes.c_int), ("value", ctypes.c_void_p)]
+
+    class _Spec(ctypes.Structure):
+        _fields_ = [
+            ("name", ctypes.c_char_p),
+            ("basicsize", ctypes.c_int),
+            ("itemsize", ctypes.c_int),
+            ("flags", ctypes.c_uint),
+            ("slots", ctypes.POINTER(_Slot)),
+        ]
+
+    class _Member(ctypes.Structure):
+        _fields_ = [
+            ("name", ctypes.c_char_p),
+            ("type", ctypes.c_int),
+            ("offset", ctypes.c_ssize_t),
+            ("flags", ctypes.c_int),
+            ("doc", ctypes.c_char_p),
+        ]
+
+    _doc = ctypes.create_string_buffer(b"An object that machine code runs when it is called.")
+    # The type keeps pointers to the strings in these, so they live as long as the module.
+    _members = (_Member * 5)(
+        _Member(b"__vectorcalloffset__", _T_PYSSIZET, ENTRY, _READONLY, None),
+        _Member(b"_entry", _T_ULONGLONG, ENTRY, 0, None),
+        _Member(b"_funcref", _T_ULONGLONG, FUNCREF, 0, None),
+        _Member(b"_slow", _T_ULONGLONG, SLOW, 0, None),
+    )
+    _slots = (_Slot * 4)(
+        _Slot(_PY_TP_CALL, layouts.api("PyVectorcall_Call")),
+        _Slot(_PY_TP_DOC, ctypes.addressof(_doc)),
+        _Slot(_PY_TP_MEMBERS, ctypes.addressof(_members)),
+    )
+    _spec = _Spec(
+        b"wasmetal.cpython.native_callable.NativeCallable",
+        SLOW + 8,
+        0,
+        _TPFLAGS_BASETYPE | _TPFLAGS_HAVE_VECTORCALL | _TPFLAGS_HAVE_VERSION_TAG,
+        _slots,
+    )
+    _type_from_spec = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p)(layouts.api("PyType_FromSpec"))
+    NativeCallable = _type_from_spec(ctypes.addressof(_spec))
+
+
+def inherit_vectorcall(cls: type) -> None:
+    """Let the interpreter call instances of `cls`, a Python class derived from NativeCallable, by vectorcall.
+
+    Since CPython 3.12 classes inherit that by themselves. Before, calls would go through `tp_call`, which makes a tuple
+    of the arguments first; should the type object not look as expected, it stays at that: slower, but as right.
+    """
+    if cls.__flags__ & _TPFLAGS_HAVE_VECTORCALL:
+        return
+    flags = ctypes.c_ulong.from_address(id(cls) + _TP_FLAGS)
+    if flags.value == cls.__flags__:
+        flags.value |= _TPFLAGS_HAVE_VECTORCALL

@@ -1,0 +1,276 @@
+"""The glue of one backend: machine code between Python and WebAssembly, compiled from IR when it is first needed."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Protocol
+
+from wasm_core.types import FuncType, ValueType
+from wasm_ir.backend import Backend, StubEnvironment, Stubs
+from wasmetal.code import signals
+from wasmetal.code.arena import arena
+from wasmetal.code.cache import CodeCache
+from wasmetal.cpython import c_stack
+from wasmetal.glue import ticker
+from wasmetal.glue.thunks import Thunks
+from wasmetal.store.lifetime import anchor
+
+if TYPE_CHECKING:
+    from wasm_ir.ir import Function
+
+#: What thunks box and unbox by themselves; all else takes the slow path.
+NUMERIC: Final = frozenset((ValueType.I32, ValueType.I64, ValueType.F32, ValueType.F64))
+
+#: A thunk for more values than this would be long and rarely called: the slow path does it.
+MAX_FAST_VALUES: Final = 24
+
+#: What `Glue.raw` gives: (address of a FUNCREF, address of a VMContext, address of slots).
+RawCall = Callable[[int, int, int], None]
+
+# The GIL is held during the call, and an exception that is set afterwards is raised.
+_RAW_PROTOTYPE: Final = ctypes.PYFUNCTYPE(ctypes.c_uint64, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_uint64)
+
+
+def _checked(entry: Callable[[int, int, int], int]) -> RawCall:
+    """`glue_entry.raw_entry` as a RawCall."""
+
+    def call(funcref: int, context: int, slots: int) -> None:
+        refused = entry(funcref, context, slots)
+        if refused:
+            c_stack.make_room(refused)
+            entry(funcref, context, slots)
+
+    return call
+
+
+def is_fast(type: FuncType) -> bool:
+    """Whether thunks convert the values of this type inline."""
+    return (
+        max(len(type.params), len(type.results)) <= MAX_FAST_VALUES
+        and NUMERIC.issuperset(type.params)
+        and NUMERIC.issuperset(type.results)
+    )
+
+
+class Callbacks(Protocol):
+    """What generated code calls in the runtime. Addresses and handles are unsigned ints."""
+
+    def builtin(self, context: int, number: int, a: int, b: int, c: int) -> int:
+        """Do what no instruction can, see BUILTIN_* in wasm_ir.vmcontext; the result is taken modulo 2**64."""
+        ...
+
+    def resolve(self, funcref: int, slot: int, context: int) -> int:
+        """Compile the function behind a FUNCREF or a function slot (the other one is 0); returns where to call."""
+        ...
+
+    def failed(self, store: int, status: int, exception: BaseException | None) -> None:
+        """After STATUS_TRAP (`exception` is None): raise the Trap. After STATUS_EXCEPTION: may add a note to the
+        exception, which is raised again when this returns.
+
+        trap_code, trap_pc and trap_fp of the store tell what happened; the chain of frame pointers ends at entry_fp.
+        """
+        ...
+
+    def interrupted(self, store: int) -> None:
+        """At a poll of running code, after a deadline has passed or an interruption was asked for: raise, or let the
+        code go on."""
+        ...
+
+    def host_call(self, core: object, context: int, slots: int) -> None:
+        """Call a host function (HostFunction.invoke) for an instance, arguments and results in the slots at an
+        address."""
+        ...
+
+    def host_result(self, core: object, result: object, slots: int) -> None:
+        """Put the unusual result of a host function (HostFunction.store_results) into the slots at an address."""
+        ...
+
+
+class Glue:
+    """Thunks, by type of function. Code is freed with this object, so who keeps an address of it keeps it alive.
+
+    The modules that build them, and the compiler, are only imported for those that are not in the cache.
+    """
+
+    def __init__(self, backend: Backend, callbacks: Callbacks, cache: CodeCache | None = None) -> None:
+        self._backend = backend
+        self._region = arena().region()
+        # Finalizers that run together with ours may still call the code.
+        self._region_anchor = anchor(self._region)
+        self._lock = threading.RLock()
+        # Generated code has the addresses of these objects.
+        self._builtin = callbacks.builtin
+        self._resolve = callbacks.resolve
+        self._failed = callbacks.failed
+        self._interrupted = callbacks.interrupted
+        self._host_call = callbacks.host_call
+        self._host_result = callbacks.host_result
+        self._single: dict[str, int] = {}
+        fixed = {
+            "callback builtin": id(self._builtin),
+            "callback resolve": id(self._resolve),
+            "callback failed": id(self._failed),
+            "callback interrupted": id(self._interrupted),
+            "callback host_call": id(self._host_call),
+            "callback host_result": id(self._host_result),
+            "ticker": ticker.ADDRESS,
+            "C stack": c_stack.ADDRESS,
+        }
+        # Those that others call.
+        shared = ("slow_entry", "fail", "convert_result", "call_host")
+        self._thunks = Thunks(backend, cache, fixed, self._shared, shared)
+        ticker.prepare(self._thunks)
+        self._entries: dict[FuncType, int] = {}
+        self._raws: dict[FuncType, RawCall] = {}
+        self._hosts: dict[FuncType, int] = {}
+        self._generic_hosts: dict[FuncType, int] = {}
+
+    def make_stubs(self, environment: StubEnvironment) -> Stubs:
+        """The backend's stubs for an environment."""
+        return self._thunks.stubs(environment)
+
+    def use_cache(self, cache: CodeCache | None) -> None:
+        """Keep thunks in a cache from now on, if they are not kept in one already."""
+        self._thunks.use_cache(cache)
+
+    @property
+    def lazy_funcref(self) -> int:
+        """First value of FUNCREF.code. Raises KeyError before there are stubs (`signals.install`)."""
+        return signals.stub_addresses(self._backend).lazy_funcref
+
+    def _place(self, name: str, build: Callable[[], Function]) -> int:
+        return self._region.place(self._thunks.code(name, build))
+
+    def _shared(self, name: str) -> int:
+        address: int = getattr(self, name if name == "slow_entry" else f"_{name}")
+        return address
+
+    def _one(self, name: str, build: Callable[[], Function]) -> int:
+        address = self._single.get(name)
+        if address is None:
+            with self._lock:
+                address = self._single.get(name)
+                if address is None:
+                    address = self._single[name] = self._place(name, build)
+        return address
+
+    def _typed(self, cache: dict[FuncType, int], name: str, type: FuncType, build: Callable[[], Function]) -> int:
+        address = cache.get(type)
+        if address is None:
+            with self._lock:
+                address = cache.get(type)
+                if address is None:
+                    address = cache[type] = self._place(f"{name} {type}", build)
+        return address
+
+    # Names of thunks are keys in the cache.
+
+    @property
+    def slow_entry(self) -> int:
+        """Vectorcall code that passes calls on to a NativeCallable's `_slow` object."""
+
+        def build() -> Function:
+            from wasmetal.glue import entry as glue_entry
+
+            return glue_entry.slow_entry()
+
+        return self._one("slow_entry", build)
+
+    def _callback(self, name: str, callback: Callable[..., object]) -> int:
+        def build() -> Function:
+            from wasmetal.glue import callbacks as glue_callbacks
+
+            made: Function = getattr(glue_callbacks, name)(callback)
+            return made
+
+        return self._one(name, build)
+
+    @property
+    def builtin(self) -> int:
+        """Value of CONTEXT.builtin."""
+        return self._callback("builtin", self._builtin)
+
+    @property
+    def resolver(self) -> int:
+        """Value of STORE.resolver."""
+        return self._callback("resolver", self._resolve)
+
+    @property
+    def interrupted(self) -> int:
+        """Value of STORE.interrupted."""
+        return self._callback("interrupted", self._interrupted)
+
+    @property
+    def _fail(self) -> int:
+        return self._callback("fail", self._failed)
+
+    @property
+    def _convert_result(self) -> int:
+        return self._callback("convert_result", self._host_result)
+
+    @property
+    def _call_host(self) -> int:
+        return self._callback("call_host", self._host_call)
+
+    def entry(self, type: FuncType) -> int:
+        """Vectorcall code for WebAssembly functions of a type: fast where the type allows it, else `slow_entry`."""
+        address = self._entries.get(type)
+        if address is None:
+            if not is_fast(type):
+                return self.slow_entry
+
+            def build() -> Function:
+                from wasmetal.glue import entry as glue_entry
+
+                return glue_entry.fast_entry(type, self.slow_entry, self._fail)
+
+            address = self._typed(self._entries, "entry", type, build)
+        return address
+
+    def raw(self, type: FuncType) -> RawCall:
+        """A function (funcref, context, slots) that calls the WebAssembly or host function behind a FUNCREF.
+
+        `context` is a VMContext of the store that is to run it (a host function sees it as its caller); arguments are
+        read from the slots at an address and results written there. Raises what the function raises, Trap (also
+        when too little of the thread's stack is left), and WasmError when another thread runs the store.
+        """
+        call = self._raws.get(type)
+        if call is None:
+
+            def build() -> Function:
+                from wasmetal.glue import entry as glue_entry
+
+                return glue_entry.raw_entry(type, self._fail)
+
+            with self._lock:
+                call = self._raws.get(type)
+                if call is None:
+                    call = self._raws[type] = _checked(_RAW_PROTOTYPE(self._place(f"raw {type}", build)))
+        return call
+
+    def host(self, type: FuncType) -> int:
+        """FUNCREF.code for host functions of a type; FUNCREF.host must point to a host_layout.HOST structure."""
+        address = self._hosts.get(type)
+        if address is None:
+            if not is_fast(type):
+                return self.host_generic(type)
+
+            def build() -> Function:
+                from wasmetal.glue import host as glue_host
+
+                return glue_host.fast_host(type, self._convert_result)
+
+            address = self._typed(self._hosts, "host", type, build)
+        return address
+
+    def host_generic(self, type: FuncType) -> int:
+        """The same, by way of callbacks.host_call: for host functions that want to know their caller."""
+
+        def build() -> Function:
+            from wasmetal.glue import host as glue_host
+
+            return glue_host.generic_host(type, self._call_host)
+
+        return self._typed(self._generic_hosts, "generic host", type, build)

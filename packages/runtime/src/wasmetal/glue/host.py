@@ -1,0 +1,115 @@
+"""Glue for calls from WebAssembly to Python functions: IR of the thunks that FUNCREF.code of a host function points at.
+
+They are WebAssembly functions, reached through the host function's funcref and running with their caller's VMContext.
+"""
+
+from __future__ import annotations
+
+from wasm_core.types import FuncType
+from wasm_ir import opcodes
+from wasm_ir.ir import ABI_WASM, Block, Function, Inst
+from wasm_ir.types import I32, I64
+from wasm_ir.vmcontext import CONTEXT, FUNCREF, STATUS_EXCEPTION, STORE
+from wasmetal.glue.entry import load_slots, store_slots
+from wasmetal.glue.host_layout import HOST
+from wasmetal.glue.python_api import PythonBuilder, ir_signature
+from wasmetal.glue.values import slot_count
+
+
+class _HostCall:
+    """Taking the GIL before and giving it back after Python runs."""
+
+    def __init__(self, b: PythonBuilder) -> None:
+        self._b = b
+        self.host = b.load(opcodes.LOAD_INVARIANT, I64, b.callee(), FUNCREF["host"])
+        self._store = b.get(b.vmctx(), CONTEXT["store"])
+        #: The thread state whose GIL was released; 0 when it is held.
+        self._state = b.get(self._store, STORE["thread_state"])
+        acquire, ready = b.new_block(), b.new_block()
+        b.brif(b.is_zero(self._state), ready, (), acquire, ())
+        b.switch_to(acquire)
+        b.set(self._store, b.const(I64, 0), STORE["thread_state"])
+        b.api("PyEval_RestoreThread", self._state)
+        b.jump(ready)
+        b.switch_to(ready)
+
+    def leave(self) -> None:
+        """Release the GIL again if it was released."""
+        b = self._b
+        release, done = b.new_block(), b.new_block()
+        b.brif(b.is_zero(self._state), done, (), release, ())
+        b.switch_to(release)
+        b.set(self._store, b.api("PyEval_SaveThread"), STORE["thread_state"])
+        b.jump(done)
+        b.switch_to(done)
+
+    def raise_in(self, block: Block) -> None:
+        """Fill `block`: leave WebAssembly with the exception that is set, the GIL held."""
+        self._b.switch_to(block)
+        self._b.unwind(self._b.const(I32, STATUS_EXCEPTION))
+
+
+def fast_host(type: FuncType, convert_result: int) -> Function:
+    """Thunk for a host function whose values are all numeric (`glue.is_fast`).
+
+    Results that are not plain go through `convert_result`, see `glue_callbacks`.
+    """
+    function = Function(f"host {type}", ir_signature(type), ABI_WASM)
+    b = PythonBuilder(function)
+    parameters = b.start()
+    call = _HostCall(b)
+    raised = b.new_block()
+    boxed = [b.box(t, value) for t, value in zip(type.params, parameters)]
+    result = b.call_giving_up(b.get(call.host, HOST["callable"]), boxed, boxed)
+    b.guard(b.is_zero(result), raised)
+    values = _results(b, type, call.host, result, convert_result, raised)
+    call.leave()
+    b.ret(values)
+    call.raise_in(raised)
+    return function
+
+
+def _results(
+    b: PythonBuilder, type: FuncType, host: Inst, result: Inst, convert_result: int, raised: Block
+) -> list[Inst]:
+    """The function's results out of the Python object that was returned, whose reference is given up."""
+    types = type.results
+    unusual, done = b.new_block(), b.new_block()
+    signature = ir_signature(type)
+    values = [b.append_param(done, t) for t in signature.results]
+    if not types:
+        b.guard(b.icmp(opcodes.NE, result, b.pointer(id(None))), unusual)
+        b.decref(result)
+        b.jump(done)
+    elif len(types) == 1:
+        value = b.unbox(types[0], result, unusual)
+        b.decref(result)
+        b.jump(done, (value,))
+    else:
+        b.jump(unusual)
+    b.switch_to(unusual)
+    slots = b.stack_slot(8 * max(slot_count(types), 1))
+    failed = b.native(convert_result, b.get(host, HOST["core"]), result, slots)
+    b.decref(result)
+    b.guard(b.icmp(opcodes.NE, failed, b.const(I64, 0)), raised)
+    b.jump(done, load_slots(b, types, slots))
+    b.switch_to(done)
+    return values
+
+
+def generic_host(type: FuncType, call_host: int) -> Function:
+    """Thunk for any host function: passes everything through slots to `call_host`, see `glue_callbacks`."""
+    function = Function(f"generic host {type}", ir_signature(type), ABI_WASM)
+    b = PythonBuilder(function)
+    parameters = b.start()
+    call = _HostCall(b)
+    raised = b.new_block()
+    slots = b.stack_slot(8 * max(slot_count(type.params), slot_count(type.results), 1))
+    store_slots(b, type.params, parameters, slots)
+    failed = b.native(call_host, b.get(call.host, HOST["core"]), b.vmctx(), slots)
+    b.guard(b.icmp(opcodes.NE, failed, b.const(I64, 0)), raised)
+    values = load_slots(b, type.results, slots)
+    call.leave()
+    b.ret(values)
+    call.raise_in(raised)
+    return function

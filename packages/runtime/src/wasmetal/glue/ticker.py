@@ -1,0 +1,223 @@
+"""The ticker: a native thread that makes running WebAssembly code call out from time to time, so that Python's signal
+handlers run and deadlines are kept.
+
+It runs only while WebAssembly code runs, and a second longer: entry thunks start it when TICKER.active is 0. It neither
+has nor needs the GIL, so it works for code that holds it. See docs/rationale.md.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import threading
+from array import array
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from wasm_core.errors import WasmError
+from wasm_ir.vmcontext import CONTEXT, STORE
+from wasmetal.code.arena import CodeRegion, arena
+from wasmetal.cpython import layouts
+from wasmetal.glue.thunks import Thunks
+from wasmetal.glue.ticker_layout import OPERATIONS, TICK, TICKER
+from wasmetal.system import libc
+
+if TYPE_CHECKING:
+    from wasm_ir.ir import Function
+
+# linux/futex.h; the numbers of the system call are from asm/unistd.h.
+_SYS_FUTEX: Final = {"x86_64": 202, "aarch64": 98}
+_STACK_BYTES: Final = 65536
+
+_C_FUNCTIONS: Final = {
+    "mutex_lock": "pthread_mutex_lock",
+    "mutex_unlock": "pthread_mutex_unlock",
+    "syscall": "syscall",
+    "clock_gettime": "clock_gettime",
+    "create": "pthread_create",
+    "join": "pthread_join",
+    "sigmask": "pthread_sigmask",
+}
+
+# The functions of the C library that are called here keep the GIL.
+_libc: Final = ctypes.PyDLL(None)
+_api: Final = ctypes.pythonapi
+
+
+class _Ticker:
+    """What there is once per process."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        #: Address of the TICKER structure; never unmapped, as other threads look at it until the process ends.
+        self.address = libc.mmap(
+            max(libc.PAGE, TICKER.size), libc.PROT_READ | libc.PROT_WRITE, libc.MAP_PRIVATE | libc.MAP_ANONYMOUS
+        )
+        self.words = (ctypes.c_uint64 * (TICKER.size // 8)).from_address(self.address)
+        self.region: CodeRegion | None = None
+        self.operations: dict[str, Callable[..., int]] = {}
+        #: Address of a member of a list -> memory that the ticker reads because of it; of a VMContext, the StoreContext
+        #: is the second.
+        self.linked: dict[int, tuple[object, array[int] | None]] = {}
+        # Daemon threads may run until the very end, when modules are cleared: what is linked must stay.
+        _api.Py_IncRef(ctypes.py_object(self.linked))
+        machine = os.uname().machine
+        if machine not in _SYS_FUTEX:
+            raise WasmError(f"wasmetal does not know the system calls of {machine}")
+        self.set("futex", _SYS_FUTEX[machine])
+        self.set("tick_nanoseconds", TICK)
+        for field, name in _C_FUNCTIONS.items():
+            self.set(field, libc.address_of(name))
+        _libc.pthread_mutex_init(ctypes.c_void_p(self.address + TICKER["mutex"]), None)
+        _libc.sigfillset(ctypes.c_void_p(self.address + TICKER["all_signals"]))
+        attributes = ctypes.c_void_p(self.address + TICKER["attributes"])
+        _libc.pthread_attr_init(attributes)
+        _libc.pthread_attr_setstacksize(attributes, ctypes.c_size_t(_STACK_BYTES))
+        self.set("main", main_thread_state())
+
+    def get(self, field: str) -> int:
+        return self.words[TICKER[field] // 8]
+
+    def set(self, field: str, value: int) -> None:
+        self.words[TICKER[field] // 8] = value
+
+
+def main_thread_state() -> int:
+    """PyThreadState of the main thread: the first that was made, which comes last in the list."""
+    state, last = _thread_head(_main_interpreter()), 0
+    while state:
+        state, last = _next_thread(state), state
+    return last
+
+
+def thread_state() -> int:
+    """PyThreadState of the calling thread."""
+    state: int = _current_thread()
+    return state
+
+
+def _pointer_function(name: str, *arguments: type) -> Callable[..., int]:
+    prototype = ctypes.PYFUNCTYPE(ctypes.c_uint64, *arguments)
+    result: Callable[..., int] = prototype(layouts.api(name))
+    return result
+
+
+_main_interpreter: Final = _pointer_function("PyInterpreterState_Main")
+_thread_head: Final = _pointer_function("PyInterpreterState_ThreadHead", ctypes.c_uint64)
+_next_thread: Final = _pointer_function("PyThreadState_Next", ctypes.c_uint64)
+_current_thread: Final = _pointer_function("PyThreadState_Get")
+
+_ticker: Final = _Ticker()
+#: Address of the TICKER structure.
+ADDRESS: Final = _ticker.address
+
+
+def _build(name: str) -> Function:
+    # Imported when the code is in no cache.
+    from wasmetal.glue import ticker_code as glue_ticker
+
+    made: Function = getattr(glue_ticker, name)()
+    return made
+
+
+def prepare(thunks: Thunks) -> None:
+    """Compile the ticker's code, unless that has been done. Must come before the first entry thunk is called.
+
+    Raises:
+        MemoryError: The code arena is full.
+    """
+    if _ticker.operations:
+        return
+    with _ticker.lock:
+        if _ticker.operations:
+            return
+        region = _ticker.region = arena().region()  # never freed
+        operations: dict[str, Callable[..., int]] = {}
+        for name, arguments in OPERATIONS.items():
+            address = region.place(thunks.code(f"ticker {name}", functools.partial(_build, name)))
+            _ticker.set(name, address)
+            # With the GIL held.
+            prototype = ctypes.PYFUNCTYPE(ctypes.c_uint64, *[ctypes.c_uint64] * (arguments + 1))
+            operations[name] = prototype(address)
+        _ticker.set("code", region.place(thunks.code("ticker", functools.partial(_build, "ticker"))))
+        _ticker.operations = operations
+        os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+
+
+def is_running() -> bool:
+    """Whether there is a thread."""
+    return bool(_ticker.get("alive"))
+
+
+def _before_fork() -> None:
+    # A thread would be lost in the child, and make Python warn.
+    _ticker.operations["stop_now"](ADDRESS)
+
+
+def _after_fork() -> None:
+    _ticker.set("main", main_thread_state())
+    # Entry thunks start it again; but some code may be running already: of other threads in the parent, or when a host
+    # function forked.
+    for _, words in list(_ticker.linked.values()):
+        if words is not None and words[STORE["owner"] // 8]:
+            _ticker.operations["start"](ADDRESS)
+            return
+
+
+class _Linked(int):
+    """A member of one of the ticker's lists, by address; taken out when this is deallocated.
+
+    The list `linked` keeps the memory until that has been done, whatever happens: KeyboardInterrupt in the finalizer
+    for one leaves it there for ever.
+    """
+
+    __slots__ = ()
+
+    # Bound at definition, because module globals may be gone when the interpreter shuts down.
+    def __del__(self, _ticker=_ticker) -> None:  # type: ignore[no-untyped-def]
+        links = int(self)
+        _ticker.operations["unlink"](_ticker.address, links)
+        _ticker.linked.pop(links, None)
+
+
+class ContextLink(_Linked):
+    """A VMContext that the ticker looks at. Keeps the VMContext and the StoreContext that it points to."""
+
+    __slots__ = ()
+
+
+def link_context(context: array[int], store: array[int]) -> ContextLink:
+    """Let the ticker look at a VMContext, whose `store` must have been set.
+
+    Args:
+        context: The VMContext's words.
+        store: The words of the StoreContext.
+    """
+    links = context.buffer_info()[0] + CONTEXT["next"]
+    _ticker.linked[links] = (context, store)
+    _ticker.operations["link"](ADDRESS, ADDRESS + TICKER["contexts"], links)
+    return ContextLink(links)
+
+
+def move_context(link: ContextLink, store: array[int]) -> None:
+    """Give a VMContext to another store."""
+    links = int(link)
+    context, old = _ticker.linked[links]
+    _ticker.linked[links] = ((context, old), store)  # both, until nobody looks at the old one any more
+    _ticker.operations["move"](ADDRESS, links - CONTEXT["next"], store.buffer_info()[0])
+    _ticker.linked[links] = (context, store)
+
+
+class DeadlineLink(_Linked):
+    """A DEADLINE structure that the ticker looks at."""
+
+    __slots__ = ()
+
+
+def link_deadline(deadline: array[int]) -> DeadlineLink:
+    """Let the ticker look at a DEADLINE structure."""
+    links = deadline.buffer_info()[0]
+    _ticker.linked[links] = (deadline, None)
+    _ticker.operations["link"](ADDRESS, ADDRESS + TICKER["deadlines"], links)
+    return DeadlineLink(links)

@@ -1,0 +1,267 @@
+"""Glue for interruption: IR of the ticker, the native thread that makes running code poll, and of what goes with it.
+
+All of these are C functions that refer to nothing outside of their arguments: addresses come from the TICKER structure.
+None needs the GIL. Those that Python calls (`OPERATIONS`) run with the GIL held, so one at a time; each does its work
+in one call, so that no Python signal handler can come in between.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wasm_ir import opcodes
+from wasm_ir.ir import ABI_C, Block, Function, Inst, Signature
+from wasm_ir.passes.loops import find_loops
+from wasm_ir.types import I32, I64
+from wasm_ir.vmcontext import CONTEXT, STORE
+from wasmetal.glue.python_api import PythonBuilder
+from wasmetal.glue.ticker_layout import DEADLINE, IDLE_TICKS, TICKER
+
+_FUTEX_WAIT_PRIVATE: Final = 128
+_FUTEX_WAKE_PRIVATE: Final = 129
+_CLOCK_MONOTONIC: Final = 1
+_SIG_BLOCK, _SIG_SETMASK = 0, 2
+
+_WORDS: Final = tuple(Signature((I64,) * count, (I64,)) for count in range(7))
+
+
+class _Builder(PythonBuilder):
+    """A builder with the C library's functions, whose addresses are in the TICKER structure."""
+
+    ticker: Inst
+
+    def begin_function(self) -> list[Inst]:
+        parameters = self.start()
+        self.ticker = parameters[0]
+        return parameters[1:]
+
+    def field(self, name: str) -> Inst:
+        return self.get(self.ticker, TICKER[name])
+
+    def set_field(self, name: str, value: int) -> None:
+        self.set(self.ticker, self.const(I64, value), TICKER[name])
+
+    def address_of(self, name: str) -> Inst:
+        return self.binary(opcodes.IADD, I64, self.ticker, self.const(I64, TICKER[name]))
+
+    def c(self, function: str, *arguments: Inst | int) -> Inst:
+        """Call a C function; of a C int, the upper half of the result is rubbish."""
+        words = [self.const(I64, word) if isinstance(word, int) else word for word in arguments]
+        return self.call_native(self.field(function), _WORDS[len(words)], words)
+
+    def lock(self) -> None:
+        self.c("mutex_lock", self.address_of("mutex"))
+
+    def unlock(self) -> None:
+        self.c("mutex_unlock", self.address_of("mutex"))
+
+    def zero(self) -> Inst:
+        return self.const(I64, 0)
+
+    def either(self, condition: Inst, then: Block, otherwise: Block) -> None:
+        self.brif(condition, then, (), otherwise, ())
+
+
+def _function(name: str, parameters: int) -> _Builder:
+    return _Builder(Function(name, _WORDS[parameters], ABI_C))
+
+
+def link() -> Function:
+    """(ticker, word that points to the first of a list, links of a new member): put it in front."""
+    b = _function("link", 3)
+    head, links = b.begin_function()
+    following, done = b.new_block(), b.new_block()
+    b.lock()
+    first = b.get(head, 0)
+    b.set(links, first, 0)
+    b.set(links, head, 8)
+    b.set(head, links, 0)
+    b.either(b.is_zero(first), done, following)
+    b.switch_to(following)
+    b.set(first, links, 8)
+    b.jump(done)
+    b.switch_to(done)
+    b.unlock()
+    b.ret([b.zero()])
+    return b.function
+
+
+def unlink() -> Function:
+    """(ticker, links of a member): take it out of its list. Nobody looks at it any more when this returns."""
+    b = _function("unlink", 2)
+    (links,) = b.begin_function()
+    following, done = b.new_block(), b.new_block()
+    b.lock()
+    first = b.get(links, 0)
+    before = b.get(links, 8)
+    b.set(before, first, 0)
+    b.either(b.is_zero(first), done, following)
+    b.switch_to(following)
+    b.set(first, before, 8)
+    b.jump(done)
+    b.switch_to(done)
+    b.unlock()
+    b.ret([b.zero()])
+    return b.function
+
+
+def move() -> Function:
+    """(ticker, VMContext, StoreContext): give a VMContext to another store. Nobody looks at the old one through it any
+    more when this returns."""
+    b = _function("move", 3)
+    context, store = b.begin_function()
+    b.lock()
+    b.set(context, store, CONTEXT["store"])
+    b.unlock()
+    b.ret([b.zero()])
+    return b.function
+
+
+def start() -> Function:
+    """(ticker): make sure that the ticker runs; returns an error number."""
+    b = _function("start", 1)
+    b.begin_function()
+    awake, asleep, join, create, failed, made = (b.new_block() for _ in range(6))
+    b.lock()
+    b.either(b.is_zero(b.field("alive")), asleep, awake)
+    b.switch_to(awake)
+    b.set_field("active", 1)
+    b.unlock()
+    b.ret([b.zero()])
+    b.switch_to(asleep)
+    b.unlock()
+    b.either(b.is_zero(b.field("joinable")), create, join)
+    b.switch_to(join)
+    b.c("join", b.field("thread"), 0)
+    b.set_field("joinable", 0)
+    b.jump(create)
+    b.switch_to(create)
+    b.set_field("stop", 0)
+    b.set_field("alive", 1)
+    b.set_field("active", 1)
+    # Signals are for others: they are to wake whoever waits in a system call.
+    b.c("sigmask", _SIG_BLOCK, b.address_of("all_signals"), b.address_of("old_signals"))
+    error = b.unary(
+        opcodes.WRAP, I32, b.c("create", b.address_of("thread"), b.address_of("attributes"), b.field("code"), b.ticker)
+    )
+    b.c("sigmask", _SIG_SETMASK, b.address_of("old_signals"), 0)
+    b.either(error, failed, made)
+    b.switch_to(failed)
+    b.set_field("alive", 0)
+    b.set_field("active", 0)
+    b.ret([b.unary(opcodes.EXTEND_U, I64, error)])
+    b.switch_to(made)
+    b.set_field("joinable", 1)
+    b.ret([b.zero()])
+    return b.function
+
+
+def stop_now() -> Function:
+    """(ticker): end the ticker's thread, if there is one, and wait until it has gone."""
+    b = _function("stop", 1)
+    b.begin_function()
+    there, gone = b.new_block(), b.new_block()
+    b.either(b.is_zero(b.field("joinable")), gone, there)
+    b.switch_to(there)
+    b.set_field("stop", 1)
+    b.c("syscall", b.field("futex"), b.address_of("stop"), _FUTEX_WAKE_PRIVATE, 1)
+    b.c("join", b.field("thread"), 0)
+    for name in ("joinable", "alive", "active", "stop"):
+        b.set_field(name, 0)
+    b.jump(gone)
+    b.switch_to(gone)
+    b.ret([b.zero()])
+    return b.function
+
+
+def ticker() -> Function:
+    """(ticker): the thread. Every tick it looks which stores run, and raises the stack limit of VMContexts whose code
+    should call out: of the main thread, for Python's signal handlers; of a thread one of whose deadlines has passed; of
+    a store that is to be interrupted.
+
+    It ends when nothing has been running for IDLE_TICKS. TICKER.active turns 0 one tick before: whoever enters a store
+    then calls `start`, and whoever did so just before is seen by the last look.
+    """
+    b = _function("ticker", 1)
+    b.begin_function()
+    loop, look, scan, member, busy, deadlines, deadline, passed, judged, mark = (b.new_block() for _ in range(10))
+    scanned, running, idle, resting, ending, last_tick, last_look, woken, over, stopped = (
+        b.new_block() for _ in range(10)
+    )
+    b.jump(loop, (b.zero(),))
+
+    idle_ticks = b.append_param(loop, I64)
+    b.switch_to(loop)
+    b.c("syscall", b.field("futex"), b.address_of("stop"), _FUTEX_WAIT_PRIVATE, 0, b.address_of("tick_seconds"))
+    b.either(b.is_zero(b.field("stop")), look, stopped)
+    b.switch_to(look)
+    b.c("clock_gettime", _CLOCK_MONOTONIC, b.address_of("now_seconds"))
+    seconds = b.binary(opcodes.IMUL, I64, b.field("now_seconds"), b.const(I64, 1_000_000_000))
+    now = b.binary(opcodes.IADD, I64, seconds, b.field("now_nanoseconds"))
+    b.lock()
+    b.jump(scan, (b.field("contexts"), b.zero()))
+
+    links, found = b.append_param(scan, I64), b.append_param(scan, I64)
+    b.switch_to(scan)
+    b.either(b.is_zero(links), scanned, member)
+    b.switch_to(member)
+    context = b.binary(opcodes.ISUB, I64, links, b.const(I64, CONTEXT["next"]))
+    store = b.get(context, CONTEXT["store"])
+    owner = b.get(store, STORE["owner"])
+    following = b.get(links, 0)
+    b.brif(b.is_zero(owner), scan, (following, found), busy, ())
+    b.switch_to(busy)
+    in_main = b.icmp(opcodes.EQ, owner, b.field("main"))
+    asked = b.icmp(opcodes.NE, b.get(store, STORE["interrupt"]), b.zero())
+    b.jump(deadlines, (b.field("deadlines"), b.binary(opcodes.OR, I32, in_main, asked)))
+
+    due_links, wanted = b.append_param(deadlines, I64), b.append_param(deadlines, I32)
+    b.switch_to(deadlines)
+    verdict = b.append_param(judged, I32)
+    b.brif(b.is_zero(due_links), judged, (wanted,), deadline, ())
+    b.switch_to(deadline)
+    its = b.icmp(opcodes.EQ, b.get(due_links, DEADLINE["thread"]), owner)
+    due = b.icmp(opcodes.LE_S, b.get(due_links, DEADLINE["due"]), now)
+    b.brif(b.binary(opcodes.AND, I32, its, due), passed, (), deadlines, (b.get(due_links, 0), wanted))
+    b.switch_to(passed)
+    b.set(store, b.const(I64, 1), STORE["deadline"])
+    b.jump(judged, (b.const(I32, 1),))
+    b.switch_to(judged)
+    b.brif(verdict, mark, (), scan, (following, b.const(I64, 1)))
+    b.switch_to(mark)
+    b.set(store, b.const(I64, 1), STORE["attention"])
+    b.set(context, b.const(I64, -1), CONTEXT["stack_limit"])
+    b.jump(scan, (following, b.const(I64, 1)))
+
+    b.switch_to(scanned)
+    b.either(b.is_zero(found), idle, running)
+    b.switch_to(running)
+    b.set_field("active", 1)
+    b.unlock()
+    b.jump(loop, (b.zero(),))
+    b.switch_to(idle)
+    ticks = b.binary(opcodes.IADD, I64, idle_ticks, b.const(I64, 1))
+    b.either(b.icmp(opcodes.LT_U, ticks, b.const(I64, IDLE_TICKS)), resting, ending)
+    b.switch_to(resting)
+    b.unlock()
+    b.jump(loop, (ticks,))
+    b.switch_to(ending)
+    b.either(b.icmp(opcodes.EQ, ticks, b.const(I64, IDLE_TICKS)), last_tick, last_look)
+    b.switch_to(last_tick)
+    b.set_field("active", 0)
+    b.unlock()
+    b.jump(loop, (ticks,))
+    b.switch_to(last_look)
+    b.either(b.is_zero(b.field("active")), over, woken)
+    b.switch_to(woken)
+    b.unlock()
+    b.jump(loop, (b.zero(),))
+
+    b.switch_to(over)
+    b.set_field("alive", 0)
+    b.unlock()
+    b.ret([b.zero()])
+    b.switch_to(stopped)
+    b.ret([b.zero()])
+    find_loops(b.function)
+    return b.function

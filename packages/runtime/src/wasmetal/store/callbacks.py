@@ -1,0 +1,107 @@
+"""What generated code and glue ask Python to do."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TYPE_CHECKING, Final
+
+from wasm_core.errors import Trap, TrapCode
+from wasm_ir.vmcontext import (
+    BUILTIN_LISTENER_AFTER,
+    BUILTIN_LISTENER_BEFORE,
+    BUILTIN_MEMORY_GROW,
+    BUILTIN_TABLE_GROW,
+    FUNCREF,
+    STATUS_TRAP,
+    STORE,
+)
+from wasmetal import interruption
+from wasmetal.function import FunctionCore, host_function_at
+from wasmetal.store import references
+
+if TYPE_CHECKING:
+    from wasmetal.store.instance_core import InstanceCore
+
+_TRAP_CODE: Final = STORE["trap_code"] // 8
+_CONTEXT: Final = FUNCREF["context"]
+
+
+class Callbacks:
+    """The callbacks of `wasmetal.glue.glue.Callbacks`. Addresses are translated by `references`."""
+
+    def builtin(self, context: int, number: int, a: int, b: int, c: int) -> int:
+        """One of the BUILTIN_* functions of `wasm_ir.vmcontext`; the arguments are 64-bit words."""
+        return _BUILTINS[number](references.instance_at(context), a, b, c)
+
+    def resolve(self, funcref: int, slot: int, context: int) -> int:
+        """Compile the function that a funcref or a slot stands for, and make it point to the code."""
+        caller = references.instance_at(context)
+        if slot:
+            return caller.code.resolve_slot(slot)
+        function = host_function_at(funcref)
+        if function is not None:
+            return function._core.resolve(caller.code.glue)
+        return references.instance_at(ctypes.c_uint64.from_address(funcref + _CONTEXT).value).resolve_funcref(funcref)
+
+    def failed(self, store: int, status: int, exception: BaseException | None) -> None:
+        """Raise the trap of a call that trapped; add the backtrace to an exception that a host function raised."""
+        from wasmetal.store import backtrace
+
+        found = references.stores.get(store)
+        if status == STATUS_TRAP:
+            assert found is not None
+            raise Trap(TrapCode(found.words[_TRAP_CODE]), frames=backtrace.frames(found))
+        if exception is not None and found is not None:
+            backtrace.annotate(exception, found)
+
+    def interrupted(self, store: int) -> None:
+        """Raise what is to end the call that is running, if anything is."""
+        found = references.stores.get(store)
+        if found is not None:
+            interruption.raise_in(found)
+
+    def host_call(self, core: object, context: int, slots: int) -> None:
+        """Call a host function with what is in the slots, and put its results there."""
+        assert isinstance(core, FunctionCore)
+        core.invoke(references.instance_at(context), slots)
+
+    def host_result(self, core: object, result: object, slots: int) -> None:
+        """Put an unusual result of a numeric host function in the slots."""
+        assert isinstance(core, FunctionCore)
+        core.store_results(None, result, slots)
+
+
+def _memory_grow(instance: InstanceCore, index: int, pages: int, _: int) -> int:
+    return instance.memories[index]._grow(pages & 0xFFFF_FFFF)
+
+
+def _table_grow(instance: InstanceCore, index: int, count: int, value: int) -> int:
+    return instance.tables[index].grow(count & 0xFFFF_FFFF, value & 0xFFFF_FFFF_FFFF_FFFF)
+
+
+def _listener_before(instance: InstanceCore, index: int, slots: int, _: int) -> int:
+    from wasmetal.listener import values_at
+
+    code = instance.code
+    assert code.listener is not None
+    definition = code.definition(index)
+    code.listener.before(definition, values_at(definition.type.params, slots, instance.store))
+    return 0
+
+
+def _listener_after(instance: InstanceCore, index: int, slots: int, _: int) -> int:
+    from wasmetal.listener import values_at
+
+    code = instance.code
+    assert code.listener is not None
+    definition = code.definition(index)
+    code.listener.after(definition, values_at(definition.type.results, slots, instance.store))
+    return 0
+
+
+_BUILTINS: Final = {
+    BUILTIN_MEMORY_GROW: _memory_grow,
+    BUILTIN_TABLE_GROW: _table_grow,
+    BUILTIN_LISTENER_BEFORE: _listener_before,
+    BUILTIN_LISTENER_AFTER: _listener_after,
+}

@@ -1,0 +1,404 @@
+"""Instantiation, and what makes up an instance (core specification, section "Instantiation").
+
+`InstanceCore` is what functions, stores and other instances hold. It refers to nothing that Python code sees of it
+(`Instance`, `Exports`, its functions), so an instance goes with the last reference to these, without the garbage
+collector.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from array import array
+from typing import TYPE_CHECKING, Final
+
+from wasm_core import opcodes as op
+from wasm_core.errors import Trap, TrapCode, WasmError
+from wasm_core.module import ExternKind, SegmentMode
+from wasm_core.types import ValueType
+from wasm_ir.vmcontext import CONTEXT, FUNCREF, GLOBAL_SIZE, SEGMENT
+from wasmetal.caller import Caller
+from wasmetal.code import signals
+from wasmetal.code.compiled_module import CompiledModule
+from wasmetal.function import Func, WasmFunction, wasm_function
+from wasmetal.globals import GlobalCell
+from wasmetal.glue.ticker import ContextLink
+from wasmetal.memory import Memory
+from wasmetal.store import references
+from wasmetal.store.groups import Group, Grouped, unite
+from wasmetal.store.linking import Imports, resolve
+from wasmetal.store.store import Store, lock, merge
+from wasmetal.table import Quota, TableStorage
+
+if TYPE_CHECKING:
+    from wasmetal.instance import Exports, Instance
+    from wasmetal.module import Module
+
+_MEMORY_BASE: Final = CONTEXT["memory_base"] // 8
+_CODE: Final = FUNCREF["code"]
+_GLOBAL_WORDS: Final = GLOBAL_SIZE // 8
+_SEGMENT_WORDS: Final = SEGMENT.size // 8
+_SEGMENT_LENGTH: Final = SEGMENT["length"] // 8
+
+
+class InstanceCore:
+    """An instance: its VMContext and what that points to."""
+
+    __slots__ = (
+        "__weakref__",
+        "_exports",
+        "_handle",
+        "_keep",
+        "cells",
+        "closed",
+        "code",
+        "context",
+        "functions",
+        "group",
+        "link",
+        "memories",
+        "module",
+        "segments",
+        "store",
+        "tables",
+        "words",
+    )
+
+    #: The store; replaced when stores are merged.
+    store: Store
+
+    def __init__(self, module: Module, code: CompiledModule, imports: Imports) -> None:
+        """Allocate everything, without running any code and without writing to anything that is imported.
+
+        Raises:
+            MemoryError: There is no room.
+            WasmError: A memory, a table or the number of instances is over the limits of the configuration.
+            LinkError: The imports belong to several stores that are running.
+        """
+        signals.install(code.backend, code.glue.make_stubs)
+        self.module = module
+        decoded = code.module
+        config = code.config
+        others_alive = module.engine._instances
+        if len(others_alive) >= config.max_instances:
+            raise WasmError(f"an engine with {config.max_instances} instances is at its limit")
+        others_alive.add(self)
+        self.closed = False
+        self._handle: weakref.ref[Instance] | None = None
+        self.group: Group | None = None
+        #: What lets the ticker interrupt our code.
+        self.link: ContextLink | None = None
+        self._exports: weakref.ref[Exports] | None = None
+        #: Imported functions, and every memory and table, imported ones first.
+        self.functions: list[Func] = imports.functions
+        self.memories: list[Memory] = imports.memories
+        for memory_type in decoded.memories[decoded.imported_memories :]:
+            self.memories.append(
+                Memory(memory_type, max_pages=config.max_memory_pages, bounds_checks=config.bounds_checks)
+            )
+        for memory in self.memories:
+            if not memory.guarded:
+                code = code.with_explicit_bounds()
+        self.code = code
+        self.words: array[int] = code.template.words[:]
+        #: Address of the VMContext.
+        self.context: int = self.words.buffer_info()[0]
+
+        # A function forgets its instance when that is closed, but we go on calling it: hold the instance too.
+        others: list[InstanceCore] = [
+            function._core.instance for function in self.functions if not function._core.is_host
+        ]
+        self._keep: list[InstanceCore] = others
+        #: The references of passive element segments.
+        self.segments: list[array[int]] = []
+        self._join_store(imports, others)
+        references.instances[self.context] = self
+        # Other threads may be working with the store.
+        self.store.begin()
+        try:
+            self._fill(imports, others)
+        finally:
+            self.store.end()
+
+    def _fill(self, imports: Imports, others: list[InstanceCore]) -> None:
+        """Make tables, and set up the VMContext."""
+        code = self.code
+        config = code.config
+        decoded = code.module
+        layout = code.layout
+        template = code.template
+        words = self.words
+        quota = Quota(config.max_table_elements)
+        for table_type in decoded.tables[decoded.imported_tables :]:
+            imports.tables.append(TableStorage(table_type, quota, self.store))
+        self.tables: list[TableStorage] = imports.tables
+        #: Global index -> its cell: imported ones, those of reference types, and others as they are asked for.
+        self.cells: dict[int, GlobalCell] = dict(enumerate(imports.cells))
+        self._join_group(imports, others)
+
+        at = layout.globals // 8
+        for cell in imports.cells:
+            words[at] = cell.address
+            at += _GLOBAL_WORDS
+        at = layout.imports // 8
+        for function in self.functions:
+            words[at] = function._funcref
+            at += 1
+        at = layout.memories // 8
+        for memory in self.memories:
+            words[at] = memory._struct
+            at += 1
+        if self.memories:
+            words[_MEMORY_BASE] = self.memories[0]._base
+        at = layout.tables // 8
+        for table in self.tables:
+            words[at] = table.address
+            at += 1
+        if layout.funcref_slots:
+            words[template.funcref_words] = array("Q", (self.context,)) * len(layout.funcref_slots)
+        for at, instruction in template.globals:
+            bits = self._evaluate(instruction)
+            words[at] = bits & 0xFFFF_FFFF_FFFF_FFFF
+            words[at + 1] = bits >> 64
+        for index in template.reference_globals:
+            self.cell(index)
+        at = layout.elements // 8
+        for plan in template.elements:
+            if plan.mode is SegmentMode.PASSIVE and plan.count:
+                segment = self._references(plan.words(self.context), plan.others)
+                self.segments.append(segment)
+                words[at] = segment.buffer_info()[0]
+                words[at + _SEGMENT_LENGTH] = plan.count
+            at += _SEGMENT_WORDS
+
+    def _join_store(self, imports: Imports, others: list[InstanceCore]) -> None:
+        # Another thread may be merging stores.
+        with lock:
+            stores = [other.store for other in others]
+            stores += [table.store for table in imports.tables]
+            stores += [cell.store for cell in imports.cells if cell.store is not None]
+            store: Store | None = None
+            for other in stores:
+                store = other if store is None else merge(store, other)
+            if store is None:
+                store = Store()
+            store.activate(self.code)
+            store.adopt(self)
+
+    def _join_group(self, imports: Imports, others: list[InstanceCore]) -> None:
+        """Live with everybody who may get hold of our functions, or we of his."""
+        shared: list[Grouped] = [
+            table
+            for table in imports.tables[: self.code.module.imported_tables]
+            if table.type.element is ValueType.FUNCREF
+        ]
+        shared += [cell for cell in imports.cells if cell.type.value_type is ValueType.FUNCREF]
+        partners = list(imports.owners)
+        if self.code.passes_functions:
+            partners += [other for other in others if other.code.passes_functions]
+        if shared or partners:
+            unite([self, *partners], shared)
+
+    def live_with(self, other: InstanceCore) -> None:
+        """Let this instance and another keep each other alive from now on."""
+        if other is not self and (self.group is None or self.group is not other.group):
+            unite([self, other], [])
+
+    # Initial values.
+
+    def _evaluate(self, instruction: tuple[int, int]) -> int:
+        """The bits of a constant expression."""
+        opcode, immediate = instruction
+        if opcode == op.GLOBAL_GET:
+            return self.cells[immediate].bits
+        if opcode == op.REF_FUNC:
+            return self.funcref(immediate)
+        return immediate
+
+    def _references(self, words: array[int], others: tuple[tuple[int, tuple[int, int]], ...]) -> array[int]:
+        for number, instruction in others:
+            words[number] = self._evaluate(instruction)
+        return words
+
+    def initialize(self) -> None:
+        """Write the active segments, in order, and call the start function.
+
+        What was written stays when a later step fails.
+
+        Raises:
+            Trap: A segment does not fit, or the start function trapped.
+        """
+        if self.tables:
+            self.store.begin()
+            try:
+                self._write_elements()
+            finally:
+                self.store.end()
+        source = memoryview(self.code.module.source)
+        for data in self.code.template.data:
+            view = self.memories[data.memory]._open()
+            start = self._evaluate(data.offset) & 0xFFFF_FFFF
+            if start + data.end - data.start > len(view):
+                raise Trap(TrapCode.MEMORY_OUT_OF_BOUNDS)
+            view[start : start + data.end - data.start] = source[data.start : data.end]
+        index = self.code.module.start
+        if index is not None:
+            self.function(index)()
+
+    def _write_elements(self) -> None:
+        for element in self.code.template.elements:
+            if element.mode is SegmentMode.ACTIVE:
+                table = self.tables[element.table].words
+                start = self._evaluate(element.offset) & 0xFFFF_FFFF
+                if start + element.count > len(table):
+                    raise Trap(TrapCode.TABLE_OUT_OF_BOUNDS)
+                # Same length: the elements stay where they are.
+                table[start : start + element.count] = self._references(element.words(self.context), element.others)
+
+    # Functions.
+
+    def has_funcref(self, address: int) -> bool:
+        """Whether there is a FUNCREF of ours at `address`."""
+        offset = address - self.context - self.code.layout.funcrefs
+        return 0 <= offset < FUNCREF.size * len(self.code.escaping) and offset % FUNCREF.size == 0
+
+    def funcref(self, index: int) -> int:
+        """Address of the FUNCREF of a function that can be referred to."""
+        if index < len(self.functions):
+            return self.functions[index]._funcref
+        return self.context + self.code.layout.funcref(index)
+
+    def function_at(self, address: int) -> Func:
+        """A function of the module's own, by the address of its FUNCREF: the same object as long as it is alive."""
+        found = references.functions.get(address)
+        if found is None:
+            number = (address - self.context - self.code.layout.funcrefs) // FUNCREF.size
+            index = self.code.escaping[number]
+            name = self.code.export_name(index) or self.code.function_name(index)
+            func_type = self.code.module.func_type(index)
+            found = wasm_function(func_type, name, address, self, self.code.glue)
+            references.functions[address] = found
+        return found
+
+    def function(self, index: int) -> Func:
+        """A function that can be referred to, imported or not."""
+        if index < len(self.functions):
+            return self.functions[index]
+        return self.function_at(self.context + self.code.layout.funcref(index))
+
+    def resolve_funcref(self, address: int) -> int:
+        """Compile the function of a FUNCREF of ours. Returns the address of the code."""
+        number = (address - self.context - self.code.layout.funcrefs) // FUNCREF.size
+        code = self.code.compile(self.code.escaping[number])
+        ctypes.c_uint64.from_address(address + _CODE).value = code
+        return code
+
+    # Exports.
+
+    def cell(self, index: int) -> GlobalCell:
+        """The cell of global `index`."""
+        found = self.cells.get(index)
+        if found is None:
+            global_type = self.code.module.global_types[index]
+            address = self.context + self.code.layout.globals + GLOBAL_SIZE * index
+            store = self.store if global_type.value_type.is_reference else None
+            found = self.cells[index] = GlobalCell(global_type, self.words, address, store)
+        return found
+
+    def exported(self, kind: ExternKind, index: int) -> object:
+        """What Python sees of an item of an index space."""
+        if kind is ExternKind.FUNC:
+            return self.function(index)
+        if kind is ExternKind.TABLE:
+            return self.tables[index].as_table(self)
+        if kind is ExternKind.MEMORY:
+            return self.memories[index]
+        return self.cell(index).as_global(self)
+
+    @property
+    def memory0(self) -> Memory | None:
+        """Memory 0, exported or not."""
+        return self.memories[0] if self.memories else None
+
+    @property
+    def exports(self) -> Exports:
+        """The exports: the same object as long as it is alive."""
+        from wasmetal.instance import Exports
+
+        found = self._exports() if self._exports is not None else None
+        if found is None:
+            found = Exports(self)
+            self._exports = weakref.ref(found)
+        return found
+
+    def as_instance(self) -> Instance:
+        """The instance as Python sees it: the same object as long as it is alive."""
+        from wasmetal.instance import Instance
+
+        found = self._handle() if self._handle is not None else None
+        if found is None:
+            found = Instance(self)
+            self._handle = weakref.ref(found)
+        return found
+
+
+def instantiate(module: Module, code: CompiledModule, imports: object) -> InstanceCore:
+    """Make an instance of a module.
+
+    Raises:
+        LinkError: An import is missing or has the wrong type.
+        Trap: A segment does not fit, or the start function trapped.
+        MemoryError, WasmError: There is no room, or a limit is exceeded.
+    """
+    found = resolve(code, imports)
+    instance = InstanceCore(module, code, found)
+    for tell in found.to_tell:
+        tell(Caller(instance))
+    instance.initialize()
+    return instance
+
+
+def detach(instance: InstanceCore) -> None:
+    """Make the functions of an instance refuse to run, and let go of it, where Python holds them.
+
+    What other instances import goes on working for them.
+    """
+    instance.closed = True
+    running = instance.store.running
+    first = instance.context + instance.code.layout.funcrefs
+    for number in range(len(instance.code.escaping)):
+        # Another instance may come to lie at these addresses while somebody still has the function.
+        function = references.functions.pop(first + FUNCREF.size * number, None)
+        if function is not None:
+            function._use_slow_entry()
+            # A function that is running needs its instance.
+            if not running:
+                core = function._core
+                assert isinstance(core, WasmFunction)
+                core.instance = _CLOSED  # type: ignore[assignment]
+    module = instance.code.module
+    for table in instance.tables[module.imported_tables :]:
+        handle = table.handle() if table.handle is not None else None
+        if handle is not None:
+            handle._close()
+    for index, cell in instance.cells.items():
+        handle_ = cell.handle() if cell.handle is not None and index >= module.imported_globals else None
+        if handle_ is not None:
+            handle_._close()
+
+
+class _Closed:
+    """Stands for an instance that is closed."""
+
+    closed: Final = True
+
+    @property
+    def store(self) -> Store:
+        raise WasmError("the instance is closed")
+
+    @property
+    def context(self) -> int:
+        raise WasmError("the instance is closed")
+
+
+_CLOSED: Final = _Closed()

@@ -1,0 +1,224 @@
+"""Linking: finding a module's imports and checking their types.
+
+Core specification, sections "Instantiation" and "Import Subtyping".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from wasm_core.errors import LinkError
+from wasm_core.module import ExternKind, Import
+from wasm_core.types import ExternType, FuncType, GlobalType, MemoryType, TableType, ValueType
+from wasmetal.caller import Caller
+from wasmetal.function import Func, host_function
+from wasmetal.globals import Global, GlobalCell
+from wasmetal.memory import Memory
+from wasmetal.table import Table, TableStorage, matching_type
+
+if TYPE_CHECKING:
+    from wasmetal.code.compiled_module import CompiledModule
+    from wasmetal.store.instance_core import InstanceCore
+
+
+class PerInstance(Protocol):
+    """What a mapping among the imports may have besides: then every instance gets objects of its own.
+
+    That is for host functions that need the memory of the instance they belong to, and cannot afford to ask their
+    `Caller` for it each time.
+    """
+
+    def for_instance(self) -> tuple[Mapping[str, object], Callable[[Caller], None]]:
+        """The objects for one new instance, by name, and whom to tell once that instance is there.
+
+        The latter is called when the instance has its memories but none of its code has run. It may get at the memory
+        and the exports through the `Caller`, but keeping that would keep the instance alive.
+        """
+        ...
+
+
+class Imports:
+    """A module's imports, by kind, each in the order of its index space."""
+
+    __slots__ = ("cells", "functions", "memories", "owners", "tables", "to_tell")
+
+    def __init__(self) -> None:
+        self.functions: list[Func] = []
+        self.tables: list[TableStorage] = []
+        self.memories: list[Memory] = []
+        self.cells: list[GlobalCell] = []
+        #: Instances that export those of the tables and globals that hold functions.
+        self.owners: list[InstanceCore] = []
+        #: Who is to be told of the instance (`PerInstance`).
+        self.to_tell: list[Callable[[Caller], None]] = []
+
+
+def resolve(code: CompiledModule, imports: object) -> Imports:
+    """Find what a module imports.
+
+    Args:
+        code: The module.
+        imports: Mapping from module names to mappings from names to objects (or to instances, or their exports); None
+            for nothing.
+
+    Raises:
+        LinkError: An import is missing ("unknown import") or has the wrong type ("incompatible import type").
+        TypeError: `imports` is not such a mapping.
+    """
+    found = Imports()
+    wanted = code.module.imports
+    if not wanted:
+        return found
+    if imports is None:
+        imports = {}
+    if not isinstance(imports, Mapping):
+        raise TypeError(f"imports must be a mapping of mappings, not {type(imports).__name__}")
+    spaces: dict[str, Mapping[str, object]] = {}
+    for entry in wanted:
+        space = spaces.get(entry.module)
+        if space is None:
+            space = spaces[entry.module] = _space(found, imports, entry)
+        _RESOLVERS[entry.kind](found, code, entry, _look_up(space, entry))
+    return found
+
+
+def _space(found: Imports, imports: Mapping[object, object], entry: Import) -> Mapping[str, object]:
+    """What there is under the module name of an import."""
+    try:
+        space = imports[entry.module]
+    except KeyError:
+        raise _unknown(entry) from None
+    if not isinstance(space, Mapping):
+        exports = getattr(space, "exports", None)
+        if not isinstance(exports, Mapping):
+            raise TypeError(
+                f"imports[{entry.module!r}] must be a mapping, an instance or its exports, not {type(space).__name__}"
+            )
+        return exports
+    # Looked up in the class: the exports of an instance have attributes of any name.
+    for_instance = getattr(type(space), "for_instance", None)
+    if for_instance is not None:
+        space, tell = for_instance(space)
+        found.to_tell.append(tell)
+    return space
+
+
+def _look_up(space: Mapping[str, object], entry: Import) -> object:
+    try:
+        value: object = space[entry.name]
+    except KeyError:
+        raise _unknown(entry) from None
+    return value
+
+
+def _unknown(entry: Import) -> LinkError:
+    return LinkError(f"unknown import: {entry.module!r}.{entry.name!r}, {_describe(entry.type)}")
+
+
+def _incompatible(entry: Import, found: str) -> LinkError:
+    what = f"{entry.module!r}.{entry.name!r} must be {_describe(entry.type)}, not {found}"
+    return LinkError(f"incompatible import type: {what}")
+
+
+def _limits(minimum: int, maximum: int | None) -> str:
+    return f"at least {minimum}" if maximum is None else f"{minimum} to {maximum}"
+
+
+def _describe(type: ExternType) -> str:
+    if isinstance(type, FuncType):
+        return f"a function {type}"
+    if isinstance(type, TableType):
+        return f"a table of {_limits(type.minimum, type.maximum)} {type.element.value}"
+    if isinstance(type, MemoryType):
+        return f"a memory of {_limits(type.minimum, type.maximum)} pages"
+    return f"{'a mutable' if type.mutable else 'an immutable'} {type.value_type.value} global"
+
+
+def _describe_value(value: object) -> str:
+    if isinstance(value, Func):
+        return _describe(value.type)
+    if isinstance(value, Memory):
+        return _describe(value._matching_type)
+    if isinstance(value, (Table, Global)):
+        return _describe(value.type)
+    return type(value).__name__
+
+
+def _matches(minimum: int, maximum: int | None, wanted: MemoryType | TableType) -> bool:
+    """Whether limits are within those that are wanted (core specification, "Import Subtyping", "Limits")."""
+    if minimum < wanted.minimum:
+        return False
+    return wanted.maximum is None or (maximum is not None and maximum <= wanted.maximum)
+
+
+def _function(found: Imports, code: CompiledModule, entry: Import, value: object) -> None:
+    wanted = entry.type
+    assert isinstance(wanted, FuncType)
+    if isinstance(value, Func):
+        if value.type != wanted:
+            raise _incompatible(entry, _describe_value(value))
+        if value._core.is_host:
+            value._core.prepare(code.glue)
+        elif value._core.instance.closed:
+            raise LinkError(f"{entry.module!r}.{entry.name!r} is a function of an instance that is closed")
+        found.functions.append(value)
+    elif callable(value):
+        function = host_function(value, wanted, code.glue, f"{entry.module}.{entry.name}")
+        function._core.prepare(code.glue)
+        found.functions.append(function)
+    else:
+        raise _incompatible(entry, _describe_value(value))
+
+
+def _table(found: Imports, code: CompiledModule, entry: Import, value: object) -> None:
+    wanted = entry.type
+    assert isinstance(wanted, TableType)
+    if not isinstance(value, Table):
+        raise _incompatible(entry, _describe_value(value))
+    storage = value._open()
+    actual = matching_type(storage)
+    if actual.element is not wanted.element or not _matches(actual.minimum, actual.maximum, wanted):
+        raise _incompatible(entry, _describe(actual))
+    found.tables.append(storage)
+    if value._owner is not None and wanted.element is ValueType.FUNCREF:
+        found.owners.append(value._owner)
+
+
+def _memory(found: Imports, code: CompiledModule, entry: Import, value: object) -> None:
+    wanted = entry.type
+    assert isinstance(wanted, MemoryType)
+    if not isinstance(value, Memory) or not _matches(value.pages, value.type.maximum, wanted):
+        raise _incompatible(entry, _describe_value(value))
+    if not value.guarded and code.config.bounds_checks == "guard":
+        raise LinkError(
+            f"{entry.module!r}.{entry.name!r} has no guard pages, which Config(bounds_checks='guard') needs"
+        )
+    found.memories.append(value)
+
+
+def _global(found: Imports, code: CompiledModule, entry: Import, value: object) -> None:
+    wanted = entry.type
+    assert isinstance(wanted, GlobalType)
+    if not isinstance(value, Global):
+        # A plain value will do for a global that cannot change.
+        if wanted.mutable or (value is None and not wanted.value_type.is_reference):
+            raise _incompatible(entry, _describe_value(value))
+        try:
+            value = Global(wanted, value)
+        except (TypeError, OverflowError) as error:
+            raise LinkError(f"{_incompatible(entry, _describe_value(value))}: {error}") from error
+    cell = value._open()
+    if cell.type != wanted:
+        raise _incompatible(entry, _describe(cell.type))
+    found.cells.append(cell)
+    if value._owner is not None and wanted.value_type is ValueType.FUNCREF:
+        found.owners.append(value._owner)
+
+
+_RESOLVERS = {
+    ExternKind.FUNC: _function,
+    ExternKind.TABLE: _table,
+    ExternKind.MEMORY: _memory,
+    ExternKind.GLOBAL: _global,
+}

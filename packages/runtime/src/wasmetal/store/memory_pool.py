@@ -1,0 +1,95 @@
+"""Address space with guard pages is kept for the next memory: to map it, to touch the first pages and to unmap it again
+costs as much as all the rest of a small instance, most of it for page tables."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections import deque
+from typing import Final
+
+from wasmetal.system import libc
+from wasmetal.system.address_space import Reservation, page_ceil
+
+#: Reservations without a user that are kept, at most, by size.
+_KEEP: Final = 16
+#: Bytes at the start that keep their memory and are zeroed by hand; the rest goes back to the system.
+_WARM: Final = 1 << 18
+#: A memory that had more bytes than this is unmapped. Where the system does not promise zeros for what it is given back
+#: (madvise(2): Linux does, for private anonymous mappings), more than what is zeroed by hand.
+_LARGEST: Final = 1 << 26 if sys.platform.startswith("linux") else _WARM
+
+#: By size: reservations, and how many of their first bytes are committed. All of these are zero.
+_free: Final[dict[int, deque[tuple[Reservation, int]]]] = {}
+
+
+class MemoryLease:
+    """The address space of one memory, given back when the lease is deallocated. Hold leases by anchors."""
+
+    __slots__ = ("_committed", "_pool", "_reservation", "address", "size")
+
+    def __init__(self, reservation: Reservation, committed: int = 0) -> None:
+        """Have a reservation to oneself, of which so many bytes are committed."""
+        self._reservation = reservation
+        self._committed = committed
+        self._pool: deque[tuple[Reservation, int]] | None = None
+        self.address = reservation.address
+        self.size = reservation.size
+
+    @classmethod
+    def pooled(cls, size: int) -> MemoryLease:
+        """One that was used before, if there is one, and that will be used again.
+
+        Raises:
+            OSError: The address space is not to be had.
+        """
+        pool = _free.setdefault(size, deque(maxlen=_KEEP))
+        try:
+            lease = cls(*pool.pop())
+        except IndexError:
+            lease = cls(Reservation(size))
+        lease._pool = pool
+        return lease
+
+    def commit_first(self, size: int) -> None:
+        """Let just the first `size` bytes, whole pages of WebAssembly's, be readable and writable: they are zero.
+
+        Raises:
+            MemoryError: The system has no memory for it.
+        """
+        excess = self._committed - size
+        if excess > 0:
+            try:
+                libc.mprotect(self.address + size, excess, libc.PROT_NONE)
+            except OSError as error:
+                raise MemoryError(f"cannot protect {excess} bytes: {error}") from error
+            self._committed = size
+        else:
+            self.commit(self._committed, -excess)
+
+    def commit(self, offset: int, size: int) -> None:
+        """Add `size` bytes behind the first `offset`, which are committed. Raises MemoryError."""
+        self._reservation.commit(offset, size)
+        self._committed = page_ceil(offset + size)
+
+    # The names are bound at definition, because module globals may be gone when the interpreter shuts down.
+    def __del__(  # type: ignore[no-untyped-def]
+        self, clear=ctypes.memset, advise=libc.madvise, unneeded=libc.MADV_DONTNEED, warm=_WARM, largest=_LARGEST
+    ) -> None:
+        pool = self._pool
+        committed = self._committed
+        if pool is None or committed > largest:
+            return
+        try:
+            if committed > warm:
+                advise(self.address + warm, committed - warm, unneeded)
+        except OSError:  # locked in memory: unmapped instead
+            return
+        clear(self.address, 0, min(committed, warm))
+        pool.append((self._reservation, committed))
+
+
+def clear() -> None:
+    """Unmap what is not in use."""
+    for pool in list(_free.values()):
+        pool.clear()

@@ -1,0 +1,36 @@
+"""The stack that WebAssembly code runs on: one per store, with a guard page at its bottom."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wasmetal.system import libc
+from wasmetal.system.address_space import Reservation
+
+#: Bytes below the limit that generated code leaves alone: room for the frame of a signal handler that runs on this
+#: stack (AVX-512 state alone takes 2.5 KiB, Python's own C handler little more) and for the small leaf functions that
+#: do not check the limit.
+RESERVE: Final = 65536
+
+
+class NativeStack:
+    """A stack that grows downwards from `top`; frames that would reach below `limit` must not be made."""
+
+    __slots__ = ("_reservation", "limit", "top")
+
+    def __init__(self, size: int) -> None:
+        """`size`: bytes between `limit` and `top`, rounded up to whole pages.
+
+        Raises:
+            OSError, MemoryError: the system has no memory for it.
+        """
+        guard = libc.PAGE
+        self._reservation = Reservation(guard + RESERVE + size)
+        self._reservation.commit(guard, self._reservation.size - guard)
+        #: One past the highest byte; a multiple of 16.
+        self.top = self._reservation.address + self._reservation.size
+        self.limit = self._reservation.address + guard + RESERVE
+
+    def contains(self, address: int) -> bool:
+        """Whether `address` is on this stack."""
+        return self._reservation.address <= address < self.top

@@ -1,0 +1,43 @@
+"""Stacks are kept for the next store: mapping one costs as much as all the rest of a small instance."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from wasmetal.store.native_stack import RESERVE, NativeStack
+from wasmetal.system import libc
+
+#: Stacks without a user that are kept, at most, by size.
+_KEEP = 16
+#: Bytes at the top of a stack that keep their memory; the rest goes back to the system, as deep recursion is rare.
+_WARM = 65536
+
+_free: dict[int, deque[NativeStack]] = {}
+
+
+class StackLease:
+    """A stack, given back when the lease is deallocated. Hold leases by anchors."""
+
+    __slots__ = ("_pool", "stack")
+
+    def __init__(self, size: int) -> None:
+        """Take a stack of `size` bytes.
+
+        Raises:
+            OSError, MemoryError: The system has no room for it.
+        """
+        self._pool = _free.setdefault(size, deque(maxlen=_KEEP))
+        try:
+            self.stack = self._pool.pop()
+        except IndexError:
+            self.stack = NativeStack(size)
+
+    def __del__(self, advise=libc.madvise, unneeded=libc.MADV_DONTNEED) -> None:  # type: ignore[no-untyped-def]
+        # The names are bound at definition, because module globals may be gone when the interpreter shuts down.
+        if not hasattr(self, "stack"):
+            return
+        stack = self.stack
+        low = stack.limit - RESERVE
+        if stack.top - low > _WARM:
+            advise(low, stack.top - _WARM - low, unneeded)
+        self._pool.append(stack)

@@ -1,0 +1,168 @@
+"""What instantiation copies: everything about a VMContext that is the same in every instance of a module."""
+
+from __future__ import annotations
+
+import ctypes
+from array import array
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from wasm_core import opcodes as op
+from wasm_core.lazy_attrs import frozen
+from wasm_core.module import ConstExpr, DecodedModule, ElementSegment, SegmentMode
+from wasm_core.types import ValueType
+from wasm_ir.vmcontext import CONTEXT, FUNCREF, GLOBAL_SIZE, SEGMENT, ContextLayout
+from wasmetal.function import function_type_id
+from wasmetal.system import libc
+
+if TYPE_CHECKING:
+    from wasmetal.code.signals import StubAddresses
+    from wasmetal.glue.glue import Glue
+
+#: Words of a FUNCREF structure.
+FUNCREF_WORDS: Final = FUNCREF.size // 8
+FUNCREF_CONTEXT: Final = FUNCREF["context"] // 8
+_FUNCREF_CODE: Final = FUNCREF["code"] // 8
+_FUNCREF_TYPE: Final = FUNCREF["type_id"] // 8
+_SEGMENT_WORDS: Final = SEGMENT.size // 8
+_SEGMENT_LENGTH: Final = SEGMENT["length"] // 8
+_GLOBAL_WORDS: Final = GLOBAL_SIZE // 8
+_MASK: Final = (1 << 64) - 1
+
+
+@frozen
+class ElementPlan:
+    """How to make the references of an element segment."""
+
+    mode: SegmentMode
+    table: int
+    #: For active segments: where to put them in the table, as the constant expression's instruction.
+    offset: tuple[int, int]
+    count: int
+    #: As one integer, 64 bits per element: offset of the FUNCREF in the VMContext, and 1, for functions of the module's
+    #: own; 0 for others. `offsets + context * ones` makes all references at once.
+    offsets: int
+    ones: int
+    #: (element, instruction) for the others that are not null: imported functions and globals.
+    others: tuple[tuple[int, tuple[int, int]], ...]
+
+    def words(self, context: int) -> array[int]:
+        """The references, those in `others` still null."""
+        return array("Q", (self.offsets + context * self.ones).to_bytes(8 * self.count, "little"))
+
+
+@frozen
+class DataPlan:
+    """An active data segment: bytes `source[start:end]` of the module go to a memory."""
+
+    memory: int
+    offset: tuple[int, int]
+    start: int
+    end: int
+
+
+class Template:
+    """The words of a VMContext, and how to fill in what depends on the instance."""
+
+    __slots__ = ("_layout", "data", "elements", "funcref_words", "globals", "reference_globals", "words")
+
+    def __init__(self, module: DecodedModule, layout: ContextLayout, stubs: StubAddresses, glue: Glue) -> None:
+        self._layout = layout
+        self.words: array[int] = array("Q", bytes(layout.size))
+        words = self.words
+        words[CONTEXT["trap_exit"] // 8] = stubs.trap_exit
+        words[CONTEXT["poll_exit"] // 8] = stubs.poll_exit
+        words[CONTEXT["builtin"] // 8] = glue.builtin
+        for name in ("memmove", "memset"):
+            words[CONTEXT[name] // 8] = libc.address_of(name)
+        type_ids = [function_type_id(func_type) for func_type in module.types]
+        first = layout.types // 8
+        words[first : first + len(type_ids)] = array("Q", type_ids)
+        #: Word and instruction of the globals whose initial values are not constants.
+        self.globals: list[tuple[int, tuple[int, int]]] = []
+        self._set_globals(module)
+        #: Indices of the module's own globals of reference types.
+        self.reference_globals = [
+            index
+            for index, global_type in enumerate(module.global_types)
+            if index >= module.imported_globals and global_type.value_type.is_reference
+        ]
+        self._set_data(module)
+        #: Funcrefs, if any: indices of their context words, as a slice.
+        start = layout.funcrefs // 8
+        slots = layout.funcref_slots
+        for index, number in slots.items():
+            at = start + FUNCREF_WORDS * number
+            words[at + _FUNCREF_CODE] = stubs.lazy_funcref
+            words[at + _FUNCREF_TYPE] = type_ids[module.function_types[index]]
+        self.funcref_words = slice(start + FUNCREF_CONTEXT, start + FUNCREF_WORDS * len(slots), FUNCREF_WORDS)
+        self.elements = [_element_plan(module, layout, segment) for segment in module.elements]
+        self.data = [
+            DataPlan(segment.memory, _instruction(segment.offset), segment.start, segment.end)
+            for segment in module.data
+            if segment.mode is SegmentMode.ACTIVE and segment.offset is not None
+        ]
+
+    def _set_globals(self, module: DecodedModule) -> None:
+        at = self._layout.globals // 8 + _GLOBAL_WORDS * module.imported_globals
+        for own in module.globals:
+            opcode, immediate = _instruction(own.init)
+            if opcode in (op.GLOBAL_GET, op.REF_FUNC):
+                self.globals.append((at, (opcode, immediate)))
+            elif opcode == op.I32_CONST:
+                self.words[at] = immediate & 0xFFFF_FFFF
+            else:
+                self.words[at] = immediate & _MASK
+                self.words[at + 1] = immediate >> 64 if opcode == op.V128_CONST else 0
+            at += _GLOBAL_WORDS
+
+    def _set_data(self, module: DecodedModule) -> None:
+        # Passive segments point into the binary, which the module keeps. Active ones are dropped once they have been
+        # written, before any code runs: theirs stay empty.
+        source = ctypes.cast(ctypes.c_char_p(module.source), ctypes.c_void_p).value or 0
+        at = self._layout.data // 8
+        for segment in module.data:
+            if segment.mode is SegmentMode.PASSIVE:
+                self.words[at] = source + segment.start
+                self.words[at + _SEGMENT_LENGTH] = segment.end - segment.start
+            at += _SEGMENT_WORDS
+
+    def compiled(self, index: int, address: int) -> None:
+        """Let instances that are made from now on have the code of a function that has been compiled."""
+        number = self._layout.funcref_slots.get(index)
+        if number is not None:
+            self.words[self._layout.funcrefs // 8 + FUNCREF_WORDS * number + _FUNCREF_CODE] = address
+
+
+def _instruction(expression: ConstExpr | None) -> tuple[int, int]:
+    """A constant expression's only instruction (2.0 has no longer ones); 0 for the immediate of ref.null."""
+    assert expression is not None
+    ((opcode, immediate),) = expression.instructions
+    return opcode, 0 if isinstance(immediate, ValueType) else immediate
+
+
+def _element_plan(module: DecodedModule, layout: ContextLayout, segment: ElementSegment) -> ElementPlan:
+    items: Sequence[tuple[int, int]]
+    if segment.functions is not None:
+        items = [(op.REF_FUNC, index) for index in segment.functions]
+    else:
+        items = [_instruction(expression) for expression in segment.expressions or ()]
+    offsets: array[int] = array("Q", bytes(8 * len(items)))
+    ones: array[int] = array("Q", bytes(8 * len(items)))
+    others = []
+    first = module.imported_functions
+    for number, (opcode, immediate) in enumerate(items):
+        if opcode == op.REF_FUNC and immediate >= first:
+            offsets[number] = layout.funcref(immediate)
+            ones[number] = 1
+        elif opcode != op.REF_NULL:
+            others.append((number, (opcode, immediate)))
+    return ElementPlan(
+        mode=segment.mode,
+        table=segment.table,
+        offset=_instruction(segment.offset) if segment.mode is SegmentMode.ACTIVE else (op.I32_CONST, 0),
+        count=len(items),
+        offsets=int.from_bytes(offsets.tobytes(), "little"),
+        ones=int.from_bytes(ones.tobytes(), "little"),
+        others=tuple(others),
+    )

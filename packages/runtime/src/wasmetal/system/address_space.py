@@ -1,0 +1,61 @@
+"""Reserved address space, of which parts are committed as they are needed: linear memories live here."""
+
+from __future__ import annotations
+
+import weakref
+
+from wasmetal.system import libc
+
+
+def page_ceil(size: int) -> int:
+    """`size` rounded up to whole pages of the operating system."""
+    return (size + libc.PAGE - 1) & -libc.PAGE
+
+
+class Reservation:
+    """A range of address space that belongs to this object and never moves.
+
+    Nothing in it may be touched before `commit`. It is given back when the object goes, or by `release`.
+    """
+
+    __slots__ = ("__weakref__", "_finalizer", "address", "size")
+
+    def __init__(self, size: int) -> None:
+        """Reserve `size` bytes, rounded up to whole pages.
+
+        Raises:
+            ValueError: the size is not positive.
+            OSError: the address space is not to be had.
+        """
+        if size <= 0:
+            raise ValueError("the size of a reservation must be positive")
+        self.size = page_ceil(size)
+        self.address = libc.reserve(self.size)
+        self._finalizer = weakref.finalize(self, libc.munmap, self.address, self.size)
+        self._finalizer.atexit = False
+
+    def commit(self, offset: int, size: int) -> None:
+        """Make `size` bytes from `offset` readable and writable (both rounded outwards to whole pages of the operating
+        system); they read as zero until written. Committing again changes nothing.
+
+        Raises:
+            IndexError: the range is not within the reservation.
+            MemoryError: the system has no memory for it.
+        """
+        if offset < 0 or size < 0 or offset + size > self.size:
+            raise IndexError("commit outside of the reservation")
+        if not size:
+            return
+        start = offset & -libc.PAGE
+        try:
+            libc.mprotect(self.address + start, page_ceil(offset + size) - start, libc.PROT_READ | libc.PROT_WRITE)
+        except OSError as error:
+            raise MemoryError(f"cannot commit {size} bytes: {error}") from error
+
+    @property
+    def released(self) -> bool:
+        return not self._finalizer.alive
+
+    def release(self) -> None:
+        """Give the range back now. Nothing may point into it any more. Doing it again does nothing."""
+        self._finalizer()
