@@ -194,7 +194,7 @@ def test_the_stack_of_a_thread() -> None:
 
 @pytest.mark.parametrize("glibc", [True, False])
 def test_the_stack_of_the_main_thread(glibc: bool) -> None:
-    program = f"from wasmetal import libc; libc._GLIBC &= {glibc}; print(*libc.thread_stack())"
+    program = f"from wasmetal.system import libc; libc._GLIBC &= {glibc}; print(*libc.thread_stack())"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
     printed = subprocess.run(
         [sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, check=True
