@@ -29,7 +29,9 @@ from wasm_wasi import Wasi
 from wasmetal import interruption
 from wasmetal.code.arena import arena
 from wasmetal.glue import ticker
-from wasmetal.store import lifetime, references
+from wasmetal.store.instance_core import instances
+from wasmetal.store.store import stores
+from wasmetal.system import lifetime
 
 #: Growth of resident memory that is no leak, in MiB: fragmentation, caches of the allocator.
 _SLACK: Final = 48
@@ -289,8 +291,8 @@ def status() -> dict[str, int]:
         "resident MiB": int(fields["VmRSS"].split()[0]) >> 10,
         "address space MiB": int(fields["VmSize"].split()[0]) >> 10,
         "code bytes": arena().bytes_in_use,
-        "instances": len(references.instances),
-        "stores": len(references.stores),
+        "instances": len(instances),
+        "stores": len(stores),
         "linked": len(ticker._ticker.linked),
         "threads": threading.active_count(),
         "descriptors": len(os.listdir("/proc/self/fd")),

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("click", reason="the command line needs click")
 
 from wasmetal.cli import main
-from wasmetal.code.compiled_module import CompiledModule
+from wasmetal.compiled.compiled_module import CompiledModule
 
 
 @pytest.fixture

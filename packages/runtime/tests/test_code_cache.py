@@ -16,12 +16,13 @@ from pathlib import Path
 import pytest
 
 import wasmetal
-from wasmetal import Config, Engine, InvalidError, engine
+from wasmetal import Config, Engine, InvalidError
 from wasmetal.code import cache as code_cache
 from wasmetal.code import fingerprint
 from wasmetal.code.cache import CacheEntry, CodeCache, default_directory
-from wasmetal.code.compiled_module import CompiledModule
+from wasmetal.compiled.compiled_module import CompiledModule
 from wasmetal.glue.thunks import Thunks
+from wasmetal.store import shared_glue
 
 
 @pytest.fixture
@@ -317,7 +318,7 @@ def test_damaged_thunks(run, tmp_path: Path) -> None:
         damaged = bytearray(good)
         damaged[position] ^= 1
         path.write_bytes(damaged)
-        engine._glues.clear()
+        shared_glue._glues.clear()
         assert run() == 20
 
 
@@ -561,7 +562,7 @@ def test_concurrent_processes(tmp_path: Path) -> None:
 _RUNNER = """
 import sys
 import wasmetal
-from wasmetal.code.compiled_module import CompiledModule
+from wasmetal.compiled.compiled_module import CompiledModule
 compiled = []
 assemble = CompiledModule.assemble
 CompiledModule.assemble = lambda self, index: compiled.append(index) or assemble(self, index)
@@ -623,9 +624,9 @@ def test_kill_while_writing(tmp_path: Path) -> None:
 @pytest.fixture
 def new_glue() -> Iterator[None]:
     """Glue that has made nothing yet."""
-    engine._glues.clear()
+    shared_glue._glues.clear()
     yield
-    engine._glues.clear()
+    shared_glue._glues.clear()
 
 
 def test_thunks_are_kept(run, monkeypatch: pytest.MonkeyPatch, new_glue: None) -> None:
@@ -639,9 +640,9 @@ def test_thunks_are_kept(run, monkeypatch: pytest.MonkeyPatch, new_glue: None) -
     assert run("load") == 0
     assert "entry (i32) -> (i32)" in built and "fail" in built
     gc.collect()
-    for glue in list(engine._glues.values()):
+    for glue in list(shared_glue._glues.values()):
         glue._thunks._entry.save()
-    engine._glues.clear()
+    shared_glue._glues.clear()
     del built[:]
     assert run("load") == 0
     assert built == []
@@ -675,7 +676,7 @@ def test_a_backend_without_symbols(
     run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_glue: None, compiled: list[int]
 ) -> None:
     monkeypatch.setattr(type(Engine().backend), "symbols", False)
-    engine._glues.clear()
+    shared_glue._glues.clear()
     for _ in range(2):
         assert run() == 20
     assert compiled == [2, 1, 0]

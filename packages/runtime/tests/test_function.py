@@ -20,8 +20,9 @@ import pytest
 import wasmetal
 from wasm_core.types import FuncType
 from wasmetal import Caller, Func, Trap, WasmError
-from wasmetal.caller import wants_caller
-from wasmetal.function import function_type_id, host_function_at
+from wasmetal.code.type_ids import function_type_id
+from wasmetal.store.callers import wants_caller
+from wasmetal.store.functions import host_function_at
 
 if not any(backend.supported for backend in wasmetal.backends()):
     pytest.skip("no backend for this machine", allow_module_level=True)

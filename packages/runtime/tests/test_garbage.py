@@ -12,7 +12,8 @@ import gc, weakref
 import wasmetal
 from wasmetal import Func, FuncType, Global, GlobalType, Table, TableType
 from conftest import WasmBuilder
-from wasmetal.store import references
+from wasmetal.store.instance_core import instances
+from wasmetal.store.store import stores
 from wasmetal.glue import ticker
 
 op = WasmBuilder.op
@@ -51,7 +52,7 @@ GUEST = OWNER.engine.compile(b.build())
 
 def at_rest():
     gc.collect()
-    return len(references.instances), len(references.stores), len(ticker._ticker.linked)
+    return len(instances), len(stores), len(ticker._ticker.linked)
 """
 
 

@@ -15,7 +15,7 @@ import wasmetal
 from wasmetal import Engine, Func, FuncType, Global, GlobalType, Memory, MemoryType, Module, Table, TableType
 from wasmetal.code.arena import arena
 from wasmetal.store import memory_pool
-from wasmetal.store.lifetime import _held
+from wasmetal.system.lifetime import _held
 
 pytestmark = pytest.mark.usefixtures("clean")
 

@@ -12,9 +12,9 @@ from wasm_core.decoder import decode
 from wasm_core.features import Features
 from wasm_ir.frontend_options import FrontendOptions
 from wasmetal import Config, Engine, MalformedError, Module, WasmError
-from wasmetal.code import precompiled
-from wasmetal.code.compiled_module import CompiledModule
-from wasmetal.code.precompiled import compile_all, serialize
+from wasmetal.compiled import precompiled
+from wasmetal.compiled.compiled_module import CompiledModule
+from wasmetal.compiled.precompiled import compile_all, serialize
 
 
 @pytest.fixture

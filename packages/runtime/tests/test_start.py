@@ -31,7 +31,7 @@ _NOT_NEEDED = (
     "wasm_backend_arm64.target",
     "wasmetal.store.backtrace",
     "wasmetal.glue.python_api",
-    "wasmetal.listener",
+    "wasmetal.compiled.listener",
     "wasmetal.registry.backends",
     "attr",
     "entrypoints",

@@ -295,9 +295,9 @@ def test_threads_come_and_go(wasm: Any) -> None:
 
 def _alive() -> tuple[int, int]:
     from wasmetal.glue import ticker
-    from wasmetal.store import references
+    from wasmetal.store.instance_core import instances
 
-    return len(references.instances), len(ticker._ticker.linked)
+    return len(instances), len(ticker._ticker.linked)
 
 
 def run(program: str) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sys
 
+from wasmetal.code.version import __version__
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wasm_core.errors import (
@@ -31,20 +33,17 @@ if TYPE_CHECKING:
         TableType,
         ValueType,
     )
-    from wasmetal.caller import Caller
+    from wasmetal.compiled.listener import FunctionDefinition, Listener
     from wasmetal.config import Config
     from wasmetal.engine import Engine, default_engine
     from wasmetal.function import Func
     from wasmetal.globals import Global
-    from wasmetal.instance import Exports, Instance
+    from wasmetal.instance import Caller, Exports, Instance
     from wasmetal.interruption import DeadlineExceeded, deadline
-    from wasmetal.listener import FunctionDefinition, Listener
     from wasmetal.memory import Memory
     from wasmetal.module import Module, instantiate, validate
     from wasmetal.registry.backends import BackendInfo, backends
     from wasmetal.table import Table
-
-__version__ = "0.1.0"
 
 __all__ = [
     "PAGE_SIZE",
@@ -92,14 +91,13 @@ _NAMES = {
     "wasm_core.errors": "CompileError Frame InvalidError LinkError MalformedError Trap TrapCode WasmError",
     "wasm_core.features": "Features",
     "wasm_core.types": "PAGE_SIZE ExportType ExternType FuncType GlobalType ImportType MemoryType TableType ValueType",
-    "wasmetal.caller": "Caller",
     "wasmetal.config": "Config",
     "wasmetal.engine": "Engine default_engine",
     "wasmetal.function": "Func",
     "wasmetal.globals": "Global",
-    "wasmetal.instance": "Exports Instance",
+    "wasmetal.instance": "Caller Exports Instance",
     "wasmetal.interruption": "DeadlineExceeded deadline",
-    "wasmetal.listener": "FunctionDefinition Listener",
+    "wasmetal.compiled.listener": "FunctionDefinition Listener",
     "wasmetal.memory": "Memory",
     "wasmetal.module": "Module instantiate validate",
     "wasmetal.registry.backends": "BackendInfo backends",

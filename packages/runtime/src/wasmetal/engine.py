@@ -14,17 +14,17 @@ from wasm_ir.backend import Backend
 from wasmetal.code.cache import CodeCache, ModuleCache, default_directory
 from wasmetal.code.checksum import digest
 from wasmetal.code.code_file import BODIES_VALID, MODULE_VALID, PRECOMPILED_MAGIC
-from wasmetal.code.compiled_module import CompiledModule, frontend_options
+from wasmetal.compiled.compiled_module import CompiledModule, frontend_options
 from wasmetal.config import Config
 from wasmetal.glue.glue import Glue
 from wasmetal.registry.selection import select
-from wasmetal.store.callbacks import Callbacks
+from wasmetal.store.shared_glue import glue_for
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from wasmetal.code.precompiled import Precompiled
-    from wasmetal.listener import Listener
+    from wasmetal.compiled.listener import Listener
+    from wasmetal.compiled.precompiled import Precompiled
     from wasmetal.module import Module
     from wasmetal.store.instance_core import InstanceCore
 
@@ -73,7 +73,7 @@ class Engine:
         if self._glue is None:
             with self._lock:
                 if self._glue is None:
-                    self._glue = _glue_for(self._backend, self._cache)
+                    self._glue = glue_for(self._backend, self._cache)
         return self._glue
 
     def compile(self, source: Source, *, listener: Listener | None = None) -> Module:
@@ -162,29 +162,6 @@ class Engine:
 
     def __repr__(self) -> str:
         return f"<Engine, backend {self._backend.name!r}, {len(self._compiled)} compiled modules>"
-
-
-#: Glue is the same for all engines whose backends make the same code.
-_glues: WeakValueDictionary[tuple[type[Backend], tuple[str, ...]], Glue] = WeakValueDictionary()
-_glues_lock = threading.Lock()
-
-
-def _glue_for(backend: Backend, cache: CodeCache | None) -> Glue:
-    with _glues_lock:
-        key = (type(backend), backend.cpu_features)
-        found = _glues.get(key)
-        if found is None:
-            found = _glues[key] = Glue(backend, Callbacks(), cache)
-        else:
-            found.use_cache(cache)
-        return found
-
-
-def any_glue() -> Glue:
-    """The glue for a function of no engine in particular: what there is, or that of the default engine."""
-    with _glues_lock:
-        found = next(iter(_glues.values()), None)
-    return default_engine().glue if found is None else found
 
 
 def read_source(source: Source) -> bytes:

@@ -1,72 +1,23 @@
-"""Global variables (core specification, section "Runtime Structure", "Global Instances")."""
+"""Global variables as users hold them."""
 
 from __future__ import annotations
 
-import ctypes
 import weakref
 from array import array
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
-from wasm_core.errors import WasmError
-from wasm_core.types import GlobalType, ValueType
+from wasm_core.types import GlobalType
 from wasm_ir.vmcontext import GLOBAL_SIZE
 from wasmetal.glue import values
+from wasmetal.store import global_cells
+from wasmetal.store.global_cells import GlobalCell, GlobalHandle
 from wasmetal.store.store import Store
 
-if TYPE_CHECKING:
-    from wasmetal.store.groups import Group
-    from wasmetal.store.instance_core import InstanceCore
 
-
-class GlobalCell:
-    """Where a global's value is, without any reference to instances."""
-
-    __slots__ = ("__weakref__", "address", "group", "handle", "store", "type", "words")
-
-    def __init__(self, type: GlobalType, words: array[int], address: int, store: Store | None) -> None:
-        """`words`: the array that has the cell; `store`: for reference types, else None."""
-        self.type = type
-        #: The array that has the cell.
-        self.words = words
-        self.address = address
-        self.store: Store | None = None
-        if store is not None:
-            store.add_global(self)
-        #: Instances that keep each other alive because they share this global; None where there is one at most.
-        self.group: Group | None = None
-        #: The `Global` that Python sees, while there is one.
-        self.handle: weakref.ref[Global] | None = None
-
-    @property
-    def bits(self) -> int:
-        """The value's bits, unsigned."""
-        size = 16 if self.type.value_type is ValueType.V128 else 8
-        return int.from_bytes(ctypes.string_at(self.address, size), "little")
-
-    @bits.setter
-    def bits(self, bits: int) -> None:
-        ctypes.memmove(self.address, bits.to_bytes(16, "little"), 16)
-
-    def as_global(self, owner: InstanceCore | None) -> Global:
-        """The object that Python sees: the same one as long as it is alive."""
-        found = self.handle() if self.handle is not None else None
-        if found is None:
-            found = Global.__new__(Global)
-            found._cell = self
-            # Only a reference can lead back to the instance.
-            found._owner = owner if self.store is not None else None
-            self.handle = weakref.ref(found)
-        return found
-
-
-class Global:
+class Global(GlobalHandle):
     """A global variable."""
 
-    __slots__ = ("__weakref__", "_cell", "_owner")
-
-    _cell: GlobalCell | None
-    #: The instance that exports it, which its value may refer to.
-    _owner: InstanceCore | None
+    __slots__ = ()
 
     def __init__(self, type: GlobalType, value: object = None) -> None:
         """Make a global.
@@ -87,19 +38,6 @@ class Global:
         self._owner = None
         if value is not None:
             self._set(value)
-
-    def _open(self) -> GlobalCell:
-        cell = self._cell
-        if cell is None:
-            raise WasmError("the global's instance is closed")
-        return cell
-
-    def _close(self) -> None:
-        cell = self._cell
-        if cell is not None:
-            cell.handle = None
-        self._cell = None
-        self._owner = None
 
     @property
     def type(self) -> GlobalType:
@@ -141,3 +79,6 @@ class Global:
         if cell is None:
             return "<Global, closed>"
         return f"<Global {'mutable ' if cell.type.mutable else ''}{cell.type.value_type.value} = {self.value!r}>"
+
+
+global_cells.global_class = Global

@@ -1,16 +1,20 @@
-"""Instances and their exports, as Python code sees them."""
+"""Instances, their exports, and the callers of host functions, as users hold them."""
 
 from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
 from wasm_core.errors import WasmError
 from wasm_core.module import ExternKind
-from wasmetal.interruption import interrupt
+from wasmetal import function, globals, table  # noqa: F401 - what instances export is of their classes
+from wasmetal.memory import Memory
+from wasmetal.store import callers
+from wasmetal.store.callers import CallerHandle
 from wasmetal.store.instance_core import InstanceCore, detach
+from wasmetal.store.interruption import interrupt
 
 if TYPE_CHECKING:
     from wasmetal.module import Module
@@ -95,10 +99,11 @@ class Instance:
     __slots__ = ("__weakref__", "_core", "_module", "exports")
 
     def __init__(self, core: InstanceCore) -> None:
-        self._module = core.module
+        # Only modules are instantiated.
+        self._module = cast("Module", core.module)
         self._core: InstanceCore | None = core
         #: What the instance exports; getting anything from it raises WasmError once the instance is closed.
-        self.exports: Exports = core.exports
+        self.exports: Exports = exports_of(core)
 
     @property
     def module(self) -> Module:
@@ -161,3 +166,62 @@ class Instance:
     def __repr__(self) -> str:
         name = self._module.name
         return f"<Instance{'' if name is None else f' of {name!r}'}{', closed' if self._core is None else ''}>"
+
+
+def exports_of(core: InstanceCore) -> Exports:
+    """The exports of an instance: the same object as long as it is alive."""
+    found: Exports | None = core.exports_handle() if core.exports_handle is not None else None
+    if found is None:
+        found = Exports(core)
+        core.exports_handle = weakref.ref(found)
+    return found
+
+
+def instance_of(core: InstanceCore) -> Instance:
+    """An instance as users hold it: the same object as long as it is alive."""
+    found: Instance | None = core.instance_handle() if core.instance_handle is not None else None
+    if found is None:
+        found = Instance(core)
+        core.instance_handle = weakref.ref(found)
+    return found
+
+
+class Caller(CallerHandle):
+    """The calling instance. A host function whose first parameter is annotated with this class gets one there.
+
+    All properties raise WasmError when the host function was called from Python.
+    """
+
+    __slots__ = ()
+
+    def _instance(self) -> InstanceCore:
+        core = self._core
+        if core is None:
+            raise WasmError("the host function was not called by an instance")
+        assert isinstance(core, InstanceCore)
+        return core
+
+    @property
+    def instance(self) -> Instance:
+        """The instance whose code called the host function."""
+        return instance_of(self._instance())
+
+    @property
+    def exports(self) -> Exports:
+        """What the calling instance exports."""
+        return exports_of(self._instance())
+
+    @property
+    def memory(self) -> Memory:
+        """The first memory of the calling instance, exported or not. Raises WasmError when it has none."""
+        memory = self._instance().memory0
+        if memory is None:
+            raise WasmError("the calling instance has no memory")
+        assert isinstance(memory, Memory)
+        return memory
+
+    def __repr__(self) -> str:
+        return f"<wasmetal.Caller {self._core!r}>"
+
+
+callers.caller_class = Caller

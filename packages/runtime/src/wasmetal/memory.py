@@ -1,74 +1,27 @@
-"""Linear memories (core specification, section "Runtime Structure", "Memory Instances")."""
+"""Linear memories as users hold them."""
 
 from __future__ import annotations
 
-import ctypes
 import operator
-import threading
-from array import array
-from functools import lru_cache
 from typing import TYPE_CHECKING, NoReturn, SupportsIndex, overload
 
 from wasm_core.errors import WasmError
-from wasm_core.types import MAX_PAGES, PAGE_SIZE, MemoryType
-from wasm_ir.vmcontext import MEMORY
-from wasmetal.store import memory_pool
-from wasmetal.store.lifetime import Anchor, anchor
-from wasmetal.store.memory_pool import MemoryLease
-from wasmetal.system.address_space import Reservation
+from wasm_core.types import PAGE_SIZE, MemoryType
+from wasmetal.store import linear_memory
+from wasmetal.store.linear_memory import LinearMemory
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-#: What a 32-bit index plus a 32-bit constant offset can reach, and something for the width of the access.
-_GUARDED_BYTES = (8 << 30) + PAGE_SIZE
 
-_BASE = MEMORY["base"] // 8
-_SIZE = MEMORY["size"] // 8
-
-_growing = threading.RLock()
-
-
-@lru_cache(maxsize=64)
-def _bytes_type(size: int) -> type[ctypes.Array[ctypes.c_ubyte]]:
-    return ctypes.c_ubyte * size
-
-
-def _reserve(maximum: int, minimum: int, bounds_checks: str) -> tuple[MemoryLease, bool]:
-    """Address space for `minimum` to `maximum` pages, and whether guard pages follow that make checks needless."""
-    if bounds_checks != "explicit":
-        try:
-            return MemoryLease.pooled(_GUARDED_BYTES), True
-        except (OSError, MemoryError) as error:
-            if bounds_checks == "guard":
-                raise MemoryError(f"no address space for a memory with guard pages (8 GiB): {error}") from error
-    memory_pool.clear()
-    # A memory never moves, so what is reserved now bounds its growth. Where not everything is to be had, half of what
-    # there is stays for others.
-    pages = max(maximum, 1)
-    least = max(minimum, 1)
-    while True:
-        try:
-            reservation = Reservation(pages * PAGE_SIZE)
-        except (OSError, MemoryError) as error:
-            if pages == least:
-                raise MemoryError(f"no address space for a memory of {minimum} pages: {error}") from error
-            pages = max(pages // 2, least)
-            continue
-        if pages < maximum and pages > least:
-            reservation.release()
-            reservation = Reservation(max(pages // 2, least) * PAGE_SIZE)
-        return MemoryLease(reservation), False
-
-
-class Memory:
+class Memory(LinearMemory):
     """A linear memory: a resizable array of bytes that WebAssembly code and Python share.
 
     It never moves. `memory[i]` and `memory[a:b]` read an int and bytes, assignment takes an int and anything
     bytes-like; negative indices count from the end. On Python 3.12 and later it also has the buffer protocol.
     """
 
-    __slots__ = ("__weakref__", "_anchor", "_limit", "_view", "_words", "guarded", "type")
+    __slots__ = ()
 
     def __init__(self, type: MemoryType, *, max_pages: int | None = None, bounds_checks: str = "auto") -> None:
         """Make a memory of `type.minimum` pages, all zeros.
@@ -83,75 +36,7 @@ class Memory:
             WasmError: A 64-bit or shared memory, which are not supported.
             MemoryError: The system has no room for it.
         """
-        if type.is64 or type.shared:
-            raise WasmError("64-bit and shared memories are not supported")
-        maximum = MAX_PAGES if type.maximum is None else type.maximum
-        if not 0 <= type.minimum <= maximum <= MAX_PAGES:
-            raise ValueError(f"a memory has from 0 to {MAX_PAGES} pages, minimum not above maximum; not {type}")
-        limit = maximum if max_pages is None else min(maximum, max_pages)
-        if type.minimum > limit:
-            raise WasmError(f"a memory of {type.minimum} pages is over the limit of {limit}")
-        lease, guarded = _reserve(limit, type.minimum, bounds_checks)
-        lease.commit_first(type.minimum * PAGE_SIZE)
-        self._limit = min(limit, lease.size // PAGE_SIZE)
-        self._anchor: Anchor | None = anchor(lease)
-        #: The MEMORY structure.
-        self._words = array("Q", (lease.address, type.minimum * PAGE_SIZE))
-        self._view: memoryview | None = None
-        self._renew_view()
-        #: The type as declared.
-        self.type = type
-        #: Whether any access with a 32-bit index and offset faults where it is out of bounds.
-        self.guarded = guarded
-
-    def _renew_view(self) -> None:
-        size = self._words[_SIZE]
-        if not size:
-            self._view = memoryview(bytearray())
-            return
-        data = _bytes_type(size).from_address(self._words[_BASE])
-        data.anchor = self._anchor  # type: ignore[attr-defined]  # views keep the mapping alive
-        self._view = memoryview(data).cast("B")
-
-    @property
-    def _struct(self) -> int:
-        """Address of the MEMORY structure."""
-        return self._words.buffer_info()[0]
-
-    @property
-    def _base(self) -> int:
-        """Address of byte 0."""
-        return self._words[_BASE]
-
-    def _open(self) -> memoryview:
-        view = self._view
-        if view is None:
-            raise WasmError("the memory's instance is closed")
-        return view
-
-    def _close(self) -> None:
-        """Let go of the mapping, which lives as long as there are views. No code may use the memory any more."""
-        self._view = None
-        self._anchor = None
-        self._words[_SIZE] = 0
-
-    def _grow(self, pages: int) -> int:
-        """As the instruction memory.grow: the previous number of pages, or -1."""
-        with _growing:
-            size: int = self._words[_SIZE]
-            previous = size // PAGE_SIZE
-            if previous + pages > self._limit or self._anchor is None:
-                return -1
-            if pages:
-                lease = self._anchor.target
-                assert isinstance(lease, MemoryLease)
-                try:
-                    lease.commit(size, pages * PAGE_SIZE)
-                except MemoryError:
-                    return -1
-                self._words[_SIZE] = size + pages * PAGE_SIZE
-                self._renew_view()
-            return previous
+        super().__init__(type, max_pages, bounds_checks)
 
     @property
     def pages(self) -> int:
@@ -274,12 +159,6 @@ class Memory:
     def __repr__(self) -> str:
         return "<Memory, closed>" if self._view is None else f"<Memory, {self.pages} pages>"
 
-    @property
-    def _matching_type(self) -> MemoryType:
-        """The type that an import is matched with: the minimum is the present size."""
-        type = self.type
-        return MemoryType(self.pages, type.maximum, is64=type.is64, shared=type.shared)
-
 
 def _bytes_of(value: object) -> memoryview:
     """The bytes of something bytes-like, as a view of format B."""
@@ -287,3 +166,6 @@ def _bytes_of(value: object) -> memoryview:
     if view.contiguous and view.nbytes:
         return view.cast("B")
     return memoryview(view.tobytes())
+
+
+linear_memory.memory_class = Memory

@@ -10,18 +10,18 @@ from wasm_core.decoder import decode
 from wasm_core.features import Features
 from wasm_core.module import DecodedModule
 from wasm_core.types import ExportType, ImportType
-from wasmetal.code.compiled_module import CompiledModule
+from wasmetal.compiled.compiled_module import CompiledModule
 from wasmetal.config import Config
 from wasmetal.engine import Engine, default_engine, engine_for, key_of, read_source
-from wasmetal.instance import Instance
+from wasmetal.instance import Instance, instance_of
 from wasmetal.store.instance_core import instantiate as _instantiate
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from wasmetal.code.precompiled import Precompiled
+    from wasmetal.compiled.listener import Listener
+    from wasmetal.compiled.precompiled import Precompiled
     from wasmetal.engine import Source
-    from wasmetal.listener import Listener
 
     #: What a module is linked with: module names to mappings, instances, or exports of instances.
     ImportMapping = Mapping[str, Mapping[str, Any] | Instance]
@@ -74,7 +74,7 @@ class Module:
                 version of wasmetal or other features.
             OSError: The file cannot be read.
         """
-        from wasmetal.code.precompiled import deserialize
+        from wasmetal.compiled.precompiled import deserialize
 
         engine = default_engine() if engine is None else engine
         precompiled = deserialize(read_source(source), engine.backend, engine.config)
@@ -162,7 +162,7 @@ class Module:
             WasmError: A limit of the configuration is exceeded.
             MemoryError: There is no room.
         """
-        return _instantiate(self, self.code, imports).as_instance()
+        return instance_of(_instantiate(self, self.engine._instances, self.code, imports))
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._listener is not None:

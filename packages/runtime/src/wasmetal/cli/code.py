@@ -21,7 +21,7 @@ from wasm_ir.ir import Function
 from wasm_ir.printer import format_function
 from wasm_ir.vmcontext import ContextLayout
 from wasmetal.cli.failures import Failure, about, read
-from wasmetal.code.compiled_module import frontend_options
+from wasmetal.compiled.compiled_module import frontend_options
 from wasmetal.config import Config
 from wasmetal.registry import backends as registry
 

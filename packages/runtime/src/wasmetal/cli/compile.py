@@ -13,8 +13,8 @@ from wasm_core.decoder import decode
 from wasm_core.errors import WasmError
 from wasm_core.validator import validate_module
 from wasmetal.cli.failures import Failure, about, read
-from wasmetal.code import precompiled
-from wasmetal.code.compiled_module import frontend_options
+from wasmetal.compiled import precompiled
+from wasmetal.compiled.compiled_module import frontend_options
 from wasmetal.config import Config
 from wasmetal.engine import Engine
 from wasmetal.registry import backends as registry

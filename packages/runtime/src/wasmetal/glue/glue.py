@@ -15,7 +15,7 @@ from wasmetal.code.cache import CodeCache
 from wasmetal.cpython import c_stack
 from wasmetal.glue import ticker
 from wasmetal.glue.thunks import Thunks
-from wasmetal.store.lifetime import anchor
+from wasmetal.system.lifetime import anchor
 
 if TYPE_CHECKING:
     from wasm_ir.ir import Function

@@ -10,7 +10,7 @@ from wasm_ir.vmcontext import STORE
 from wasmetal.store.store import Store
 
 if TYPE_CHECKING:
-    from wasmetal.code.compiled_module import CompiledModule
+    from wasmetal.compiled.compiled_module import CompiledModule
 
 #: Innermost frames that are reported; a stack overflow has very many.
 MAX_FRAMES: Final = 256

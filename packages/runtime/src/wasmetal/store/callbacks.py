@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from wasm_core.errors import Trap, TrapCode
 from wasm_ir.vmcontext import (
@@ -15,39 +15,37 @@ from wasm_ir.vmcontext import (
     STATUS_TRAP,
     STORE,
 )
-from wasmetal import interruption
-from wasmetal.function import FunctionCore, host_function_at
-from wasmetal.store import references
-
-if TYPE_CHECKING:
-    from wasmetal.store.instance_core import InstanceCore
+from wasmetal.store import interruption
+from wasmetal.store.functions import FunctionCore, host_function_at
+from wasmetal.store.instance_core import InstanceCore, instance_at
+from wasmetal.store.store import stores
 
 _TRAP_CODE: Final = STORE["trap_code"] // 8
 _CONTEXT: Final = FUNCREF["context"]
 
 
 class Callbacks:
-    """The callbacks of `wasmetal.glue.glue.Callbacks`. Addresses are translated by `references`."""
+    """The callbacks of `wasmetal.glue.glue.Callbacks`. Addresses are those of VMContexts, funcrefs and stores."""
 
     def builtin(self, context: int, number: int, a: int, b: int, c: int) -> int:
         """One of the BUILTIN_* functions of `wasm_ir.vmcontext`; the arguments are 64-bit words."""
-        return _BUILTINS[number](references.instance_at(context), a, b, c)
+        return _BUILTINS[number](instance_at(context), a, b, c)
 
     def resolve(self, funcref: int, slot: int, context: int) -> int:
         """Compile the function that a funcref or a slot stands for, and make it point to the code."""
-        caller = references.instance_at(context)
+        caller = instance_at(context)
         if slot:
             return caller.code.resolve_slot(slot)
         function = host_function_at(funcref)
         if function is not None:
             return function._core.resolve(caller.code.glue)
-        return references.instance_at(ctypes.c_uint64.from_address(funcref + _CONTEXT).value).resolve_funcref(funcref)
+        return instance_at(ctypes.c_uint64.from_address(funcref + _CONTEXT).value).resolve_funcref(funcref)
 
     def failed(self, store: int, status: int, exception: BaseException | None) -> None:
         """Raise the trap of a call that trapped; add the backtrace to an exception that a host function raised."""
         from wasmetal.store import backtrace
 
-        found = references.stores.get(store)
+        found = stores.get(store)
         if status == STATUS_TRAP:
             assert found is not None
             raise Trap(TrapCode(found.words[_TRAP_CODE]), frames=backtrace.frames(found))
@@ -56,14 +54,14 @@ class Callbacks:
 
     def interrupted(self, store: int) -> None:
         """Raise what is to end the call that is running, if anything is."""
-        found = references.stores.get(store)
+        found = stores.get(store)
         if found is not None:
             interruption.raise_in(found)
 
     def host_call(self, core: object, context: int, slots: int) -> None:
         """Call a host function with what is in the slots, and put its results there."""
         assert isinstance(core, FunctionCore)
-        core.invoke(references.instance_at(context), slots)
+        core.invoke(instance_at(context), slots)
 
     def host_result(self, core: object, result: object, slots: int) -> None:
         """Put an unusual result of a numeric host function in the slots."""
@@ -80,7 +78,7 @@ def _table_grow(instance: InstanceCore, index: int, count: int, value: int) -> i
 
 
 def _listener_before(instance: InstanceCore, index: int, slots: int, _: int) -> int:
-    from wasmetal.listener import values_at
+    from wasmetal.compiled.listener import values_at
 
     code = instance.code
     assert code.listener is not None
@@ -90,7 +88,7 @@ def _listener_before(instance: InstanceCore, index: int, slots: int, _: int) -> 
 
 
 def _listener_after(instance: InstanceCore, index: int, slots: int, _: int) -> int:
-    from wasmetal.listener import values_at
+    from wasmetal.compiled.listener import values_at
 
     code = instance.code
     assert code.listener is not None

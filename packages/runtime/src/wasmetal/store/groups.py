@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from wasmetal.store.instance_core import InstanceCore
+from collections.abc import Sequence
+from typing import Protocol
 
 
 class Grouped(Protocol):
@@ -24,11 +22,11 @@ class Group:
     __slots__ = ("instances", "shared")
 
     def __init__(self) -> None:
-        self.instances: set[InstanceCore] = set()
+        self.instances: set[Grouped] = set()
         self.shared: list[Grouped] = []
 
 
-def unite(instances: list[InstanceCore], shared: list[Grouped]) -> None:
+def unite(instances: Sequence[Grouped], shared: Sequence[Grouped]) -> None:
     """Put instances, and what they share, in one group, with all that were in a group with any of them."""
     group = Group()
     for member in (*instances, *shared):

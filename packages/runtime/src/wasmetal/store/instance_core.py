@@ -10,29 +10,26 @@ from __future__ import annotations
 import ctypes
 import weakref
 from array import array
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
+from weakref import WeakSet, WeakValueDictionary
 
 from wasm_core import opcodes as op
 from wasm_core.errors import Trap, TrapCode, WasmError
 from wasm_core.module import ExternKind, SegmentMode
 from wasm_core.types import ValueType
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, GLOBAL_SIZE, SEGMENT
-from wasmetal.caller import Caller
 from wasmetal.code import signals
-from wasmetal.code.compiled_module import CompiledModule
-from wasmetal.function import Func, WasmFunction, wasm_function
-from wasmetal.globals import GlobalCell
+from wasmetal.compiled.compiled_module import CompiledModule
 from wasmetal.glue.ticker import ContextLink
-from wasmetal.memory import Memory
-from wasmetal.store import references
+from wasmetal.store import callers, linear_memory
+from wasmetal.store.functions import FuncHandle, WasmFunction, functions, wasm_function
+from wasmetal.store.global_cells import GlobalCell
 from wasmetal.store.groups import Group, Grouped, unite
+from wasmetal.store.linear_memory import LinearMemory
 from wasmetal.store.linking import Imports, resolve
+from wasmetal.store.members import Instance
 from wasmetal.store.store import Store, lock, merge
-from wasmetal.table import Quota, TableStorage
-
-if TYPE_CHECKING:
-    from wasmetal.instance import Exports, Instance
-    from wasmetal.module import Module
+from wasmetal.store.tables import Quota, TableStorage
 
 _MEMORY_BASE: Final = CONTEXT["memory_base"] // 8
 _CODE: Final = FUNCREF["code"]
@@ -41,20 +38,36 @@ _SEGMENT_WORDS: Final = SEGMENT.size // 8
 _SEGMENT_LENGTH: Final = SEGMENT["length"] // 8
 
 
+#: Address of a VMContext -> instance, held weakly: it leads nowhere once the instance is gone.
+instances: WeakValueDictionary[int, InstanceCore] = WeakValueDictionary()
+
+
+def instance_at(context: int) -> InstanceCore:
+    """The instance whose VMContext is at `context`.
+
+    Raises:
+        WasmError: It is being destroyed (a finalizer in the same garbage calls it).
+    """
+    instance = instances.get(context)
+    if instance is None:
+        raise WasmError("the instance is being destroyed")
+    return instance
+
+
 class InstanceCore:
     """An instance: its VMContext and what that points to."""
 
     __slots__ = (
         "__weakref__",
-        "_exports",
-        "_handle",
         "_keep",
         "cells",
         "closed",
         "code",
         "context",
+        "exports_handle",
         "functions",
         "group",
+        "instance_handle",
         "link",
         "memories",
         "module",
@@ -67,7 +80,7 @@ class InstanceCore:
     #: The store; replaced when stores are merged.
     store: Store
 
-    def __init__(self, module: Module, code: CompiledModule, imports: Imports) -> None:
+    def __init__(self, module: object, siblings: WeakSet[InstanceCore], code: CompiledModule, imports: Imports) -> None:
         """Allocate everything, without running any code and without writing to anything that is imported.
 
         Raises:
@@ -79,22 +92,24 @@ class InstanceCore:
         self.module = module
         decoded = code.module
         config = code.config
-        others_alive = module.engine._instances
-        if len(others_alive) >= config.max_instances:
+        if len(siblings) >= config.max_instances:
             raise WasmError(f"an engine with {config.max_instances} instances is at its limit")
-        others_alive.add(self)
+        siblings.add(self)
         self.closed = False
-        self._handle: weakref.ref[Instance] | None = None
         self.group: Group | None = None
         #: What lets the ticker interrupt our code.
         self.link: ContextLink | None = None
-        self._exports: weakref.ref[Exports] | None = None
+        #: What Python sees of it, while there is anything.
+        self.exports_handle: weakref.ref[Any] | None = None
+        self.instance_handle: weakref.ref[Any] | None = None
         #: Imported functions, and every memory and table, imported ones first.
-        self.functions: list[Func] = imports.functions
-        self.memories: list[Memory] = imports.memories
+        self.functions: list[FuncHandle] = imports.functions
+        self.memories: list[LinearMemory] = imports.memories
         for memory_type in decoded.memories[decoded.imported_memories :]:
             self.memories.append(
-                Memory(memory_type, max_pages=config.max_memory_pages, bounds_checks=config.bounds_checks)
+                linear_memory.memory_class(
+                    memory_type, max_pages=config.max_memory_pages, bounds_checks=config.bounds_checks
+                )
             )
         for memory in self.memories:
             if not memory.guarded:
@@ -105,14 +120,12 @@ class InstanceCore:
         self.context: int = self.words.buffer_info()[0]
 
         # A function forgets its instance when that is closed, but we go on calling it: hold the instance too.
-        others: list[InstanceCore] = [
-            function._core.instance for function in self.functions if not function._core.is_host
-        ]
-        self._keep: list[InstanceCore] = others
+        others: list[Instance] = [function._core.instance for function in self.functions if not function._core.is_host]
+        self._keep: list[Instance] = others
         #: The references of passive element segments.
         self.segments: list[array[int]] = []
         self._join_store(imports, others)
-        references.instances[self.context] = self
+        instances[self.context] = self
         # Other threads may be working with the store.
         self.store.begin()
         try:
@@ -120,7 +133,7 @@ class InstanceCore:
         finally:
             self.store.end()
 
-    def _fill(self, imports: Imports, others: list[InstanceCore]) -> None:
+    def _fill(self, imports: Imports, others: list[Instance]) -> None:
         """Make tables, and set up the VMContext."""
         code = self.code
         config = code.config
@@ -171,7 +184,7 @@ class InstanceCore:
                 words[at + _SEGMENT_LENGTH] = plan.count
             at += _SEGMENT_WORDS
 
-    def _join_store(self, imports: Imports, others: list[InstanceCore]) -> None:
+    def _join_store(self, imports: Imports, others: list[Instance]) -> None:
         # Another thread may be merging stores.
         with lock:
             stores = [other.store for other in others]
@@ -185,7 +198,7 @@ class InstanceCore:
             store.activate(self.code)
             store.adopt(self)
 
-    def _join_group(self, imports: Imports, others: list[InstanceCore]) -> None:
+    def _join_group(self, imports: Imports, others: list[Instance]) -> None:
         """Live with everybody who may get hold of our functions, or we of his."""
         shared: list[Grouped] = [
             table
@@ -199,7 +212,7 @@ class InstanceCore:
         if shared or partners:
             unite([self, *partners], shared)
 
-    def live_with(self, other: InstanceCore) -> None:
+    def live_with(self, other: Instance) -> None:
         """Let this instance and another keep each other alive from now on."""
         if other is not self and (self.group is None or self.group is not other.group):
             unite([self, other], [])
@@ -268,19 +281,19 @@ class InstanceCore:
             return self.functions[index]._funcref
         return self.context + self.code.layout.funcref(index)
 
-    def function_at(self, address: int) -> Func:
+    def function_at(self, address: int) -> FuncHandle:
         """A function of the module's own, by the address of its FUNCREF: the same object as long as it is alive."""
-        found = references.functions.get(address)
+        found = functions.get(address)
         if found is None:
             number = (address - self.context - self.code.layout.funcrefs) // FUNCREF.size
             index = self.code.escaping[number]
             name = self.code.export_name(index) or self.code.function_name(index)
             func_type = self.code.module.func_type(index)
             found = wasm_function(func_type, name, address, self, self.code.glue)
-            references.functions[address] = found
+            functions[address] = found
         return found
 
-    def function(self, index: int) -> Func:
+    def function(self, index: int) -> FuncHandle:
         """A function that can be referred to, imported or not."""
         if index < len(self.functions):
             return self.functions[index]
@@ -316,33 +329,12 @@ class InstanceCore:
         return self.cell(index).as_global(self)
 
     @property
-    def memory0(self) -> Memory | None:
+    def memory0(self) -> LinearMemory | None:
         """Memory 0, exported or not."""
         return self.memories[0] if self.memories else None
 
-    @property
-    def exports(self) -> Exports:
-        """The exports: the same object as long as it is alive."""
-        from wasmetal.instance import Exports
 
-        found = self._exports() if self._exports is not None else None
-        if found is None:
-            found = Exports(self)
-            self._exports = weakref.ref(found)
-        return found
-
-    def as_instance(self) -> Instance:
-        """The instance as Python sees it: the same object as long as it is alive."""
-        from wasmetal.instance import Instance
-
-        found = self._handle() if self._handle is not None else None
-        if found is None:
-            found = Instance(self)
-            self._handle = weakref.ref(found)
-        return found
-
-
-def instantiate(module: Module, code: CompiledModule, imports: object) -> InstanceCore:
+def instantiate(module: object, siblings: WeakSet[InstanceCore], code: CompiledModule, imports: object) -> InstanceCore:
     """Make an instance of a module.
 
     Raises:
@@ -351,9 +343,9 @@ def instantiate(module: Module, code: CompiledModule, imports: object) -> Instan
         MemoryError, WasmError: There is no room, or a limit is exceeded.
     """
     found = resolve(code, imports)
-    instance = InstanceCore(module, code, found)
+    instance = InstanceCore(module, siblings, code, found)
     for tell in found.to_tell:
-        tell(Caller(instance))
+        tell(callers.caller_class(instance))
     instance.initialize()
     return instance
 
@@ -368,7 +360,7 @@ def detach(instance: InstanceCore) -> None:
     first = instance.context + instance.code.layout.funcrefs
     for number in range(len(instance.code.escaping)):
         # Another instance may come to lie at these addresses while somebody still has the function.
-        function = references.functions.pop(first + FUNCREF.size * number, None)
+        function = functions.pop(first + FUNCREF.size * number, None)
         if function is not None:
             function._use_slow_entry()
             # A function that is running needs its instance.

@@ -6,20 +6,20 @@ Core specification, sections "Instantiation" and "Import Subtyping".
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from wasm_core.errors import LinkError
 from wasm_core.module import ExternKind, Import
 from wasm_core.types import ExternType, FuncType, GlobalType, MemoryType, TableType, ValueType
-from wasmetal.caller import Caller
-from wasmetal.function import Func, host_function
-from wasmetal.globals import Global, GlobalCell
-from wasmetal.memory import Memory
-from wasmetal.table import Table, TableStorage, matching_type
+from wasmetal.store import global_cells
+from wasmetal.store.functions import FuncHandle, host_function
+from wasmetal.store.global_cells import GlobalCell, GlobalHandle
+from wasmetal.store.linear_memory import LinearMemory
+from wasmetal.store.members import Instance
+from wasmetal.store.tables import TableHandle, TableStorage, matching_type
 
 if TYPE_CHECKING:
-    from wasmetal.code.compiled_module import CompiledModule
-    from wasmetal.store.instance_core import InstanceCore
+    from wasmetal.compiled.compiled_module import CompiledModule
 
 
 class PerInstance(Protocol):
@@ -29,7 +29,7 @@ class PerInstance(Protocol):
     `Caller` for it each time.
     """
 
-    def for_instance(self) -> tuple[Mapping[str, object], Callable[[Caller], None]]:
+    def for_instance(self) -> tuple[Mapping[str, object], Callable[[Any], None]]:
         """The objects for one new instance, by name, and whom to tell once that instance is there.
 
         The latter is called when the instance has its memories but none of its code has run. It may get at the memory
@@ -44,14 +44,14 @@ class Imports:
     __slots__ = ("cells", "functions", "memories", "owners", "tables", "to_tell")
 
     def __init__(self) -> None:
-        self.functions: list[Func] = []
+        self.functions: list[FuncHandle] = []
         self.tables: list[TableStorage] = []
-        self.memories: list[Memory] = []
+        self.memories: list[LinearMemory] = []
         self.cells: list[GlobalCell] = []
         #: Instances that export those of the tables and globals that hold functions.
-        self.owners: list[InstanceCore] = []
+        self.owners: list[Instance] = []
         #: Who is to be told of the instance (`PerInstance`).
-        self.to_tell: list[Callable[[Caller], None]] = []
+        self.to_tell: list[Callable[[Any], None]] = []
 
 
 def resolve(code: CompiledModule, imports: object) -> Imports:
@@ -136,12 +136,14 @@ def _describe(type: ExternType) -> str:
 
 
 def _describe_value(value: object) -> str:
-    if isinstance(value, Func):
-        return _describe(value.type)
-    if isinstance(value, Memory):
+    if isinstance(value, FuncHandle):
+        return _describe(value._core.type)
+    if isinstance(value, LinearMemory):
         return _describe(value._matching_type)
-    if isinstance(value, (Table, Global)):
-        return _describe(value.type)
+    if isinstance(value, TableHandle):
+        return _describe(value._open().type)
+    if isinstance(value, GlobalHandle):
+        return _describe(value._open().type)
     return type(value).__name__
 
 
@@ -155,8 +157,8 @@ def _matches(minimum: int, maximum: int | None, wanted: MemoryType | TableType) 
 def _function(found: Imports, code: CompiledModule, entry: Import, value: object) -> None:
     wanted = entry.type
     assert isinstance(wanted, FuncType)
-    if isinstance(value, Func):
-        if value.type != wanted:
+    if isinstance(value, FuncHandle):
+        if value._core.type != wanted:
             raise _incompatible(entry, _describe_value(value))
         if value._core.is_host:
             value._core.prepare(code.glue)
@@ -174,7 +176,7 @@ def _function(found: Imports, code: CompiledModule, entry: Import, value: object
 def _table(found: Imports, code: CompiledModule, entry: Import, value: object) -> None:
     wanted = entry.type
     assert isinstance(wanted, TableType)
-    if not isinstance(value, Table):
+    if not isinstance(value, TableHandle):
         raise _incompatible(entry, _describe_value(value))
     storage = value._open()
     actual = matching_type(storage)
@@ -188,7 +190,7 @@ def _table(found: Imports, code: CompiledModule, entry: Import, value: object) -
 def _memory(found: Imports, code: CompiledModule, entry: Import, value: object) -> None:
     wanted = entry.type
     assert isinstance(wanted, MemoryType)
-    if not isinstance(value, Memory) or not _matches(value.pages, value.type.maximum, wanted):
+    if not isinstance(value, LinearMemory) or not _matches(value._matching_type.minimum, value.type.maximum, wanted):
         raise _incompatible(entry, _describe_value(value))
     if not value.guarded and code.config.bounds_checks == "guard":
         raise LinkError(
@@ -200,12 +202,12 @@ def _memory(found: Imports, code: CompiledModule, entry: Import, value: object) 
 def _global(found: Imports, code: CompiledModule, entry: Import, value: object) -> None:
     wanted = entry.type
     assert isinstance(wanted, GlobalType)
-    if not isinstance(value, Global):
+    if not isinstance(value, GlobalHandle):
         # A plain value will do for a global that cannot change.
         if wanted.mutable or (value is None and not wanted.value_type.is_reference):
             raise _incompatible(entry, _describe_value(value))
         try:
-            value = Global(wanted, value)
+            value = global_cells.global_class(wanted, value)
         except (TypeError, OverflowError) as error:
             raise LinkError(f"{_incompatible(entry, _describe_value(value))}: {error}") from error
     cell = value._open()

@@ -7,23 +7,21 @@ from __future__ import annotations
 
 import threading
 from array import array
-from typing import TYPE_CHECKING, Generic, TypeVar
-from weakref import ref
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from weakref import WeakValueDictionary, ref
 
 from wasm_core.errors import LinkError, WasmError
 from wasm_ir.vmcontext import CONTEXT, STORE
-from wasmetal.function import Func, host_function_at
 from wasmetal.glue import ticker
-from wasmetal.store import references
-from wasmetal.store.lifetime import anchor
+from wasmetal.store import functions
+from wasmetal.store.functions import FuncHandle, host_function_at
 from wasmetal.store.native_stack import NativeStack
 from wasmetal.store.stack_pool import StackLease
+from wasmetal.system.lifetime import anchor
 
 if TYPE_CHECKING:
-    from wasmetal.code.compiled_module import CompiledModule
-    from wasmetal.globals import GlobalCell
-    from wasmetal.store.instance_core import InstanceCore
-    from wasmetal.table import TableStorage
+    from wasmetal.compiled.compiled_module import CompiledModule
+    from wasmetal.store.members import Instance
 
 _WASM_SP = STORE["wasm_sp"] // 8
 _ENTRY_FP = STORE["entry_fp"] // 8
@@ -49,8 +47,19 @@ _NO_STACK = (1 << 64) - 1
 lock = threading.RLock()
 
 
+#: Address of a StoreContext -> store, held weakly: it leads nowhere once the store is gone.
+stores: WeakValueDictionary[int, Store] = WeakValueDictionary()
+
+
 class UnknownReference(WasmError, LookupError):
     """A slot of `call_raw` is not a reference that the store knows."""
+
+
+class Holder(Protocol):
+    """A table, or a global of a reference type."""
+
+    store: Any
+    words: array[int]
 
 
 _T = TypeVar("_T")
@@ -116,9 +125,9 @@ class Store:
         self.kept: dict[int, object] = {}
         self._registrations = 0
         self._sweep_at = _FIRST_SWEEP
-        self._instances: _Members[InstanceCore] = _Members()
-        self._tables: _Members[TableStorage] = _Members()
-        self._globals: _Members[GlobalCell] = _Members()
+        self._instances: _Members[Instance] = _Members()
+        self._tables: _Members[Holder] = _Members()
+        self._globals: _Members[Holder] = _Members()
 
     def activate(self, code: CompiledModule) -> None:
         """Make the stack and the StoreContext, as the first instance's configuration says.
@@ -148,13 +157,13 @@ class Store:
         self._glue = code.glue  # the resolver is its code
         self._stack_anchor = anchor(lease)
         self.address = self.words.buffer_info()[0]
-        references.stores[self.address] = self
+        stores[self.address] = self
         self._prepare(self.kept)
 
     def _prepare(self, kept: dict[int, object]) -> None:
         """Make host functions callable from WebAssembly that were kept when there was no glue to do it."""
         for value in kept.values():
-            if isinstance(value, Func):
+            if isinstance(value, FuncHandle):
                 value._core.prepare(self._glue)
 
     # Another thread may have made this store a part of another one since it was looked up: each of the following is
@@ -167,7 +176,7 @@ class Store:
             store = store.successor
         return store
 
-    def adopt(self, instance: InstanceCore) -> None:
+    def adopt(self, instance: Instance) -> None:
         """Make this the store of an instance."""
         with lock:
             store = self._current()
@@ -181,14 +190,14 @@ class Store:
                 ticker.move_context(instance.link, store.words)
             store._instances.add(instance)
 
-    def add_table(self, table: TableStorage) -> None:
+    def add_table(self, table: Holder) -> None:
         """Make this the store of a table."""
         with lock:
             store = self._current()
             table.store = store
             store._tables.add(table)
 
-    def add_global(self, cell: GlobalCell) -> None:
+    def add_global(self, cell: Holder) -> None:
         """Make this the store of a global of a reference type."""
         with lock:
             store = self._current()
@@ -196,7 +205,7 @@ class Store:
             store._globals.add(cell)
 
     @property
-    def instances(self) -> list[InstanceCore]:
+    def instances(self) -> list[Instance]:
         """The instances that are alive."""
         return self._instances.alive()
 
@@ -268,7 +277,7 @@ class Store:
             raise UnknownReference("not a reference of this store")
         return value
 
-    def funcref_of(self, function: Func) -> int:
+    def funcref_of(self, function: FuncHandle) -> int:
         """The funcref that stands for `function`; keeps the function alive, and lets this store run it.
 
         Raises:
@@ -293,13 +302,13 @@ class Store:
         survivor._keep(address, keep)
         return address
 
-    def func_at(self, address: int) -> Func:
+    def func_at(self, address: int) -> FuncHandle:
         """The function that a funcref (not null) stands for: the same object as long as it is alive.
 
         Raises:
             UnknownReference: Nothing in this store has that address, or its owner is being destroyed.
         """
-        found = references.functions.get(address)
+        found = functions.functions.get(address)
         if found is not None:
             # (one whose instance is closed goes on if somebody in the store still has it)
             if address in self.kept or found._core.instance.store is self:

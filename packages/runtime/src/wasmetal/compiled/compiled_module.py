@@ -21,16 +21,16 @@ from wasmetal.code.arena import arena
 from wasmetal.code.cache import ModuleCache
 from wasmetal.code.code_file import decode_code, encode_code
 from wasmetal.code.collector import paused
-from wasmetal.config import Config
-from wasmetal.store.lifetime import anchor
-from wasmetal.store.template import Template
+from wasmetal.compiled.settings import Settings
+from wasmetal.compiled.template import Template
+from wasmetal.system.lifetime import anchor
 
 if TYPE_CHECKING:
     from wasm_core.body_facts import BodyFacts
     from wasm_core.names import NameSection
     from wasm_ir.ir import Function
+    from wasmetal.compiled.listener import FunctionDefinition, Listener
     from wasmetal.glue.glue import Glue
-    from wasmetal.listener import FunctionDefinition, Listener
 
 #: Facts that eager validation finds are kept for the compiler unless a module has more code than this, in bytes: then
 #: most of its functions will never be compiled, and validating one again costs a tenth of compiling it.
@@ -82,7 +82,7 @@ class CompiledModule:
     def __init__(
         self,
         module: DecodedModule,
-        config: Config,
+        config: Settings,
         backend: Backend,
         glue: Glue,
         listener: Listener | None,
@@ -144,7 +144,7 @@ class CompiledModule:
 
     def serialize(self, progress: Callable[[int, int], None] | None = None) -> bytes:
         """The module with the code of all its functions, see `precompiled`. Raises CompileError."""
-        from wasmetal.code.precompiled import compile_all, serialize
+        from wasmetal.compiled.precompiled import compile_all, serialize
 
         made = {index: code for index, (_, code) in list(self._placed.items())}
         features = self.config.features
@@ -194,7 +194,7 @@ class CompiledModule:
         """What listeners are told about function `index`."""
         made = self._definitions.get(index)
         if made is None:
-            from wasmetal.listener import FunctionDefinition
+            from wasmetal.compiled.listener import FunctionDefinition
 
             made = FunctionDefinition(
                 index, self.function_name(index), self.names.module_name, self.module.func_type(index)

@@ -26,11 +26,12 @@ from wasm_ir.vmcontext import ContextLayout, Layout
 from wasmetal.code.checksum import digest
 from wasmetal.code.code_file import BODIES_VALID, MODULE_VALID, PRECOMPILED_MAGIC, CodeFile, encode_code, encode_file
 from wasmetal.code.collector import paused
+from wasmetal.code.version import __version__
 
 if TYPE_CHECKING:
     from attrs import AttrsInstance
 
-    from wasmetal.config import Config
+    from wasmetal.compiled.settings import Settings
 
 _HEAD: Final = Struct(f"<{len(PRECOMPILED_MAGIC)}sIQ")
 
@@ -40,8 +41,6 @@ Progress = Callable[[int, int], None]
 
 def runtime_interface() -> str:
     """What machine code relies on in the runtime: a checksum of the layouts and numbers that they share."""
-    from wasmetal import __version__
-
     parts = [f"version {__version__}"]
     for name, value in sorted(vars(vmcontext).items()):
         if name.isupper():
@@ -124,7 +123,7 @@ def _fields(described: AttrsInstance) -> dict[str, Any]:
     return attrs.asdict(described, recurse=False)
 
 
-def deserialize(content: bytes, backend: Backend, config: Config) -> Precompiled:
+def deserialize(content: bytes, backend: Backend, config: Settings) -> Precompiled:
     """Read a compiled module.
 
     Args:

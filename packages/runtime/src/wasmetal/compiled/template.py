@@ -12,7 +12,7 @@ from wasm_core.lazy_attrs import frozen
 from wasm_core.module import ConstExpr, DecodedModule, ElementSegment, SegmentMode
 from wasm_core.types import ValueType
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, GLOBAL_SIZE, SEGMENT, ContextLayout
-from wasmetal.function import function_type_id
+from wasmetal.code.type_ids import function_type_id
 from wasmetal.system import libc
 
 if TYPE_CHECKING:

@@ -1,56 +1,24 @@
-"""What a host function can learn about the instance that calls it."""
+"""Whether a host function asks for its caller, and what it gets then."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
 from types import FunctionType, MethodType
-from typing import TYPE_CHECKING
-
-from wasm_core.errors import WasmError
-
-if TYPE_CHECKING:
-    from wasmetal.instance import Exports, Instance
-    from wasmetal.memory import Memory
-    from wasmetal.store.instance_core import InstanceCore
 
 
-class Caller:
-    """The calling instance. A host function whose first parameter is annotated with this class gets one there.
-
-    All properties raise WasmError when the host function was called from Python.
-    """
+class CallerHandle:
+    """What a `wasmetal.Caller` is to this room."""
 
     __slots__ = ("_core",)
 
-    def __init__(self, core: InstanceCore | None) -> None:
+    def __init__(self, core: object) -> None:
+        #: The `InstanceCore` that calls; None for a call from Python.
         self._core = core
 
-    def _instance(self) -> InstanceCore:
-        if self._core is None:
-            raise WasmError("the host function was not called by an instance")
-        return self._core
 
-    @property
-    def instance(self) -> Instance:
-        """The instance whose code called the host function."""
-        return self._instance().as_instance()
-
-    @property
-    def exports(self) -> Exports:
-        """What the calling instance exports."""
-        return self._instance().exports
-
-    @property
-    def memory(self) -> Memory:
-        """The first memory of the calling instance, exported or not. Raises WasmError when it has none."""
-        memory = self._instance().memory0
-        if memory is None:
-            raise WasmError("the calling instance has no memory")
-        return memory
-
-    def __repr__(self) -> str:
-        return f"<wasmetal.Caller {self._core!r}>"
+#: The class of callers: who defines it puts it here.
+caller_class: type[CallerHandle] = CallerHandle
 
 
 def wants_caller(function: Callable[..., object]) -> bool:
@@ -80,4 +48,4 @@ def wants_caller(function: Callable[..., object]) -> bool:
 def _is_caller(annotation: object) -> bool:
     if isinstance(annotation, str):
         return annotation.strip("\"'").rpartition(".")[2] == "Caller"
-    return annotation is Caller
+    return isinstance(annotation, type) and issubclass(annotation, CallerHandle)

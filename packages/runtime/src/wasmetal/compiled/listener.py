@@ -11,7 +11,7 @@ from wasm_core.types import FuncType, ValueType
 from wasmetal.glue import values
 
 if TYPE_CHECKING:
-    from wasmetal.store.store import Store
+    from wasmetal.glue.values import References
 
 
 @frozen
@@ -43,7 +43,7 @@ class Listener(Protocol):
         ...
 
 
-def values_at(types: Sequence[ValueType], address: int, store: Store) -> tuple[object, ...]:
+def values_at(types: Sequence[ValueType], address: int, store: References) -> tuple[object, ...]:
     """The values of as many slots at `address` as the types take."""
     count = values.slot_count(types)
     slots = list((ctypes.c_uint64 * count).from_address(address)) if count else []

@@ -1,0 +1,327 @@
+"""What functions are made of: those of instances, and host functions made from Python callables."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import weakref
+from array import array
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from wasm_core.errors import WasmError
+from wasm_core.types import FuncType, ValueType
+from wasm_ir.vmcontext import FUNCREF
+from wasmetal.code.type_ids import function_type_id
+from wasmetal.cpython import c_stack
+from wasmetal.cpython.native_callable import NativeCallable
+from wasmetal.glue import values
+from wasmetal.glue.glue import Glue
+from wasmetal.glue.host_layout import HOST
+from wasmetal.store import callers
+
+if TYPE_CHECKING:
+    from wasmetal.store.members import Instance
+
+
+_REFERENCES: Final = frozenset(t for t in ValueType if t.is_reference)
+
+# Words of a HostFunction's structures.
+_FUNCREF_CODE: Final = FUNCREF["code"] // 8
+_FUNCREF_TYPE_ID: Final = FUNCREF["type_id"] // 8
+_FUNCREF_HOST: Final = FUNCREF["host"] // 8
+_HOST_CALLABLE: Final = (FUNCREF.size + HOST["callable"]) // 8
+_HOST_CORE: Final = (FUNCREF.size + HOST["core"]) // 8
+
+_host_lock = threading.Lock()
+#: Live host functions by address of their FUNCREF.
+_host_functions: weakref.WeakValueDictionary[int, FuncHandle] = weakref.WeakValueDictionary()
+#: Functions of instances by address of their FUNCREF: Python sees the same one as long as it is alive.
+functions: weakref.WeakValueDictionary[int, FuncHandle] = weakref.WeakValueDictionary()
+
+
+def _slots_array(type: FuncType) -> ctypes.Array[ctypes.c_uint64]:
+    count = max(values.slot_count(type.params), values.slot_count(type.results))
+    return (ctypes.c_uint64 * count)()
+
+
+def _pack(results: list[object]) -> object:
+    """What a call returns: None, the value, or a tuple."""
+    if len(results) == 1:
+        return results[0]
+    return tuple(results) if results else None
+
+
+class FunctionCore:
+    """What a Func is about, apart from being called: it knows the Func only weakly, so there is no cycle."""
+
+    __slots__ = ("__weakref__", "func", "funcref", "has_references", "name", "type")
+
+    #: Whether it is a HostFunction, else a WasmFunction.
+    is_host = False
+    #: The instance of a WasmFunction.
+    instance: Instance
+
+    def __init__(self, type: FuncType, name: str | None, funcref: int) -> None:
+        self.type = type
+        self.name = name
+        #: Address of the FUNCREF.
+        self.funcref = funcref
+        self.has_references = not _REFERENCES.isdisjoint(type.params + type.results)
+        self.func: weakref.ref[FuncHandle] | None = None
+
+    def call(self, *args: object, **kwargs: object) -> object:
+        """The slow path of a call: takes everything, and raises the precise error."""
+        raise NotImplementedError
+
+    def call_slots(self, slots: list[int]) -> tuple[int, ...]:
+        """Call with checked slots; returns the slots of the results."""
+        raise NotImplementedError
+
+    def prepare(self, glue: Glue) -> None:
+        """Make the FUNCREF fit to be called by WebAssembly code. Cheap when it has been done."""
+
+    def resolve(self, glue: Glue) -> int:
+        """Host functions, on the first call by WebAssembly code: compile what does it. Returns its address."""
+        raise NotImplementedError
+
+    def invoke(self, instance: Instance, slots: int) -> None:
+        """Host functions: a call by code of `instance`, with arguments and results in the slots at address `slots`."""
+        raise NotImplementedError
+
+    def store_results(self, instance: Instance | None, result: object, slots: int) -> None:
+        """Host functions: put what the callable returned into the slots at address `slots`.
+
+        Raises:
+            TypeError, OverflowError: it is not what the type says.
+        """
+        raise NotImplementedError
+
+    def use_slow_entry(self) -> None:
+        """Let the next call take the slow path."""
+
+    def _no_keywords(self, kwargs: dict[str, object]) -> None:
+        if kwargs:
+            raise TypeError(f"{self.name or 'a WebAssembly function'} takes no keyword arguments")
+
+
+class WasmFunction(FunctionCore):
+    """A function that an instance defines."""
+
+    __slots__ = ("_fast_made", "glue", "instance")
+
+    def __init__(self, type: FuncType, name: str | None, funcref: int, instance: Instance, glue: Glue) -> None:
+        super().__init__(type, name, funcref)
+        self.instance = instance
+        self.glue = glue
+        self._fast_made = False
+
+    def _check_open(self) -> None:
+        if self.instance.closed:
+            raise WasmError("instance is closed")
+
+    def call(self, *args: object, **kwargs: object) -> object:
+        self._no_keywords(kwargs)
+        self._check_open()
+        # What a thread calls first comes here too.
+        if c_stack.learn() or not self._fast_made:
+            self._fast_made = True
+            func = None if self.func is None else self.func()
+            entry = self.glue.entry(self.type)
+            if func is not None and entry != self.glue.slow_entry:
+                func._entry = entry
+                return func(*args)
+        if self.has_references:
+            self.instance.store.begin()
+            try:
+                return self._convert_and_call(args)
+            finally:
+                self.instance.store.end()
+        return self._convert_and_call(args)
+
+    def _convert_and_call(self, args: Sequence[object]) -> object:
+        slots = values.to_slots(self.type.params, args, self.instance.store)
+        # A funcref among the arguments may have moved the instance to another store.
+        return _pack(values.from_slots(self.type.results, self.call_slots(slots), self.instance.store))
+
+    def call_slots(self, slots: list[int]) -> tuple[int, ...]:
+        self._check_open()
+        array = _slots_array(self.type)
+        for number, slot in enumerate(slots):
+            array[number] = slot
+        self.glue.raw(self.type)(self.funcref, self.instance.context, ctypes.addressof(array))
+        return tuple([array[number] for number in range(values.slot_count(self.type.results))])
+
+    def use_slow_entry(self) -> None:
+        func = None if self.func is None else self.func()
+        if func is not None:
+            func._entry = self.glue.slow_entry
+        self._fast_made = False
+
+
+class HostFunction(FunctionCore):
+    """A Python callable with a type; its FUNCREF is its own."""
+
+    __slots__ = ("_code_glue", "_entry_glue", "_words", "callable", "wants_caller")
+
+    is_host = True
+
+    def __init__(self, callable: Callable[..., Any], type: FuncType, name: str | None, glue: Glue) -> None:
+        #: The FUNCREF and, right behind it, the HOST structure.
+        self._words = array("Q", bytes(FUNCREF.size + HOST.size))
+        super().__init__(type, name, self._words.buffer_info()[0])
+        self.callable = callable
+        self.wants_caller = callers.wants_caller(callable)
+        # Whose code the Func's entry and the FUNCREF are.
+        self._entry_glue = glue
+        self._code_glue: Glue | None = None
+        words = self._words
+        words[_FUNCREF_TYPE_ID] = function_type_id(type)
+        words[_FUNCREF_HOST] = self.funcref + FUNCREF.size
+        words[_HOST_CALLABLE] = id(callable)
+        words[_HOST_CORE] = id(self)
+
+    def prepare(self, glue: Glue) -> None:
+        if not self._words[_FUNCREF_CODE]:
+            self._words[_FUNCREF_CODE] = glue.lazy_funcref
+
+    def resolve(self, glue: Glue) -> int:
+        code = glue.host_generic(self.type) if self.wants_caller else glue.host(self.type)
+        # Another thread, with another glue, may be here too: the code must be of the glue that is kept.
+        with _host_lock:
+            if self._code_glue is None:
+                self._code_glue = glue
+                self._words[_FUNCREF_CODE] = code
+            return self._words[_FUNCREF_CODE]
+
+    def call(self, *args: object, **kwargs: object) -> object:
+        self._no_keywords(kwargs)
+        arguments = self._as_seen(self.type.params, args, "argument")
+        result = self._run(None, arguments)
+        return _pack(self._as_seen(self.type.results, self._unpack(result), "result"))
+
+    def call_slots(self, slots: list[int]) -> tuple[int, ...]:
+        result = self._run(None, values.from_slots(self.type.params, slots, None))
+        return tuple(values.to_slots(self.type.results, self._unpack(result), None, "result"))
+
+    def invoke(self, instance: Instance, slots: int) -> None:
+        params = self.type.params
+        array = (ctypes.c_uint64 * values.slot_count(params)).from_address(slots)
+        arguments = values.from_slots(params, list(array), instance.store)
+        self.store_results(instance, self._run(instance, arguments), slots)
+
+    def store_results(self, instance: Instance | None, result: object, slots: int) -> None:
+        store = None if instance is None else instance.store
+        converted = values.to_slots(self.type.results, self._unpack(result), store, "result")
+        array = (ctypes.c_uint64 * len(converted)).from_address(slots)
+        for number, slot in enumerate(converted):
+            array[number] = slot
+
+    def _run(self, instance: Instance | None, arguments: list[object]) -> object:
+        if self.wants_caller:
+            return self.callable(callers.caller_class(instance), *arguments)
+        return self.callable(*arguments)
+
+    def _unpack(self, result: object) -> Sequence[object]:
+        """The single results in what the callable returned."""
+        expected = len(self.type.results)
+        if expected == 1:
+            return (result,)
+        if expected == 0:
+            if result is None:
+                return ()
+            raise TypeError(f"{self.name or 'the host function'} has no results but returned {type(result).__name__}")
+        if isinstance(result, (tuple, list)):
+            return result
+        raise TypeError(
+            f"{self.name or 'the host function'} must return a tuple of {expected} results, not {type(result).__name__}"
+        )
+
+    @staticmethod
+    def _as_seen(types: Sequence[ValueType], objects: Sequence[object], what: str) -> list[object]:
+        """Objects as they come out on the other side of a call: checked, numbers within their type. References stay."""
+        slots = values.to_slots(types, objects, _PLAIN, what)
+        converted = values.from_slots(types, slots, _PLAIN)
+        return [old if t.is_reference else new for t, old, new in zip(types, objects, converted)]
+
+
+class PlainReferences:
+    """References of calls from Python to Python, which need no bits."""
+
+    def extern_handle(self, value: object) -> int:
+        return 1
+
+    def extern_object(self, handle: int) -> object:
+        return None
+
+    def funcref_of(self, function: Any) -> int:
+        return 1
+
+    def func_at(self, address: int) -> object:
+        return None
+
+
+_PLAIN: Final = PlainReferences()
+
+
+class FuncHandle(NativeCallable):
+    """What a `wasmetal.Func` is to this room: machine code that is called, and what it is about."""
+
+    __slots__ = ("__weakref__", "_call", "_core")
+
+    _call: Callable[..., object]
+    _core: FunctionCore
+
+    def _use_slow_entry(self) -> None:
+        """Let the next call look again whether the instance is open."""
+        self._core.use_slow_entry()
+
+
+#: The class of functions: who defines it puts it here.
+func_class: type[FuncHandle] = FuncHandle
+
+
+def _attach(func: FuncHandle, core: FunctionCore, glue: Glue) -> None:
+    core.func = weakref.ref(func)
+    func._core = core
+    func._call = core.call
+    func._slow = id(func._call)
+    func._funcref = core.funcref
+    func._entry = glue.slow_entry
+
+
+def init_host(func: FuncHandle, callable: Callable[..., Any], type: FuncType, glue: Glue, name: str | None) -> None:
+    """Make a new `func` a host function."""
+    if not isinstance(type, FuncType):
+        raise TypeError(f"a FuncType is needed, not {type!r}")
+    if not hasattr(callable, "__call__"):  # noqa: B004 - `callable` is the argument here
+        raise TypeError(f"{callable!r} cannot be called")
+    if name is None:
+        own = getattr(callable, "__name__", None)
+        name = own if isinstance(own, str) else None
+    core = HostFunction(callable, type, name, glue)
+    _attach(func, core, glue)
+    _host_functions[core.funcref] = func
+
+
+def wasm_function(type: FuncType, name: str | None, funcref: int, instance: Instance, glue: Glue) -> FuncHandle:
+    """The Func for a function of an instance, whose FUNCREF is at `funcref`. It keeps the instance alive."""
+    func = func_class.__new__(func_class)
+    _attach(func, WasmFunction(type, name, funcref, instance, glue), glue)
+    return func
+
+
+def host_function(callable: Callable[..., Any], type: FuncType, glue: Glue, name: str | None = None) -> FuncHandle:
+    """A host function like `Func(callable, type)`, with the glue of a certain engine.
+
+    Raises:
+        TypeError: `callable` cannot be called.
+    """
+    func = func_class.__new__(func_class)
+    init_host(func, callable, type, glue, name)
+    return func
+
+
+def host_function_at(address: int) -> FuncHandle | None:
+    """The live host function whose FUNCREF is at `address`, or None."""
+    return _host_functions.get(address)

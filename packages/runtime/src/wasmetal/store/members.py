@@ -1,0 +1,31 @@
+"""What stores, groups and functions ask of an instance."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING, Protocol
+
+from wasmetal.store.groups import Grouped
+
+if TYPE_CHECKING:
+    from wasmetal.compiled.compiled_module import CompiledModule
+    from wasmetal.glue.ticker import ContextLink
+    from wasmetal.store.functions import FuncHandle
+    from wasmetal.store.store import Store
+
+
+class Instance(Grouped, Protocol):
+    """An instance; `instance_core.InstanceCore` says what each of these is."""
+
+    store: Store
+    words: array[int]
+    link: ContextLink | None
+    functions: list[FuncHandle]
+    segments: list[array[int]]
+    code: CompiledModule
+    context: int
+    closed: bool
+
+    def has_funcref(self, address: int) -> bool: ...
+    def function_at(self, address: int) -> FuncHandle: ...
+    def live_with(self, other: Instance) -> None: ...

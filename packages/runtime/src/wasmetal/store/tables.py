@@ -1,0 +1,125 @@
+"""What tables are made of (core specification, section "Table Instances")."""
+
+from __future__ import annotations
+
+import weakref
+from array import array
+from typing import TYPE_CHECKING
+
+from wasm_core.errors import WasmError
+from wasm_core.types import TableType
+from wasm_ir.vmcontext import TABLE
+from wasmetal.store.groups import Group
+from wasmetal.store.store import Store
+
+if TYPE_CHECKING:
+    from wasmetal.store.members import Instance
+
+_ELEMENTS = 10_000_000
+
+_ELEMENTS = TABLE["elements"] // 8
+_SIZE = TABLE["size"] // 8
+
+
+class Quota:
+    """What the tables of one instance may have together."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, elements: int) -> None:
+        #: Elements that they may have besides those that they have.
+        self.left = elements
+
+
+class TableStorage:
+    """What a table consists of, without any reference to instances."""
+
+    __slots__ = ("__weakref__", "group", "handle", "quota", "store", "struct", "type", "words")
+
+    def __init__(self, type: TableType, quota: Quota, store: Store) -> None:
+        self.type = type
+        self.quota = quota
+        if type.minimum > quota.left:
+            raise WasmError(f"a table of {type.minimum} elements is over the limit of {quota.left}")
+        quota.left -= type.minimum
+        #: The elements: funcref addresses or externref handles, 0 is null.
+        self.words = array("Q", bytes(8 * type.minimum))
+        #: The TABLE structure.
+        self.struct = array("Q", (self.words.buffer_info()[0], type.minimum))
+        #: Set by the store; replaced when stores are merged.
+        self.store: Store
+        store.add_table(self)
+        #: Instances that keep each other alive because they share this table; None where there is one at most.
+        self.group: Group | None = None
+        #: The `Table` that Python sees, while there is one.
+        self.handle: weakref.ref[TableHandle] | None = None
+
+    @property
+    def address(self) -> int:
+        """Address of the TABLE structure."""
+        return self.struct.buffer_info()[0]
+
+    @property
+    def limit(self) -> int:
+        """Most elements that it can have, as things are."""
+        limit = len(self.words) + self.quota.left
+        return limit if self.type.maximum is None else min(limit, self.type.maximum)
+
+    def grow(self, count: int, word: int) -> int:
+        """As the instruction table.grow: the previous size, or -1."""
+        words = self.words
+        previous = len(words)
+        if previous + count > self.limit:
+            return -1
+        try:
+            words.extend(array("Q", (word,)) * count)
+        except MemoryError:
+            return -1
+        self.quota.left -= count
+        # Only the thread that runs the store can be looking at the elements, and it is here.
+        self.struct[_ELEMENTS] = words.buffer_info()[0]
+        self.struct[_SIZE] = previous + count
+        return previous
+
+    def as_table(self, owner: Instance | None) -> TableHandle:
+        """The object that Python sees: the same one as long as it is alive."""
+        table = self.handle() if self.handle is not None else None
+        if table is None:
+            table = table_class.__new__(table_class)
+            table._storage = self
+            table._owner = owner
+            self.handle = weakref.ref(table)
+        return table
+
+
+class TableHandle:
+    """What a `wasmetal.Table` is to this room."""
+
+    __slots__ = ("__weakref__", "_owner", "_storage")
+
+    _storage: TableStorage | None
+    #: The instance that exports it, which elements may refer to.
+    _owner: Instance | None
+
+    def _open(self) -> TableStorage:
+        storage = self._storage
+        if storage is None:
+            raise WasmError("the table's instance is closed")
+        return storage
+
+    def _close(self) -> None:
+        storage = self._storage
+        if storage is not None:
+            storage.handle = None
+        self._storage = None
+        self._owner = None
+
+
+#: The class of tables: who defines it puts it here.
+table_class: type[TableHandle] = TableHandle
+
+
+def matching_type(storage: TableStorage) -> TableType:
+    """The type that an import is matched with: the minimum is the present size."""
+    type = storage.type
+    return TableType(type.element, len(storage.words), type.maximum, is64=type.is64)
