@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import itertools
 import operator
-import threading
 import weakref
 from array import array
 from collections.abc import Callable, Sequence
@@ -37,7 +36,6 @@ _HOST_CORE: Final = (FUNCREF.size + HOST["core"]) // 8
 _type_ids: dict[FuncType, int] = {}
 _next_type_id = itertools.count(1)
 
-_host_lock = threading.Lock()
 #: Live host functions by address of their FUNCREF.
 _host_functions: weakref.WeakValueDictionary[int, Func] = weakref.WeakValueDictionary()
 
@@ -140,11 +138,8 @@ class WasmFunction(FunctionCore):
                 func._entry = entry
                 return func(*args)
         if self.has_references:
-            self.instance.store.begin()
-            try:
+            with self.instance.store.use():
                 return self._convert_and_call(args)
-            finally:
-                self.instance.store.end()
         return self._convert_and_call(args)
 
     def _convert_and_call(self, args: Sequence[object]) -> object:
@@ -195,12 +190,13 @@ class HostFunction(FunctionCore):
 
     def resolve(self, glue: Glue) -> int:
         code = glue.host_generic(self.type) if self.wants_caller else glue.host(self.type)
-        # Another thread, with another glue, may be here too: the code must be of the glue that is kept.
-        with _host_lock:
-            if self._code_glue is None:
-                self._code_glue = glue
-                self._words[_FUNCREF_CODE] = code
-            return self._words[_FUNCREF_CODE]
+        # Another thread, with another glue, may be here too: the code must be of the glue that is kept. No call stands
+        # between these, so nobody comes in between.
+        if self._code_glue is None:
+            self._code_glue = glue
+        if self._code_glue is glue:
+            self._words[_FUNCREF_CODE] = code
+        return self._words[_FUNCREF_CODE]
 
     def call(self, *args: object, **kwargs: object) -> object:
         self._no_keywords(kwargs)
@@ -360,15 +356,12 @@ class Func(NativeCallable):
         if core.is_host:
             _known(params, numbers, _NO_STORE)
             return core.call_slots(numbers)
-        core.instance.store.begin()
-        try:
+        with core.instance.store.use():
             # Held until the call has returned.
             referred = _known(params, numbers, core.instance.store)
             results = core.call_slots(numbers)
             del referred
             return results
-        finally:
-            core.instance.store.end()
 
     def _use_slow_entry(self) -> None:
         """Let the next call look again whether the instance is open."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import operator
-import threading
 from array import array
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, NoReturn, SupportsIndex, overload
 
@@ -16,6 +16,7 @@ from wasmetal.store import memory_pool
 from wasmetal.store.lifetime import Anchor, anchor
 from wasmetal.store.memory_pool import MemoryLease
 from wasmetal.system.address_space import Reservation
+from wasmetal.system.hold import exclusive
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -25,8 +26,6 @@ _GUARDED_BYTES = (8 << 30) + PAGE_SIZE
 
 _BASE = MEMORY["base"] // 8
 _SIZE = MEMORY["size"] // 8
-
-_growing = threading.RLock()
 
 
 @lru_cache(maxsize=64)
@@ -97,21 +96,19 @@ class Memory:
         self._anchor: Anchor | None = anchor(lease)
         #: The MEMORY structure.
         self._words = array("Q", (lease.address, type.minimum * PAGE_SIZE))
-        self._view: memoryview | None = None
-        self._renew_view()
+        self._view: memoryview | None = self._view_of(self._words[_SIZE])
         #: The type as declared.
         self.type = type
         #: Whether any access with a 32-bit index and offset faults where it is out of bounds.
         self.guarded = guarded
 
-    def _renew_view(self) -> None:
-        size = self._words[_SIZE]
+    def _view_of(self, size: int) -> memoryview:
+        """A view of the first `size` bytes."""
         if not size:
-            self._view = memoryview(bytearray())
-            return
+            return memoryview(bytearray())
         data = _bytes_type(size).from_address(self._words[_BASE])
         data.anchor = self._anchor  # type: ignore[attr-defined]  # views keep the mapping alive
-        self._view = memoryview(data).cast("B")
+        return memoryview(data).cast("B")
 
     @property
     def _struct(self) -> int:
@@ -137,21 +134,32 @@ class Memory:
 
     def _grow(self, pages: int) -> int:
         """As the instruction memory.grow: the previous number of pages, or -1."""
-        with _growing:
-            size: int = self._words[_SIZE]
-            previous = size // PAGE_SIZE
-            if previous + pages > self._limit or self._anchor is None:
-                return -1
-            if pages:
+        words = self._words
+        with exclusive():
+            while True:
+                size: int = words[_SIZE]
+                previous = size // PAGE_SIZE
+                if previous + pages > self._limit or self._anchor is None:
+                    return -1
+                if not pages:
+                    return previous
                 lease = self._anchor.target
                 assert isinstance(lease, MemoryLease)
+                grown = size + pages * PAGE_SIZE
                 try:
                     lease.commit(size, pages * PAGE_SIZE)
+                    view = self._view_of(grown)
                 except MemoryError:
                     return -1
-                self._words[_SIZE] = size + pages * PAGE_SIZE
-                self._renew_view()
-            return previous
+                except BaseException:  # out of a signal handler
+                    with suppress(MemoryError):
+                        lease.commit_first(words[_SIZE])
+                    raise
+                # A signal handler may have let it grow meanwhile; no call stands between these.
+                if words[_SIZE] == size:
+                    words[_SIZE] = grown
+                    self._view = view
+                    return previous
 
     @property
     def pages(self) -> int:

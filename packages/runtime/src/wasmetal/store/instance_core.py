@@ -27,7 +27,8 @@ from wasmetal.memory import Memory
 from wasmetal.store import references
 from wasmetal.store.groups import Group, Grouped, unite
 from wasmetal.store.linking import Imports, resolve
-from wasmetal.store.store import Store, lock, merge
+from wasmetal.store.store import Store, merge
+from wasmetal.system.hold import exclusive
 from wasmetal.table import Quota, TableStorage
 
 if TYPE_CHECKING:
@@ -114,11 +115,8 @@ class InstanceCore:
         self._join_store(imports, others)
         references.instances[self.context] = self
         # Other threads may be working with the store.
-        self.store.begin()
-        try:
+        with self.store.use():
             self._fill(imports, others)
-        finally:
-            self.store.end()
 
     def _fill(self, imports: Imports, others: list[InstanceCore]) -> None:
         """Make tables, and set up the VMContext."""
@@ -173,7 +171,7 @@ class InstanceCore:
 
     def _join_store(self, imports: Imports, others: list[InstanceCore]) -> None:
         # Another thread may be merging stores.
-        with lock:
+        with exclusive():
             stores = [other.store for other in others]
             stores += [table.store for table in imports.tables]
             stores += [cell.store for cell in imports.cells if cell.store is not None]
@@ -229,11 +227,8 @@ class InstanceCore:
             Trap: A segment does not fit, or the start function trapped.
         """
         if self.tables:
-            self.store.begin()
-            try:
+            with self.store.use():
                 self._write_elements()
-            finally:
-                self.store.end()
         source = memoryview(self.code.module.source)
         for data in self.code.template.data:
             view = self.memories[data.memory]._open()

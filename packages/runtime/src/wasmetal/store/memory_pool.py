@@ -69,8 +69,14 @@ class MemoryLease:
 
     def commit(self, offset: int, size: int) -> None:
         """Add `size` bytes behind the first `offset`, which are committed. Raises MemoryError."""
+        pool = self._pool
+        # Should this be interrupted, nobody knows what is committed: the reservation is not used again.
+        self._pool = None
+        committed = page_ceil(offset + size)
+        if self._committed < committed:
+            self._committed = committed
         self._reservation.commit(offset, size)
-        self._committed = page_ceil(offset + size)
+        self._pool = pool
 
     # The names are bound at definition, because module globals may be gone when the interpreter shuts down.
     def __del__(  # type: ignore[no-untyped-def]
