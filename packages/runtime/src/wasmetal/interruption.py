@@ -13,17 +13,18 @@ import time
 from array import array
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from io import FileIO
 from itertools import chain, islice
 from types import MethodType, TracebackType
 from typing import TYPE_CHECKING, Final, Self
-from weakref import WeakValueDictionary, ref
+from weakref import ref
 
 from wasm_core.errors import Frame, Trap, TrapCode
 from wasm_ir.vmcontext import STORE
 from wasmetal.glue import ticker
 from wasmetal.glue.ticker_layout import DEADLINE
-from wasmetal.system.hold import Hold
+from wasmetal.system.hold import Hold, holding
 
 if TYPE_CHECKING:
     from wasmetal.store.store import Store
@@ -246,7 +247,7 @@ def check() -> None:
 _asked: Final[set[ref[Store]]] = set()
 
 #: PyThreadState of a thread that waits in `poll` -> pipe that wakes it.
-_waiting: Final[WeakValueDictionary[int, FileIO]] = WeakValueDictionary()
+_waiting: Final[dict[int, FileIO]] = {}
 
 
 def poll(poller: select.poll, seconds: float | None = None) -> list[tuple[int, int]]:
@@ -271,16 +272,15 @@ def poll(poller: select.poll, seconds: float | None = None) -> list[tuple[int, i
     # One call makes files of both descriptors: nothing can come in between and leave one open.
     descriptors = chain.from_iterable(iter(os.pipe, None))
     reader, writer = list(islice(map(FileIO, descriptors, ("rb", "wb")), 2))
+    wake = reader.fileno()
+    add = partial(_waiting.__setitem__, mine, writer)
     try:
-        wake = reader.fileno()
-        _waiting[mine] = writer
-        poller.register(wake, select.POLLIN)
-        try:
+        with holding(add, partial(_waiting.pop, mine, None))():
+            poller.register(wake, select.POLLIN)
             return [event for event in _wait(poller, seconds) if event[0] != wake]
-        finally:
-            poller.unregister(wake)
     finally:
-        _waiting.pop(mine, None)
+        with suppress(KeyError):
+            poller.unregister(wake)
         reader.close()
         writer.close()
 

@@ -149,17 +149,18 @@ class Memory:
                 try:
                     lease.commit(size, pages * PAGE_SIZE)
                     view = self._view_of(grown)
+                    # A signal handler may have let it grow meanwhile; no call stands between these.
+                    if words[_SIZE] == size:
+                        words[_SIZE] = grown
+                        self._view = view
+                        return previous
                 except MemoryError:
                     return -1
-                except BaseException:  # out of a signal handler
+                except BaseException:  # out of a signal handler or a trace function
                     with suppress(MemoryError):
                         lease.commit_first(words[_SIZE])
+                    self._view = self._view_of(words[_SIZE])
                     raise
-                # A signal handler may have let it grow meanwhile; no call stands between these.
-                if words[_SIZE] == size:
-                    words[_SIZE] = grown
-                    self._view = view
-                    return previous
 
     @property
     def pages(self) -> int:

@@ -59,11 +59,14 @@ class MemoryLease:
         """
         excess = self._committed - size
         if excess > 0:
+            pool = self._pool
+            self._pool = None  # see `commit`
             try:
                 libc.mprotect(self.address + size, excess, libc.PROT_NONE)
             except OSError as error:
                 raise MemoryError(f"cannot protect {excess} bytes: {error}") from error
             self._committed = size
+            self._pool = pool
         else:
             self.commit(self._committed, -excess)
 
@@ -82,9 +85,11 @@ class MemoryLease:
     def __del__(  # type: ignore[no-untyped-def]
         self, clear=ctypes.memset, advise=libc.madvise, unneeded=libc.MADV_DONTNEED, warm=_WARM, largest=_LARGEST
     ) -> None:
-        pool = self._pool
+        pool = getattr(self, "_pool", None)  # none either when `__init__` was interrupted
+        if pool is None:
+            return
         committed = self._committed
-        if pool is None or committed > largest:
+        if committed > largest:
             return
         try:
             if committed > warm:

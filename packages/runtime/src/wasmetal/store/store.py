@@ -74,7 +74,7 @@ class _Members(Generic[_T]):
         self._sweep_at = 64
         self._added = 0
 
-    def add(self, thing: _T) -> None:
+    def add(self, reference: ref[_T]) -> None:
         """Add one. Only one thread at a time may do that."""
         if len(self._references) >= self._sweep_at:
             added = self._added
@@ -82,9 +82,14 @@ class _Members(Generic[_T]):
             if self._added == added:  # a signal handler or a finalizer may have been here
                 self._references = alive
             self._sweep_at = max(64, 2 * len(alive))
-        reference = ref(thing)
+        # No call stands between this and the list.
         self._added += 1
         self._references.append(reference)
+
+    def add_all(self, others: _Members[_T]) -> None:
+        """Add others. Only one thread at a time may do that."""
+        for reference in others._references[:]:
+            self.add(reference)
 
     def alive(self) -> list[_T]:
         """Those that are alive, in the order in which they were added."""
@@ -192,21 +197,21 @@ class Store:
                 instance.words[_CONTEXT_STACK_LIMIT] = store.stack.limit
                 instance.words[_CONTEXT_STORE] = store.address
                 instance.link = ticker.link_context(instance.words, store.words)
-            store._instances.add(instance)
+            store._instances.add(ref(instance))
 
     def add_table(self, table: TableStorage) -> None:
         """Make this the store of a table."""
         with exclusive():
             store = self._current()
             table.store = store
-            store._tables.add(table)
+            store._tables.add(ref(table))
 
     def add_global(self, cell: GlobalCell) -> None:
         """Make this the store of a global of a reference type."""
         with exclusive():
             store = self._current()
             cell.store = store
-            store._globals.add(cell)
+            store._globals.add(ref(cell))
 
     @property
     def instances(self) -> list[InstanceCore]:
@@ -398,10 +403,9 @@ def _absorb(survivor: Store, absorbed: Store) -> None:
     if survivor.address:
         survivor._prepare(absorbed.kept)
     if absorbed._use is not None:
-        survivor._uses_before.add(absorbed._use)
+        survivor._uses_before.add(ref(absorbed._use))
         absorbed._use = None
-    for use in absorbed._uses_before.alive():
-        survivor._uses_before.add(use)
+    survivor._uses_before.add_all(absorbed._uses_before)
     instances = absorbed.instances
     links = [instance.link for instance in instances if instance.link is not None]
     if links:
