@@ -180,6 +180,14 @@ def soak(session: nox.Session) -> None:
     session.run("python", "-X", "faulthandler", "tests/soak/soak.py", *session.posargs)
 
 
+@nox.session(python=["3.11", "3.12", "3.13"])
+def soak_handlers(session: nox.Session) -> None:
+    """A minute of signal handlers that do everything, and one of those that raise: nox -s soak_handlers."""
+    install_packages(session, "pytest")
+    for raising in ([], ["--raise"]):
+        session.run("python", "-X", "faulthandler", "tests/soak/handlers.py", *raising, *session.posargs)
+
+
 @nox.session
 def demo(session: nox.Session) -> None:
     """Install everything and run a real C program."""

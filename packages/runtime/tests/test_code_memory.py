@@ -8,6 +8,7 @@ import os
 import platform
 import random
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -164,9 +165,26 @@ def test_alignment(own_arena: CodeArena) -> None:
 def test_finalizers_may_run_in_the_middle_of_an_allocation(own_arena: CodeArena) -> None:
     region = own_arena.region()
     region.place(b"\xc3")
-    with own_arena._lock:  # as when the collector runs inside allocate_code
-        region.free()
-        assert own_arena._returned
+    allocator = own_arena._code
+
+    class Interrupted:
+        """A list of free ranges that the collector comes to while it is looked through."""
+
+        def __iter__(self) -> Iterator[tuple[int, int]]:
+            ranges, allocator._free = allocator._free, before
+            assert ranges is self
+            region.free()
+            return iter(before)
+
+        def __getitem__(self, key: slice) -> tuple[tuple[int, int], ...]:
+            return before[key]
+
+    before = allocator._free
+    allocator._free = Interrupted()  # type: ignore[assignment]
+    other = own_arena.region()
+    other.place(b"\xc3")
+    assert own_arena.bytes_in_use == other.bytes_in_use
+    other.free()
     assert own_arena.bytes_in_use == 0
 
 

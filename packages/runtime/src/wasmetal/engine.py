@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from typing import TYPE_CHECKING
 from weakref import WeakSet, WeakValueDictionary
 
@@ -13,12 +12,13 @@ from wasm_core.module import DecodedModule
 from wasm_ir.backend import Backend
 from wasmetal.code.cache import CodeCache, ModuleCache, default_directory
 from wasmetal.code.checksum import digest
-from wasmetal.code.code_file import BODIES_VALID, MODULE_VALID, PRECOMPILED_MAGIC
+from wasmetal.code.code_file import MODULE_VALID, PRECOMPILED_MAGIC
 from wasmetal.compiled.compiled_module import CompiledModule, frontend_options
 from wasmetal.config import Config
 from wasmetal.glue.glue import Glue
 from wasmetal.registry.selection import select
 from wasmetal.store.shared_glue import glue_for
+from wasmetal.system.hold import Turns
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -50,7 +50,7 @@ class Engine:
         self._config = Config() if config is None else config
         self._cache = cache_of(self._config)
         self._backend: Backend = select(self._config.backend)()
-        self._lock = threading.RLock()
+        self._turns = Turns()
         self._glue: Glue | None = None
         #: Instances of modules of this engine, to count them.
         self._instances: WeakSet[InstanceCore] = WeakSet()
@@ -71,7 +71,7 @@ class Engine:
     def glue(self) -> Glue:
         """The machine code between Python and WebAssembly."""
         if self._glue is None:
-            with self._lock:
+            with self._turns.wait():
                 if self._glue is None:
                     self._glue = glue_for(self._backend, self._cache)
         return self._glue
@@ -112,7 +112,7 @@ class Engine:
         """
         if module.engine is not self:
             raise ValueError("the module belongs to another engine")
-        with self._lock:
+        with self._turns.wait():
             key = module._key
             if self._compiled.get(key) is module._compiled:
                 self._compiled.pop(key, None)
@@ -126,39 +126,46 @@ class Engine:
         precompiled: Precompiled | None = None,
     ) -> CompiledModule:
         """The code of a module, which is only decoded if it has to be."""
-        config = self._config
-        with self._lock:
-            found = self._compiled.get(key)
-            if found is not None:
-                return found
-            if isinstance(module, bytes):
-                if len(module) > config.max_module_bytes:
-                    raise WasmError(f"a module of {len(module)} bytes is over the limit of {config.max_module_bytes}")
-                if module.startswith(PRECOMPILED_MAGIC):
-                    raise MalformedError(
-                        "this is machine code of a compiled module, not a binary: Module.deserialize loads it, "
-                        "if you trust whoever made it",
-                        0,
-                    )
-                module = decode(module, config.features)
-            explicit = config.bounds_checks == "explicit"
-            cache = ModuleCache(self._cache, key[0], config.features, self._backend)
-            if precompiled is not None:
-                cache.add(precompiled.options, precompiled.code)
-            entry = cache.entry(frontend_options(explicit, listener))
-            if not entry.flags & MODULE_VALID:
-                from wasm_core.validator import validate_module
+        found = self._compiled.get(key)
+        if found is None:
+            with self._turns.wait():
+                found = self._compiled.get(key)
+                if found is None:
+                    made = self._load(key, module, listener, precompiled)
+                    found = self._compiled.setdefault(key, made)
+        found.finish()
+        return found
 
-                validate_module(module, config.features)
-                entry.learn(MODULE_VALID)
-            made = CompiledModule(module, config, self._backend, self.glue, listener, explicit, cache)
-            if config.validation == "eager" and not entry.flags & BODIES_VALID:
-                made.validate_all()
-                entry.learn(BODIES_VALID)
-            if config.compile == "eager":
-                made.compile_all()
-            self._compiled[key] = made
-            return made
+    def _load(
+        self,
+        key: tuple[bytes, int],
+        module: DecodedModule | bytes,
+        listener: Listener | None,
+        precompiled: Precompiled | None,
+    ) -> CompiledModule:
+        """Decode a module, and validate it but for its function bodies."""
+        config = self._config
+        if isinstance(module, bytes):
+            if len(module) > config.max_module_bytes:
+                raise WasmError(f"a module of {len(module)} bytes is over the limit of {config.max_module_bytes}")
+            if module.startswith(PRECOMPILED_MAGIC):
+                raise MalformedError(
+                    "this is machine code of a compiled module, not a binary: Module.deserialize loads it, "
+                    "if you trust whoever made it",
+                    0,
+                )
+            module = decode(module, config.features)
+        explicit = config.bounds_checks == "explicit"
+        cache = ModuleCache(self._cache, key[0], config.features, self._backend)
+        if precompiled is not None:
+            cache.add(precompiled.options, precompiled.code)
+        entry = cache.entry(frontend_options(explicit, listener))
+        if not entry.flags & MODULE_VALID:
+            from wasm_core.validator import validate_module
+
+            validate_module(module, config.features)
+            entry.learn(MODULE_VALID)
+        return CompiledModule(module, config, self._backend, self.glue, listener, explicit, cache)
 
     def __repr__(self) -> str:
         return f"<Engine, backend {self._backend.name!r}, {len(self._compiled)} compiled modules>"
@@ -201,7 +208,7 @@ def cache_of(config: Config) -> CodeCache | None:
 
 
 _default: Engine | None = None
-_default_lock = threading.Lock()
+_default_turns = Turns()
 #: Engines of modules that were unpickled.
 _by_config: WeakValueDictionary[Config, Engine] = WeakValueDictionary()
 
@@ -210,9 +217,11 @@ def default_engine() -> Engine:
     """The engine of modules that were not given one: it has the default configuration. Made on first use."""
     global _default
     if _default is None:
-        with _default_lock:
+        with _default_turns.wait():
+            made = Engine() if _default is None else _default
+            # (a signal handler may have made one meanwhile; no call stands between these)
             if _default is None:
-                _default = Engine()
+                _default = made
     return _default
 
 
@@ -220,8 +229,6 @@ def engine_for(config: Config) -> Engine:
     """An engine with this configuration, shared by those who ask here."""
     if config == Config():
         return default_engine()
-    with _default_lock:
+    with _default_turns.wait():
         found = _by_config.get(config)
-        if found is None:
-            found = _by_config[config] = Engine(config)
-        return found
+        return _by_config.setdefault(config, Engine(config)) if found is None else found

@@ -98,15 +98,12 @@ class Func(FuncHandle):
         if core.is_host:
             _known(params, numbers, _NO_STORE)
             return core.call_slots(numbers)
-        core.instance.store.begin()
-        try:
+        with core.instance.store.use():
             # Held until the call has returned.
             referred = _known(params, numbers, core.instance.store)
             results = core.call_slots(numbers)
             del referred
             return results
-        finally:
-            core.instance.store.end()
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Func cannot be pickled or copied: it belongs to its store")

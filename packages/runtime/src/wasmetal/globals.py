@@ -65,11 +65,8 @@ class Global(GlobalHandle):
         if cell.store is None:
             cell.bits = values.to_bits(cell.type.value_type, value, None)
             return
-        cell.store.begin()
-        try:
+        with cell.store.use():
             cell.bits = values.to_bits(cell.type.value_type, value, cell.store)
-        finally:
-            cell.store.end()
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a global cannot be pickled or copied")

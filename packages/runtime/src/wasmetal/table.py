@@ -80,11 +80,8 @@ class Table(TableHandle):
         """
         storage = self._open()
         index = self._index(key)
-        storage.store.begin()
-        try:
+        with storage.store.use():
             storage.words[index] = values.to_bits(storage.type.element, value, storage.store)
-        finally:
-            storage.store.end()
 
     def grow(self, count: int, value: object = None) -> int:
         """Add elements.
@@ -105,18 +102,11 @@ class Table(TableHandle):
         if count < 0:
             raise ValueError("a table cannot shrink")
         storage = self._open()
-        storage.store.begin()
-        try:
+        with storage.store.use():
             bits = values.to_bits(storage.type.element, value, storage.store)
-            store = storage.store
             # The elements may move: nobody else must be looking at them.
-            taken = store.take()
-            try:
+            with storage.store.take():
                 previous = storage.grow(count, bits)
-            finally:
-                store.leave(taken)
-        finally:
-            storage.store.end()
         if previous < 0:
             raise WasmError(f"a table of {len(self)} elements cannot grow by {count}: its limit is {storage.limit}")
         return previous

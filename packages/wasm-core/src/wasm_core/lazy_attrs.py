@@ -121,14 +121,19 @@ else:
             self.cls.__init__(instance, *args, **kwargs)
 
         def complete(self):
-            """Let attrs make the methods."""
+            """Let attrs make the methods.
+
+            Several threads may come here at a time, and a signal handler in the middle of it. So attrs gets a class of
+            its own each time; the methods are the same, and do not mind which of the others are there already.
+            """
             import attrs
 
             original = self._original
+            namespace = {"__qualname__": original.__qualname__}
             for name, value in list(vars(original).items()):
-                if isinstance(value, _Field):
-                    setattr(original, name, attrs.field(**value.options))
-            made = attrs.frozen(original, **self._options)
+                if name not in ("__dict__", "__weakref__"):
+                    namespace[name] = attrs.field(**value.options) if isinstance(value, _Field) else value
+            made = attrs.frozen(type(original.__name__, (), namespace), **self._options)
             for name, value in vars(made).items():
                 if name not in self._own_names:
                     setattr(self.cls, name, value)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import threading
 import weakref
 from collections import deque
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from wasm_ir.backend import CODE_ALIGNMENT
 from wasmetal.code.page_allocator import PageAllocator
 from wasmetal.system import libc
 from wasmetal.system.address_space import page_ceil
+from wasmetal.system.hold import Hold, exclusive
 
 #: Sizes of the arena that are tried, largest first. The last is what a small process with `ulimit -v` may still give.
 _SIZES: Final = (1 << 30, 1 << 28, 1 << 26)
@@ -55,9 +55,9 @@ class CodeArena:
         self._synchronize: Callable[[int, int], None] | None = None
         self._code = PageAllocator(self.code_size)
         self._data = PageAllocator(size - self.code_size)
-        self._lock = threading.Lock()
-        #: Chunks whose owners are gone: finalizers run at any moment, in the middle of `allocate` too, so they only
-        #: append here.
+        #: Keeps other threads out while the process forks.
+        self._fork: Hold | None = None
+        #: Chunks whose owners are gone.
         self._returned: deque[tuple[bool, int, int]] = deque()
         #: Descriptor of the copy that a forked child will map; -1 when none.
         self._copy_fd = -1
@@ -92,11 +92,7 @@ class CodeArena:
     @property
     def bytes_in_use(self) -> int:
         """Bytes of code and data that regions hold."""
-        if self._lock.acquire(blocking=False):
-            try:
-                self._reclaim()
-            finally:
-                self._lock.release()
+        self._reclaim()
         return self._code.in_use + self._data.in_use
 
     def contains(self, address: int) -> bool:
@@ -109,18 +105,16 @@ class CodeArena:
 
     def allocate_code(self, size: int) -> int:
         """Address of `size` bytes (whole pages) for code. Raises MemoryError."""
-        with self._lock:
-            self._reclaim()
-            offset = None if self._frozen else self._code.allocate(size)
+        self._reclaim()
+        offset = None if self._frozen else self._code.allocate(size)
         if offset is None:
             raise MemoryError(f"no room for {size} bytes of code in the arena")
         return self.start + offset
 
     def allocate_data(self, size: int) -> int:
         """Address of `size` zero bytes (whole pages), readable and writable. Raises MemoryError."""
-        with self._lock:
-            self._reclaim()
-            offset = self._data.allocate(size)
+        self._reclaim()
+        offset = self._data.allocate(size)
         if offset is None:
             raise MemoryError(f"no room for {size} bytes of data in the arena")
         try:
@@ -134,16 +128,19 @@ class CodeArena:
         """Take back what an `allocate_*` method gave out. Safe in finalizers."""
         is_code = self.contains(address)
         self._returned.append((is_code, address - (self.start if is_code else self.data_start), size))
-        if self._lock.acquire(blocking=False):
-            try:
-                self._reclaim()
-            finally:
-                self._lock.release()
+        self._reclaim()
 
     def _reclaim(self) -> None:
-        """Give the memory of returned chunks to the system and their addresses to the allocators; needs the lock."""
-        while self._returned:
-            is_code, offset, size = self._returned.popleft()
+        """Give the memory of returned chunks to the system and their addresses to the allocators.
+
+        Each is taken by one thread, and by one of a thread's frames when a finalizer comes in between.
+        """
+        returned = self._returned
+        while returned:
+            try:
+                is_code, offset, size = returned.popleft()
+            except IndexError:
+                return
             if is_code:
                 if self._frozen:
                     continue
@@ -187,7 +184,7 @@ class CodeArena:
     # child gets a copy of the file, made before the fork so that the parent cannot change it on the way.
 
     def before_fork(self) -> None:
-        self._lock.acquire()
+        self._fork = exclusive()
         if self._writable:
             with contextlib.suppress(OSError):
                 self._copy_fd = self._copy()
@@ -196,7 +193,7 @@ class CodeArena:
         if self._copy_fd >= 0:
             os.close(self._copy_fd)
             self._copy_fd = -1
-        self._lock.release()
+        self._fork = None
 
     def after_fork_in_child(self) -> None:
         try:
@@ -210,7 +207,7 @@ class CodeArena:
                 os.close(self._copy_fd)
                 self._copy_fd = -1
         finally:
-            self._lock.release()
+            self._fork = None
 
     def _copy(self) -> int:
         """Descriptor of a memfd with the same contents as ours."""
@@ -230,14 +227,15 @@ class CodeArena:
 class CodeRegion:
     """Code and data of one owner, freed together: by `free`, or when the region is collected."""
 
-    __slots__ = ("__weakref__", "_arena", "_chunks", "_code_end", "_code_next", "_data_end", "_data_next", "_finalizer")
+    __slots__ = ("__weakref__", "_arena", "_chunks", "_code", "_data", "_finalizer")
 
     def __init__(self, arena: CodeArena) -> None:
         self._arena = arena
         #: (address, size) of all that we hold.
         self._chunks: list[tuple[int, int]] = []
-        self._code_next = self._code_end = 0
-        self._data_next = self._data_end = 0
+        #: Where there is room in the last chunk: (next address, end). Signal handlers may come at any time and take
+        #: some; no call stands between looking what there is and taking it.
+        self._code = self._data = (0, 0)
         self._finalizer = weakref.finalize(self, _give_back, arena, self._chunks)
         self._finalizer.atexit = False
 
@@ -265,14 +263,21 @@ class CodeRegion:
             raise ValueError("the region has been freed")
         # In place, a page is never writable again once another thread may be running code on it.
         alignment = alignment if self._arena.dual_mapping else libc.PAGE
-        address = (self._code_next + alignment - 1) & -alignment
-        if address + size > self._code_end or not self._code_next:
-            chunk = self._chunk_size(size)
-            address = self._arena.allocate_code(chunk)
-            self._chunks.append((address, chunk))
-            self._code_end = address + chunk
-        self._code_next = address + size
-        return address
+        while True:
+            room = self._code
+            following, end = room
+            address = (following + alignment - 1) & -alignment
+            if address + size > end or not following:
+                chunk = self._chunk_size(size)
+                address = self._arena.allocate_code(chunk)
+                self._chunks.append((address, chunk))
+                end = address + chunk
+                self._code = (address + size, end)
+                return address
+            rest = (address + size, end)
+            if self._code is room:
+                self._code = rest
+                return address
 
     def write(self, address: int, code: bytes | bytearray) -> None:
         """Put code where `reserve` said."""
@@ -288,14 +293,20 @@ class CodeRegion:
         """Address of `size` zero bytes (16-aligned), readable and writable, never executable. Raises MemoryError."""
         if not self._finalizer.alive:
             raise ValueError("the region has been freed")
-        address = (self._data_next + 15) & ~15
-        if address + size > self._data_end or not self._data_next:
-            chunk = page_ceil(max(size, 1))
-            address = self._arena.allocate_data(chunk)
-            self._chunks.append((address, chunk))
-            self._data_end = address + chunk
-        self._data_next = address + size
-        return address
+        while True:
+            room = self._data
+            following, end = room
+            address = (following + 15) & ~15
+            if address + size > end or not following:
+                chunk = page_ceil(max(size, 1))
+                address = self._arena.allocate_data(chunk)
+                self._chunks.append((address, chunk))
+                self._data = (address + size, address + chunk)
+                return address
+            rest = (address + size, end)
+            if self._data is room:
+                self._data = rest
+                return address
 
     def free(self) -> None:
         """Give everything back now; nothing may run or refer to it any more. Doing it again does nothing."""
@@ -308,7 +319,6 @@ def _give_back(arena: CodeArena, chunks: list[tuple[int, int]]) -> None:
 
 
 _arena: CodeArena | None = None
-_arena_lock = threading.Lock()
 
 
 def arena() -> CodeArena:
@@ -319,7 +329,7 @@ def arena() -> CodeArena:
     """
     global _arena
     if _arena is None:
-        with _arena_lock:
+        with exclusive():
             if _arena is None:
                 _arena = _make_arena()
     return _arena

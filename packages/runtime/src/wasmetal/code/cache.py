@@ -10,9 +10,9 @@ import contextlib
 import os
 import stat
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from io import FileIO
 from typing import Final
 
 from wasm_core.features import Features
@@ -137,26 +137,21 @@ class CodeCache:
                 os.unlink(path)
                 total -= size
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Keep other processes from writing, if it does not take too long."""
+    def _locked(self) -> FileIO:
+        """Keep other processes from writing for as long as the file is open, if it does not take too long."""
         import fcntl
 
-        path = os.path.join(self.directory, _LOCK)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            end = time.monotonic() + _PATIENCE
-            while True:
-                try:
-                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        file = _open(os.path.join(self.directory, _LOCK), os.O_RDWR)
+        end = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if time.monotonic() > end:
                     break
-                except OSError:
-                    if time.monotonic() > end:
-                        break
-                time.sleep(0.005)
-            yield
-        finally:
-            os.close(fd)
+            time.sleep(0.005)
+        return file
 
     def write(self, identity: bytes, make: Callable[[CodeFile | None], bytes]) -> bool:
         """Replace an identity's file in one step.
@@ -181,17 +176,20 @@ class CodeCache:
         return True
 
 
+def _open(path: str, flags: int) -> FileIO:
+    """Open or create a file to write to. In one call: no exception can come before somebody has the descriptor."""
+    flags |= os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    return next(map(FileIO, map(os.open, (path,), (flags,), (0o600,)), ("wb",)))
+
+
 def _replace(path: str, content: bytes) -> None:
     # Not the number of the process: those in containers that share the directory may be equal.
     temporary = f"{path}.{os.urandom(8).hex()}{_TEMPORARY}"
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        try:
+        with _open(temporary, os.O_WRONLY | os.O_EXCL) as file:
             view = memoryview(content)
             while view:
-                view = view[os.write(fd, view) :]
-        finally:
-            os.close(fd)
+                view = view[os.write(file.fileno(), view) :]
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -243,7 +241,6 @@ class CacheEntry:
         """`cache`: where it is kept; None when `file` is all there is, and nothing is to be written."""
         self._cache = cache
         self._identity = identity
-        self._lock = threading.Lock()
         self._new: dict[int, bytes] = {}
         #: Seconds that it took to compile what is new, and all of it.
         self._new_seconds = 0.0
@@ -280,24 +277,23 @@ class CacheEntry:
         """Keep a new blob, which took so long to make."""
         if self._cache is None:
             return
-        with self._lock:
-            self._new[key] = blob
-            self._new_seconds += seconds
-            self._seconds += seconds
-            enough = self._new_seconds > _SAVE_AFTER and self._new_seconds > _SAVE_PART * self._seconds
-        if enough:
+        # Each of these is one step; what `save` takes it finds in `_new`, sooner or later.
+        self._new[key] = blob
+        self._new_seconds += seconds
+        self._seconds += seconds
+        if self._new_seconds > _SAVE_AFTER and self._new_seconds > _SAVE_PART * self._seconds:
             self.save()
 
     def save(self) -> bool:
         """Write what is new. Returns whether it is there now."""
         if self._cache is None:
             return False
-        with self._lock:
-            new = self._new
-            flags = self.flags
-            if not new and self._written_flags == flags:
-                return True
-            self._new = {}
-            self._written_flags = flags
-            self._new_seconds = 0.0
+        # No call stands between these.
+        new = self._new
+        flags = self.flags
+        if not new and self._written_flags == flags:
+            return True
+        self._new = {}
+        self._written_flags = flags
+        self._new_seconds = 0.0
         return self._cache.write(self._identity, lambda old: encode_file(self._identity, flags, new, old))

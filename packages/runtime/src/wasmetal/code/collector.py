@@ -6,30 +6,23 @@ between walks through all of them to find nothing, which takes a fifth of the ti
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import threading
-from collections.abc import Iterator
+from functools import partial
+from typing import Final
 
-_lock = threading.Lock()
-#: Compilations that are going on, in all threads, and whether the collector was on before the first of them.
-_depth = 0
-_was_enabled = False
+from wasmetal.system.hold import NOTHING, Hold, holding
+
+#: Objects that may be made between two collections.
+_MANY: Final = 1 << 20
 
 
-@contextlib.contextmanager
-def paused() -> Iterator[None]:
-    """No automatic collections in the block; they come back, if they were on, when no thread is in such a block."""
-    global _depth, _was_enabled
-    with _lock:
-        if _depth == 0:
-            _was_enabled = gc.isenabled()
-            gc.disable()
-        _depth += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _depth -= 1
-            if _depth == 0 and _was_enabled:
-                gc.enable()
+def paused() -> Hold:
+    """Hardly any automatic collections in a `with` block. An outer block, or another thread's, does for an inner one.
+
+    That is done by the collector's threshold: whether it is enabled is left to those who call `gc.disable`, before the
+    block or meanwhile.
+    """
+    threshold, *others = gc.get_threshold()
+    if not 0 < threshold < _MANY:
+        return NOTHING
+    return holding(partial(gc.set_threshold, _MANY, *others), partial(gc.set_threshold, threshold, *others))()

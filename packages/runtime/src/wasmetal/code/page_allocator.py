@@ -6,50 +6,60 @@ from bisect import bisect_left
 
 
 class PageAllocator:
-    """Free ranges of [0, size), ascending and coalesced."""
+    """Free ranges of [0, size), ascending and coalesced.
 
-    __slots__ = ("_sizes", "_starts", "in_use", "size")
+    Signal handlers and finalizers may allocate and free in the middle of a method. So each makes a new list of ranges,
+    and puts it in the place of the old one if that is still there: no call stands between looking and putting.
+    """
+
+    __slots__ = ("_free", "size")
 
     def __init__(self, size: int) -> None:
         self.size = size
-        #: Bytes handed out.
-        self.in_use = 0
-        self._starts = [0]
-        self._sizes = [size]
+        #: (start, size)
+        self._free: tuple[tuple[int, int], ...] = ((0, size),)
+
+    @property
+    def in_use(self) -> int:
+        """Bytes handed out."""
+        return self.size - sum([size for _, size in self._free])
 
     def allocate(self, size: int) -> int | None:
         """Offset of a range of `size` bytes (a multiple of the page size), or None when there is no room."""
-        for index, free in enumerate(self._sizes):
-            if free >= size:
-                start = self._starts[index]
-                if free == size:
-                    del self._starts[index], self._sizes[index]
-                else:
-                    self._starts[index] = start + size
-                    self._sizes[index] = free - size
-                self.in_use += size
+        while True:
+            ranges = self._free
+            index = next((number for number, (_, free) in enumerate(ranges) if free >= size), None)
+            if index is None:
+                return None
+            start, free = ranges[index]
+            rest = ((start + size, free - size),) if free > size else ()
+            changed = (*ranges[:index], *rest, *ranges[index + 1 :])
+            if self._free is ranges:
+                self._free = changed
                 return start
-        return None
 
     def free(self, start: int, size: int) -> None:
         """Take back a range that `allocate` gave out."""
-        self.in_use -= size
-        starts, sizes = self._starts, self._sizes
-        index = bisect_left(starts, start)
-        if index < len(starts) and start + size == starts[index]:
-            size += sizes[index]
-            del starts[index], sizes[index]
-        if index and starts[index - 1] + sizes[index - 1] == start:
-            sizes[index - 1] += size
-        else:
-            starts.insert(index, start)
-            sizes.insert(index, size)
+        while True:
+            ranges = self._free
+            index = following = bisect_left(ranges, (start,))
+            begin, end = start, start + size
+            if following < len(ranges) and end == ranges[following][0]:
+                end += ranges[following][1]
+                following += 1
+            if index and sum(ranges[index - 1]) == begin:
+                index -= 1
+                begin = ranges[index][0]
+            changed = (*ranges[:index], (begin, end - begin), *ranges[following:])
+            if self._free is ranges:
+                self._free = changed
+                return
 
     def ranges_in_use(self) -> list[tuple[int, int]]:
         """(start, size) of everything between the free ranges."""
         found = []
         position = 0
-        for start, size in zip(self._starts, self._sizes):
+        for start, size in self._free:
             if start > position:
                 found.append((position, start - position))
             position = start + size

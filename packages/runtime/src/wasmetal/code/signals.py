@@ -6,7 +6,6 @@ trap. All other faults go to the handler that was there before.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Final
 
@@ -14,6 +13,7 @@ from wasm_core.lazy_attrs import frozen
 from wasm_ir.backend import Backend, StubEnvironment, Stubs
 from wasmetal.code.arena import CodeArena, CodeRegion, arena
 from wasmetal.system import libc
+from wasmetal.system.hold import Turns
 
 _SIGNALS: Final = (libc.SIGSEGV, libc.SIGBUS)
 
@@ -33,7 +33,7 @@ class _Installed:
     """What `install` has done so far in this process."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.turns = Turns()
         self.region: CodeRegion | None = None
         #: By name of the backend.
         self.stubs: dict[str, StubAddresses] = {}
@@ -63,7 +63,7 @@ def install(backend: Backend, make: Callable[[StubEnvironment], Stubs] | None = 
     stubs = _installed.stubs.get(backend.name)
     if stubs is not None and _handled():
         return stubs
-    with _installed.lock:
+    with _installed.turns.wait():
         stubs = _installed.stubs.get(backend.name)
         if stubs is not None and _handled():
             return stubs

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import threading
 import weakref
 from array import array
 from bisect import bisect_left, bisect_right, insort
@@ -19,10 +18,11 @@ from wasm_ir.vmcontext import ContextLayout
 from wasmetal.code import signals
 from wasmetal.code.arena import arena
 from wasmetal.code.cache import ModuleCache
-from wasmetal.code.code_file import decode_code, encode_code
+from wasmetal.code.code_file import BODIES_VALID, decode_code, encode_code
 from wasmetal.code.collector import paused
 from wasmetal.compiled.settings import Settings
 from wasmetal.compiled.template import Template
+from wasmetal.system.hold import Turns
 from wasmetal.system.lifetime import anchor
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ class CompiledModule:
         "_explicit",
         "_export_names",
         "_facts",
+        "_finished",
         "_glue_anchor",
-        "_lock",
         "_names",
         "_options",
         "_placed",
@@ -66,6 +66,7 @@ class CompiledModule:
         "_region_anchor",
         "_slots",
         "_template",
+        "_turns",
         "backend",
         "config",
         "escaping",
@@ -111,7 +112,9 @@ class CompiledModule:
         )
         self.stubs = signals.install(backend, glue.make_stubs)
         self._options = frontend_options(explicit_bounds, listener)
-        self._lock = threading.RLock()
+        self._turns = Turns()
+        #: Whether all has been compiled because the configuration says so.
+        self._finished = False
         self._facts: dict[int, BodyFacts] = {}
         #: Function index -> where its code is, and the tables from pcs to offsets in the module.
         self._placed: dict[int, tuple[int, CompiledCode]] = {}
@@ -155,15 +158,14 @@ class CompiledModule:
         """The same module compiled for memories without guard pages."""
         if self.explicit_bounds:
             return self
-        with self._lock:
-            if self._explicit is None:
-                made = CompiledModule(
+        with self._turns.wait():
+            explicit = self._explicit
+            if explicit is None:
+                explicit = self._explicit = CompiledModule(
                     self.module, self.config, self.backend, self.glue, self.listener, True, self._cache
                 )
-                if self.config.compile == "eager":
-                    made.compile_all()
-                self._explicit = made
-            return self._explicit
+        explicit.finish()
+        return explicit
 
     # Names.
 
@@ -203,6 +205,22 @@ class CompiledModule:
         return made
 
     # Compiling.
+
+    def finish(self) -> None:
+        """Validate and compile what the configuration says. Cheap when that has been done.
+
+        Raises:
+            MalformedError, InvalidError: The module is not valid.
+            CompileError, MemoryError: As `compile_all`.
+        """
+        if self.config.validation == "eager" and not self._entry.flags & BODIES_VALID:
+            with self._turns.wait():
+                if not self._entry.flags & BODIES_VALID:
+                    self.validate_all()
+                    self._entry.learn(BODIES_VALID)
+        if self.config.compile == "eager" and not self._finished:
+            self.compile_all()
+            self._finished = True
 
     def validate_all(self) -> None:
         """Validate every function body. Raises MalformedError or InvalidError."""
@@ -261,7 +279,7 @@ class CompiledModule:
         placed = self._placed.get(index)
         if placed is not None:
             return placed[0]
-        with self._lock:
+        with self._turns.wait():
             placed = self._placed.get(index)
             if placed is not None:
                 return placed[0]
@@ -273,7 +291,8 @@ class CompiledModule:
                 self._facts.pop(index, None)
                 if self._entry.writes:
                     self._entry.put(index, encode_code(made), perf_counter() - start)
-            self._install([(index, made)])
+            if index not in self._placed:  # a signal handler may have called it meanwhile
+                self._install([(index, made)])
             return self._placed[index][0]
 
     def _load(self, index: int) -> CompiledCode | None:
@@ -311,20 +330,25 @@ class CompiledModule:
     def resolve_slot(self, slot: int) -> int:
         """Compile the function whose slot is at address `slot`. Returns the entry for calls within the module."""
         index = (slot - self._slots) // 8
-        address = self.compile(index)
-        return address + self._placed[index][1].entry
+        entry = self.compile(index) + self._placed[index][1].entry
+        # Should `_install` have been interrupted before it got there.
+        _fill(slot, array("Q", (entry,)))
+        return entry
 
     @property
     def template(self) -> Template:
         """What the VMContext of every instance starts as."""
-        if self._template is None:
-            with self._lock:
-                if self._template is None:
-                    template = Template(self.module, self.layout, self.stubs, self.glue)
-                    for index, (address, _) in self._placed.items():
-                        template.compiled(index, address)
-                    self._template = template
-        return self._template
+        template = self._template
+        if template is None:
+            made = Template(self.module, self.layout, self.stubs, self.glue)
+            for index, (address, _) in list(self._placed.items()):
+                made.compiled(index, address)
+            # No call stands between these: all threads get the same one. It does not know what was compiled while it
+            # was made; that is looked up when it is called.
+            template = self._template
+            if template is None:
+                template = self._template = made
+        return template
 
     def is_compiled(self, index: int) -> bool:
         """Whether function `index` has been compiled."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -15,6 +14,7 @@ from wasmetal.code.cache import CodeCache
 from wasmetal.cpython import c_stack
 from wasmetal.glue import ticker
 from wasmetal.glue.thunks import Thunks
+from wasmetal.system.hold import Turns
 from wasmetal.system.lifetime import anchor
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Glue:
         self._region = arena().region()
         # Finalizers that run together with ours may still call the code.
         self._region_anchor = anchor(self._region)
-        self._lock = threading.RLock()
+        self._turns = Turns()
         # Generated code has the addresses of these objects.
         self._builtin = callbacks.builtin
         self._resolve = callbacks.resolve
@@ -150,7 +150,7 @@ class Glue:
     def _one(self, name: str, build: Callable[[], Function]) -> int:
         address = self._single.get(name)
         if address is None:
-            with self._lock:
+            with self._turns.wait():
                 address = self._single.get(name)
                 if address is None:
                     address = self._single[name] = self._place(name, build)
@@ -159,7 +159,7 @@ class Glue:
     def _typed(self, cache: dict[FuncType, int], name: str, type: FuncType, build: Callable[[], Function]) -> int:
         address = cache.get(type)
         if address is None:
-            with self._lock:
+            with self._turns.wait():
                 address = cache.get(type)
                 if address is None:
                     address = cache[type] = self._place(f"{name} {type}", build)
@@ -244,7 +244,7 @@ class Glue:
 
                 return glue_entry.raw_entry(type, self._fail)
 
-            with self._lock:
+            with self._turns.wait():
                 call = self._raws.get(type)
                 if call is None:
                     call = self._raws[type] = _checked(_RAW_PROTOTYPE(self._place(f"raw {type}", build)))

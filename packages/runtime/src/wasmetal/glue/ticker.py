@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
-import threading
 from array import array
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
@@ -20,8 +19,9 @@ from wasm_ir.vmcontext import CONTEXT, STORE
 from wasmetal.code.arena import CodeRegion, arena
 from wasmetal.cpython import layouts
 from wasmetal.glue.thunks import Thunks
-from wasmetal.glue.ticker_layout import OPERATIONS, TICK, TICKER
+from wasmetal.glue.ticker_layout import DEADLINE, OPERATIONS, TICK, TICKER
 from wasmetal.system import libc
+from wasmetal.system.hold import Turns
 
 if TYPE_CHECKING:
     from wasm_ir.ir import Function
@@ -49,7 +49,7 @@ class _Ticker:
     """What there is once per process."""
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
+        self.turns = Turns()
         #: Address of the TICKER structure; never unmapped, as other threads look at it until the process ends.
         self.address = libc.mmap(
             max(libc.PAGE, TICKER.size), libc.PROT_READ | libc.PROT_WRITE, libc.MAP_PRIVATE | libc.MAP_ANONYMOUS
@@ -129,7 +129,7 @@ def prepare(thunks: Thunks) -> None:
     """
     if _ticker.operations:
         return
-    with _ticker.lock:
+    with _ticker.turns.wait():
         if _ticker.operations:
             return
         region = _ticker.region = arena().region()  # never freed
@@ -141,8 +141,8 @@ def prepare(thunks: Thunks) -> None:
             prototype = ctypes.PYFUNCTYPE(ctypes.c_uint64, *[ctypes.c_uint64] * (arguments + 1))
             operations[name] = prototype(address)
         _ticker.set("code", region.place(thunks.code("ticker", functools.partial(_build, "ticker"))))
-        _ticker.operations = operations
         os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+        _ticker.operations = operations
 
 
 def is_running() -> bool:
@@ -152,7 +152,8 @@ def is_running() -> bool:
 
 def _before_fork() -> None:
     # A thread would be lost in the child, and make Python warn.
-    _ticker.operations["stop_now"](ADDRESS)
+    if _ticker.operations:
+        _ticker.operations["stop_now"](ADDRESS)
 
 
 def _after_fork() -> None:
@@ -181,6 +182,21 @@ class _Linked(int):
         _ticker.linked.pop(links, None)
 
 
+def _prepare_links(words: array[int], offset: int) -> int:
+    """Address of a new member's links, which are in a list of their own: it can be taken out before it was put in."""
+    address: int = words.buffer_info()[0] + offset
+    words[offset // 8] = 0
+    words[offset // 8 + 1] = address
+    return address
+
+
+def _link(link: _Linked, head: str, memory: tuple[object, array[int] | None]) -> None:
+    """Put a member, which is not in a list yet, in front of one."""
+    links = int(link)
+    _ticker.linked[links] = memory
+    _ticker.operations["link"](ADDRESS, ADDRESS + TICKER[head], links)
+
+
 class ContextLink(_Linked):
     """A VMContext that the ticker looks at. Keeps the VMContext and the StoreContext that it points to."""
 
@@ -194,19 +210,23 @@ def link_context(context: array[int], store: array[int]) -> ContextLink:
         context: The VMContext's words.
         store: The words of the StoreContext.
     """
-    links = context.buffer_info()[0] + CONTEXT["next"]
-    _ticker.linked[links] = (context, store)
-    _ticker.operations["link"](ADDRESS, ADDRESS + TICKER["contexts"], links)
-    return ContextLink(links)
+    link = ContextLink(_prepare_links(context, CONTEXT["next"]))
+    _link(link, "contexts", (context, store))
+    return link
 
 
-def move_context(link: ContextLink, store: array[int]) -> None:
-    """Give a VMContext to another store."""
-    links = int(link)
-    context, old = _ticker.linked[links]
-    _ticker.linked[links] = ((context, old), store)  # both, until nobody looks at the old one any more
-    _ticker.operations["move"](ADDRESS, links - CONTEXT["next"], store.buffer_info()[0])
-    _ticker.linked[links] = (context, store)
+def move_contexts(links: list[ContextLink], old: array[int], store: array[int]) -> None:
+    """Give the VMContexts of a store, all of them, to another store, in one step. To do it again changes nothing."""
+    addresses = [int(link) for link in links]
+    for address in addresses:
+        context, its = _ticker.linked[address]
+        if its is not store:
+            _ticker.linked[address] = ((context, its), store)  # both, until nobody looks at the old one any more
+    _ticker.operations["move"](ADDRESS, old.buffer_info()[0], store.buffer_info()[0])
+    for address in addresses:
+        context, _ = _ticker.linked[address]
+        if isinstance(context, tuple):
+            _ticker.linked[address] = (context[0], store)
 
 
 class DeadlineLink(_Linked):
@@ -217,7 +237,6 @@ class DeadlineLink(_Linked):
 
 def link_deadline(deadline: array[int]) -> DeadlineLink:
     """Let the ticker look at a DEADLINE structure."""
-    links = deadline.buffer_info()[0]
-    _ticker.linked[links] = (deadline, None)
-    _ticker.operations["link"](ADDRESS, ADDRESS + TICKER["deadlines"], links)
-    return DeadlineLink(links)
+    link = DeadlineLink(_prepare_links(deadline, DEADLINE["next"]))
+    _link(link, "deadlines", (deadline, None))
+    return link

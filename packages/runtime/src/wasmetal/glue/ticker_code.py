@@ -106,14 +106,28 @@ def unlink() -> Function:
 
 
 def move() -> Function:
-    """(ticker, VMContext, StoreContext): give a VMContext to another store. Nobody looks at the old one through it any
-    more when this returns."""
+    """(ticker, StoreContext, other StoreContext): give all VMContexts of a store to another one, on whose stack they
+    run from then on. Nobody looks at the old one through them any more when this returns."""
     b = _function("move", 3)
-    context, store = b.begin_function()
+    old, store = b.begin_function()
+    scan, member, mine, done = (b.new_block() for _ in range(4))
     b.lock()
+    b.jump(scan, (b.field("contexts"),))
+    links = b.append_param(scan, I64)
+    b.switch_to(scan)
+    b.either(b.is_zero(links), done, member)
+    b.switch_to(member)
+    context = b.binary(opcodes.ISUB, I64, links, b.const(I64, CONTEXT["next"]))
+    following = b.get(links, 0)
+    b.brif(b.icmp(opcodes.EQ, b.get(context, CONTEXT["store"]), old), mine, (), scan, (following,))
+    b.switch_to(mine)
     b.set(context, store, CONTEXT["store"])
+    b.set(context, b.get(store, STORE["stack_limit"]), CONTEXT["stack_limit"])
+    b.jump(scan, (following,))
+    b.switch_to(done)
     b.unlock()
     b.ret([b.zero()])
+    find_loops(b.function)
     return b.function
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import threading
 import weakref
 from array import array
 from collections.abc import Callable, Sequence
@@ -33,7 +32,6 @@ _FUNCREF_HOST: Final = FUNCREF["host"] // 8
 _HOST_CALLABLE: Final = (FUNCREF.size + HOST["callable"]) // 8
 _HOST_CORE: Final = (FUNCREF.size + HOST["core"]) // 8
 
-_host_lock = threading.Lock()
 #: Live host functions by address of their FUNCREF.
 _host_functions: weakref.WeakValueDictionary[int, FuncHandle] = weakref.WeakValueDictionary()
 #: Functions of instances by address of their FUNCREF: Python sees the same one as long as it is alive.
@@ -132,11 +130,8 @@ class WasmFunction(FunctionCore):
                 func._entry = entry
                 return func(*args)
         if self.has_references:
-            self.instance.store.begin()
-            try:
+            with self.instance.store.use():
                 return self._convert_and_call(args)
-            finally:
-                self.instance.store.end()
         return self._convert_and_call(args)
 
     def _convert_and_call(self, args: Sequence[object]) -> object:
@@ -187,12 +182,13 @@ class HostFunction(FunctionCore):
 
     def resolve(self, glue: Glue) -> int:
         code = glue.host_generic(self.type) if self.wants_caller else glue.host(self.type)
-        # Another thread, with another glue, may be here too: the code must be of the glue that is kept.
-        with _host_lock:
-            if self._code_glue is None:
-                self._code_glue = glue
-                self._words[_FUNCREF_CODE] = code
-            return self._words[_FUNCREF_CODE]
+        # Another thread, with another glue, may be here too: the code must be of the glue that is kept. No call stands
+        # between these, so nobody comes in between.
+        if self._code_glue is None:
+            self._code_glue = glue
+        if self._code_glue is glue:
+            self._words[_FUNCREF_CODE] = code
+        return self._words[_FUNCREF_CODE]
 
     def call(self, *args: object, **kwargs: object) -> object:
         self._no_keywords(kwargs)

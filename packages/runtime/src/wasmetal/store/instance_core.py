@@ -28,8 +28,9 @@ from wasmetal.store.groups import Group, Grouped, unite
 from wasmetal.store.linear_memory import LinearMemory
 from wasmetal.store.linking import Imports, resolve
 from wasmetal.store.members import Instance
-from wasmetal.store.store import Store, lock, merge
+from wasmetal.store.store import Store, merge
 from wasmetal.store.tables import Quota, TableStorage
+from wasmetal.system.hold import exclusive
 
 _MEMORY_BASE: Final = CONTEXT["memory_base"] // 8
 _CODE: Final = FUNCREF["code"]
@@ -127,11 +128,8 @@ class InstanceCore:
         self._join_store(imports, others)
         instances[self.context] = self
         # Other threads may be working with the store.
-        self.store.begin()
-        try:
+        with self.store.use():
             self._fill(imports, others)
-        finally:
-            self.store.end()
 
     def _fill(self, imports: Imports, others: list[Instance]) -> None:
         """Make tables, and set up the VMContext."""
@@ -186,7 +184,7 @@ class InstanceCore:
 
     def _join_store(self, imports: Imports, others: list[Instance]) -> None:
         # Another thread may be merging stores.
-        with lock:
+        with exclusive():
             stores = [other.store for other in others]
             stores += [table.store for table in imports.tables]
             stores += [cell.store for cell in imports.cells if cell.store is not None]
@@ -242,11 +240,8 @@ class InstanceCore:
             Trap: A segment does not fit, or the start function trapped.
         """
         if self.tables:
-            self.store.begin()
-            try:
+            with self.store.use():
                 self._write_elements()
-            finally:
-                self.store.end()
         source = memoryview(self.code.module.source)
         for data in self.code.template.data:
             view = self.memories[data.memory]._open()

@@ -11,14 +11,20 @@ import select
 import threading
 import time
 from array import array
-from types import TracebackType
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from io import FileIO
+from itertools import chain, count, islice
+from types import MethodType, TracebackType
 from typing import TYPE_CHECKING, Final, Self
-from weakref import WeakSet
+from weakref import ref
 
 from wasm_core.errors import Frame, Trap, TrapCode
 from wasm_ir.vmcontext import STORE
 from wasmetal.glue import ticker
 from wasmetal.glue.ticker_layout import DEADLINE
+from wasmetal.system.hold import Hold, holding
 
 if TYPE_CHECKING:
     from wasmetal.store.store import Store
@@ -42,31 +48,107 @@ class DeadlineExceeded(Trap):
         super().__init__(TrapCode.INTERRUPTED, "deadline exceeded", frames)
 
 
+class _Entry:
+    """A block with a deadline that its thread is about to enter, or is in."""
+
+    __slots__ = ("block", "by_call", "due", "entered", "link")
+
+    def __init__(self, block: deadline, by_call: bool) -> None:
+        """`by_call`: the block's end is a call of `_leave`, else that its hold goes."""
+        self.block = block
+        self.by_call = by_call
+        #: In nanoseconds on the monotonic clock: the earliest of this one and those around it.
+        self.due = _LATEST
+        self.entered = False
+        #: What the ticker knows the thread's deadlines by: it goes with the last entry.
+        self.link: ticker.DeadlineLink | None = None
+
+
 class _Thread(threading.local):
     """The deadlines of a thread."""
 
     def __init__(self) -> None:
-        #: In nanoseconds on the monotonic clock, each the earliest of itself and those around it.
-        self.dues: list[int] = []
-        self.words: array[int] = array("Q")
-        self.link: ticker.DeadlineLink | None = None
+        self._numbers = count()
+        self._entries: dict[int, _Entry] = {}
+        self._words: array[int] = array("Q")
 
-    def update(self) -> None:
-        """Tell the ticker the innermost deadline."""
+    @property
+    def dues(self) -> list[int]:
+        """When the blocks that the thread is in are due, the innermost one last: each is the earliest so far."""
+        entries = self._entries
+        return [entry.due for entry in list(entries.values()) if entry.entered] if entries else []
+
+    def told(self) -> list[int]:
+        """As `dues`, when the ticker has said that the innermost one is due: it may say so of the next one."""
         dues = self.dues
-        if not dues:
-            self.link = None
-        elif self.link is not None:
-            self.words[_DUE] = dues[-1]
-        else:
+        if dues:
+            self._words[_DUE] = dues[-1]
+        return dues
+
+    def expect(self, block: deadline) -> Hold:
+        """Add a block that is about to be entered, and that ends when the hold goes."""
+        number = next(self._numbers)
+        # (The call of a bound method: a partial of a partial would become one.)
+        hold = Hold(partial(self._entries.pop, number, None).__call__)
+        self._entries[number] = _Entry(block, by_call=False)
+        return hold
+
+    def enter(self, block: deadline, due: float) -> None:
+        """Enter a block: the one that is expected, or else one that ends with `_leave`."""
+        dues = self.dues
+        entry = self.find(block, entered=False)
+        if entry is None:
+            entry = _Entry(block, by_call=True)
+            self._entries[next(self._numbers)] = entry
+        entry.due = int(min(dues[-1] if dues else _LATEST, due))
+        entry.link = next((other.link for other in list(self._entries.values()) if other.link is not None), None)
+        if entry.link is None:
             words = array("Q", bytes(DEADLINE.size))
             words[_THREAD] = ticker.thread_state()
-            words[_DUE] = dues[-1]
-            self.words = words
-            self.link = ticker.link_deadline(words)
+            words[_DUE] = _LATEST
+            self._words = words
+            entry.link = ticker.link_deadline(words)
+        self._words[_DUE] = entry.due
+        entry.entered = True
+
+    def find(self, block: deadline, entered: bool) -> _Entry | None:
+        """The innermost entry of a block, if it is one that `enter` or `_leave` is for."""
+        for entry in list(self._entries.values())[::-1]:
+            if entry.block is block:
+                return entry if entry.entered is entered and (entry.by_call or not entered) else None
+        return None
+
+    def remove(self, entry: _Entry) -> None:
+        for number, other in list(self._entries.items()):
+            if other is entry:
+                self._entries.pop(number, None)
 
 
 _thread: Final = _Thread()
+
+
+def _leave(
+    block: deadline, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+) -> None:
+    """The end of a block that was entered by a call of `__enter__`, by an ExitStack for example."""
+    entry = _thread.find(block, entered=True)
+    if entry is not None:
+        _thread.remove(entry)
+
+
+class _Exit:
+    """`deadline.__exit__`.
+
+    A `with` statement gets it before it calls `__enter__`, and keeps what it gets until the block has been left: that
+    holds the entry, so that there is no time at which an exception out of a signal handler could leave it behind.
+    """
+
+    def __get__(self, block: deadline | None, owner: object = None) -> Callable[..., None]:
+        if block is None:
+            return _leave
+        if _thread.find(block, entered=True) is not None:
+            return MethodType(_leave, block)
+        return _thread.expect(block).__exit__
 
 
 class deadline:
@@ -91,17 +173,17 @@ class deadline:
         self._seconds = seconds
 
     def __enter__(self) -> Self:
-        dues = _thread.dues
-        limit = dues[-1] if dues else _LATEST
-        dues.append(int(min(limit, time.monotonic_ns() + self._seconds * 1e9)))
-        _thread.update()
+        _thread.enter(self, time.monotonic_ns() + self._seconds * 1e9)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        _thread.dues.pop()
-        _thread.update()
+    if TYPE_CHECKING:
+
+        def __exit__(
+            self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        ) -> None: ...
+
+    else:
+        __exit__ = _Exit()
 
 
 def remaining() -> float | None:
@@ -124,7 +206,7 @@ def raise_in(store: Store) -> None:
     if words[_INTERRUPT]:
         words[_INTERRUPT] = 0
         raise Trap(TrapCode.INTERRUPTED, frames=backtrace.frames(store))
-    dues = _thread.dues
+    dues = _thread.told()
     if dues and dues[-1] <= time.monotonic_ns():
         raise DeadlineExceeded(backtrace.frames(store))
 
@@ -137,10 +219,11 @@ def check() -> None:
         Trap: An instance whose function called us was interrupted.
     """
     mine = ticker.thread_state()
-    for store in list(_asked):
-        if not store.words[_INTERRUPT]:
+    for reference in list(_asked):
+        store = reference()
+        if store is None or not store.words[_INTERRUPT]:
             # The call has ended.
-            _asked.discard(store)
+            _asked.discard(reference)
         elif store.owner == mine:
             store.words[_INTERRUPT] = 0
             raise Trap(TrapCode.INTERRUPTED)
@@ -150,10 +233,10 @@ def check() -> None:
 
 
 #: Stores whose calls may still have to be told of an interruption.
-_asked: Final[WeakSet[Store]] = WeakSet()
+_asked: Final[set[ref[Store]]] = set()
 
-#: PyThreadState of a thread that waits in `poll` -> descriptor that wakes it.
-_waiting: Final[dict[int, int]] = {}
+#: PyThreadState of a thread that waits in `poll` -> pipe that wakes it.
+_waiting: Final[dict[int, FileIO]] = {}
 
 
 def poll(poller: select.poll, seconds: float | None = None) -> list[tuple[int, int]]:
@@ -175,16 +258,20 @@ def poll(poller: select.poll, seconds: float | None = None) -> list[tuple[int, i
     if mine in _waiting:
         # A signal handler that waits while what it interrupts waits.
         return _wait(poller, seconds)
-    wake, waker = os.pipe()
+    # One call makes files of both descriptors: nothing can come in between and leave one open.
+    descriptors = chain.from_iterable(iter(os.pipe, None))
+    reader, writer = list(islice(map(FileIO, descriptors, ("rb", "wb")), 2))
+    wake = reader.fileno()
+    add = partial(_waiting.__setitem__, mine, writer)
     try:
-        _waiting[mine] = waker
-        poller.register(wake, select.POLLIN)
-        return [event for event in _wait(poller, seconds) if event[0] != wake]
+        with holding(add, partial(_waiting.pop, mine, None))():
+            poller.register(wake, select.POLLIN)
+            return [event for event in _wait(poller, seconds) if event[0] != wake]
     finally:
-        poller.unregister(wake)
-        _waiting.pop(mine, None)
-        os.close(wake)
-        os.close(waker)
+        with suppress(KeyError):
+            poller.unregister(wake)
+        reader.close()
+        writer.close()
 
 
 def wait(descriptor: int, events: int) -> None:
@@ -233,7 +320,8 @@ def _wait(poller: select.poll, seconds: float | None) -> list[tuple[int, int]]:
 def interrupt(store: Store) -> None:
     """End the call that another thread has running in a store. Does nothing when there is none."""
     store.interrupt()
-    _asked.add(store)
+    _asked.add(ref(store))
     waker = _waiting.get(store.owner)
     if waker is not None:
-        os.write(waker, b"!")
+        with suppress(ValueError):  # it is closed: nobody waits any more
+            waker.write(b"!")

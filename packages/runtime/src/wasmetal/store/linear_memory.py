@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import threading
 from array import array
+from contextlib import suppress
 from functools import lru_cache
 
 from wasm_core.errors import WasmError
@@ -13,6 +13,7 @@ from wasm_ir.vmcontext import MEMORY
 from wasmetal.store import memory_pool
 from wasmetal.store.memory_pool import MemoryLease
 from wasmetal.system.address_space import Reservation
+from wasmetal.system.hold import exclusive
 from wasmetal.system.lifetime import Anchor, anchor
 
 #: What a 32-bit index plus a 32-bit constant offset can reach, and something for the width of the access.
@@ -20,8 +21,6 @@ _GUARDED_BYTES = (8 << 30) + PAGE_SIZE
 
 _BASE = MEMORY["base"] // 8
 _SIZE = MEMORY["size"] // 8
-
-_growing = threading.RLock()
 
 
 @lru_cache(maxsize=64)
@@ -76,21 +75,19 @@ class LinearMemory:
         self._anchor: Anchor | None = anchor(lease)
         #: The MEMORY structure.
         self._words = array("Q", (lease.address, type.minimum * PAGE_SIZE))
-        self._view: memoryview | None = None
-        self._renew_view()
+        self._view: memoryview | None = self._view_of(self._words[_SIZE])
         #: The type as declared.
         self.type = type
         #: Whether any access with a 32-bit index and offset faults where it is out of bounds.
         self.guarded = guarded
 
-    def _renew_view(self) -> None:
-        size = self._words[_SIZE]
+    def _view_of(self, size: int) -> memoryview:
+        """A view of the first `size` bytes."""
         if not size:
-            self._view = memoryview(bytearray())
-            return
+            return memoryview(bytearray())
         data = _bytes_type(size).from_address(self._words[_BASE])
         data.anchor = self._anchor  # type: ignore[attr-defined]  # views keep the mapping alive
-        self._view = memoryview(data).cast("B")
+        return memoryview(data).cast("B")
 
     @property
     def _struct(self) -> int:
@@ -116,21 +113,33 @@ class LinearMemory:
 
     def _grow(self, pages: int) -> int:
         """As the instruction memory.grow: the previous number of pages, or -1."""
-        with _growing:
-            size: int = self._words[_SIZE]
-            previous = size // PAGE_SIZE
-            if previous + pages > self._limit or self._anchor is None:
-                return -1
-            if pages:
+        words = self._words
+        with exclusive():
+            while True:
+                size: int = words[_SIZE]
+                previous = size // PAGE_SIZE
+                if previous + pages > self._limit or self._anchor is None:
+                    return -1
+                if not pages:
+                    return previous
                 lease = self._anchor.target
                 assert isinstance(lease, MemoryLease)
+                grown = size + pages * PAGE_SIZE
                 try:
                     lease.commit(size, pages * PAGE_SIZE)
+                    view = self._view_of(grown)
+                    # A signal handler may have let it grow meanwhile; no call stands between these.
+                    if words[_SIZE] == size:
+                        words[_SIZE] = grown
+                        self._view = view
+                        return previous
                 except MemoryError:
                     return -1
-                self._words[_SIZE] = size + pages * PAGE_SIZE
-                self._renew_view()
-            return previous
+                except BaseException:  # out of a signal handler or a trace function
+                    with suppress(MemoryError):
+                        lease.commit_first(words[_SIZE])
+                    self._view = self._view_of(words[_SIZE])
+                    raise
 
     @property
     def _matching_type(self) -> MemoryType:

@@ -59,26 +59,37 @@ class MemoryLease:
         """
         excess = self._committed - size
         if excess > 0:
+            pool = self._pool
+            self._pool = None  # see `commit`
             try:
                 libc.mprotect(self.address + size, excess, libc.PROT_NONE)
             except OSError as error:
                 raise MemoryError(f"cannot protect {excess} bytes: {error}") from error
             self._committed = size
+            self._pool = pool
         else:
             self.commit(self._committed, -excess)
 
     def commit(self, offset: int, size: int) -> None:
         """Add `size` bytes behind the first `offset`, which are committed. Raises MemoryError."""
+        pool = self._pool
+        # Should this be interrupted, nobody knows what is committed: the reservation is not used again.
+        self._pool = None
+        committed = page_ceil(offset + size)
+        if self._committed < committed:
+            self._committed = committed
         self._reservation.commit(offset, size)
-        self._committed = page_ceil(offset + size)
+        self._pool = pool
 
     # The names are bound at definition, because module globals may be gone when the interpreter shuts down.
     def __del__(  # type: ignore[no-untyped-def]
         self, clear=ctypes.memset, advise=libc.madvise, unneeded=libc.MADV_DONTNEED, warm=_WARM, largest=_LARGEST
     ) -> None:
-        pool = self._pool
+        pool = getattr(self, "_pool", None)  # none either when `__init__` was interrupted
+        if pool is None:
+            return
         committed = self._committed
-        if pool is None or committed > largest:
+        if committed > largest:
             return
         try:
             if committed > warm:

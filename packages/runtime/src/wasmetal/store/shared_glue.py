@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from weakref import WeakValueDictionary
 
 from wasm_ir.backend import Backend
@@ -10,19 +9,20 @@ from wasmetal.code.cache import CodeCache
 from wasmetal.glue.glue import Glue
 from wasmetal.registry.selection import select
 from wasmetal.store.callbacks import Callbacks
+from wasmetal.system.hold import Turns
 
 #: Glue is the same for all engines whose backends make the same code.
 _glues: WeakValueDictionary[tuple[type[Backend], tuple[str, ...]], Glue] = WeakValueDictionary()
-_glues_lock = threading.Lock()
+_glues_turns = Turns()
 
 
 def glue_for(backend: Backend, cache: CodeCache | None) -> Glue:
     """The glue for a backend; `cache` is where its thunks are kept if they are not kept anywhere yet."""
-    with _glues_lock:
+    with _glues_turns.wait():
         key = (type(backend), backend.cpu_features)
         found = _glues.get(key)
         if found is None:
-            found = _glues[key] = Glue(backend, Callbacks(), cache)
+            found = _glues.setdefault(key, Glue(backend, Callbacks(), cache))
         else:
             found.use_cache(cache)
         return found
@@ -30,6 +30,5 @@ def glue_for(backend: Backend, cache: CodeCache | None) -> Glue:
 
 def any_glue() -> Glue:
     """The glue for a function of no engine in particular: what there is, or that for this machine."""
-    with _glues_lock:
-        found = next(iter(_glues.values()), None)
+    found = next(iter(_glues.values()), None)
     return glue_for(select("auto")(), None) if found is None else found

@@ -5,8 +5,9 @@ It has the stack that WebAssembly code runs on and keeps alive the objects that 
 
 from __future__ import annotations
 
-import threading
+import sys
 from array import array
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from weakref import WeakValueDictionary, ref
 
@@ -17,6 +18,7 @@ from wasmetal.store import functions
 from wasmetal.store.functions import FuncHandle, host_function_at
 from wasmetal.store.native_stack import NativeStack
 from wasmetal.store.stack_pool import StackLease
+from wasmetal.system.hold import NOTHING, Hold, exclusive, holding
 from wasmetal.system.lifetime import anchor
 
 if TYPE_CHECKING:
@@ -43,8 +45,10 @@ _BOTH_RUN = "instances of two stores that are both running cannot be linked"
 #: Above every stack: makes code call out at its next poll.
 _NO_STACK = (1 << 64) - 1
 
-#: Held while it changes what stores consist of and keep.
-lock = threading.RLock()
+#: The two words that are set to zero when a store is let go of. Nobody ran: an interruption that was asked for
+#: meanwhile is not for the next one who does.
+_LEAVE = slice(_INTERRUPT, _OWNER - 1, _OWNER - _INTERRUPT)
+_LEFT = array("Q", (0, 0))
 
 
 #: Address of a StoreContext -> store, held weakly: it leads nowhere once the store is gone.
@@ -62,6 +66,9 @@ class Holder(Protocol):
     words: array[int]
 
 
+#: What `sys.getrefcount` says of an object that its owner alone has.
+_UNUSED = sys.getrefcount(Hold(int)) + 1
+
 _T = TypeVar("_T")
 
 
@@ -69,19 +76,29 @@ class _Members(Generic[_T]):
     """Things of a store that are held weakly, each added once. (A WeakValueDictionary takes ten times as long to make,
     and stores of one instance are many.)"""
 
-    __slots__ = ("_references", "_sweep_at")
+    __slots__ = ("_added", "_references", "_sweep_at")
 
     def __init__(self) -> None:
         self._references: list[ref[_T]] = []
         self._sweep_at = 64
+        self._added = 0
 
-    def add(self, thing: _T) -> None:
+    def add(self, reference: ref[_T]) -> None:
         """Add one. Only one thread at a time may do that."""
-        references = self._references
-        if len(references) >= self._sweep_at:
-            references = self._references = [reference for reference in references if reference() is not None]
-            self._sweep_at = max(64, 2 * len(references))
-        references.append(ref(thing))
+        if len(self._references) >= self._sweep_at:
+            added = self._added
+            alive = [reference for reference in self._references if reference() is not None]
+            if self._added == added:  # a signal handler or a finalizer may have been here
+                self._references = alive
+            self._sweep_at = max(64, 2 * len(alive))
+        # No call stands between this and the list.
+        self._added += 1
+        self._references.append(reference)
+
+    def add_all(self, others: _Members[_T]) -> None:
+        """Add others. Only one thread at a time may do that."""
+        for reference in others._references[:]:
+            self.add(reference)
 
     def alive(self) -> list[_T]:
         """Those that are alive, in the order in which they were added."""
@@ -104,8 +121,9 @@ class Store:
         "_stack_anchor",
         "_sweep_at",
         "_tables",
+        "_use",
+        "_uses_before",
         "address",
-        "busy",
         "kept",
         "stack",
         "successor",
@@ -119,8 +137,10 @@ class Store:
         self.stack: NativeStack | None = None
         #: The store that this one became part of.
         self.successor: Store | None = None
-        #: How many are between `begin` and `end`.
-        self.busy = 0
+        #: Who works with references that are stored nowhere has a reference to this object, so we have the only one
+        #: when nobody does. None once the store has become part of another, which has those that are in use.
+        self._use: Hold | None = Hold(int)
+        self._uses_before: _Members[Hold] = _Members()
         #: Address (of the object for an externref, of the FUNCREF for a funcref) -> what must stay alive.
         self.kept: dict[int, object] = {}
         self._registrations = 0
@@ -137,7 +157,7 @@ class Store:
         """
         if self.address:
             return
-        with lock:
+        with exclusive():
             if not self.address:
                 self._activate(code)
 
@@ -170,7 +190,7 @@ class Store:
     # about that one then.
 
     def _current(self) -> Store:
-        """The store that this one is a part of today: itself, most of the time. To be called with the lock."""
+        """The store that this one is a part of today: itself, most of the time."""
         store = self
         while store.successor is not None:
             store = store.successor
@@ -178,31 +198,29 @@ class Store:
 
     def adopt(self, instance: Instance) -> None:
         """Make this the store of an instance."""
-        with lock:
+        with exclusive():
             store = self._current()
             assert store.stack is not None
             instance.store = store
-            instance.words[_CONTEXT_STACK_LIMIT] = store.stack.limit
             if instance.link is None:
+                instance.words[_CONTEXT_STACK_LIMIT] = store.stack.limit
                 instance.words[_CONTEXT_STORE] = store.address
                 instance.link = ticker.link_context(instance.words, store.words)
-            else:
-                ticker.move_context(instance.link, store.words)
-            store._instances.add(instance)
+            store._instances.add(ref(instance))
 
     def add_table(self, table: Holder) -> None:
         """Make this the store of a table."""
-        with lock:
+        with exclusive():
             store = self._current()
             table.store = store
-            store._tables.add(table)
+            store._tables.add(ref(table))
 
     def add_global(self, cell: Holder) -> None:
         """Make this the store of a global of a reference type."""
-        with lock:
+        with exclusive():
             store = self._current()
             cell.store = store
-            store._globals.add(cell)
+            store._globals.add(ref(cell))
 
     @property
     def instances(self) -> list[Instance]:
@@ -214,35 +232,28 @@ class Store:
         """Whether WebAssembly code of this store is active (it may just be in a host function)."""
         return bool(self.address) and (self.words[_ENTRY_FP] != 0 or self.words[_OWNER] != 0)
 
-    def take(self) -> bool:
-        """Let no other thread run code of this store until `leave`; what that must be told.
+    def take(self) -> Hold:
+        """Let no other thread run code of this store, for a `with` block.
 
         Raises:
             WasmError: Another thread runs code of it.
         """
         if not self.address:
-            return False
+            return NOTHING
         mine = ticker.thread_state()
         words = self.words
+        hold = holding(partial(words.__setitem__, _OWNER, mine), partial(words.__setitem__, _LEAVE, _LEFT))
         # No call stands between these two, so the GIL stays here.
         owner = words[_OWNER]
         if not owner:
-            words[_OWNER] = mine
-            return True
+            return hold()
         if owner != mine:
             raise WasmError("another thread is running code of this store")
-        return False
-
-    def leave(self, taken: bool) -> None:
-        """The opposite of `take`, to be called on the same store."""
-        if taken:
-            # Nobody ran: an interruption that was asked for meanwhile is not for the next one who does.
-            self.words[_INTERRUPT] = 0
-            self.words[_OWNER] = 0
+        return NOTHING
 
     def interrupt(self) -> None:
         """End the call that is running with a trap, at its next poll. Does nothing when none is."""
-        with lock:
+        with exclusive():
             if not self.running:
                 return
             self.words[_INTERRUPT] = 1
@@ -264,7 +275,7 @@ class Store:
         return address
 
     def _keep(self, address: int, value: object) -> None:
-        with lock:
+        with exclusive():
             store = self._current()
             store._registrations += 1
             store.kept[address] = value
@@ -324,25 +335,25 @@ class Store:
 
     # Letting go.
 
-    def begin(self) -> None:
-        """Say that references are about to be made that are stored nowhere for a while.
+    def use(self) -> Hold:
+        """For a `with` block that makes references which are stored nowhere for a while: none are let go in it."""
+        store = self._current()
+        if len(store.kept) >= store._sweep_at:
+            with exclusive():
+                if not store.busy:
+                    store.sweep()
+        # A sweep that is going on in another thread, or below a signal handler, is given up.
+        store._registrations += 1
+        return store._use or self.use()
 
-        None are let go until `end`.
-        """
-        with lock:
-            store = self._current()
-            if len(store.kept) >= store._sweep_at and not store.busy:
-                store.sweep()
-            store.busy += 1
-
-    def end(self) -> None:
-        """The opposite of `begin`; `merge` moves the count."""
-        with lock:
-            self._current().busy -= 1
+    @property
+    def busy(self) -> bool:
+        """Whether anybody is in a block of `use`."""
+        return sys.getrefcount(self._use) > _UNUSED or bool(self._uses_before.alive())
 
     def sweep(self) -> None:
         """Let go of what no table, global or element segment refers to any more. Does nothing while the store runs."""
-        with lock:
+        with exclusive():
             registrations = self._registrations
             roots: list[array[int]] = [self.words]
             for instance in self.instances:
@@ -357,7 +368,7 @@ class Store:
                 return
             words = set(snapshot)
             alive = {address: value for address, value in self.kept.items() if address in words}
-            # A finalizer that the garbage collector ran just now may have registered something.
+            # Whoever came meanwhile (also a finalizer that the garbage collector ran) may have registered something.
             if self._registrations == registrations:
                 # Deallocations run code of users: the dictionary must be in order before the first one.
                 self.kept = alive
@@ -370,7 +381,7 @@ def merge(first: Store, second: Store) -> Store:
     Raises:
         LinkError: Both are running.
     """
-    with lock:
+    with exclusive():
         first, second = first._current(), second._current()
         if first is second:
             return first
@@ -381,22 +392,36 @@ def merge(first: Store, second: Store) -> Store:
             raise LinkError(_BOTH_RUN)
         try:
             # Another thread may have begun to run it just now; from here on none can.
-            taken = absorbed.take()
+            with absorbed.take(), survivor.use():
+                try:
+                    _absorb(survivor, absorbed)
+                except BaseException:
+                    # Out of a signal handler. There is no way back to two stores.
+                    _absorb(survivor, absorbed)
+                    raise
         except WasmError as error:
             raise LinkError(_BOTH_RUN) from error
-        try:
-            for instance in absorbed.instances:
-                survivor.adopt(instance)
-            for table in absorbed._tables.alive():
-                survivor.add_table(table)
-            for cell in absorbed._globals.alive():
-                survivor.add_global(cell)
-            if survivor.address:
-                survivor._prepare(absorbed.kept)
-            survivor._registrations += 1
-            survivor.kept.update(absorbed.kept)
-            survivor.busy += absorbed.busy
-            absorbed.successor = survivor
-        finally:
-            absorbed.leave(taken)
         return survivor
+
+
+def _absorb(survivor: Store, absorbed: Store) -> None:
+    """Make one store a part of another, which is in use. To do it again, also after a part of it, changes nothing."""
+    # From here on everybody who comes, such as a signal handler, turns to the survivor.
+    absorbed.successor = survivor
+    survivor.kept.update(absorbed.kept)
+    if survivor.address:
+        survivor._prepare(absorbed.kept)
+    if absorbed._use is not None:
+        survivor._uses_before.add(ref(absorbed._use))
+        absorbed._use = None
+    survivor._uses_before.add_all(absorbed._uses_before)
+    instances = absorbed.instances
+    links = [instance.link for instance in instances if instance.link is not None]
+    if links:
+        ticker.move_contexts(links, absorbed.words, survivor.words)
+    for instance in instances:
+        survivor.adopt(instance)
+    for table in absorbed._tables.alive():
+        survivor.add_table(table)
+    for cell in absorbed._globals.alive():
+        survivor.add_global(cell)

@@ -21,6 +21,14 @@ _ELEMENTS = TABLE["elements"] // 8
 _SIZE = TABLE["size"] // 8
 
 
+_NO_ELEMENTS = array("Q").__sizeof__()
+
+
+def _capacity(words: array[int]) -> int:
+    """How many words there can be before they move to another place."""
+    return (words.__sizeof__() - _NO_ELEMENTS) // words.itemsize
+
+
 class Quota:
     """What the tables of one instance may have together."""
 
@@ -67,19 +75,32 @@ class TableStorage:
 
     def grow(self, count: int, word: int) -> int:
         """As the instruction table.grow: the previous size, or -1."""
-        words = self.words
-        previous = len(words)
-        if previous + count > self.limit:
-            return -1
-        try:
-            words.extend(array("Q", (word,)) * count)
-        except MemoryError:
-            return -1
-        self.quota.left -= count
-        # Only the thread that runs the store can be looking at the elements, and it is here.
-        self.struct[_ELEMENTS] = words.buffer_info()[0]
-        self.struct[_SIZE] = previous + count
-        return previous
+        while True:
+            words = self.words
+            previous = len(words)
+            if previous + count > self.limit:
+                return -1
+            # Only the thread that runs the store can be looking at the elements, and it is here: in a signal handler,
+            # perhaps, when they have moved and the structure does not say so yet. So they move to a new place.
+            try:
+                added = array("Q", (word,)) * count
+                grown = words if _capacity(words) >= previous + count else words[:]
+                grown.extend(added)
+            except MemoryError:
+                return -1
+            if grown is words:
+                self.quota.left -= count
+                if self.struct[_SIZE] < previous + count:
+                    self.struct[_SIZE] = previous + count
+                return previous
+            elements = grown.buffer_info()[0]
+            # No call stands between these. What a handler changed meanwhile must not get lost.
+            if self.words is words and grown[:previous] == words:
+                self.struct[_ELEMENTS] = elements
+                self.struct[_SIZE] = previous + count
+                self.words = grown
+                self.quota.left -= count
+                return previous
 
     def as_table(self, owner: Instance | None) -> TableHandle:
         """The object that Python sees: the same one as long as it is alive."""

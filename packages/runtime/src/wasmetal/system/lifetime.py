@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 
 _held: dict[int, object] = {}
 _numbers = itertools.count(1)
@@ -19,9 +20,9 @@ class Anchor(int):
 
     __slots__ = ()
 
-    # `_held` is bound at definition, because module globals may be gone when the interpreter shuts down.
-    def __del__(self, _pop=_held.pop) -> None:  # type: ignore[no-untyped-def]
-        _pop(int(self), None)
+    # Calls `_held.pop(self)`, which an exception out of a signal handler cannot prevent: this is all C code.
+    # It does not look up names either, as module globals may be gone when the interpreter shuts down.
+    __del__ = property(partial(partial, _held.pop))
 
     @property
     def target(self) -> object:
