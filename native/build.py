@@ -30,6 +30,17 @@ INTERPRETED: Final[dict[str, tuple[str, ...]]] = {
     "wasm-ir": (
         *("backend", "codegen/registers", "codegen/vocabulary", "frontend_options", "mypyc_attributes"),
         *("codegen/allocation_checker", "codegen/machine_printer", "disassembly", "printer", "verifier"),
+        *(
+            "testing/control",
+            "testing/fixtures",
+            "testing/floats",
+            "testing/integers",
+            "testing/large",
+            "testing/memory",
+            "testing/native_code",
+            "testing/stubs",
+            "testing/suite",
+        ),
     ),
     "backend-amd64": ("backend", "cpu", "signals", "stubs"),
     "backend-arm64": ("backend", "cpu", "signals", "stubs"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from native_code import Body, build, pointer, raw
 
 from wasm_backend_arm64 import Arm64Backend
 from wasm_core.errors import TrapCode
@@ -13,6 +12,7 @@ from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.builder import Builder
 from wasm_ir.ir import Function, Inst, Signature
+from wasm_ir.testing.native_code import Body, build, pointer, raw
 
 I32, I64, F32, F64 = types.I32, types.I64, types.F32, types.F64
 

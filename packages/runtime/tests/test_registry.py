@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -63,7 +64,7 @@ def test_unknown_name(install: Install) -> None:
         ("[wasmetal.backends]\nbad = no_such_module_anywhere:Backend\n", "ModuleNotFoundError"),
         ("[wasmetal.backends]\nbad = ///\n", "ValueError"),
         ("[wasmetal.backends]\nbad = sys:no_such_name\n", "AttributeError"),
-        ("[wasmetal.backends]\nbad = sys:maxsize\n", "AttributeError"),
+        ("[wasmetal.backends]\nbad = sys:maxsize\n", "not a class"),
     ],
 )
 def test_broken_entry_point_is_listed_with_its_error(install: Install, text: str, error: str) -> None:
@@ -75,6 +76,30 @@ def test_broken_entry_point_is_listed_with_its_error(install: Install, text: str
     assert found["toy"].selected
     with pytest.raises(WasmError, match="broken entry point"):
         registry.select("bad")
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("del Backend.compile", "the class has no compile"),
+        ("del Backend.stubs\nBackend.relocate = 5", "the class has no relocate, stubs"),
+        ("Backend.name = 'bed'", "the class's name is 'bed', the entry point's 'bad'; they must be the same"),
+        ("del Backend.name", "the class's name is None"),
+    ],
+)
+def test_an_incomplete_class_is_listed_with_what_it_lacks(
+    install: Install, tmp_path: Path, lines: str, told: str
+) -> None:
+    """Not found out by the first module that is compiled."""
+    install("a-broken-one", "bad")
+    install("some-backend")
+    with (tmp_path / "a_broken_one_module.py").open("a") as file:
+        file.write(f"\n{lines}\n")
+    found = {info.name: info for info in registry.backends()}
+    assert not found["bad"].supported and told in str(found["bad"])
+    assert found["toy"].selected
+    with pytest.raises(WasmError, match="broken entry point"):
+        registry.select("bad", to_run=False)
 
 
 def test_unreadable_metadata_of_another_package_hides_nothing(install: Install) -> None:

@@ -13,6 +13,9 @@ from wasm_core.lazy_attrs import frozen
 from wasm_ir.backend import ENTRY_POINT_GROUP, Backend
 from wasmetal.registry import selection
 
+#: What a backend's class must have, as the protocol says; `cpu_features` may be the instance's.
+_METHODS = tuple(name for name in vars(Backend) if not name.startswith("_"))
+
 #: Distributions of this project are preferred where several offer the same.
 _OWN_PREFIX = "wasm-backend-"
 
@@ -58,6 +61,7 @@ class _Candidate:
         """Import the backend and ask it about this machine."""
         try:
             self.backend = selection.resolve(self.value)
+            self._check(self.backend)
             support = self.backend.host_support()
             self.supported = bool(support.supported)
             self.reason = str(support.reason)
@@ -65,6 +69,17 @@ class _Candidate:
             self.backend = None
             self.supported = False
             self.reason = f"broken entry point {self.value!r}: {type(error).__name__}: {error}"
+
+    def _check(self, backend: object) -> None:
+        """Raises TypeError for what is not a class with the protocol's methods and the entry point's name."""
+        if not isinstance(backend, type):
+            raise TypeError("not a class")
+        missing = [name for name in _METHODS if not callable(getattr(backend, name, None))]
+        if missing:
+            raise TypeError(f"the class has no {', '.join(missing)} (wasm_ir.backend.Backend)")
+        name = getattr(backend, "name", None)
+        if name != self.name:
+            raise TypeError(f"the class's name is {name!r}, the entry point's {self.name!r}; they must be the same")
 
 
 def _scan(folder: str) -> Iterator[_Candidate]:

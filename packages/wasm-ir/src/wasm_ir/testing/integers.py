@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from native_code import Native, heap, outcome, raw
 
 from wasm_core.errors import TrapCode
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.builder import Builder
 from wasm_ir.ir import Inst, Signature
+from wasm_ir.testing.fixtures import BackendFixtures
+from wasm_ir.testing.native_code import Native, heap, outcome, raw
 
 I32, I64 = types.I32, types.I64
 
@@ -121,9 +122,113 @@ _BINARY_CASES = [
 ]
 
 
-@pytest.mark.parametrize(("operation", "value_type"), _BINARY_CASES)
-class TestBinary:
-    def test_registers(self, any_native: Native, operation: int, value_type: int) -> None:
+_integer_operations = pytest.mark.parametrize(("operation", "value_type"), _BINARY_CASES)
+
+
+_integer_types = pytest.mark.parametrize("value_type", [I32, I64], ids=["i32", "i64"])
+_integer_conditions = pytest.mark.parametrize("condition", CONDITIONS, ids=lambda c: op.ICMP_NAMES[c])
+
+
+_ADDRESS_SHAPES = (
+    (op.SHL, op.IADD),
+    (op.IADD, op.SHL),
+    (op.IADD, op.IADD),
+    (op.SHL, op.SHL),
+)
+
+
+class IntegerTests(BackendFixtures):
+    """Integer operations."""
+
+    @pytest.mark.parametrize(("operation", "source", "target", "reference"), UNARY, ids=lambda v: str(v)[:3])
+    def test_unary(
+        self, any_native: Native, operation: int, source: int, target: int, reference: Callable[[int], int]
+    ) -> None:
+        from_register = any_native.function(
+            Signature((source,), (target,)), lambda b, p: [raw(b, operation, target, p)]
+        )
+        from_memory = any_native.function(
+            Signature((I32,), (target,)), lambda b, p: [raw(b, operation, target, [heap(b, source, p[0])])]
+        )
+        for x in edges(source):
+            expected = reference(x) & types.MASKS[target]
+            assert from_register(x) == (expected,), hex(x)
+            any_native.memory[8:16] = x.to_bytes(8, "little")
+            assert from_memory(0) == (expected,), hex(x)
+
+    def test_negated_conditions(self, native: Native) -> None:
+        """A comparison compared with zero, in a select, used twice."""
+
+        def body(b: Builder, p: list[Inst]) -> list[Inst]:
+            zero = b.const(I32, 0)
+            less = raw(b, op.ICMP, I32, [p[0], p[1]], op.LT_S)
+            not_less = raw(b, op.ICMP, I32, [less, zero], op.EQ)
+            less_again = raw(b, op.ICMP, I32, [not_less, zero], op.EQ)
+            return [
+                raw(b, op.SELECT, I32, [not_less, p[0], p[1]]),
+                raw(b, op.SELECT, I32, [less_again, p[0], p[1]]),
+                not_less,
+            ]
+
+        function = native.function(Signature((I32, I32), (I32, I32, I32)), body)
+        assert function(1, 2) == (2, 1, 0)
+        assert function(2, 1) == (2, 1, 1)
+
+    def test_wrapped_values_are_zero_extended(self, native: Native) -> None:
+        """The low half of numbers whose upper half is, and is not, known to be clear."""
+
+        def body(b: Builder, p: list[Inst]) -> list[Inst]:
+            numbers = [
+                p[0],
+                raw(b, op.SHR_U, I64, [p[0], b.const(I64, 31)]),
+                raw(b, op.SHR_U, I64, [p[0], b.const(I64, 32)]),
+                raw(b, op.AND, I64, [p[0], b.const(I64, 0xFFFF_FFFF)]),
+                raw(b, op.AND, I64, [p[0], b.const(I64, 0x1_FFFF_FFFF)]),
+                raw(b, op.POPCNT, I64, [p[0]]),
+            ]
+            return [raw(b, op.EXTEND_U, I64, [raw(b, op.WRAP, I32, [number])]) for number in numbers]
+
+        function = native.function(Signature((I64,), (I64,) * 6), body)
+        for x in edges(I64):
+            wide = (x, x >> 31, x >> 32, x, x, x.bit_count())
+            assert function(x) == tuple(number & 0xFFFF_FFFF for number in wide)
+
+    @settings(max_examples=60, deadline=None)
+    @given(
+        x=st.integers(0, (1 << 64) - 1),
+        y=st.integers(0, (1 << 64) - 1),
+        shift=st.integers(0, 5),
+        constant=st.integers(-(1 << 33), 1 << 33),
+        shape=st.sampled_from(_ADDRESS_SHAPES),
+        value_type=st.sampled_from((I32, I64)),
+    )
+    def test_sums(
+        self, native: Native, x: int, y: int, shift: int, constant: int, shape: tuple[int, int], value_type: int
+    ) -> None:
+        """Trees of additions and shifts, which become lea."""
+        mask = types.MASKS[value_type]
+
+        def combine(b: Builder, operation: int, left: Inst, right: Inst) -> Inst:
+            if operation == op.SHL:
+                right = b.const(value_type, shift)
+            return raw(b, operation, value_type, [left, right])
+
+        def body(b: Builder, p: list[Inst]) -> list[Inst]:
+            inner = combine(b, shape[0], p[0], p[1])
+            outer = raw(b, op.IADD, value_type, [combine(b, shape[1], p[1], inner), inner])
+            return [raw(b, op.IADD, value_type, [outer, b.const(value_type, constant)])]
+
+        def evaluate(operation: int, left: int, right: int) -> int:
+            return left << shift if operation == op.SHL else left + right
+
+        function = native.function(Signature((value_type, value_type), (value_type,)), body)
+        x &= mask
+        y &= mask
+        inner = evaluate(shape[0], x, y)
+        assert function(x, y) == (evaluate(shape[1], y, inner) + inner + constant & mask,)
+
+    @_integer_operations
+    def test_operation_registers(self, any_native: Native, operation: int, value_type: int) -> None:
         reference = BINARY[operation]
         function = any_native.function(
             Signature((value_type, value_type), (value_type,)), lambda b, p: [raw(b, operation, value_type, p)]
@@ -134,8 +239,9 @@ class TestBinary:
                 expected = wanted(reference(x, y, types.BITS[value_type]), value_type)
                 assert outcome(function, x, y) == expected, (hex(x), hex(y))
 
+    @_integer_operations
     @pytest.mark.parametrize("left", [True, False], ids=["left", "right"])
-    def test_constant(self, any_native: Native, operation: int, value_type: int, left: bool) -> None:
+    def test_operation_constant(self, any_native: Native, operation: int, value_type: int, left: bool) -> None:
         reference = BINARY[operation]
         numbers = edges(value_type)
         for constant in numbers:
@@ -150,8 +256,9 @@ class TestBinary:
                 expected = wanted(reference(*pair, types.BITS[value_type]), value_type)
                 assert outcome(function, x) == expected, (hex(constant), hex(x))
 
+    @_integer_operations
     @pytest.mark.parametrize("left", [True, False], ids=["left", "right"])
-    def test_memory(self, native: Native, operation: int, value_type: int, left: bool) -> None:
+    def test_operation_memory(self, native: Native, operation: int, value_type: int, left: bool) -> None:
         reference = BINARY[operation]
 
         def body(b: Builder, p: list[Inst]) -> list[Inst]:
@@ -167,7 +274,8 @@ class TestBinary:
                 expected = wanted(reference(*pair, types.BITS[value_type]), value_type)
                 assert outcome(function, y, 32) == expected, (hex(x), hex(y))
 
-    def test_same_operand(self, any_native: Native, operation: int, value_type: int) -> None:
+    @_integer_operations
+    def test_operation_same_operand(self, any_native: Native, operation: int, value_type: int) -> None:
         reference = BINARY[operation]
         function = any_native.function(
             Signature((value_type,), (value_type,)), lambda b, p: [raw(b, operation, value_type, [p[0], p[0]])]
@@ -176,7 +284,8 @@ class TestBinary:
             expected = wanted(reference(x, x, types.BITS[value_type]), value_type)
             assert outcome(function, x) == expected
 
-    def test_wrapped_operands(self, native: Native, operation: int, value_type: int) -> None:
+    @_integer_operations
+    def test_operation_wrapped_operands(self, native: Native, operation: int, value_type: int) -> None:
         """Operands that are the low half of 64-bit numbers; the result is used with all 64 bits."""
         if value_type == I64:
             pytest.skip("about i32")
@@ -193,7 +302,8 @@ class TestBinary:
                 actual = outcome(function, x | 0xABCD_0000_0000, y | 0xFFFF_FFFF_0000_0000)
                 assert actual == expected, (hex(x), hex(y))
 
-    def test_under_pressure(self, native: Native, operation: int, value_type: int) -> None:
+    @_integer_operations
+    def test_operation_under_pressure(self, native: Native, operation: int, value_type: int) -> None:
         """With so many live values that operands are spilled."""
         reference = BINARY[operation]
         count = 18
@@ -220,29 +330,14 @@ class TestBinary:
             else:
                 assert outcome(function, x, 77) == total, hex(x)
 
-
-@pytest.mark.parametrize(("operation", "source", "target", "reference"), UNARY, ids=lambda v: str(v)[:3])
-def test_unary(any_native: Native, operation: int, source: int, target: int, reference: Callable[[int], int]) -> None:
-    from_register = any_native.function(Signature((source,), (target,)), lambda b, p: [raw(b, operation, target, p)])
-    from_memory = any_native.function(
-        Signature((I32,), (target,)), lambda b, p: [raw(b, operation, target, [heap(b, source, p[0])])]
-    )
-    for x in edges(source):
-        expected = reference(x) & types.MASKS[target]
-        assert from_register(x) == (expected,), hex(x)
-        any_native.memory[8:16] = x.to_bytes(8, "little")
-        assert from_memory(0) == (expected,), hex(x)
-
-
-@pytest.mark.parametrize("value_type", [I32, I64], ids=["i32", "i64"])
-@pytest.mark.parametrize("condition", CONDITIONS, ids=lambda c: op.ICMP_NAMES[c])
-class TestComparison:
     def _check(self, native: Native, condition: int, value_type: int, function: Any, y: int, cases: list[int]) -> None:
         for x in cases:
             expected = CONDITIONS[condition](x, y, types.BITS[value_type])
             assert function(x) == (int(expected), 5 if expected else 6), (hex(x), hex(y))
 
-    def test_constant(self, native: Native, condition: int, value_type: int) -> None:
+    @_integer_types
+    @_integer_conditions
+    def test_comparison_constant(self, native: Native, condition: int, value_type: int) -> None:
         """As a number and in a select, with the constant on either side."""
         numbers = edges(value_type)
         for y in numbers:
@@ -261,7 +356,9 @@ class TestComparison:
                 function = native.function(Signature((value_type,), (I32, I32)), body)
                 self._check(native, condition, value_type, function, y, [*numbers[::3], y])
 
-    def test_registers_and_memory(self, native: Native, condition: int, value_type: int) -> None:
+    @_integer_types
+    @_integer_conditions
+    def test_comparison_registers_and_memory(self, native: Native, condition: int, value_type: int) -> None:
         """Register with register, register with memory, memory with register, memory with a constant."""
 
         def body(b: Builder, p: list[Inst]) -> list[Inst]:
@@ -281,7 +378,9 @@ class TestComparison:
                 straight = 5 if holds(x, y, bits) else 6
                 assert function(x, y, 0) == (straight, straight, 5 if holds(y, x, bits) else 6)
 
-    def test_masked(self, native: Native, condition: int, value_type: int) -> None:
+    @_integer_types
+    @_integer_conditions
+    def test_comparison_masked(self, native: Native, condition: int, value_type: int) -> None:
         """(x & y) compared with zero, with masks that are constants, registers and memory."""
         for mask in (1, 0x80, 0xFF, 0x8000_0000, types.MASKS[value_type], 0x7FFF_FFFF):
 
@@ -301,7 +400,9 @@ class TestComparison:
                 expected = int(CONDITIONS[condition](x & mask, 0, types.BITS[value_type]))
                 assert function(x, mask, 0) == (expected,) * 3, (hex(x), hex(mask))
 
-    def test_bytes_in_memory(self, native: Native, condition: int, value_type: int) -> None:
+    @_integer_types
+    @_integer_conditions
+    def test_comparison_bytes_in_memory(self, native: Native, condition: int, value_type: int) -> None:
         """A zero-extended byte of memory compared with constants, and masked."""
         for y in (0, 1, 0x7F, 0x80, 0xFF, 0x100, types.MASKS[value_type]):
 
@@ -321,85 +422,3 @@ class TestComparison:
                 holds = CONDITIONS[condition]
                 bits = types.BITS[value_type]
                 assert function(0) == (int(holds(x, y, bits)), int(holds(x & 0x80, y, bits))), (x, y)
-
-
-def test_negated_conditions(native: Native) -> None:
-    """A comparison compared with zero, in a select, used twice."""
-
-    def body(b: Builder, p: list[Inst]) -> list[Inst]:
-        zero = b.const(I32, 0)
-        less = raw(b, op.ICMP, I32, [p[0], p[1]], op.LT_S)
-        not_less = raw(b, op.ICMP, I32, [less, zero], op.EQ)
-        less_again = raw(b, op.ICMP, I32, [not_less, zero], op.EQ)
-        return [
-            raw(b, op.SELECT, I32, [not_less, p[0], p[1]]),
-            raw(b, op.SELECT, I32, [less_again, p[0], p[1]]),
-            not_less,
-        ]
-
-    function = native.function(Signature((I32, I32), (I32, I32, I32)), body)
-    assert function(1, 2) == (2, 1, 0)
-    assert function(2, 1) == (2, 1, 1)
-
-
-def test_wrapped_values_are_zero_extended(native: Native) -> None:
-    """The low half of numbers whose upper half is, and is not, known to be clear."""
-
-    def body(b: Builder, p: list[Inst]) -> list[Inst]:
-        numbers = [
-            p[0],
-            raw(b, op.SHR_U, I64, [p[0], b.const(I64, 31)]),
-            raw(b, op.SHR_U, I64, [p[0], b.const(I64, 32)]),
-            raw(b, op.AND, I64, [p[0], b.const(I64, 0xFFFF_FFFF)]),
-            raw(b, op.AND, I64, [p[0], b.const(I64, 0x1_FFFF_FFFF)]),
-            raw(b, op.POPCNT, I64, [p[0]]),
-        ]
-        return [raw(b, op.EXTEND_U, I64, [raw(b, op.WRAP, I32, [number])]) for number in numbers]
-
-    function = native.function(Signature((I64,), (I64,) * 6), body)
-    for x in edges(I64):
-        wide = (x, x >> 31, x >> 32, x, x, x.bit_count())
-        assert function(x) == tuple(number & 0xFFFF_FFFF for number in wide)
-
-
-_ADDRESS_SHAPES = (
-    (op.SHL, op.IADD),
-    (op.IADD, op.SHL),
-    (op.IADD, op.IADD),
-    (op.SHL, op.SHL),
-)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    x=st.integers(0, (1 << 64) - 1),
-    y=st.integers(0, (1 << 64) - 1),
-    shift=st.integers(0, 5),
-    constant=st.integers(-(1 << 33), 1 << 33),
-    shape=st.sampled_from(_ADDRESS_SHAPES),
-    value_type=st.sampled_from((I32, I64)),
-)
-def test_sums(
-    native: Native, x: int, y: int, shift: int, constant: int, shape: tuple[int, int], value_type: int
-) -> None:
-    """Trees of additions and shifts, which become lea."""
-    mask = types.MASKS[value_type]
-
-    def combine(b: Builder, operation: int, left: Inst, right: Inst) -> Inst:
-        if operation == op.SHL:
-            right = b.const(value_type, shift)
-        return raw(b, operation, value_type, [left, right])
-
-    def body(b: Builder, p: list[Inst]) -> list[Inst]:
-        inner = combine(b, shape[0], p[0], p[1])
-        outer = raw(b, op.IADD, value_type, [combine(b, shape[1], p[1], inner), inner])
-        return [raw(b, op.IADD, value_type, [outer, b.const(value_type, constant)])]
-
-    def evaluate(operation: int, left: int, right: int) -> int:
-        return left << shift if operation == op.SHL else left + right
-
-    function = native.function(Signature((value_type, value_type), (value_type,)), body)
-    x &= mask
-    y &= mask
-    inner = evaluate(shape[0], x, y)
-    assert function(x, y) == (evaluate(shape[1], y, inner) + inner + constant & mask,)

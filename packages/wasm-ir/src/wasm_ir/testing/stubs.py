@@ -7,13 +7,14 @@ import struct
 from collections.abc import Callable
 
 import pytest
-from native_code import Native, Trapped, build, raw
 
 from wasm_core.errors import TrapCode
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.builder import Builder
 from wasm_ir.ir import Function, Inst, Signature
+from wasm_ir.testing.fixtures import BackendFixtures
+from wasm_ir.testing.native_code import Native, Trapped, build, raw
 from wasm_ir.vmcontext import CONTEXT, STATUS_EXCEPTION, STATUS_OK
 
 I64, F64 = types.I64, types.F64
@@ -95,30 +96,6 @@ def lazily(native: Native) -> dict[str, tuple[int, tuple[int, int, int], int]]:
     }
 
 
-@pytest.mark.parametrize("kind", ["slot", "funcref"])
-def test_lazy_compilation(native: Native, kind: str) -> None:
-    """Arguments of all kinds reach the function that was not there."""
-    funcref, told, answer = lazily(native)[kind]
-    resolver = Resolver(native, answer)
-    values = arguments()
-    for _ in range(2):
-        assert status_of(native, funcref, values) == (STATUS_OK, model(values))
-    assert resolver.calls == [told] * 2
-
-
-@pytest.mark.parametrize("kind", ["slot", "funcref"])
-def test_a_function_that_cannot_be_compiled(native: Native, kind: str) -> None:
-    """The resolver answers 0: unwound, and the store is usable afterwards."""
-    funcref, told, answer = lazily(native)[kind]
-    values = arguments()
-    resolver = Resolver(native, 0)
-    assert status_of(native, funcref, values)[0] == STATUS_EXCEPTION
-    assert resolver.calls == [told]
-    assert native.stack_base < native.get_store("trap_fp")
-    resolver = Resolver(native, answer)
-    assert status_of(native, funcref, values) == (STATUS_OK, model(values))
-
-
 def polling(native: Native) -> int:
     """A funcref to a function that polls in a loop, with something in every register."""
     function = Function("polling", _SIGNATURE)
@@ -165,44 +142,67 @@ def interrupt(native: Native, answer: int, limit: int) -> tuple[list[int], Calla
     return calls, restore
 
 
-def test_polls_keep_every_register(native: Native) -> None:
-    funcref = polling(native)
-    values = arguments()
-    expected = status_of(native, funcref, values)
-    assert expected[0] == STATUS_OK
-    calls, restore = interrupt(native, 0, _LAST)
-    try:
-        assert status_of(native, funcref, values) == expected
-    finally:
-        restore()
-    assert calls == [ctypes.addressof(native.context)]
+class StubsTests(BackendFixtures):
+    """Lazy compilation and polls."""
 
+    @pytest.mark.parametrize("kind", ["slot", "funcref"])
+    def test_lazy_compilation(self, native: Native, kind: str) -> None:
+        """Arguments of all kinds reach the function that was not there."""
+        funcref, told, answer = lazily(native)[kind]
+        resolver = Resolver(native, answer)
+        values = arguments()
+        for _ in range(2):
+            assert status_of(native, funcref, values) == (STATUS_OK, model(values))
+        assert resolver.calls == [told] * 2
 
-def test_polls_leave(native: Native) -> None:
-    """The runtime has an exception; afterwards the function runs as before."""
-    funcref = polling(native)
-    values = arguments()
-    expected = status_of(native, funcref, values)
-    calls, restore = interrupt(native, 1, _LAST)
-    try:
+    @pytest.mark.parametrize("kind", ["slot", "funcref"])
+    def test_a_function_that_cannot_be_compiled(self, native: Native, kind: str) -> None:
+        """The resolver answers 0: unwound, and the store is usable afterwards."""
+        funcref, told, answer = lazily(native)[kind]
+        values = arguments()
+        resolver = Resolver(native, 0)
         assert status_of(native, funcref, values)[0] == STATUS_EXCEPTION
-    finally:
-        restore()
-    assert len(calls) == 1
-    assert status_of(native, funcref, values) == expected
+        assert resolver.calls == [told]
+        assert native.stack_base < native.get_store("trap_fp")
+        resolver = Resolver(native, answer)
+        assert status_of(native, funcref, values) == (STATUS_OK, model(values))
 
+    def test_polls_keep_every_register(self, native: Native) -> None:
+        funcref = polling(native)
+        values = arguments()
+        expected = status_of(native, funcref, values)
+        assert expected[0] == STATUS_OK
+        calls, restore = interrupt(native, 0, _LAST)
+        try:
+            assert status_of(native, funcref, values) == expected
+        finally:
+            restore()
+        assert calls == [ctypes.addressof(native.context)]
 
-def test_polls_on_an_exhausted_stack(native: Native) -> None:
-    """What is really too deep traps, and nobody is asked."""
-    funcref = polling(native)
-    calls, restore = interrupt(native, 0, _LAST)
-    limit = native.get_store("stack_limit")
-    native.set_store("stack_limit", native.stack_base + (1 << 20))
-    try:
-        with pytest.raises(Trapped) as caught:
-            native.call(funcref, _SIGNATURE, arguments())
-    finally:
-        restore()
-        native.set_store("stack_limit", limit)
-    assert caught.value.code is TrapCode.CALL_STACK_EXHAUSTED
-    assert calls == []
+    def test_polls_leave(self, native: Native) -> None:
+        """The runtime has an exception; afterwards the function runs as before."""
+        funcref = polling(native)
+        values = arguments()
+        expected = status_of(native, funcref, values)
+        calls, restore = interrupt(native, 1, _LAST)
+        try:
+            assert status_of(native, funcref, values)[0] == STATUS_EXCEPTION
+        finally:
+            restore()
+        assert len(calls) == 1
+        assert status_of(native, funcref, values) == expected
+
+    def test_polls_on_an_exhausted_stack(self, native: Native) -> None:
+        """What is really too deep traps, and nobody is asked."""
+        funcref = polling(native)
+        calls, restore = interrupt(native, 0, _LAST)
+        limit = native.get_store("stack_limit")
+        native.set_store("stack_limit", native.stack_base + (1 << 20))
+        try:
+            with pytest.raises(Trapped) as caught:
+                native.call(funcref, _SIGNATURE, arguments())
+        finally:
+            restore()
+            native.set_store("stack_limit", limit)
+        assert caught.value.code is TrapCode.CALL_STACK_EXHAUSTED
+        assert calls == []

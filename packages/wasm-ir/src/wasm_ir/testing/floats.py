@@ -8,13 +8,14 @@ from collections.abc import Callable
 from fractions import Fraction
 
 import pytest
-from native_code import Native, heap, outcome, raw
 
 from wasm_core.errors import TrapCode
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.builder import Builder
 from wasm_ir.ir import Inst, Signature
+from wasm_ir.testing.fixtures import BackendFixtures
+from wasm_ir.testing.native_code import Native, heap, outcome, raw
 
 I32, I64, F32, F64 = types.I32, types.I64, types.F32, types.F64
 _FORMATS = {F32: ("<f", "<I"), F64: ("<d", "<Q")}
@@ -129,10 +130,140 @@ CONDITIONS: dict[int, Callable[[float, float], bool]] = {
 both_types = pytest.mark.parametrize("value_type", [F32, F64], ids=["f32", "f64"])
 
 
-@both_types
-@pytest.mark.parametrize("operation", BINARY, ids=lambda o: op.NAMES[o])
-class TestBinary:
-    def test_registers(self, native: Native, operation: int, value_type: int) -> None:
+_float_operations = pytest.mark.parametrize("operation", BINARY, ids=lambda o: op.NAMES[o])
+
+
+_float_conditions = pytest.mark.parametrize("condition", CONDITIONS, ids=lambda c: op.FCMP_NAMES[c])
+
+
+def _truncated(x: float, bits: int, is_signed: bool) -> int | TrapCode:
+    if math.isnan(x):
+        return TrapCode.INVALID_CONVERSION_TO_INTEGER
+    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if is_signed else (0, (1 << bits) - 1)
+    if math.isinf(x) or not low <= math.trunc(x) <= high:
+        return TrapCode.INTEGER_OVERFLOW
+    return math.trunc(x)
+
+
+def _saturated(x: float, bits: int, is_signed: bool) -> int:
+    result = _truncated(x, bits, is_signed)
+    if not isinstance(result, TrapCode):
+        return result
+    if math.isnan(x):
+        return 0
+    if is_signed:
+        return (1 << bits - 1) - 1 if x > 0 else -(1 << bits - 1)
+    return (1 << bits) - 1 if x > 0 else 0
+
+
+_integer_targets = pytest.mark.parametrize("target", [I32, I64], ids=["i32", "i64"])
+_signedness = pytest.mark.parametrize("is_signed", [True, False], ids=["signed", "unsigned"])
+
+
+def _nearest(value: int, value_type: int) -> float:
+    """The float nearest to an integer, ties to even (going through f64 would round twice)."""
+    precision = 24 if value_type == F32 else 53
+    excess = abs(value).bit_length() - precision
+    if excess <= 0:
+        return float(value)
+    return math.ldexp(float(round(Fraction(value, 1 << excess))), excess)
+
+
+class FloatTests(BackendFixtures):
+    """Floating-point operations."""
+
+    @both_types
+    @pytest.mark.parametrize("operation", UNARY, ids=lambda o: op.NAMES[o])
+    def test_float_unary(self, native: Native, operation: int, value_type: int) -> None:
+        def body(b: Builder, p: list[Inst]) -> list[Inst]:
+            return [raw(b, operation, value_type, [p[0]]), raw(b, operation, value_type, [heap(b, value_type, p[1])])]
+
+        function = native.function(Signature((value_type, I32), (value_type, value_type)), body)
+        for bits in edges(value_type):
+            native.memory[8:16] = bits.to_bytes(8, "little")
+            expected = UNARY[operation](to_float(bits, value_type))
+            for result in function(bits, 0):
+                check(result, expected, value_type, bits)
+
+    @both_types
+    def test_sign_bits(self, native: Native, value_type: int) -> None:
+        """abs, neg and copysign change the sign alone, of NaNs too."""
+
+        def body(b: Builder, p: list[Inst]) -> list[Inst]:
+            return [
+                raw(b, op.FABS, value_type, [p[0]]),
+                raw(b, op.FNEG, value_type, [p[0]]),
+                raw(b, op.FCOPYSIGN, value_type, p),
+                raw(b, op.FCOPYSIGN, value_type, [p[0], p[0]]),
+            ]
+
+        function = native.function(Signature((value_type, value_type), (value_type,) * 4), body)
+        sign = _SIGN[value_type]
+        for x in edges(value_type):
+            for y in edges(value_type)[::7]:
+                assert function(x, y) == (x & ~sign, x ^ sign, x & ~sign | y & sign, x)
+
+    def test_between_floats(self, native: Native) -> None:
+        demote = native.function(Signature((F64,), (F32,)), lambda b, p: [raw(b, op.DEMOTE, F32, p)])
+        promote = native.function(Signature((F32,), (F64,)), lambda b, p: [raw(b, op.PROMOTE, F64, p)])
+        loaded = native.function(
+            Signature((I32,), (F32, F64)),
+            lambda b, p: [
+                raw(b, op.DEMOTE, F32, [heap(b, F64, p[0])]),
+                raw(b, op.PROMOTE, F64, [heap(b, F32, p[0])]),
+            ],
+        )
+        for bits in edges(F64):
+            native.memory[8:16] = bits.to_bytes(8, "little")
+            check(demote(bits)[0], to_float(bits, F64), F32, bits)
+            check(loaded(0)[0], to_float(bits, F64), F32, bits)
+        for bits in edges(F32):
+            native.memory[8:16] = bits.to_bytes(8, "little")
+            check(promote(bits)[0], to_float(bits, F32), F64, bits)
+            check(loaded(0)[1], to_float(bits, F32), F64, bits)
+
+    @pytest.mark.parametrize(("integer", "real"), [(I32, F32), (I64, F64)], ids=["32", "64"])
+    def test_bitcast(self, native: Native, integer: int, real: int) -> None:
+        def body(b: Builder, p: list[Inst]) -> list[Inst]:
+            x, y, index = p
+            address = b.binary(op.IADD, I64, b.memory_base(), b.unary(op.EXTEND_U, I64, index))
+            b.store(op.HEAP_STORE, address, raw(b, op.BITCAST, real, [x]), 16)
+            b.store(op.HEAP_STORE, address, raw(b, op.BITCAST, integer, [y]), 24)
+            return [
+                raw(b, op.BITCAST, real, [x]),
+                raw(b, op.BITCAST, integer, [y]),
+                raw(b, op.BITCAST, real, [heap(b, integer, index)]),
+                raw(b, op.BITCAST, integer, [heap(b, real, index)]),
+            ]
+
+        function = native.function(Signature((integer, real, I32), (real, integer, real, integer)), body)
+        size = types.BYTES[integer]
+        for bits in edges(real):
+            native.memory[8:16] = bits.to_bytes(8, "little")
+            assert function(bits, bits, 0) == (bits,) * 4
+            assert int.from_bytes(native.memory[16 : 16 + size], "little") == bits
+            assert int.from_bytes(native.memory[24 : 24 + size], "little") == bits
+
+    @both_types
+    def test_float_constants(self, native: Native, value_type: int) -> None:
+        """Constants as results, where they are loaded into given registers, and stored."""
+        patterns = edges(value_type)[:30]
+
+        def body(b: Builder, p: list[Inst]) -> list[Inst]:
+            address = b.binary(op.IADD, I64, b.memory_base(), b.unary(op.EXTEND_U, I64, p[0]))
+            for i, bits in enumerate(patterns):
+                b.store(op.HEAP_STORE, address, b.const(value_type, bits), 8 * i)
+            return [b.const(value_type, bits) for bits in patterns]
+
+        function = native.function(Signature((I32,), (value_type,) * len(patterns)), body)
+        assert function(0) == tuple(patterns)
+        size = types.BYTES[value_type]
+        for i, bits in enumerate(patterns):
+            assert int.from_bytes(native.memory[8 * i : 8 * i + size], "little") == bits
+
+    @both_types
+    @_float_operations
+    def test_float_operation_registers(self, native: Native, operation: int, value_type: int) -> None:
         function = native.function(
             Signature((value_type, value_type), (value_type,)), lambda b, p: [raw(b, operation, value_type, p)]
         )
@@ -141,7 +272,9 @@ class TestBinary:
                 expected = BINARY[operation](to_float(x, value_type), to_float(y, value_type))
                 check(function(x, y)[0], expected, value_type, x, y)
 
-    def test_memory_and_constants(self, native: Native, operation: int, value_type: int) -> None:
+    @both_types
+    @_float_operations
+    def test_float_operation_memory_and_constants(self, native: Native, operation: int, value_type: int) -> None:
         for constant in edges(value_type)[::4]:
 
             def body(b: Builder, p: list[Inst], constant: int = constant) -> list[Inst]:
@@ -159,7 +292,9 @@ class TestBinary:
                 for result, expected in zip(results, (BINARY[operation](x, y), BINARY[operation](y, x)) * 2):
                     check(result, expected, value_type, bits, constant)
 
-    def test_under_pressure(self, native: Native, operation: int, value_type: int) -> None:
+    @both_types
+    @_float_operations
+    def test_float_operation_under_pressure(self, native: Native, operation: int, value_type: int) -> None:
         count = 20
 
         def body(b: Builder, p: list[Inst]) -> list[Inst]:
@@ -187,44 +322,9 @@ class TestBinary:
                 total = rounded(total + value)
             check(function(to_bits(x, value_type))[0], total, value_type)
 
-
-@both_types
-@pytest.mark.parametrize("operation", UNARY, ids=lambda o: op.NAMES[o])
-def test_unary(native: Native, operation: int, value_type: int) -> None:
-    def body(b: Builder, p: list[Inst]) -> list[Inst]:
-        return [raw(b, operation, value_type, [p[0]]), raw(b, operation, value_type, [heap(b, value_type, p[1])])]
-
-    function = native.function(Signature((value_type, I32), (value_type, value_type)), body)
-    for bits in edges(value_type):
-        native.memory[8:16] = bits.to_bytes(8, "little")
-        expected = UNARY[operation](to_float(bits, value_type))
-        for result in function(bits, 0):
-            check(result, expected, value_type, bits)
-
-
-@both_types
-def test_sign_bits(native: Native, value_type: int) -> None:
-    """abs, neg and copysign change the sign alone, of NaNs too."""
-
-    def body(b: Builder, p: list[Inst]) -> list[Inst]:
-        return [
-            raw(b, op.FABS, value_type, [p[0]]),
-            raw(b, op.FNEG, value_type, [p[0]]),
-            raw(b, op.FCOPYSIGN, value_type, p),
-            raw(b, op.FCOPYSIGN, value_type, [p[0], p[0]]),
-        ]
-
-    function = native.function(Signature((value_type, value_type), (value_type,) * 4), body)
-    sign = _SIGN[value_type]
-    for x in edges(value_type):
-        for y in edges(value_type)[::7]:
-            assert function(x, y) == (x & ~sign, x ^ sign, x & ~sign | y & sign, x)
-
-
-@both_types
-@pytest.mark.parametrize("condition", CONDITIONS, ids=lambda c: op.FCMP_NAMES[c])
-class TestComparison:
-    def test_values_and_selects(self, native: Native, condition: int, value_type: int) -> None:
+    @both_types
+    @_float_conditions
+    def test_float_comparison_values_and_selects(self, native: Native, condition: int, value_type: int) -> None:
         def body(b: Builder, p: list[Inst]) -> list[Inst]:
             x, y, index = p
             zero = b.const(I32, 0)
@@ -253,7 +353,9 @@ class TestComparison:
                 chosen = (5, x, y, 5) if holds else (6, y, x, 6)
                 assert function(x, y, 0) == (int(holds), *chosen, int(holds), int(swapped)), (hex(x), hex(y))
 
-    def test_constants(self, native: Native, condition: int, value_type: int) -> None:
+    @both_types
+    @_float_conditions
+    def test_float_comparison_constants(self, native: Native, condition: int, value_type: int) -> None:
         for constant in edges(value_type)[::6]:
 
             def body(b: Builder, p: list[Inst], constant: int = constant) -> list[Inst]:
@@ -266,32 +368,10 @@ class TestComparison:
                 x = to_float(bits, value_type)
                 assert function(bits) == (CONDITIONS[condition](x, y), CONDITIONS[condition](y, x))
 
-
-def _truncated(x: float, bits: int, is_signed: bool) -> int | TrapCode:
-    if math.isnan(x):
-        return TrapCode.INVALID_CONVERSION_TO_INTEGER
-    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if is_signed else (0, (1 << bits) - 1)
-    if math.isinf(x) or not low <= math.trunc(x) <= high:
-        return TrapCode.INTEGER_OVERFLOW
-    return math.trunc(x)
-
-
-def _saturated(x: float, bits: int, is_signed: bool) -> int:
-    result = _truncated(x, bits, is_signed)
-    if not isinstance(result, TrapCode):
-        return result
-    if math.isnan(x):
-        return 0
-    if is_signed:
-        return (1 << bits - 1) - 1 if x > 0 else -(1 << bits - 1)
-    return (1 << bits) - 1 if x > 0 else 0
-
-
-@both_types
-@pytest.mark.parametrize("target", [I32, I64], ids=["i32", "i64"])
-@pytest.mark.parametrize("is_signed", [True, False], ids=["signed", "unsigned"])
-class TestConversion:
-    def test_to_integer(self, native: Native, value_type: int, target: int, is_signed: bool) -> None:
+    @both_types
+    @_integer_targets
+    @_signedness
+    def test_conversion_to_integer(self, native: Native, value_type: int, target: int, is_signed: bool) -> None:
         operation = op.FTOI_S if is_signed else op.FTOI_U
         # The result is used with all 64 bits.
         function = native.function(
@@ -307,7 +387,10 @@ class TestConversion:
                 expected &= types.MASKS[target]
             assert outcome(function, pattern) == expected, hex(pattern)
 
-    def test_saturating(self, native: Native, value_type: int, target: int, is_signed: bool) -> None:
+    @both_types
+    @_integer_targets
+    @_signedness
+    def test_conversion_saturating(self, native: Native, value_type: int, target: int, is_signed: bool) -> None:
         operation = op.FTOI_SAT_S if is_signed else op.FTOI_SAT_U
         function = native.function(
             Signature((value_type,), (I64,)),
@@ -319,7 +402,10 @@ class TestConversion:
             expected = _saturated(to_float(pattern, value_type), types.BITS[target], is_signed)
             assert function(pattern) == (expected & types.MASKS[target],), hex(pattern)
 
-    def test_from_integer(self, native: Native, value_type: int, target: int, is_signed: bool) -> None:
+    @both_types
+    @_integer_targets
+    @_signedness
+    def test_conversion_from_integer(self, native: Native, value_type: int, target: int, is_signed: bool) -> None:
         operation = op.ITOF_S if is_signed else op.ITOF_U
 
         def body(b: Builder, p: list[Inst]) -> list[Inst]:
@@ -339,73 +425,3 @@ class TestConversion:
             expected = _nearest(value, value_type)
             for result in function(number, 0):
                 check(result, expected, value_type, number)
-
-
-def _nearest(value: int, value_type: int) -> float:
-    """The float nearest to an integer, ties to even (going through f64 would round twice)."""
-    precision = 24 if value_type == F32 else 53
-    excess = abs(value).bit_length() - precision
-    if excess <= 0:
-        return float(value)
-    return math.ldexp(float(round(Fraction(value, 1 << excess))), excess)
-
-
-def test_between_floats(native: Native) -> None:
-    demote = native.function(Signature((F64,), (F32,)), lambda b, p: [raw(b, op.DEMOTE, F32, p)])
-    promote = native.function(Signature((F32,), (F64,)), lambda b, p: [raw(b, op.PROMOTE, F64, p)])
-    loaded = native.function(
-        Signature((I32,), (F32, F64)),
-        lambda b, p: [
-            raw(b, op.DEMOTE, F32, [heap(b, F64, p[0])]),
-            raw(b, op.PROMOTE, F64, [heap(b, F32, p[0])]),
-        ],
-    )
-    for bits in edges(F64):
-        native.memory[8:16] = bits.to_bytes(8, "little")
-        check(demote(bits)[0], to_float(bits, F64), F32, bits)
-        check(loaded(0)[0], to_float(bits, F64), F32, bits)
-    for bits in edges(F32):
-        native.memory[8:16] = bits.to_bytes(8, "little")
-        check(promote(bits)[0], to_float(bits, F32), F64, bits)
-        check(loaded(0)[1], to_float(bits, F32), F64, bits)
-
-
-@pytest.mark.parametrize(("integer", "real"), [(I32, F32), (I64, F64)], ids=["32", "64"])
-def test_bitcast(native: Native, integer: int, real: int) -> None:
-    def body(b: Builder, p: list[Inst]) -> list[Inst]:
-        x, y, index = p
-        address = b.binary(op.IADD, I64, b.memory_base(), b.unary(op.EXTEND_U, I64, index))
-        b.store(op.HEAP_STORE, address, raw(b, op.BITCAST, real, [x]), 16)
-        b.store(op.HEAP_STORE, address, raw(b, op.BITCAST, integer, [y]), 24)
-        return [
-            raw(b, op.BITCAST, real, [x]),
-            raw(b, op.BITCAST, integer, [y]),
-            raw(b, op.BITCAST, real, [heap(b, integer, index)]),
-            raw(b, op.BITCAST, integer, [heap(b, real, index)]),
-        ]
-
-    function = native.function(Signature((integer, real, I32), (real, integer, real, integer)), body)
-    size = types.BYTES[integer]
-    for bits in edges(real):
-        native.memory[8:16] = bits.to_bytes(8, "little")
-        assert function(bits, bits, 0) == (bits,) * 4
-        assert int.from_bytes(native.memory[16 : 16 + size], "little") == bits
-        assert int.from_bytes(native.memory[24 : 24 + size], "little") == bits
-
-
-@both_types
-def test_constants(native: Native, value_type: int) -> None:
-    """Constants as results, where they are loaded into given registers, and stored."""
-    patterns = edges(value_type)[:30]
-
-    def body(b: Builder, p: list[Inst]) -> list[Inst]:
-        address = b.binary(op.IADD, I64, b.memory_base(), b.unary(op.EXTEND_U, I64, p[0]))
-        for i, bits in enumerate(patterns):
-            b.store(op.HEAP_STORE, address, b.const(value_type, bits), 8 * i)
-        return [b.const(value_type, bits) for bits in patterns]
-
-    function = native.function(Signature((I32,), (value_type,) * len(patterns)), body)
-    assert function(0) == tuple(patterns)
-    size = types.BYTES[value_type]
-    for i, bits in enumerate(patterns):
-        assert int.from_bytes(native.memory[8 * i : 8 * i + size], "little") == bits

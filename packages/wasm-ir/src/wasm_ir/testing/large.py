@@ -9,13 +9,14 @@ import math
 import struct
 
 import pytest
-from native_code import Native, Trapped, build, raw
 
 from wasm_core.errors import TrapCode
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.builder import Builder
 from wasm_ir.ir import Block, Function, Signature
+from wasm_ir.testing.fixtures import BackendFixtures
+from wasm_ir.testing.native_code import Native, Trapped, build, raw
 from wasm_ir.vmcontext import CONTEXT
 
 I32, I64, F64 = types.I32, types.I64, types.F64
@@ -108,54 +109,56 @@ def needs_border(native: Native) -> None:
         pytest.skip("displacements of x86-64 reach 2 GiB")
 
 
-@pytest.mark.parametrize("least", [1 << 15, 1 << 20], ids=["32KiB", "1MiB"])
-def test_large_function(native: Native, least: int) -> None:
-    """Every kind of reference that a function has to its own code, as far as it gets, there and back."""
-    if least > 1 << 15:
-        needs_border(native)
-    native.define(0, build(_MANY, lambda b, params: []))
-    address, compiled = native.place(large(least // 700))
-    assert len(compiled.code) > least
-    funcref = native.funcref(address)
-    for x, limit in ((1002, 998), (15, 6), (3, 0), (2, 0xFFFF_FFFE), (0, 0xFFFF_FFFF), (5, 3)):
-        for f in (2.5, 3.0, math.nan):
-            assert native.call(funcref, _SIGNATURE, (x, limit, bits(f))) == (model(x, limit, f),), (x, limit, f)
-    with pytest.raises(Trapped) as caught:
-        native.call(funcref, _SIGNATURE, (100, 98, 0))
-    assert caught.value.code is TrapCode.INTEGER_OVERFLOW
-    assert native.wasm_offset(caught.value.pc, of_call=True) == _TRAP_OFFSET
-    limits = native.context[CONTEXT["stack_limit"] // 8], native.get_store("stack_limit")
-    native.context[CONTEXT["stack_limit"] // 8] = native.stack_base + (1 << 20)
-    native.set_store("stack_limit", native.stack_base + (1 << 20))
-    try:
+class LargeTests(BackendFixtures):
+    """Functions in which short forms do not reach."""
+
+    @pytest.mark.parametrize("least", [1 << 15, 1 << 20], ids=["32KiB", "1MiB"])
+    def test_large_function(self, native: Native, least: int) -> None:
+        """Every kind of reference that a function has to its own code, as far as it gets, there and back."""
+        if least > 1 << 15:
+            needs_border(native)
+        native.define(0, build(_MANY, lambda b, params: []))
+        address, compiled = native.place(large(least // 700))
+        assert len(compiled.code) > least
+        funcref = native.funcref(address)
+        for x, limit in ((1002, 998), (15, 6), (3, 0), (2, 0xFFFF_FFFE), (0, 0xFFFF_FFFF), (5, 3)):
+            for f in (2.5, 3.0, math.nan):
+                assert native.call(funcref, _SIGNATURE, (x, limit, bits(f))) == (model(x, limit, f),), (x, limit, f)
         with pytest.raises(Trapped) as caught:
-            native.call(funcref, _SIGNATURE, (3, 0, 0))
-    finally:
-        native.context[CONTEXT["stack_limit"] // 8] = limits[0]
-        native.set_store("stack_limit", limits[1])
-    assert caught.value.code is TrapCode.CALL_STACK_EXHAUSTED
+            native.call(funcref, _SIGNATURE, (100, 98, 0))
+        assert caught.value.code is TrapCode.INTEGER_OVERFLOW
+        assert native.wasm_offset(caught.value.pc, of_call=True) == _TRAP_OFFSET
+        limits = native.context[CONTEXT["stack_limit"] // 8], native.get_store("stack_limit")
+        native.context[CONTEXT["stack_limit"] // 8] = native.stack_base + (1 << 20)
+        native.set_store("stack_limit", native.stack_base + (1 << 20))
+        try:
+            with pytest.raises(Trapped) as caught:
+                native.call(funcref, _SIGNATURE, (3, 0, 0))
+        finally:
+            native.context[CONTEXT["stack_limit"] // 8] = limits[0]
+            native.set_store("stack_limit", limits[1])
+        assert caught.value.code is TrapCode.CALL_STACK_EXHAUSTED
 
-
-def test_large_table(native: Native) -> None:
-    """A jump table of more than 1 MiB between the code and its constants, and the address of another behind it."""
-    needs_border(native)
-    count = (1 << 18) + 100
-    function = Function("table", Signature((I32, I32), (I64,)))
-    b = Builder(function)
-    entry, other = b.new_block(), b.new_block()
-    x, y = b.append_param(entry, I32), b.append_param(entry, I32)
-    ends = [b.new_block() for _ in range(4)]
-    b.switch_to(entry)
-    b.br_table(x, [*((ends[n % 3], []) for n in range(count)), (other, [])])
-    b.switch_to(other)
-    b.br_table(y, [(ends[n % 4], []) for n in (3, 2, 1, 0)])
-    for number, block in enumerate(ends):
-        b.switch_to(block)
-        b.ret([b.const(I64, _LARGE + number)])
-    funcref = native.define(0, function)
-    for x_value in (0, 1, 2, count - 1, 1 << 17):
-        assert native.call(funcref, function.signature, (x_value, 0)) == (_LARGE + x_value % 3,)
-    for y_value in range(5):
-        expected = _LARGE + max(0, 3 - y_value)
-        assert native.call(funcref, function.signature, (count, y_value)) == (expected,)
-        assert native.call(funcref, function.signature, (0xFFFF_FFFF, y_value)) == (expected,)
+    def test_large_table(self, native: Native) -> None:
+        """A jump table of more than 1 MiB between the code and its constants, and the address of another behind it."""
+        needs_border(native)
+        count = (1 << 18) + 100
+        function = Function("table", Signature((I32, I32), (I64,)))
+        b = Builder(function)
+        entry, other = b.new_block(), b.new_block()
+        x, y = b.append_param(entry, I32), b.append_param(entry, I32)
+        ends = [b.new_block() for _ in range(4)]
+        b.switch_to(entry)
+        b.br_table(x, [*((ends[n % 3], []) for n in range(count)), (other, [])])
+        b.switch_to(other)
+        b.br_table(y, [(ends[n % 4], []) for n in (3, 2, 1, 0)])
+        for number, block in enumerate(ends):
+            b.switch_to(block)
+            b.ret([b.const(I64, _LARGE + number)])
+        funcref = native.define(0, function)
+        for x_value in (0, 1, 2, count - 1, 1 << 17):
+            assert native.call(funcref, function.signature, (x_value, 0)) == (_LARGE + x_value % 3,)
+        for y_value in range(5):
+            expected = _LARGE + max(0, 3 - y_value)
+            assert native.call(funcref, function.signature, (count, y_value)) == (expected,)
+            assert native.call(funcref, function.signature, (0xFFFF_FFFF, y_value)) == (expected,)

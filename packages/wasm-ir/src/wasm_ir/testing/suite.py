@@ -1,0 +1,18 @@
+"""The suite that every backend must pass, as one class to subclass."""
+
+from __future__ import annotations
+
+from wasm_ir.testing.control import ControlTests
+from wasm_ir.testing.floats import FloatTests
+from wasm_ir.testing.integers import IntegerTests
+from wasm_ir.testing.large import LargeTests
+from wasm_ir.testing.memory import MemoryTests
+from wasm_ir.testing.stubs import StubsTests
+
+
+class BackendTests(ControlTests, FloatTests, IntegerTests, LargeTests, MemoryTests, StubsTests):
+    """Runs every operation of the IR, calls, traps and stubs on a backend, against models in Python.
+
+    A subclass, whose name begins with `Test`, says which by `backend_class`. Without a machine that runs the
+    backend's code, all of it is skipped.
+    """
