@@ -60,6 +60,8 @@ class _Ticker:
         #: Address of a member of a list -> memory that the ticker reads because of it; of a VMContext, the StoreContext
         #: is the second.
         self.linked: dict[int, tuple[object, array[int] | None]] = {}
+        #: Addresses of the members that are to be linked when there are operations. Changed with the lock held.
+        self.pending: set[int] = set()
         # Daemon threads may run until the very end, when modules are cleared: what is linked must stay.
         _api.Py_IncRef(ctypes.py_object(self.linked))
         machine = os.uname().machine
@@ -142,6 +144,8 @@ def prepare(thunks: Thunks) -> None:
             operations[name] = prototype(address)
         _ticker.set("code", region.place(thunks.code("ticker", functools.partial(_build, "ticker"))))
         _ticker.operations = operations
+        while _ticker.pending:
+            _link_deadline(_ticker.pending.pop())
         os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
 
 
@@ -177,6 +181,12 @@ class _Linked(int):
     # Bound at definition, because module globals may be gone when the interpreter shuts down.
     def __del__(self, _ticker=_ticker) -> None:  # type: ignore[no-untyped-def]
         links = int(self)
+        if links in _ticker.pending:
+            with _ticker.lock:
+                if links in _ticker.pending:
+                    _ticker.pending.remove(links)
+                    _ticker.linked.pop(links, None)
+                    return
         _ticker.operations["unlink"](_ticker.address, links)
         _ticker.linked.pop(links, None)
 
@@ -216,8 +226,17 @@ class DeadlineLink(_Linked):
 
 
 def link_deadline(deadline: array[int]) -> DeadlineLink:
-    """Let the ticker look at a DEADLINE structure."""
+    """Let the ticker look at a DEADLINE structure: from when it is prepared, if it is not yet."""
     links = deadline.buffer_info()[0]
     _ticker.linked[links] = (deadline, None)
-    _ticker.operations["link"](ADDRESS, ADDRESS + TICKER["deadlines"], links)
+    if not _ticker.operations:
+        with _ticker.lock:
+            if not _ticker.operations:
+                _ticker.pending.add(links)
+                return DeadlineLink(links)
+    _link_deadline(links)
     return DeadlineLink(links)
+
+
+def _link_deadline(links: int) -> None:
+    _ticker.operations["link"](ADDRESS, ADDRESS + TICKER["deadlines"], links)
