@@ -445,16 +445,18 @@ class Listings:
         self._lock = threading.RLock()
         self.left = MAX_ENTRIES
 
-    def take(self, count: int) -> None:
-        """Remember `count` more; a negative number gives back.
+    def remember(self, directory: Directory, count: int) -> None:
+        """Let a directory remember `count` entries from now on.
 
         Raises:
             WasiError: They are too many (ENOMEM).
         """
         with self._lock:
-            if count > self.left:
+            more = count - directory.remembered
+            if more > self.left:
                 raise WasiError(NOMEM)
-            self.left -= count
+            self.left -= more
+            directory.remembered = count
 
 
 class Directory(HostDescriptor):
@@ -468,7 +470,7 @@ class Directory(HostDescriptor):
         above: Inode of the directory that `..` is for the program; None for the directory itself.
     """
 
-    __slots__ = ("_cookies", "_entries", "_last_cookie", "_listings", "_taken", "above", "preopen")
+    __slots__ = ("_cookies", "_entries", "_last_cookie", "_listings", "above", "preopen", "remembered")
 
     def __init__(
         self,
@@ -482,7 +484,8 @@ class Directory(HostDescriptor):
         self.preopen = preopen
         self.above = above
         self._listings: Listings | None = None
-        self._taken = 0
+        #: How many entries.
+        self.remembered = 0
         # Cookie, inode, name, type; in the order of the cookies.
         self._entries: list[tuple[int, int, bytes, int]] = []
         self._cookies: dict[bytes, int] = {}
@@ -530,10 +533,10 @@ class Directory(HostDescriptor):
                 found.append((entry.inode(), os.fsencode(entry.name), _entry_type(entry)))
                 if len(found) % MANY == 0:
                     interruption.check()
-                    if len(found) - self._taken > listings.left:
+                    if len(found) - self.remembered > listings.left:
                         raise WasiError(NOMEM)
-        listings.take(len(found) - self._taken)
-        self._taken, self._listings = len(found), listings
+        self._listings = listings
+        listings.remember(self, len(found))
         before, last = self._cookies, self._last_cookie
         cookies: dict[bytes, int] = {}
         listed = []
@@ -549,8 +552,7 @@ class Directory(HostDescriptor):
     def close(self) -> None:
         super().close()
         if self._listings is not None:
-            self._listings.take(-self._taken)
-            self._taken, self._listings = 0, None
+            self._listings.remember(self, 0)
 
 
 def _put(buffer: memoryview, data: bytearray) -> int:
