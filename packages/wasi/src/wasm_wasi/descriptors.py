@@ -32,8 +32,7 @@ from wasm_wasi.abi import (
     Right,
 )
 from wasm_wasi.errors import WasiError
-from wasm_wasi.guest_memory import MASK64
-from wasm_wasi.steps import MANY, STEP
+from wasm_wasi.guest_memory import MASK64, STEP
 from wasmetal import interruption
 
 _READ_WRITE: Final = Right.FD_READ | Right.FD_WRITE
@@ -50,6 +49,8 @@ _COPY_LIMIT: Final = 1 << 24
 MAX_DESCRIPTORS: Final = 4096
 #: Most entries of directories that are remembered for a program, in all its directories together.
 MAX_ENTRIES: Final = 1 << 20
+# Entries that are listed between two checks for interruptions.
+_CHECKED: Final = 1024
 # Bytes of a directory's entries that are put together before they go to the program.
 _ENTRIES_AT_ONCE: Final = 1 << 16
 
@@ -199,8 +200,17 @@ def _limited(buffers: list[memoryview], limit: int) -> Iterator[memoryview]:
             return
 
 
+def _one_step(buffers: list[memoryview]) -> list[memoryview]:
+    """The part of the buffers that is quick to move."""
+    if len(buffers) == 1 and len(buffers[0]) <= STEP:
+        return buffers
+    return list(_limited(buffers, STEP))
+
+
 def behind(buffers: list[memoryview], count: int) -> list[memoryview]:
     """What is left of buffers behind their first `count` bytes."""
+    if not count:
+        return buffers
     left = []
     for buffer in buffers:
         if count < len(buffer):
@@ -216,7 +226,7 @@ def _in_steps(move: Callable[[list[memoryview], int], int], buffers: list[memory
     total = 0
     while buffers:
         interruption.check()
-        part = list(_limited(buffers, STEP))
+        part = _one_step(buffers)
         try:
             moved = move(part, total)
         except OSError:
@@ -351,9 +361,11 @@ class File(HostDescriptor):
 
     def read(self, buffers: list[memoryview]) -> int:
         if self.type == FileType.REGULAR_FILE:
+            if len(buffers) == 1 and len(buffers[0]) <= STEP:
+                return os.readv(self._fd, buffers)
             return _in_steps(self._readv, buffers)
         # What does not end (/dev/zero) is read in parts.
-        buffers = list(_limited(buffers, STEP))
+        buffers = _one_step(buffers)
         if not buffers:
             return 0
         while self.waits():
@@ -380,13 +392,13 @@ class File(HostDescriptor):
         waits = self.waits()
         while buffers:
             try:
-                moved = self._write_ready(buffers) if waits else self._writev(list(_limited(buffers, STEP)), 0)
+                moved = self._write_ready(buffers) if waits else self._writev(_one_step(buffers), 0)
             except OSError:
                 if not total:
                     raise
                 break
             total += moved
-            if not waits:
+            if not waits or (len(buffers) == 1 and moved == len(buffers[0])):
                 break
             buffers = behind(buffers, moved)
         return total
@@ -405,7 +417,7 @@ class File(HostDescriptor):
             interruption.wait(self._fd, select.POLLOUT)
             if self._knows_nowait():
                 try:
-                    return os.pwritev(self._fd, list(_limited(buffers, STEP)), -1, _NOWAIT)
+                    return os.pwritev(self._fd, _one_step(buffers), -1, _NOWAIT)
                 except BlockingIOError:
                     continue
                 except OSError as error:
@@ -426,10 +438,14 @@ class File(HostDescriptor):
 
     def pread(self, buffers: list[memoryview], offset: int) -> int:
         """`read` from a position, leaving the file's own where it is."""
+        if len(buffers) == 1 and len(buffers[0]) <= STEP:
+            return os.preadv(self._fd, buffers, offset)
         return _in_steps(lambda part, at: os.preadv(self._fd, part, offset + at), buffers)
 
     def pwrite(self, buffers: list[memoryview], offset: int) -> int:
         """`write` to a position, leaving the file's own where it is."""
+        if len(buffers) == 1 and len(buffers[0]) <= STEP:
+            return os.pwritev(self._fd, buffers, offset)
         return _in_steps(lambda part, at: os.pwritev(self._fd, part, offset + at), buffers)
 
     def poll_descriptor(self) -> int | None:
@@ -531,7 +547,7 @@ class Directory(HostDescriptor):
         with os.scandir(self._fd) as entries:
             for entry in entries:
                 found.append((entry.inode(), os.fsencode(entry.name), _entry_type(entry)))
-                if len(found) % MANY == 0:
+                if len(found) % _CHECKED == 0:
                     interruption.check()
                     if len(found) - self.remembered > listings.left:
                         raise WasiError(NOMEM)

@@ -24,7 +24,6 @@ from wasm_wasi.descriptors import Directory, File, HostDescriptor
 from wasm_wasi.errors import WasiError
 from wasm_wasi.guest_memory import MASK32, MASK64
 from wasm_wasi.process import Process
-from wasm_wasi.steps import apart, paced
 
 _READ: Final = Right.FD_READ
 _WRITE: Final = Right.FD_WRITE
@@ -119,6 +118,8 @@ def fd_allocate(process: Process, fd: int, offset: int, size: int) -> None:
     descriptor = process.table.get(fd, Right.FD_ALLOCATE)
     if not hasattr(os, "posix_fallocate"):
         raise WasiError(NOTSUP)
+    from wasm_wasi.steps import paced
+
     host = descriptor.host()
     if offset < 0 or size <= 0:
         raise WasiError(INVAL)
@@ -137,11 +138,17 @@ def fd_allocate(process: Process, fd: int, offset: int, size: int) -> None:
 
 
 def fd_sync(process: Process, fd: int) -> None:
-    apart(os.fsync, process.table.get(fd, Right.FD_SYNC).host())
+    host = process.table.get(fd, Right.FD_SYNC).host()
+    from wasm_wasi.steps import apart
+
+    apart(os.fsync, host)
 
 
 def fd_datasync(process: Process, fd: int) -> None:
-    apart(getattr(os, "fdatasync", os.fsync), process.table.get(fd, Right.FD_DATASYNC).host())
+    host = process.table.get(fd, Right.FD_DATASYNC).host()
+    from wasm_wasi.steps import apart
+
+    apart(getattr(os, "fdatasync", os.fsync), host)
 
 
 def fd_fdstat_get(process: Process, fd: int, result: int) -> None:
@@ -174,6 +181,8 @@ def fd_filestat_get(process: Process, fd: int, result: int) -> None:
 def fd_filestat_set_size(process: Process, fd: int, size: int) -> None:
     host = process.table.get(fd, Right.FD_FILESTAT_SET_SIZE).host()
     if size >= 0:
+        from wasm_wasi.steps import paced
+
         # To give back gigabytes takes long.
         before = os.fstat(host).st_size
         for at, part in paced(before - size):

@@ -9,12 +9,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from wasm_wasi.guest_memory import STEP
 from wasmetal import interruption
 
-#: Bytes that are moved at once: the system needs much less than 0.1 s for them.
-STEP: Final = 1 << 20
-#: Entries, components or the like that are dealt with between two checks.
-MANY: Final = 1024
 # Seconds that a step of `paced` may take before the next one is smaller, and below which it is larger.
 _SLOW: Final = 0.02
 _QUICK: Final = 0.005
