@@ -413,3 +413,21 @@ def test_the_interpreter_ends_while_code_runs() -> None:
         del each, exports
         sys.exit()
     """)
+
+
+def test_a_deadline_before_anything_else() -> None:
+    # Blocks that begin before there is any machine code: one that is over by then, and one that is not.
+    script = """
+        import sys, time, wasmetal
+        loop = bytes.fromhex("0061736d0100000001040160000003020100070801046c6f6f7000000a0901070003400c000b0b")
+        with wasmetal.deadline(5):
+            pass
+        start = time.monotonic()
+        try:
+            with wasmetal.deadline(60), wasmetal.deadline(0.5):
+                wasmetal.instantiate(loop).exports.loop()
+        except wasmetal.DeadlineExceeded:
+            print(time.monotonic() - start < 0.5 + float(sys.argv[1]))
+    """
+    command = [sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(script), str(LATE)]
+    assert subprocess.run(command, capture_output=True, text=True, timeout=60).stdout == "True\n"

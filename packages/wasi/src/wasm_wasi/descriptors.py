@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import select
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import get_ident
 from typing import Final, Protocol
 
@@ -19,6 +20,8 @@ from wasm_wasi.abi import (
     DIRENT,
     FILE_RIGHTS,
     INVAL,
+    MFILE,
+    NOMEM,
     NOTCAPABLE,
     NOTDIR,
     NOTSUP,
@@ -29,7 +32,7 @@ from wasm_wasi.abi import (
     Right,
 )
 from wasm_wasi.errors import WasiError
-from wasm_wasi.guest_memory import MASK64
+from wasm_wasi.guest_memory import MASK64, STEP
 from wasmetal import interruption
 
 _READ_WRITE: Final = Right.FD_READ | Right.FD_WRITE
@@ -37,9 +40,24 @@ _SEEK_TELL: Final = Right.FD_SEEK | Right.FD_TELL
 _FILE_ONLY: Final = FILE_RIGHTS & ~DIRECTORY_RIGHTS
 _DIRECTORY_ONLY: Final = DIRECTORY_RIGHTS & ~FILE_RIGHTS
 
-# Most bytes that go to or come from a Python file object at once: they are copied.
+# Most bytes that go to or come from a Python file object at once: they are copied, by us or by it.
 _READ_LIMIT: Final = 1 << 20
-_WRITE_LIMIT: Final = 1 << 24
+_COPY_LIMIT: Final = 1 << 24
+
+#: Most descriptors that a program can have beside those that it was given, if the system lets the process have four
+#: times as many: a path has its own on the way, and the host needs some.
+MAX_DESCRIPTORS: Final = 4096
+#: Most entries of directories that are remembered for a program, in all its directories together.
+MAX_ENTRIES: Final = 1 << 20
+# Entries that are listed between two checks for interruptions.
+_CHECKED: Final = 1024
+# Bytes of a directory's entries that are put together before they go to the program.
+_ENTRIES_AT_ONCE: Final = 1 << 16
+
+# For a read or write of a pipe that must not wait; 0 where there is no such flag.
+_NOWAIT: Final = getattr(os, "RWF_NOWAIT", 0)
+# What the system says when it does not know that for pipes.
+_NO_NOWAIT: Final = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.ESPIPE})
 
 # Flags of an open file and those of WASI, both ways. Linux has no O_RSYNC of its own: it is O_SYNC, and that has the
 # bits of O_DSYNC; so the flags that a file tells may be more than it was opened with, but they mean the same.
@@ -182,6 +200,47 @@ def _limited(buffers: list[memoryview], limit: int) -> Iterator[memoryview]:
             return
 
 
+def _one_step(buffers: list[memoryview]) -> list[memoryview]:
+    """The part of the buffers that is quick to move."""
+    if len(buffers) == 1 and len(buffers[0]) <= STEP:
+        return buffers
+    return list(_limited(buffers, STEP))
+
+
+def behind(buffers: list[memoryview], count: int) -> list[memoryview]:
+    """What is left of buffers behind their first `count` bytes."""
+    if not count:
+        return buffers
+    left = []
+    for buffer in buffers:
+        if count < len(buffer):
+            left.append(buffer[count:])
+        count = max(0, count - len(buffer))
+    return left
+
+
+def _in_steps(move: Callable[[list[memoryview], int], int], buffers: list[memoryview]) -> int:
+    """Call `move` for parts of the buffers that are quick to move, with the offset of each, until one comes short."""
+    if sum(map(len, buffers)) <= STEP:
+        return move(buffers, 0) if buffers else 0
+    total = 0
+    while buffers:
+        interruption.check()
+        part = _one_step(buffers)
+        try:
+            moved = move(part, total)
+        except OSError:
+            # What was moved before must be told; the error comes again.
+            if not total:
+                raise
+            break
+        total += moved
+        if moved < sum(map(len, part)):
+            break
+        buffers = behind(buffers, moved)
+    return total
+
+
 class BinaryFile(Protocol):
     """What is asked of a Python file object: for stdin `read`, for stdout and stderr `write`."""
 
@@ -202,7 +261,8 @@ class ObjectStream(Descriptor):
         self._read = getattr(file, "read1", None) or getattr(file, "read", None)
         self._read_into = getattr(file, "readinto1", None) or getattr(file, "readinto", None)
         rights = STREAM_RIGHTS & ~(_READ_WRITE | Right.FD_FDSTAT_SET_FLAGS) | right
-        if self._has("seekable"):
+        # A position far behind the end, and one byte written there, would fill the memory of the host.
+        if right == Right.FD_READ and self._has("seekable"):
             rights |= _SEEK_TELL
         terminal = self._has("isatty")
         super().__init__(FileType.CHARACTER_DEVICE if terminal else FileType.UNKNOWN, rights)
@@ -221,7 +281,7 @@ class ObjectStream(Descriptor):
         if not size:
             return 0
         if self._read_into and len(buffers) == 1:
-            count: int | None = self._read_into(buffers[0])
+            count: int | None = self._read_into(buffers[0][:_COPY_LIMIT])
             if count is None:
                 raise WasiError(AGAIN)
             return count
@@ -238,7 +298,7 @@ class ObjectStream(Descriptor):
     def write(self, buffers: list[memoryview]) -> int:
         self._check_open()
         # A copy: the file may keep what it is given, and the program will use its buffers again.
-        data = b"".join(_limited(buffers, _WRITE_LIMIT))
+        data = b"".join(_limited(buffers, _COPY_LIMIT))
         written = self._file.write(data)
         if self._flush:
             self._flush()
@@ -249,7 +309,7 @@ class ObjectStream(Descriptor):
         self._check_open()
         try:
             position: int = self._file.seek(offset, whence)  # type: ignore[attr-defined]
-        except ValueError:
+        except (ValueError, OverflowError):
             raise WasiError(INVAL) from None
         return position
 
@@ -299,50 +359,149 @@ class File(HostDescriptor):
 
     __slots__ = ()
 
-    def wait(self, events: int) -> None:
-        """Wait until reading or writing (`select.POLLIN`, `POLLOUT`) does not block, if it could, so that it can be
-        interrupted."""
-        if self.type != FileType.REGULAR_FILE and os.get_blocking(self._fd):
-            interruption.wait(self._fd, events)
-
     def read(self, buffers: list[memoryview]) -> int:
-        self.wait(select.POLLIN)
-        return os.readv(self._fd, buffers) if buffers else 0
+        if self.type == FileType.REGULAR_FILE:
+            if len(buffers) == 1 and len(buffers[0]) <= STEP:
+                return os.readv(self._fd, buffers)
+            return _in_steps(self._readv, buffers)
+        # What does not end (/dev/zero) is read in parts.
+        buffers = _one_step(buffers)
+        if not buffers:
+            return 0
+        while self.waits():
+            interruption.wait(self._fd, select.POLLIN)
+            if not self._knows_nowait():
+                break
+            try:
+                return os.preadv(self._fd, buffers, -1, _NOWAIT)
+            except BlockingIOError:
+                # Another reader was faster.
+                continue
+            except OSError as error:
+                if error.errno not in _NO_NOWAIT:
+                    raise
+                break
+        return os.readv(self._fd, buffers)
 
     def write(self, buffers: list[memoryview]) -> int:
-        self.wait(select.POLLOUT)
-        if self.type != FileType.REGULAR_FILE and interruption.remaining() is not None:
+        if self.type == FileType.REGULAR_FILE:
+            if len(buffers) == 1 and len(buffers[0]) <= STEP:
+                return os.write(self._fd, buffers[0])
+            return _in_steps(self._writev, buffers)
+        total = 0
+        waits = self.waits()
+        while buffers:
+            try:
+                moved = self._write_ready(buffers) if waits else self._writev(_one_step(buffers), 0)
+            except OSError:
+                if not total:
+                    raise
+                break
+            total += moved
+            if not waits or (len(buffers) == 1 and moved == len(buffers[0])):
+                break
+            buffers = behind(buffers, moved)
+        return total
+
+    def waits(self) -> bool:
+        """Whether reading and writing wait."""
+        return os.get_blocking(self._fd)
+
+    def _knows_nowait(self) -> bool:
+        # Others than pipes may say that they are ready and then that they would have to wait, for ever.
+        return bool(_NOWAIT) and self.type == FileType.UNKNOWN
+
+    def _write_ready(self, buffers: list[memoryview]) -> int:
+        """Wait until something can be written; write what then needs no wait."""
+        while True:
+            interruption.wait(self._fd, select.POLLOUT)
+            if self._knows_nowait():
+                try:
+                    return os.pwritev(self._fd, _one_step(buffers), -1, _NOWAIT)
+                except BlockingIOError:
+                    continue
+                except OSError as error:
+                    if error.errno not in _NO_NOWAIT:
+                        raise
             # What a pipe that is ready takes without blocking.
-            buffers = list(_limited(buffers, select.PIPE_BUF))
-        if len(buffers) == 1:
-            return os.write(self._fd, buffers[0])
-        return os.writev(self._fd, buffers) if buffers else 0
+            limit = STEP if interruption.remaining() is None else select.PIPE_BUF
+            return self._writev(list(_limited(buffers, limit)), 0)
+
+    def _readv(self, buffers: list[memoryview], offset: int) -> int:
+        return os.readv(self._fd, buffers)
+
+    def _writev(self, buffers: list[memoryview], offset: int) -> int:
+        return os.writev(self._fd, buffers)
 
     def seek(self, offset: int, whence: int) -> int:
         return os.lseek(self._fd, offset, whence)
 
     def pread(self, buffers: list[memoryview], offset: int) -> int:
         """`read` from a position, leaving the file's own where it is."""
-        return os.preadv(self._fd, buffers, offset) if buffers else 0
+        if len(buffers) == 1 and len(buffers[0]) <= STEP:
+            return os.preadv(self._fd, buffers, offset)
+        return _in_steps(lambda part, at: os.preadv(self._fd, part, offset + at), buffers)
 
     def pwrite(self, buffers: list[memoryview], offset: int) -> int:
         """`write` to a position, leaving the file's own where it is."""
-        return os.pwritev(self._fd, buffers, offset) if buffers else 0
+        if len(buffers) == 1 and len(buffers[0]) <= STEP:
+            return os.pwritev(self._fd, buffers, offset)
+        return _in_steps(lambda part, at: os.pwritev(self._fd, part, offset + at), buffers)
 
     def poll_descriptor(self) -> int | None:
         return None if self.type == FileType.REGULAR_FILE else self._fd
 
 
-class Directory(HostDescriptor):
-    """A directory; `preopen` is the name under which the program got it, None if it opened the directory itself."""
+class Listings:
+    """How many entries of directories are remembered for a program."""
 
-    __slots__ = ("_cookies", "_entries", "_last_cookie", "preopen")
+    __slots__ = ("_lock", "left")
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self.left = MAX_ENTRIES
+
+    def remember(self, directory: Directory, count: int) -> None:
+        """Let a directory remember `count` entries from now on.
+
+        Raises:
+            WasiError: They are too many (ENOMEM).
+        """
+        with self._lock:
+            more = count - directory.remembered
+            if more > self.left:
+                raise WasiError(NOMEM)
+            self.left -= more
+            directory.remembered = count
+
+
+class Directory(HostDescriptor):
+    """A directory.
+
+    Args:
+        fd: Descriptor of the system.
+        preopen: The name under which the program got it, None if it opened the directory itself.
+        rights: What may be done with it.
+        inheriting: The most rights of what is opened through it.
+        above: Inode of the directory that `..` is for the program; None for the directory itself.
+    """
+
+    __slots__ = ("_cookies", "_entries", "_last_cookie", "_listings", "above", "preopen", "remembered")
 
     def __init__(
-        self, fd: int, preopen: bytes | None, rights: int = DIRECTORY_RIGHTS, inheriting: int = ALL_RIGHTS
+        self,
+        fd: int,
+        preopen: bytes | None,
+        rights: int = DIRECTORY_RIGHTS,
+        inheriting: int = ALL_RIGHTS,
+        above: int | None = None,
     ) -> None:
         super().__init__(fd, FileType.DIRECTORY, rights, inheriting)
         self.preopen = preopen
+        self.above = above
+        self._listings: Listings | None = None
+        #: How many entries.
+        self.remembered = 0
         # Cookie, inode, name, type; in the order of the cookies.
         self._entries: list[tuple[int, int, bytes, int]] = []
         self._cookies: dict[bytes, int] = {}
@@ -351,35 +510,49 @@ class Directory(HostDescriptor):
     def refusal(self, right: int) -> int:
         return BADF if right & _FILE_ONLY else NOTCAPABLE
 
-    def read_entries(self, cookie: int, room: int) -> bytes:
-        """Entries from `cookie` on in the layout that `fd_readdir` gives them, at most `room` bytes.
+    def read_entries(self, cookie: int, buffer: memoryview, listings: Listings) -> int:
+        """Write entries from `cookie` on in the layout that `fd_readdir` gives them; how many bytes.
 
         The list is taken when the cookie is 0. A name keeps its cookie for as long as it is there, so cookies stay good
         whatever is made, removed or listed again meanwhile.
+
+        Raises:
+            WasiError: There are more entries than `listings` lets us remember (ENOMEM).
         """
         if cookie == 0 or not self._entries:
-            self._list()
-        data = bytearray()
+            self._list(listings)
         from bisect import bisect_right
 
+        data = bytearray()
+        done, room = 0, len(buffer)
         # Other threads may list it at the same time.
         entries = self._entries
         for at in range(bisect_right(entries, cookie, key=_cookie), len(entries)):
-            if len(data) >= room:
+            if done + len(data) >= room:
                 break
             after, inode, name, kind = entries[at]
             data += DIRENT.pack(after, inode & MASK64, len(name), kind)
             data += name
-        return bytes(data[:room])
+            if len(data) >= _ENTRIES_AT_ONCE:
+                interruption.check()
+                done += _put(buffer[done:], data)
+                data.clear()
+        return done + _put(buffer[done:], data)
 
-    def _list(self) -> None:
+    def _list(self, listings: Listings) -> None:
         own = os.fstat(self._fd).st_ino
         # What stands above a preopened directory is none of the program's business.
-        above = own if self.preopen is not None else os.stat("..", dir_fd=self._fd).st_ino
+        above = own if self.above is None else self.above
         found = [(own, b".", FileType.DIRECTORY), (above, b"..", FileType.DIRECTORY)]
         with os.scandir(self._fd) as entries:
             for entry in entries:
                 found.append((entry.inode(), os.fsencode(entry.name), _entry_type(entry)))
+                if len(found) % _CHECKED == 0:
+                    interruption.check()
+                    if len(found) - self.remembered > listings.left:
+                        raise WasiError(NOMEM)
+        self._listings = listings
+        listings.remember(self, len(found))
         before, last = self._cookies, self._last_cookie
         cookies: dict[bytes, int] = {}
         listed = []
@@ -391,6 +564,18 @@ class Directory(HostDescriptor):
             listed.append((cookie, inode, name, kind))
         listed.sort(key=_cookie)
         self._cookies, self._last_cookie, self._entries = cookies, last, listed
+
+    def close(self) -> None:
+        super().close()
+        if self._listings is not None:
+            self._listings.remember(self, 0)
+
+
+def _put(buffer: memoryview, data: bytearray) -> int:
+    """As much of `data` as there is room for; how much that is."""
+    size = min(len(buffer), len(data))
+    buffer[:size] = data[:size]
+    return size
 
 
 def _cookie(entry: tuple[int, int, bytes, int]) -> int:
@@ -418,10 +603,13 @@ class DescriptorTable:
     number to something else, which the call would read or write.
     """
 
-    __slots__ = ("_free", "_lock", "_table", "closing", "used")
+    __slots__ = ("_free", "_limit", "_lock", "_table", "closing", "listings", "used")
 
     def __init__(self) -> None:
         self._table: dict[int, Descriptor] = {}
+        # None while the embedder enters what he gives.
+        self._limit: int | None = None
+        self.listings = Listings()
         self._lock = threading.Lock()
         # No number below this one is free.
         self._free = 0
@@ -440,9 +628,37 @@ class DescriptorTable:
         for descriptor in unused:
             descriptor.close()
 
+    def limit(self) -> None:
+        """From now on the program enters descriptors: MAX_DESCRIPTORS, or fewer if the process may have few."""
+        # The soft limit of RLIMIT_NOFILE.
+        system = os.sysconf("SC_OPEN_MAX")
+        most = MAX_DESCRIPTORS if system < 0 else min(MAX_DESCRIPTORS, system // 4)
+        self._limit = len(self._table) + most
+
+    def check_room(self) -> None:
+        """To be called before something is opened.
+
+        Raises:
+            WasiError: The program has as many descriptors as it may have (EMFILE).
+        """
+        if self._limit is not None and len(self._table) >= self._limit:
+            raise WasiError(MFILE)
+
     def add(self, descriptor: Descriptor) -> int:
-        """Enter a descriptor; its number."""
+        """Enter a descriptor; its number. It is closed if it cannot be entered.
+
+        Raises:
+            WasiError: As `check_room`.
+        """
+        try:
+            return self._add(descriptor)
+        except BaseException:
+            descriptor.close()
+            raise
+
+    def _add(self, descriptor: Descriptor) -> int:
         with self._lock:
+            self.check_room()
             number = self._free
             while number in self._table:
                 number += 1

@@ -11,6 +11,7 @@ from wasm_wasi.abi import (
     FILESTAT,
     INVAL,
     NAMETOOLONG,
+    NOSPC,
     NOTCAPABLE,
     NOTSUP,
     PREOPEN_DIRECTORY,
@@ -39,6 +40,9 @@ _ADVICE: Final = tuple(
     if hasattr(os, "posix_fadvise")
 )
 _ADVICE_COUNT: Final = 6
+_WILL_NEED: Final = 3
+# Bytes that the system is asked to read ahead: it may wait for the disk, and nothing interrupts that.
+_READ_AHEAD: Final = 1 << 24
 
 
 def fd_read(process: Process, fd: int, iovs: int, count: int, result: int) -> None:
@@ -104,6 +108,8 @@ def fd_advise(process: Process, fd: int, offset: int, size: int, advice: int) ->
         raise WasiError(INVAL)
     if isinstance(descriptor, Directory):
         raise WasiError(BADF)
+    if advice == _WILL_NEED:
+        size = min(size or _READ_AHEAD, _READ_AHEAD)
     if _ADVICE:
         os.posix_fadvise(descriptor.host(), offset, size, _ADVICE[advice])
 
@@ -112,15 +118,37 @@ def fd_allocate(process: Process, fd: int, offset: int, size: int) -> None:
     descriptor = process.table.get(fd, Right.FD_ALLOCATE)
     if not hasattr(os, "posix_fallocate"):
         raise WasiError(NOTSUP)
-    os.posix_fallocate(descriptor.host(), offset, size)
+    from wasm_wasi.steps import paced
+
+    host = descriptor.host()
+    if offset < 0 or size <= 0:
+        raise WasiError(INVAL)
+    before = os.fstat(host).st_size
+    space = os.fstatvfs(host)
+    # Known at once, instead of when everything is full.
+    if offset + size - max(offset, before) > space.f_bavail * space.f_frsize:
+        raise WasiError(NOSPC)
+    try:
+        for at, part in paced(size):
+            os.posix_fallocate(host, offset + at, part)
+    except OSError:
+        if os.fstat(host).st_size > before:
+            os.ftruncate(host, before)
+        raise
 
 
 def fd_sync(process: Process, fd: int) -> None:
-    os.fsync(process.table.get(fd, Right.FD_SYNC).host())
+    host = process.table.get(fd, Right.FD_SYNC).host()
+    from wasm_wasi.steps import apart
+
+    apart(os.fsync, host)
 
 
 def fd_datasync(process: Process, fd: int) -> None:
-    getattr(os, "fdatasync", os.fsync)(process.table.get(fd, Right.FD_DATASYNC).host())
+    host = process.table.get(fd, Right.FD_DATASYNC).host()
+    from wasm_wasi.steps import apart
+
+    apart(getattr(os, "fdatasync", os.fsync), host)
 
 
 def fd_fdstat_get(process: Process, fd: int, result: int) -> None:
@@ -151,7 +179,15 @@ def fd_filestat_get(process: Process, fd: int, result: int) -> None:
 
 
 def fd_filestat_set_size(process: Process, fd: int, size: int) -> None:
-    os.ftruncate(process.table.get(fd, Right.FD_FILESTAT_SET_SIZE).host(), size)
+    host = process.table.get(fd, Right.FD_FILESTAT_SET_SIZE).host()
+    if size >= 0:
+        from wasm_wasi.steps import paced
+
+        # To give back gigabytes takes long.
+        before = os.fstat(host).st_size
+        for at, part in paced(before - size):
+            os.ftruncate(host, before - at - part)
+    os.ftruncate(host, size)
 
 
 def fd_filestat_set_times(process: Process, fd: int, access: int, modification: int, flags: int) -> None:
@@ -185,6 +221,4 @@ def fd_readdir(process: Process, fd: int, pointer: int, size: int, cookie: int, 
     guest = process.guest
     guest.check(result, 4)
     buffer = guest.slice(pointer, size)
-    data = directory.read_entries(cookie & MASK64, len(buffer))
-    buffer[: len(data)] = data
-    guest.store_u32(result, len(data))
+    guest.store_u32(result, directory.read_entries(cookie & MASK64, buffer, process.table.listings))

@@ -17,6 +17,8 @@ MASK64: Final = 0xFFFFFFFFFFFFFFFF
 MAX_BUFFERS: Final = 1024
 #: Most bytes that one transfer moves, as on Linux; buffers may overlap, so they can describe more than there is memory.
 MAX_TRANSFER: Final = 0x7FFFF000
+#: Bytes that are moved in one step: the system needs much less than 0.1 s for them.
+STEP: Final = 1 << 20
 #: Longest path that is looked at, in bytes (PATH_MAX of Linux).
 MAX_PATH: Final = 4096
 

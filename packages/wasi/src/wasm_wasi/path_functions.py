@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import Final
@@ -34,6 +35,7 @@ from wasm_wasi.descriptors import (
 from wasm_wasi.errors import WasiError
 from wasm_wasi.paths import ENTRY, FOLLOW, NO_FOLLOW, Place
 from wasm_wasi.process import Process
+from wasmetal import interruption
 
 # Plain ints: what every opening tests.
 _CREAT: Final = OpenFlag.CREAT
@@ -46,10 +48,13 @@ _TRUNCATE: Final = Right.PATH_FILESTAT_SET_SIZE
 _DATASYNC_RIGHT: Final = Right.FD_DATASYNC
 _SYNC_RIGHT: Final = Right.FD_SYNC
 _DSYNC: Final = FdFlag.DSYNC
+_NONBLOCK: Final = FdFlag.NONBLOCK
 _SYNC: Final = FdFlag.RSYNC | FdFlag.SYNC
 _READ_WRITE: Final = Right.FD_READ | Right.FD_WRITE
 # Rights that are used by reading, and by writing.
 _READS: Final = Right.FD_READ | Right.FD_READDIR
+# Seconds between two attempts to open what another process must open, or give back, first.
+_AGAIN: Final = 0.01
 _WRITES: Final = Right.FD_WRITE | Right.FD_ALLOCATE | Right.FD_FILESTAT_SET_SIZE
 
 
@@ -78,7 +83,7 @@ def path_open(
     rights &= ALL_RIGHTS
     inheriting &= ALL_RIGHTS
     passed_on = rights | inheriting
-    flags = open_flags(fdflags) | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY
+    flags = open_flags(fdflags) | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
     if fdflags & _DSYNC:
         passed_on |= _DATASYNC_RIGHT
     if fdflags & _SYNC:
@@ -105,20 +110,45 @@ def path_open(
         flags |= os.O_RDWR if rights & _READS else os.O_WRONLY
     last = NO_FOLLOW if how & _CREAT and how & _EXCL else _last(lookup)
     process.guest.check(result, 4)
+    process.table.check_room()
     with Place(directory.host(), process.guest.path(pointer, size), last) as place:
-        opened = os.open(place.name, flags, 0o666, dir_fd=place.parent)
-    try:
-        descriptor = _opened(opened, rights, inheriting)
-    except BaseException:
-        os.close(opened)
-        raise
+        opened = _open(place, flags, not fdflags & _NONBLOCK)
+        try:
+            if not fdflags & _NONBLOCK:
+                os.set_blocking(opened, True)
+            descriptor = _opened(opened, rights, inheriting, place, directory)
+        except BaseException:
+            os.close(opened)
+            raise
     process.guest.store_u32(result, process.table.add(descriptor))
 
 
-def _opened(fd: int, rights: int, inheriting: int) -> Descriptor:
+def _open(place: Place, flags: int, waits: bool) -> int:
+    """Open what a path leads to.
+
+    Nothing that opening could wait for is waited for by the system: a FIFO that is read waits when it is read, one that
+    is written to waits here for a reader.
+    """
+    while True:
+        try:
+            return os.open(place.name, flags, 0o666, dir_fd=place.parent)
+        except OSError as error:
+            if not waits:
+                raise
+            if error.errno == errno.ENXIO:
+                mode = os.stat(place.name, dir_fd=place.parent, follow_symlinks=False).st_mode
+                if not stat.S_ISFIFO(mode):
+                    raise
+            elif error.errno != errno.EAGAIN:
+                # EAGAIN: another process has a lease on the file, and is told to give it back.
+                raise
+        interruption.sleep(_AGAIN)
+
+
+def _opened(fd: int, rights: int, inheriting: int, place: Place, start: Directory) -> Descriptor:
     kind = file_type(os.fstat(fd).st_mode)
     if kind == FileType.DIRECTORY:
-        return Directory(fd, None, rights & DIRECTORY_RIGHTS, inheriting)
+        return Directory(fd, None, rights & DIRECTORY_RIGHTS, inheriting, place.above(start.above))
     # Nothing is opened through a file, so it passes nothing on.
     return File(fd, kind, rights & file_rights(fd, kind))
 

@@ -12,11 +12,16 @@ import os
 from types import TracebackType
 from typing import Final
 
-from wasm_wasi.abi import LOOP, NOENT, NOTCAPABLE, NOTDIR
+from wasm_wasi.abi import LOOP, NAMETOOLONG, NOENT, NOTCAPABLE, NOTDIR
 from wasm_wasi.errors import WasiError
+from wasmetal import interruption
 
 #: Symbolic links followed on the way to one file, as on Linux.
 MAX_LINKS: Final = 40
+#: Directories that one path can go down: each is open on the way.
+MAX_DEPTH: Final = 128
+# Components between two checks for interruptions.
+_CHECKED: Final = 64
 
 #: How to treat the last component: follow a link there; do not; or it is an entry to make, remove or rename: then it is
 #: not followed either, and a slash behind it is only noted.
@@ -55,8 +60,9 @@ class Place:
         last: FOLLOW, NO_FOLLOW or ENTRY.
 
     Raises:
-        WasiError: The path leads out (ENOTCAPABLE), is empty (ENOENT), takes too many links (ELOOP) or goes through
-            something that is no directory (ENOTDIR).
+        WasiError: The path leads out (ENOTCAPABLE), is empty (ENOENT), takes too many links (ELOOP), goes through
+            something that is no directory (ENOTDIR) or down through too many directories (ENAMETOOLONG).
+        DeadlineExceeded, Trap: As `interruption.check`.
         OSError: A directory on the way cannot be entered.
     """
 
@@ -83,9 +89,24 @@ class Place:
         """Descriptor of the directory that holds the entry."""
         return self._opened[-1] if self._opened else self._root
 
+    def above(self, root_above: int | None) -> int | None:
+        """Inode of the directory that is `..` of what this place names, a directory; as `Directory.above`.
+
+        Args:
+            root_above: The same for the directory that the path started from.
+        """
+        if self.name != b".":
+            return os.fstat(self.parent).st_ino
+        if not self._opened:
+            return root_above
+        return os.fstat(self._opened[-2] if len(self._opened) > 1 else self._root).st_ino
+
     def _walk(self, pending: list[bytes], follow: bool) -> bytes:
-        links = 0
+        links = steps = 0
         while pending:
+            steps += 1
+            if steps % _CHECKED == 0:
+                interruption.check()
             component = pending.pop()
             if component == b".":
                 continue
@@ -112,6 +133,8 @@ class Place:
 
     def _enter(self, name: bytes) -> bytes | None:
         """Go down into a directory, or return where the link of that name points."""
+        if len(self._opened) >= MAX_DEPTH:
+            raise WasiError(NAMETOOLONG)
         try:
             self._opened.append(os.open(name, _DIRECTORY, dir_fd=self.parent))
         except OSError as error:

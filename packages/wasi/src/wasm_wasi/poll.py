@@ -38,6 +38,9 @@ from wasmetal import interruption
 #: User data, error number, kind, bytes available, flags: the values of `abi.EVENT`.
 Event = tuple[int, int, int, int, int]
 
+# Most subscriptions of one call; the program cannot have more descriptors to wait for.
+_MOST: Final = 16384
+
 # Clocks whose time passes while the program waits.
 _WAITABLE: Final = (clocks.REALTIME, clocks.MONOTONIC)
 
@@ -156,6 +159,8 @@ def poll_oneoff(process: Process, subscriptions: int, events: int, count: int, r
     start = guest.check(subscriptions, SUBSCRIPTION_SIZE * count)
     events = guest.check(events, EVENT.size * count)
     guest.check(result, 4)
+    if count > _MOST:
+        raise WasiError(INVAL)
     poll = _Poll()
     for at in range(start, start + SUBSCRIPTION_SIZE * count, SUBSCRIPTION_SIZE):
         poll.subscribe(process, at)

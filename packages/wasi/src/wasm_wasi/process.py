@@ -69,6 +69,7 @@ class Process:
                 from wasm_wasi.sockets import open_socket
 
                 self.table.add(open_socket(socket))
+            self.table.limit()
         except BaseException:
             self.table.close_all()
             raise

@@ -11,8 +11,9 @@ from wasm_wasi.abi import INVAL, NOTSUP, SIGNALS, U32, U64
 from wasm_wasi.errors import Exit, WasiError
 from wasm_wasi.guest_memory import MASK32, GuestMemory
 from wasm_wasi.process import Process
+from wasmetal import interruption
 
-# Bytes asked of the random generator at once, so that a big buffer is not held twice.
+# Bytes asked of the random generator at once, so that a big buffer is not held twice, and deadlines hold.
 _RANDOM_CHUNK: Final = 1 << 16
 
 # Signals whose default action is to do nothing (POSIX, <signal.h>), and those that stop a process, which is nothing
@@ -68,6 +69,8 @@ def clock_time_get(process: Process, clock: int, precision: int, result: int) ->
 def random_get(process: Process, pointer: int, size: int) -> None:
     buffer = process.guest.slice(pointer, size)
     for at in range(0, len(buffer), _RANDOM_CHUNK):
+        if at:
+            interruption.check()
         part = buffer[at : at + _RANDOM_CHUNK]
         part[:] = os.urandom(len(part))
 

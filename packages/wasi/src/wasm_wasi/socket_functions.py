@@ -32,6 +32,7 @@ def _socket(process: Process, fd: int, right: int) -> Socket:
 def sock_accept(process: Process, fd: int, flags: int, result: int) -> None:
     listener = _socket(process, fd, _ACCEPT)
     process.guest.check(result, 4)
+    process.table.check_room()
     process.guest.store_u32(result, process.table.add(listener.accept(flags)))
 
 

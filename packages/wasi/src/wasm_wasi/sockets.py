@@ -6,6 +6,7 @@ import os
 import select
 import socket
 import stat
+import threading
 from typing import Final
 
 from wasm_wasi.abi import (
@@ -18,13 +19,19 @@ from wasm_wasi.abi import (
     ReceiveFlag,
     ShutdownFlag,
 )
-from wasm_wasi.descriptors import File
+from wasm_wasi.descriptors import File, behind
 from wasm_wasi.errors import WasiError
+from wasmetal import interruption
 
 #: What stands for a socket: one of Python's, the number of an open one, or "host:port" to listen there.
 SocketSource = socket.socket | int | str
 
 _RECEIVE_FLAGS: Final = {ReceiveFlag.PEEK: socket.MSG_PEEK, ReceiveFlag.WAITALL: socket.MSG_WAITALL}
+_NO_SIGNAL: Final = getattr(socket, "MSG_NOSIGNAL", 0)
+# The peer will send no more.
+_ENDED: Final = getattr(select, "POLLRDHUP", select.POLLHUP)
+# Seconds between two looks at a socket for more than is there.
+_AGAIN: Final = 0.01
 # By `sdflags`.
 _SHUTDOWN: Final = {
     ShutdownFlag.RD: socket.SHUT_RD,
@@ -47,11 +54,13 @@ def _wrap(fd: int) -> socket.socket:
 class Socket(File):
     """A socket, listening or with a peer, owned."""
 
-    __slots__ = ("_listens", "_socket")
+    __slots__ = ("_accepting", "_listens", "_socket")
 
     def __init__(self, fd: int, rights: int | None = None) -> None:
         """Take over a descriptor; `rights` are those that make sense for what it is, if None."""
         self._socket = _wrap(fd)
+        # For one thread at a time: who saw a peer is to get it.
+        self._accepting = threading.RLock()
         stream = self._socket.type == socket.SOCK_STREAM
         listens = self._listens = bool(self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
         if rights is None:
@@ -67,18 +76,35 @@ class Socket(File):
         """
         if flags & ~FdFlag.NONBLOCK:
             raise WasiError(INVAL)
-        if self._listens:
-            super().wait(select.POLLIN)
-        connection, _ = self._socket.accept()
+        connection = self._accept()
         accepted = Socket(connection.detach())
         accepted.rights &= self.inheriting
         os.set_blocking(accepted.host(), not flags & FdFlag.NONBLOCK)
         return accepted
 
-    def wait(self, events: int) -> None:
+    def _accept(self) -> socket.socket:
+        if self._listens and os.get_blocking(self.host()):
+            while True:
+                interruption.wait(self.host(), select.POLLIN)
+                with self._accepting:
+                    if self._has(select.POLLIN):
+                        return self._socket.accept()[0]
+        return self._socket.accept()[0]
+
+    def _has(self, events: int) -> bool:
+        poller = select.poll()
+        poller.register(self.host(), events)
+        return bool(poller.poll(0))
+
+    def waits(self) -> bool:
         # Nothing comes from one that listens: those who try are to be told.
-        if not self._listens:
-            super().wait(events)
+        return not self._listens and super().waits()
+
+    def read(self, buffers: list[memoryview]) -> int:
+        return self.receive(buffers, 0)[0] if buffers else 0
+
+    def write(self, buffers: list[memoryview]) -> int:
+        return self.send(buffers) if buffers else 0
 
     def receive(self, buffers: list[memoryview], flags: int) -> tuple[int, int]:
         """Receive into the buffers: how many bytes, and the `roflags`."""
@@ -89,14 +115,55 @@ class Socket(File):
                 flags &= ~wasi
         if flags:
             raise WasiError(INVAL)
-        self.wait(select.POLLIN)
-        count, _, result, _ = self._socket.recvmsg_into(buffers, 0, host_flags)
-        return count, RECEIVED_TRUNCATED if result & socket.MSG_TRUNC else 0
+        # The system is never asked to wait.
+        waits, whole = self.waits(), bool(host_flags & socket.MSG_WAITALL) and self.type == FileType.SOCKET_STREAM
+        host_flags = host_flags & ~socket.MSG_WAITALL | socket.MSG_DONTWAIT
+        size = sum(map(len, buffers))
+        received = 0
+        while True:
+            if waits:
+                interruption.wait(self.host(), select.POLLIN)
+            try:
+                count, _, result, _ = self._socket.recvmsg_into(behind(buffers, received), 0, host_flags)
+            except BlockingIOError:
+                # Another reader was faster.
+                if not waits:
+                    if received:
+                        return received, 0
+                    raise
+                continue
+            except OSError:
+                if received:
+                    return received, 0
+                raise
+            if host_flags & socket.MSG_PEEK:
+                if not (waits and whole) or count >= size or self._has(_ENDED):
+                    return count, RECEIVED_TRUNCATED if result & socket.MSG_TRUNC else 0
+                interruption.sleep(_AGAIN)
+                continue
+            received += count
+            if not (waits and whole) or not count or received >= size:
+                return received, RECEIVED_TRUNCATED if result & socket.MSG_TRUNC else 0
 
     def send(self, buffers: list[memoryview]) -> int:
-        """Send the buffers, or a part; how many bytes."""
-        self.wait(select.POLLOUT)
-        return self._socket.sendmsg(buffers, (), getattr(socket, "MSG_NOSIGNAL", 0))
+        """Send the buffers, all of them if the socket blocks; how many bytes."""
+        waits = self.waits()
+        sent = 0
+        while True:
+            if waits:
+                interruption.wait(self.host(), select.POLLOUT)
+            try:
+                sent += self._socket.sendmsg(behind(buffers, sent), (), _NO_SIGNAL | socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                if not waits:
+                    raise
+                continue
+            except OSError:
+                if sent:
+                    return sent
+                raise
+            if not waits or self.type != FileType.SOCKET_STREAM or sent >= sum(map(len, buffers)):
+                return sent
 
     def shut_down(self, directions: int) -> None:
         """End one direction or both (`sdflags`)."""

@@ -60,6 +60,8 @@ class _Ticker:
         #: Address of a member of a list -> memory that the ticker reads because of it; of a VMContext, the StoreContext
         #: is the second.
         self.linked: dict[int, tuple[object, array[int] | None]] = {}
+        #: Address of a member that is to be put in a list as soon as there are operations -> which one.
+        self.pending: dict[int, str] = {}
         # Daemon threads may run until the very end, when modules are cleared: what is linked must stay.
         _api.Py_IncRef(ctypes.py_object(self.linked))
         machine = os.uname().machine
@@ -128,6 +130,8 @@ def prepare(thunks: Thunks) -> None:
         MemoryError: The code arena is full.
     """
     if _ticker.operations:
+        if _ticker.pending:
+            _link_pending()
         return
     with _ticker.turns.wait():
         if _ticker.operations:
@@ -143,6 +147,7 @@ def prepare(thunks: Thunks) -> None:
         _ticker.set("code", region.place(thunks.code("ticker", functools.partial(_build, "ticker"))))
         os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
         _ticker.operations = operations
+        _link_pending()
 
 
 def is_running() -> bool:
@@ -178,7 +183,9 @@ class _Linked(int):
     # Bound at definition, because module globals may be gone when the interpreter shuts down.
     def __del__(self, _ticker=_ticker) -> None:  # type: ignore[no-untyped-def]
         links = int(self)
-        _ticker.operations["unlink"](_ticker.address, links)
+        _ticker.pending.pop(links, None)
+        if _ticker.operations:
+            _ticker.operations["unlink"](_ticker.address, links)
         _ticker.linked.pop(links, None)
 
 
@@ -194,7 +201,24 @@ def _link(link: _Linked, head: str, memory: tuple[object, array[int] | None]) ->
     """Put a member, which is not in a list yet, in front of one."""
     links = int(link)
     _ticker.linked[links] = memory
+    if not _ticker.operations:
+        _ticker.pending[links] = head
+        # Another thread may have made them just now.
+        if _ticker.operations:
+            _link_pending()
+        return
     _ticker.operations["link"](ADDRESS, ADDRESS + TICKER[head], links)
+
+
+def _link_pending() -> None:
+    """Put the members in their lists that came before there were operations."""
+    for links, head in list(_ticker.pending.items()):
+        memory = _ticker.linked.get(links)
+        if memory is not None:
+            _ticker.operations["link"](ADDRESS, ADDRESS + TICKER[head], links)
+        # Its thread may be taking it out, or have done so: then it is not pending any more. `memory` is there still.
+        if _ticker.pending.pop(links, None) is None and memory is not None:
+            _ticker.operations["unlink"](ADDRESS, links)
 
 
 class ContextLink(_Linked):
