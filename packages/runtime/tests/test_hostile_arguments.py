@@ -166,7 +166,8 @@ def all_of_it(wasm: Any) -> int:
 def test_everything_with_everything() -> None:
     path = [os.path.dirname(__file__), *[entry for entry in sys.path if entry]]
     program = (
-        f"import sys; sys.path[:0] = {path!r}\nfrom test_hostile_arguments import *\nfrom conftest import WasmBuilder\n"
+        f"import sys; sys.path[:0] = {path!r}\nfrom test_hostile_arguments import *\n"
+        "from wasm_core.testing.builder import WasmBuilder\n"
     )
     result = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", program + "assert all_of_it(WasmBuilder) > 10_000"],

@@ -260,7 +260,7 @@ PRELUDE = """
 import os, signal, subprocess, sys, threading, time
 import pytest
 from test_interruption import *
-from conftest import WasmBuilder
+from wasm_core.testing.builder import WasmBuilder
 from wasmetal.glue import ticker
 
 class Timed:
