@@ -196,9 +196,9 @@ class Caller(CallerHandle):
 
     def _instance(self) -> InstanceCore:
         core = self._core
-        if core is None:
+        # (anybody may make one of anything)
+        if not isinstance(core, InstanceCore):
             raise WasmError("the host function was not called by an instance")
-        assert isinstance(core, InstanceCore)
         return core
 
     @property

@@ -33,6 +33,7 @@ class Memory(LinearMemory):
 
         Raises:
             ValueError: The type's sizes contradict each other or the limits.
+            TypeError: `type` is no MemoryType, or a size no int.
             WasmError: A 64-bit or shared memory, which are not supported.
             MemoryError: The system has no room for it.
         """
@@ -59,7 +60,9 @@ class Memory(LinearMemory):
         Raises:
             WasmError: Refused: over the maximum, or there is no memory.
             ValueError: `pages` is negative.
+            TypeError: It is not an int.
         """
+        pages = operator.index(pages)
         if pages < 0:
             raise ValueError("a memory cannot shrink")
         before = self.pages

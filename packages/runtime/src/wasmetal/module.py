@@ -27,6 +27,15 @@ if TYPE_CHECKING:
     ImportMapping = Mapping[str, Mapping[str, Any] | Instance]
 
 
+def _engine(engine: Engine | None) -> Engine:
+    if engine is None:
+        return default_engine()
+    # Not isinstance, which believes what objects say of themselves (`unittest.mock`).
+    if not issubclass(type(engine), Engine):
+        raise TypeError(f"an Engine is needed, not {type(engine).__name__}")
+    return engine
+
+
 class Module:
     """A WebAssembly module, ready to be instantiated any number of times.
 
@@ -48,7 +57,7 @@ class Module:
             OSError: The file cannot be read.
             WasmError: There is no backend for this machine, or no reader of the text format.
         """
-        self._load(read_source(source), default_engine() if engine is None else engine, listener, None)
+        self._load(read_source(source), _engine(engine), listener, None)
 
     def _load(self, source: bytes, engine: Engine, listener: Listener | None, precompiled: Precompiled | None) -> None:
         self._engine = engine
@@ -76,7 +85,7 @@ class Module:
         """
         from wasmetal.compiled.precompiled import deserialize
 
-        engine = default_engine() if engine is None else engine
+        engine = _engine(engine)
         precompiled = deserialize(read_source(source), engine.backend, engine.config)
         module = cls.__new__(cls)
         module._load(precompiled.source, engine, None, precompiled)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from wasmetal.store.members import Instance
 
 
+_class_of: Final = type
+
 _REFERENCES: Final = frozenset(t for t in ValueType if t.is_reference)
 
 # Words of a HostFunction's structures.
@@ -228,7 +230,8 @@ class HostFunction(FunctionCore):
                 return ()
             raise TypeError(f"{self.name or 'the host function'} has no results but returned {type(result).__name__}")
         if isinstance(result, (tuple, list)):
-            return result
+            # A copy: converting the first may change the others.
+            return tuple(result)
         raise TypeError(
             f"{self.name or 'the host function'} must return a tuple of {expected} results, not {type(result).__name__}"
         )
@@ -288,8 +291,11 @@ def _attach(func: FuncHandle, core: FunctionCore, glue: Glue) -> None:
 
 def init_host(func: FuncHandle, callable: Callable[..., Any], type: FuncType, glue: Glue, name: str | None) -> None:
     """Make a new `func` a host function."""
-    if not isinstance(type, FuncType):
-        raise TypeError(f"a FuncType is needed, not {type!r}")
+    if _class_of(type) is not FuncType:
+        # (few programs need that, so the start of none waits for it)
+        from wasmetal.store.plain_types import func_type
+
+        type = func_type(type)
     if not hasattr(callable, "__call__"):  # noqa: B004 - `callable` is the argument here
         raise TypeError(f"{callable!r} cannot be called")
     if name is None:

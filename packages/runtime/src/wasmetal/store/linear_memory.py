@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import operator
 from array import array
 from contextlib import suppress
 from functools import lru_cache
@@ -21,6 +22,11 @@ _GUARDED_BYTES = (8 << 30) + PAGE_SIZE
 
 _BASE = MEMORY["base"] // 8
 _SIZE = MEMORY["size"] // 8
+
+
+def _is_plain(given: MemoryType) -> bool:
+    """Whether a type is of our class, and its numbers are ints: then they stay what they are."""
+    return type(given) is MemoryType and type(given.minimum) is int and type(given.maximum) in (int, type(None))
 
 
 @lru_cache(maxsize=64)
@@ -61,16 +67,24 @@ class LinearMemory:
     __slots__ = ("__weakref__", "_anchor", "_limit", "_view", "_words", "guarded", "type")
 
     def __init__(self, type: MemoryType, max_pages: int | None, bounds_checks: str) -> None:
+        if not _is_plain(type):
+            # (few programs need that, so the start of none waits for it)
+            from wasmetal.store.plain_types import memory_type
+
+            type = memory_type(type)
         if type.is64 or type.shared:
             raise WasmError("64-bit and shared memories are not supported")
         maximum = MAX_PAGES if type.maximum is None else type.maximum
         if not 0 <= type.minimum <= maximum <= MAX_PAGES:
             raise ValueError(f"a memory has from 0 to {MAX_PAGES} pages, minimum not above maximum; not {type}")
-        limit = maximum if max_pages is None else min(maximum, max_pages)
+        limit = maximum if max_pages is None else min(maximum, max(operator.index(max_pages), 0))
         if type.minimum > limit:
             raise WasmError(f"a memory of {type.minimum} pages is over the limit of {limit}")
         lease, guarded = _reserve(limit, type.minimum, bounds_checks)
         lease.commit_first(type.minimum * PAGE_SIZE)
+        if hasattr(self, "_words"):
+            # Code may be using what it has.
+            raise TypeError("a memory cannot be initialized twice")
         self._limit = min(limit, lease.size // PAGE_SIZE)
         self._anchor: Anchor | None = anchor(lease)
         #: The MEMORY structure.
