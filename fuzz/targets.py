@@ -32,7 +32,7 @@ class Target:
 
 
 #: Ways of running Python that check or leave out more than usual.
-_MODES = ({}, {"PYTHONDEVMODE": "1"}, {"PYTHONMALLOC": "debug"}, {"PYTHONOPTIMIZE": "1"})
+_MODES: tuple[Mapping[str, str], ...] = ({}, {"PYTHONDEVMODE": "1"}, {"PYTHONMALLOC": "debug"}, {"PYTHONOPTIMIZE": "1"})
 
 TARGETS = {
     "mutate": Target("fuzz.mutate", 60, batch=400),
