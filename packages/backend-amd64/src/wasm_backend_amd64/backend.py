@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from wasm_backend_amd64 import cpu
 from wasm_core.errors import CompileError
 from wasm_ir.backend import RELOCATION_FUNCTION_SLOT, CompiledCode, HostSupport, Relocation, StubEnvironment, Stubs
+from wasm_ir.vmcontext import LAYOUT
 
 if TYPE_CHECKING:
     from wasm_backend_amd64.target import Amd64Target
@@ -29,6 +30,7 @@ class Amd64Backend:
     """
 
     name = "amd64"
+    layout = LAYOUT
     #: Constants that stand for symbols are relocated (wasm_ir.backend.RELOCATION_SYMBOL).
     symbols = True
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from wasm_backend_arm64 import cpu
 from wasm_core.errors import CompileError
 from wasm_ir.backend import RELOCATION_FUNCTION_SLOT, CompiledCode, HostSupport, Relocation, StubEnvironment, Stubs
+from wasm_ir.vmcontext import LAYOUT
 
 if TYPE_CHECKING:
     from wasm_backend_arm64.target import Arm64Target
@@ -31,6 +32,7 @@ class Arm64Backend:
     """
 
     name = "arm64"
+    layout = LAYOUT
     #: Constants that stand for symbols are relocated (wasm_ir.backend.RELOCATION_SYMBOL).
     symbols = True
 

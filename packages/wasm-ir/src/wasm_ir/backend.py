@@ -120,6 +120,8 @@ class Backend(Protocol):
     name: str
     #: Names of the CPU features that generated code makes use of, sorted (part of cache keys).
     cpu_features: tuple[str, ...]
+    #: `wasm_ir.vmcontext.LAYOUT` of the wasm-ir that it was made for.
+    layout: int
 
     @classmethod
     def host_support(cls) -> HostSupport:
