@@ -53,7 +53,8 @@ class Config:
     #: "lazy": functions are compiled on their first call; "eager": with the module.
     compile: Literal["lazy", "eager"] = "lazy"
     #: How loads and stores are kept inside of memories: by guard pages (8 GiB of address space per memory), or by
-    #: explicit comparisons. "auto" takes guard pages, and comparisons where the address space is refused.
+    #: explicit comparisons. "auto" takes guard pages, and comparisons where the address space is refused, or there are
+    #: thousands of memories.
     bounds_checks: Literal["auto", "guard", "explicit"] = "auto"
     #: Where compiled code is kept between processes: None or False for nowhere, True for the user's cache directory
     #: (see docs/caching.md), or a directory.

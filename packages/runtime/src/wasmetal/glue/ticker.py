@@ -3,6 +3,8 @@ handlers run and deadlines are kept.
 
 It runs only while WebAssembly code runs, and a second longer: entry thunks start it when TICKER.active is 0. It neither
 has nor needs the GIL, so it works for code that holds it. See docs/rationale.md.
+
+Where no thread can be made (`ulimit -u`, a cgroup's pids.max), a timer and a signal do the same: `fall_back`.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+import weakref
 from array import array
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
@@ -33,12 +36,18 @@ _STACK_BYTES: Final = 65536
 _C_FUNCTIONS: Final = {
     "mutex_lock": "pthread_mutex_lock",
     "mutex_unlock": "pthread_mutex_unlock",
+    "mutex_trylock": "pthread_mutex_trylock",
     "syscall": "syscall",
     "clock_gettime": "clock_gettime",
     "create": "pthread_create",
     "join": "pthread_join",
     "sigmask": "pthread_sigmask",
 }
+
+# bits/time.h, bits/sigevent-consts.h
+_CLOCK_MONOTONIC: Final = 1
+_SIGEV_SIGNAL: Final = 0
+_SIGEVENT_BYTES: Final = 64
 
 # The functions of the C library that are called here keep the GIL.
 _libc: Final = ctypes.PyDLL(None)
@@ -57,6 +66,9 @@ class _Ticker:
         self.words = (ctypes.c_uint64 * (TICKER.size // 8)).from_address(self.address)
         self.region: CodeRegion | None = None
         self.operations: dict[str, Callable[..., int]] = {}
+        #: Of all glue.
+        self.thunks: weakref.WeakSet[Thunks] = weakref.WeakSet()
+        self.warned = False
         #: Address of a member of a list -> memory that the ticker reads because of it; of a VMContext, the StoreContext
         #: is the second.
         self.linked: dict[int, tuple[object, array[int] | None]] = {}
@@ -129,6 +141,7 @@ def prepare(thunks: Thunks) -> None:
     Raises:
         MemoryError: The code arena is full.
     """
+    _ticker.thunks.add(thunks)
     if _ticker.operations:
         if _ticker.pending:
             _link_pending()
@@ -145,7 +158,7 @@ def prepare(thunks: Thunks) -> None:
             prototype = ctypes.PYFUNCTYPE(ctypes.c_uint64, *[ctypes.c_uint64] * (arguments + 1))
             operations[name] = prototype(address)
         _ticker.set("code", region.place(thunks.code("ticker", functools.partial(_build, "ticker"))))
-        os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+        os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)
         _ticker.operations = operations
         _link_pending()
 
@@ -161,14 +174,94 @@ def _before_fork() -> None:
         _ticker.operations["stop_now"](ADDRESS)
 
 
+def _after_fork_in_child() -> None:
+    # Timers are the parent's (timer_create(2)).
+    for field in ("has_timer", "active"):
+        _ticker.set(field, 0)
+    _after_fork()
+
+
 def _after_fork() -> None:
     _ticker.set("main", main_thread_state())
     # Entry thunks start it again; but some code may be running already: of other threads in the parent, or when a host
     # function forked.
     for _, words in list(_ticker.linked.values()):
         if words is not None and words[STORE["owner"] // 8]:
-            _ticker.operations["start"](ADDRESS)
+            _ticker.operations["start"](ADDRESS, 0)
             return
+
+
+def has_failed() -> bool:
+    """Whether `fall_back` is to be called: code runs, and there may be neither a thread nor a timer."""
+    return bool(_ticker.get("failed"))
+
+
+def fall_back() -> None:
+    """After no thread could be made: try again, or let a timer and a signal do its work.
+
+    Warns (RuntimeWarning) the first time that it does, or that neither is to be had.
+    """
+    with _ticker.turns.wait():
+        _ticker.set("failed", 0)
+        error = _ticker.operations["start"](ADDRESS, 0)
+        if not error:
+            return
+        what = f"no thread can be made ({os.strerror(error)}): running code cannot be stopped"
+        try:
+            number = _make_timer()
+            if not _ticker.operations["start"](ADDRESS, 0):
+                what = f"no thread can be made ({os.strerror(error)}): signal {number} and a timer stop running code"
+        except (OSError, AttributeError, MemoryError) as refusal:
+            what += f" ({refusal})"
+        if _ticker.warned:
+            return
+        _ticker.warned = True
+    import warnings
+
+    warnings.warn(what, RuntimeWarning, stacklevel=3)
+
+
+def _make_timer() -> int:
+    """Make the timer. Returns the number of its signal.
+
+    Raises:
+        OSError: The system refuses, or all signals are in use.
+        AttributeError: The C library has no timers.
+        MemoryError: The code arena is full.
+    """
+    import signal
+
+    def build() -> Function:
+        from wasmetal.glue import ticker_code
+
+        return ticker_code.tick(ADDRESS)
+
+    assert _ticker.region is not None
+    settime = libc.address_of("timer_settime")
+    create = _libc.timer_create
+    # That of the code that runs, for one.
+    thunks = next(iter(_ticker.thunks))
+    number = next((n for n in range(signal.SIGRTMAX, signal.SIGRTMIN - 1, -1) if not libc.signal_action(n).handler), 0)
+    if not number:
+        raise OSError("all signals are in use")
+    action = libc.SigAction()
+    action.handler = _ticker.region.place(thunks.code("tick", build))
+    action.mask[:] = [(1 << 64) - 1] * len(action.mask)
+    action.flags = libc.SA_RESTART | libc.SA_ONSTACK
+    libc.set_signal_action(number, action)
+    # struct sigevent: value, signal, way of notification
+    event = (ctypes.c_uint64 * (_SIGEVENT_BYTES // 8))(0, number | _SIGEV_SIGNAL << 32)
+    timer = ctypes.c_void_p()
+    if create(_CLOCK_MONOTONIC, event, ctypes.byref(timer)):
+        libc.set_signal_action(number, libc.SigAction())
+        raise OSError("no timer can be made")
+    _ticker.set("address", ADDRESS)
+    _ticker.set("timer", timer.value or 0)
+    _ticker.set("timer_settime", settime)
+    for field in ("tick_interval 1", "tick_interval 3"):
+        _ticker.set(field, TICK)
+    _ticker.set("has_timer", 1)
+    return number
 
 
 class _Linked(int):

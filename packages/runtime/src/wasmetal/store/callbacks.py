@@ -15,6 +15,7 @@ from wasm_ir.vmcontext import (
     STATUS_TRAP,
     STORE,
 )
+from wasmetal.glue import ticker
 from wasmetal.store import interruption
 from wasmetal.store.functions import FunctionCore, host_function_at
 from wasmetal.store.instance_core import InstanceCore, instance_at
@@ -56,6 +57,8 @@ class Callbacks:
         """Raise what is to end the call that is running, if anything is."""
         found = stores.get(store)
         if found is not None:
+            if ticker.has_failed():
+                ticker.fall_back()
             interruption.raise_in(found)
 
     def host_call(self, core: object, context: int, slots: int) -> None:

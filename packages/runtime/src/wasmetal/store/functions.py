@@ -15,7 +15,7 @@ from wasmetal.code.type_ids import function_type_id
 from wasmetal.cpython import c_stack
 from wasmetal.cpython.native_callable import NativeCallable
 from wasmetal.glue import values
-from wasmetal.glue.glue import Glue
+from wasmetal.glue.glue import Glue, RawThunk, Thunk
 from wasmetal.glue.host_layout import HOST
 from wasmetal.store import callers
 
@@ -106,13 +106,16 @@ class FunctionCore:
 class WasmFunction(FunctionCore):
     """A function that an instance defines."""
 
-    __slots__ = ("_fast_made", "glue", "instance")
+    __slots__ = ("_entry", "_fast_made", "_raw", "glue", "instance")
 
     def __init__(self, type: FuncType, name: str | None, funcref: int, instance: Instance, glue: Glue) -> None:
         super().__init__(type, name, funcref)
         self.instance = instance
         self.glue = glue
         self._fast_made = False
+        #: The Func's entry, once it has been fast: kept even when it is no longer, as it may be running.
+        self._entry: Thunk | None = None
+        self._raw: RawThunk | None = None
 
     def _check_open(self) -> None:
         if self.instance.closed:
@@ -125,9 +128,10 @@ class WasmFunction(FunctionCore):
         if c_stack.learn() or not self._fast_made:
             self._fast_made = True
             func = None if self.func is None else self.func()
-            entry = self.glue.entry(self.type)
-            if func is not None and entry != self.glue.slow_entry:
-                func._entry = entry
+            if self._entry is None:
+                self._entry = self.glue.entry(self.type)
+            if func is not None and self._entry is not None:
+                func._entry = self._entry.address
                 return func(*args)
         if self.has_references:
             with self.instance.store.use():
@@ -144,7 +148,10 @@ class WasmFunction(FunctionCore):
         array = _slots_array(self.type)
         for number, slot in enumerate(slots):
             array[number] = slot
-        self.glue.raw(self.type)(self.funcref, self.instance.context, ctypes.addressof(array))
+        raw = self._raw
+        if raw is None:
+            raw = self._raw = self.glue.raw(self.type)
+        raw(self.funcref, self.instance.context, ctypes.addressof(array))
         return tuple([array[number] for number in range(values.slot_count(self.type.results))])
 
     def use_slow_entry(self) -> None:
@@ -157,7 +164,7 @@ class WasmFunction(FunctionCore):
 class HostFunction(FunctionCore):
     """A Python callable with a type; its FUNCREF is its own."""
 
-    __slots__ = ("_code_glue", "_entry_glue", "_words", "callable", "wants_caller")
+    __slots__ = ("_code", "_code_glue", "_entry_glue", "_type_id", "_words", "callable", "wants_caller")
 
     is_host = True
 
@@ -170,8 +177,10 @@ class HostFunction(FunctionCore):
         # Whose code the Func's entry and the FUNCREF are.
         self._entry_glue = glue
         self._code_glue: Glue | None = None
+        self._code: Thunk | None = None
+        self._type_id = function_type_id(type)
         words = self._words
-        words[_FUNCREF_TYPE_ID] = function_type_id(type)
+        words[_FUNCREF_TYPE_ID] = self._type_id.number
         words[_FUNCREF_HOST] = self.funcref + FUNCREF.size
         words[_HOST_CALLABLE] = id(callable)
         words[_HOST_CORE] = id(self)
@@ -184,10 +193,11 @@ class HostFunction(FunctionCore):
         code = glue.host_generic(self.type) if self.wants_caller else glue.host(self.type)
         # Another thread, with another glue, may be here too: the code must be of the glue that is kept. No call stands
         # between these, so nobody comes in between.
-        if self._code_glue is None:
+        if self._code is None:
+            self._code = code
             self._code_glue = glue
-        if self._code_glue is glue:
-            self._words[_FUNCREF_CODE] = code
+        if self._code is code:
+            self._words[_FUNCREF_CODE] = code.address
         return self._words[_FUNCREF_CODE]
 
     def call(self, *args: object, **kwargs: object) -> object:

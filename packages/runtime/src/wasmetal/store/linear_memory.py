@@ -12,12 +12,15 @@ from wasm_core.types import MAX_PAGES, PAGE_SIZE, MemoryType
 from wasm_ir.vmcontext import MEMORY
 from wasmetal.store import memory_pool
 from wasmetal.store.memory_pool import MemoryLease
-from wasmetal.system.address_space import Reservation
+from wasmetal.system.address_space import Reservation, mappings_are_scarce
 from wasmetal.system.hold import exclusive
 from wasmetal.system.lifetime import Anchor, anchor
 
 #: What a 32-bit index plus a 32-bit constant offset can reach, and something for the width of the access.
 _GUARDED_BYTES = (8 << 30) + PAGE_SIZE
+
+#: What a memory can grow to, whatever its type says, when there are so many that they share mappings.
+_SHARED_PAGES = 4096
 
 _BASE = MEMORY["base"] // 8
 _SIZE = MEMORY["size"] // 8
@@ -32,7 +35,7 @@ def _reserve(maximum: int, minimum: int, bounds_checks: str) -> tuple[MemoryLeas
     """Address space for `minimum` to `maximum` pages, and whether guard pages follow that make checks needless."""
     if bounds_checks != "explicit":
         try:
-            return MemoryLease.pooled(_GUARDED_BYTES), True
+            return MemoryLease.pooled(_GUARDED_BYTES, sparing=bounds_checks == "auto"), True
         except (OSError, MemoryError) as error:
             if bounds_checks == "guard":
                 raise MemoryError(f"no address space for a memory with guard pages (8 GiB): {error}") from error
@@ -41,6 +44,13 @@ def _reserve(maximum: int, minimum: int, bounds_checks: str) -> tuple[MemoryLeas
     # there is stays for others.
     pages = max(maximum, 1)
     least = max(minimum, 1)
+    if mappings_are_scarce():
+        from wasmetal.system.shared_mappings import Piece
+
+        try:
+            return MemoryLease(Piece(min(pages, max(2 * least, _SHARED_PAGES)) * PAGE_SIZE)), False
+        except (OSError, MemoryError):
+            pass
     while True:
         try:
             reservation = Reservation(pages * PAGE_SIZE)

@@ -6,10 +6,14 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections import deque
-from typing import Final
+from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
 from wasmetal.system import libc
-from wasmetal.system.address_space import Reservation, page_ceil
+from wasmetal.system.address_space import Reservation, mappings_are_scarce, page_ceil
+
+if TYPE_CHECKING:
+    from wasmetal.system.shared_mappings import Piece
 
 #: Reservations without a user that are kept, at most, by size.
 _KEEP: Final = 16
@@ -20,7 +24,29 @@ _WARM: Final = 1 << 18
 _LARGEST: Final = 1 << 26 if sys.platform.startswith("linux") else _WARM
 
 #: By size: reservations, and how many of their first bytes are committed. All of these are zero.
-_free: Final[dict[int, deque[tuple[Reservation, int]]]] = {}
+_free: Final[dict[int, deque[tuple[Reservation | Piece, int]]]] = {}
+
+#: All that were made to be pooled.
+_guarded: Final[WeakSet[Reservation]] = WeakSet()
+
+
+#: So many of them leave half as much address space as they take: that has been tried.
+_sure = 32
+
+
+def _may_have_another(size: int) -> bool:
+    """Whether there are mappings and address space to spare: what has no guard pages needs some too, and stacks do."""
+    global _sure
+    if mappings_are_scarce():
+        return False
+    count = len(_guarded)
+    if count >= _sure:
+        try:
+            Reservation(2 * count * size).release()
+        except OSError:
+            return False
+        _sure = 2 * count
+    return True
 
 
 class MemoryLease:
@@ -28,17 +54,19 @@ class MemoryLease:
 
     __slots__ = ("_committed", "_pool", "_reservation", "address", "size")
 
-    def __init__(self, reservation: Reservation, committed: int = 0) -> None:
+    def __init__(self, reservation: Reservation | Piece, committed: int = 0) -> None:
         """Have a reservation to oneself, of which so many bytes are committed."""
         self._reservation = reservation
         self._committed = committed
-        self._pool: deque[tuple[Reservation, int]] | None = None
+        self._pool: deque[tuple[Reservation | Piece, int]] | None = None
         self.address = reservation.address
         self.size = reservation.size
 
     @classmethod
-    def pooled(cls, size: int) -> MemoryLease:
+    def pooled(cls, size: int, *, sparing: bool = False) -> MemoryLease:
         """One that was used before, if there is one, and that will be used again.
+
+        `sparing`: leave mappings and address space to others.
 
         Raises:
             OSError: The address space is not to be had.
@@ -47,7 +75,11 @@ class MemoryLease:
         try:
             lease = cls(*pool.pop())
         except IndexError:
-            lease = cls(Reservation(size))
+            if sparing and not _may_have_another(size):
+                raise OSError("too many memories with guard pages") from None
+            reservation = Reservation(size)
+            _guarded.add(reservation)
+            lease = cls(reservation)
         lease._pool = pool
         return lease
 

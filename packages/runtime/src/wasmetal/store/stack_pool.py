@@ -11,6 +11,8 @@ from wasmetal.system import libc
 _KEEP = 16
 #: Bytes at the top of a stack that keep their memory; the rest goes back to the system, as deep recursion is rare.
 _WARM = 65536
+#: Sizes of which stacks are kept, at most.
+_SIZES = 8
 
 _free: dict[int, deque[NativeStack]] = {}
 
@@ -26,6 +28,8 @@ class StackLease:
         Raises:
             OSError, MemoryError: The system has no room for it.
         """
+        if size not in _free and len(_free) >= _SIZES:
+            _free.clear()
         self._pool = _free.setdefault(size, deque(maxlen=_KEEP))
         try:
             self.stack = self._pool.pop()

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 import weakref
+from typing import Final
 
 from wasmetal.system import libc
+
+#: Mappings that a process may have, where the system does not tell (Linux, Documentation/admin-guide/sysctl/vm.rst).
+_USUAL_MAPPINGS: Final = 65530
+#: Mappings that one reservation takes: what is committed of it, and the rest.
+_MAPPINGS_EACH: Final = 2
+#: Fewer reservations than this are never too many.
+_FEW: Final = 1000
+
+#: Addresses of all reservations.
+_alive: Final[set[int]] = set()
 
 
 def page_ceil(size: int) -> int:
@@ -31,7 +42,8 @@ class Reservation:
             raise ValueError("the size of a reservation must be positive")
         self.size = page_ceil(size)
         self.address = libc.reserve(self.size)
-        self._finalizer = weakref.finalize(self, libc.munmap, self.address, self.size)
+        _alive.add(self.address)
+        self._finalizer = weakref.finalize(self, _unmap, self.address, self.size)
         self._finalizer.atexit = False
 
     def commit(self, offset: int, size: int) -> None:
@@ -59,3 +71,21 @@ class Reservation:
     def release(self) -> None:
         """Give the range back now. Nothing may point into it any more. Doing it again does nothing."""
         self._finalizer()
+
+
+def _unmap(address: int, size: int) -> None:
+    _alive.discard(address)
+    libc.munmap(address, size)
+
+
+def mappings_are_scarce() -> bool:
+    """Whether reservations have so many of the mappings that the system allows that the others may need the rest."""
+    return len(_alive) > _FEW and _MAPPINGS_EACH * len(_alive) > _most_mappings() // 2
+
+
+def _most_mappings() -> int:
+    try:
+        with open("/proc/sys/vm/max_map_count", "rb") as file:
+            return int(file.read())
+    except (OSError, ValueError):
+        return _USUAL_MAPPINGS

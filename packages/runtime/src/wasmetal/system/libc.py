@@ -28,6 +28,7 @@ MAP_NORESERVE: Final = 0x4000
 
 MADV_DONTNEED: Final = 4
 MADV_REMOVE: Final = 9
+MADV_NOHUGEPAGE: Final = 15
 
 MFD_CLOEXEC: Final = 1
 MFD_EXEC: Final = 0x10
@@ -37,6 +38,7 @@ SIGSEGV: Final = 11
 
 SA_SIGINFO: Final = 0x4
 SA_ONSTACK: Final = 0x08000000
+SA_RESTART: Final = 0x10000000
 SA_NODEFER: Final = 0x40000000
 
 _MAP_FAILED: Final = ctypes.c_void_p(-1).value
