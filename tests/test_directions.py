@@ -127,3 +127,14 @@ def _reachable(graph: dict[str, set[str]], start: str) -> set[str]:
                 found.add(other)
                 waiting.append(other)
     return found
+
+
+#: What asks the operating system for mappings, limits and handlers.
+SYSTEM_NAMES = ("mmap", "mprotect", "madvise", "sigaction(", "/proc/", "CDLL(None", "resource.")
+
+
+def test_only_one_room_asks_the_system() -> None:
+    for module, path in modules(RUNTIME).items():
+        if room_of(module) != "system":
+            found = [name for name in SYSTEM_NAMES if name in path.read_text()]
+            assert not found, f"{module} has {found}: that belongs to wasmetal.system"

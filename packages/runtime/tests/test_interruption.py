@@ -407,9 +407,9 @@ def test_fork() -> None:
 #: Makes pthread_create fail, as far as the ticker goes: getpid returns something else than 0.
 NO_THREADS = """
 import warnings
-from wasmetal.system import libc
+from wasmetal.system import linux
 create = ticker._ticker.get("create")
-ticker._ticker.set("create", libc.address_of("getpid"))
+ticker._ticker.set("create", linux.address_of("getpid"))
 """
 
 
@@ -478,7 +478,7 @@ def test_neither_a_thread_nor_a_timer() -> None:
         def refuse(number, action):
             raise OSError("refused")
         exports = make(WasmBuilder).exports
-        libc.set_signal_action = refuse
+        linux.set_signal_action = refuse
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             for _ in range(3):

@@ -15,7 +15,7 @@ import pytest
 import wasmetal
 from wasm_core.types import PAGE_SIZE, MemoryType
 from wasmetal.store.native_stack import NativeStack
-from wasmetal.system import address_space, libc, shared_mappings
+from wasmetal.system import address_space, linux, shared_mappings
 from wasmetal.system.shared_mappings import Piece
 
 if not any(backend.supported for backend in wasmetal.backends()):
@@ -25,7 +25,7 @@ if not any(backend.supported for backend in wasmetal.backends()):
 @pytest.fixture
 def scarce(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(address_space, "_FEW", -1)
-    monkeypatch.setattr(address_space, "_most_mappings", lambda: -2)
+    monkeypatch.setattr(linux, "most_mappings", lambda: -2)
 
 
 def mappings() -> int:
@@ -164,7 +164,7 @@ def test_guard_pages_leave_address_space_to_others(monkeypatch: pytest.MonkeyPat
     # What a small address space has room for would be all used up by guard pages, and no stack could be had.
     from wasmetal.store import memory_pool
 
-    reserve = libc.reserve
+    reserve = linux.reserve
     most = 40 * (8 << 30)
 
     def limited(size: int) -> int:
@@ -176,7 +176,7 @@ def test_guard_pages_leave_address_space_to_others(monkeypatch: pytest.MonkeyPat
     gc.collect()
     memory_pool.clear()
     monkeypatch.setattr(memory_pool, "_sure", 4)
-    monkeypatch.setattr(libc, "reserve", limited)
+    monkeypatch.setattr(linux, "reserve", limited)
     while len(held) < 50:
         held.append(wasmetal.Memory(MemoryType(1, 1)))
     assert 4 <= sum(memory.guarded for memory in held) <= 24

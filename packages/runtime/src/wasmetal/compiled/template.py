@@ -13,7 +13,7 @@ from wasm_core.module import ConstExpr, DecodedModule, ElementSegment, SegmentMo
 from wasm_core.types import ValueType
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, GLOBAL_SIZE, SEGMENT, ContextLayout
 from wasmetal.code.type_ids import function_type_id
-from wasmetal.system import libc
+from wasmetal.system.host import host
 from wasmetal.system.lifetime import anchor
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Template:
         words[CONTEXT["poll_exit"] // 8] = stubs.poll_exit
         words[CONTEXT["builtin"] // 8] = glue.builtin
         for name in ("memmove", "memset"):
-            words[CONTEXT[name] // 8] = libc.address_of(name)
+            words[CONTEXT[name] // 8] = host.address_of(name)
         held = [function_type_id(func_type) for func_type in module.types]
         # For the instances too, which have the module. Finalizers that run together with theirs may still call them.
         self._type_ids_anchor = anchor(held)

@@ -17,40 +17,19 @@ from array import array
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from wasm_core.errors import WasmError
 from wasm_ir.vmcontext import CONTEXT, STORE
 from wasmetal.code.arena import CodeRegion, arena
 from wasmetal.cpython import layouts
 from wasmetal.glue.thunks import Thunks
 from wasmetal.glue.ticker_layout import DEADLINE, OPERATIONS, TICK, TICKER
-from wasmetal.system import libc
 from wasmetal.system.hold import Turns
+from wasmetal.system.host import host
 
 if TYPE_CHECKING:
     from wasm_ir.ir import Function
 
-# linux/futex.h; the numbers of the system call are from asm/unistd.h.
-_SYS_FUTEX: Final = {"x86_64": 202, "aarch64": 98}
 _STACK_BYTES: Final = 65536
 
-_C_FUNCTIONS: Final = {
-    "mutex_lock": "pthread_mutex_lock",
-    "mutex_unlock": "pthread_mutex_unlock",
-    "mutex_trylock": "pthread_mutex_trylock",
-    "syscall": "syscall",
-    "clock_gettime": "clock_gettime",
-    "create": "pthread_create",
-    "join": "pthread_join",
-    "sigmask": "pthread_sigmask",
-}
-
-# bits/time.h, bits/sigevent-consts.h
-_CLOCK_MONOTONIC: Final = 1
-_SIGEV_SIGNAL: Final = 0
-_SIGEVENT_BYTES: Final = 64
-
-# The functions of the C library that are called here keep the GIL.
-_libc: Final = ctypes.PyDLL(None)
 _api: Final = ctypes.pythonapi
 
 
@@ -60,9 +39,7 @@ class _Ticker:
     def __init__(self) -> None:
         self.turns = Turns()
         #: Address of the TICKER structure; never unmapped, as other threads look at it until the process ends.
-        self.address = libc.mmap(
-            max(libc.PAGE, TICKER.size), libc.PROT_READ | libc.PROT_WRITE, libc.MAP_PRIVATE | libc.MAP_ANONYMOUS
-        )
+        self.address = host.allocate(max(host.PAGE, TICKER.size))
         self.words = (ctypes.c_uint64 * (TICKER.size // 8)).from_address(self.address)
         self.region: CodeRegion | None = None
         self.operations: dict[str, Callable[..., int]] = {}
@@ -76,18 +53,14 @@ class _Ticker:
         self.pending: dict[int, str] = {}
         # Daemon threads may run until the very end, when modules are cleared: what is linked must stay.
         _api.Py_IncRef(ctypes.py_object(self.linked))
-        machine = os.uname().machine
-        if machine not in _SYS_FUTEX:
-            raise WasmError(f"wasmetal does not know the system calls of {machine}")
-        self.set("futex", _SYS_FUTEX[machine])
+        self.set("futex", host.futex_number())
         self.set("tick_nanoseconds", TICK)
-        for field, name in _C_FUNCTIONS.items():
-            self.set(field, libc.address_of(name))
-        _libc.pthread_mutex_init(ctypes.c_void_p(self.address + TICKER["mutex"]), None)
-        _libc.sigfillset(ctypes.c_void_p(self.address + TICKER["all_signals"]))
-        attributes = ctypes.c_void_p(self.address + TICKER["attributes"])
-        _libc.pthread_attr_init(attributes)
-        _libc.pthread_attr_setstacksize(attributes, ctypes.c_size_t(_STACK_BYTES))
+        for field, name in host.TICKER_FUNCTIONS.items():
+            self.set(field, host.address_of(name))
+        mutex, all_signals, attributes = [
+            self.address + TICKER[name] for name in ("mutex", "all_signals", "attributes")
+        ]
+        host.prepare_thread(mutex, all_signals, attributes, _STACK_BYTES)
         self.set("main", main_thread_state())
 
     def get(self, field: str) -> int:
@@ -229,34 +202,21 @@ def _make_timer() -> int:
         AttributeError: The C library has no timers.
         MemoryError: The code arena is full.
     """
-    import signal
 
     def build() -> Function:
         from wasmetal.glue import ticker_code
 
         return ticker_code.tick(ADDRESS)
 
-    assert _ticker.region is not None
-    settime = libc.address_of("timer_settime")
-    create = _libc.timer_create
-    # That of the code that runs, for one.
-    thunks = next(iter(_ticker.thunks))
-    number = next((n for n in range(signal.SIGRTMAX, signal.SIGRTMIN - 1, -1) if not libc.signal_action(n).handler), 0)
-    if not number:
-        raise OSError("all signals are in use")
-    action = libc.SigAction()
-    action.handler = _ticker.region.place(thunks.code("tick", build))
-    action.mask[:] = [(1 << 64) - 1] * len(action.mask)
-    action.flags = libc.SA_RESTART | libc.SA_ONSTACK
-    libc.set_signal_action(number, action)
-    # struct sigevent: value, signal, way of notification
-    event = (ctypes.c_uint64 * (_SIGEVENT_BYTES // 8))(0, number | _SIGEV_SIGNAL << 32)
-    timer = ctypes.c_void_p()
-    if create(_CLOCK_MONOTONIC, event, ctypes.byref(timer)):
-        libc.set_signal_action(number, libc.SigAction())
-        raise OSError("no timer can be made")
+    def handler() -> int:
+        assert _ticker.region is not None
+        # That of the code that runs, for one.
+        return _ticker.region.place(next(iter(_ticker.thunks)).code("tick", build))
+
+    settime = host.address_of("timer_settime")
+    number, timer = host.make_timer(handler)
     _ticker.set("address", ADDRESS)
-    _ticker.set("timer", timer.value or 0)
+    _ticker.set("timer", timer)
     _ticker.set("timer_settime", settime)
     for field in ("tick_interval 1", "tick_interval 3"):
         _ticker.set(field, TICK)

@@ -4,13 +4,12 @@ costs as much as all the rest of a small instance, most of it for page tables.""
 from __future__ import annotations
 
 import ctypes
-import sys
 from collections import deque
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
-from wasmetal.system import libc
 from wasmetal.system.address_space import Reservation, mappings_are_scarce, page_ceil
+from wasmetal.system.host import host
 
 if TYPE_CHECKING:
     from wasmetal.system.shared_mappings import Piece
@@ -19,9 +18,9 @@ if TYPE_CHECKING:
 _KEEP: Final = 16
 #: Bytes at the start that keep their memory and are zeroed by hand; the rest goes back to the system.
 _WARM: Final = 1 << 18
-#: A memory that had more bytes than this is unmapped. Where the system does not promise zeros for what it is given back
-#: (madvise(2): Linux does, for private anonymous mappings), more than what is zeroed by hand.
-_LARGEST: Final = 1 << 26 if sys.platform.startswith("linux") else _WARM
+#: A memory that had more bytes than this is unmapped. Where the system does not promise zeros for what it is given
+#: back, more than what is zeroed by hand.
+_LARGEST: Final = 1 << 26 if host.DISCARDED_IS_ZERO else _WARM
 
 #: By size: reservations, and how many of their first bytes are committed. All of these are zero.
 _free: Final[dict[int, deque[tuple[Reservation | Piece, int]]]] = {}
@@ -94,7 +93,7 @@ class MemoryLease:
             pool = self._pool
             self._pool = None  # see `commit`
             try:
-                libc.mprotect(self.address + size, excess, libc.PROT_NONE)
+                host.forbid(self.address + size, excess)
             except OSError as error:
                 raise MemoryError(f"cannot protect {excess} bytes: {error}") from error
             self._committed = size
@@ -115,7 +114,7 @@ class MemoryLease:
 
     # The names are bound at definition, because module globals may be gone when the interpreter shuts down.
     def __del__(  # type: ignore[no-untyped-def]
-        self, clear=ctypes.memset, advise=libc.madvise, unneeded=libc.MADV_DONTNEED, warm=_WARM, largest=_LARGEST
+        self, clear=ctypes.memset, discard=host.discard, warm=_WARM, largest=_LARGEST
     ) -> None:
         pool = getattr(self, "_pool", None)  # none either when `__init__` was interrupted
         if pool is None:
@@ -125,7 +124,7 @@ class MemoryLease:
             return
         try:
             if committed > warm:
-                advise(self.address + warm, committed - warm, unneeded)
+                discard(self.address + warm, committed - warm)
         except OSError:  # locked in memory: unmapped instead
             return
         clear(self.address, 0, min(committed, warm))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from wasmetal.system import libc
 from wasmetal.system.address_space import Reservation, mappings_are_scarce, page_ceil
+from wasmetal.system.host import host
 
 if TYPE_CHECKING:
     from wasmetal.system.shared_mappings import Piece
@@ -36,7 +36,7 @@ class NativeStack:
 
             self._reservation = Piece(_GAP + RESERVE + page_ceil(size))
         else:
-            guard = libc.PAGE
+            guard = host.PAGE
             self._reservation = Reservation(guard + RESERVE + size)
             self._reservation.commit(guard, self._reservation.size - guard)
         #: One past the highest byte; a multiple of 16.

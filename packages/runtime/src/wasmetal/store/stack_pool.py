@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from wasmetal.store.native_stack import RESERVE, NativeStack
-from wasmetal.system import libc
+from wasmetal.system.host import host
 
 #: Stacks without a user that are kept, at most, by size.
 _KEEP = 16
@@ -36,12 +36,12 @@ class StackLease:
         except IndexError:
             self.stack = NativeStack(size)
 
-    def __del__(self, advise=libc.madvise, unneeded=libc.MADV_DONTNEED) -> None:  # type: ignore[no-untyped-def]
+    def __del__(self, discard=host.discard) -> None:  # type: ignore[no-untyped-def]
         # The names are bound at definition, because module globals may be gone when the interpreter shuts down.
         if not hasattr(self, "stack"):
             return
         stack = self.stack
         low = stack.limit - RESERVE
         if stack.top - low > _WARM:
-            advise(low, stack.top - _WARM - low, unneeded)
+            discard(low, stack.top - _WARM - low)
         self._pool.append(stack)

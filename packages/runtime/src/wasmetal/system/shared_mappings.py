@@ -7,8 +7,8 @@ import weakref
 from collections import deque
 from typing import Final
 
-from wasmetal.system import libc
 from wasmetal.system.address_space import Reservation
+from wasmetal.system.host import host
 
 #: Pieces of one mapping.
 _PIECES: Final = 32
@@ -22,9 +22,8 @@ class _Mapping:
     def __init__(self, size: int) -> None:
         self.reservation = Reservation(size)
         self.reservation.commit(0, size)
-        # Else the first touch of a piece could cost 2 MiB. Kernels without huge pages know no such advice.
-        with contextlib.suppress(OSError):
-            libc.madvise(self.reservation.address, size, libc.MADV_NOHUGEPAGE)
+        # Else the first touch of a piece could cost 2 MiB.
+        host.keep_small_pages(self.reservation.address, size)
 
 
 #: By size of the pieces: free ones, all zero, of mappings that may be gone.
@@ -45,7 +44,7 @@ class Piece:
         Raises:
             OSError, MemoryError: The system has no room for it.
         """
-        self.size = max(libc.PAGE, 1 << (size - 1).bit_length())
+        self.size = max(host.PAGE, 1 << (size - 1).bit_length())
         mapping, self.address = _take(self.size)
         self._finalizer = weakref.finalize(self, _give_back, mapping, self.address, self.size)
         self._finalizer.atexit = False
@@ -81,5 +80,5 @@ def _take(size: int) -> tuple[_Mapping, int]:
 def _give_back(mapping: _Mapping, address: int, size: int) -> None:
     # Memory that is locked stays as it is, and is not used again while the mapping lives.
     with contextlib.suppress(OSError):
-        libc.madvise(address, size, libc.MADV_DONTNEED)
+        host.discard(address, size)
         _free[size].append((weakref.ref(mapping), address))
