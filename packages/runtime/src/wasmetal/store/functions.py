@@ -21,6 +21,7 @@ from wasmetal.store import callers
 
 if TYPE_CHECKING:
     from wasmetal.store.members import Instance
+    from wasmetal.store.store import Store
 
 
 _REFERENCES: Final = frozenset(t for t in ValueType if t.is_reference)
@@ -114,37 +115,61 @@ class WasmFunction(FunctionCore):
         self.glue = glue
         self._fast_made = False
 
-    def _check_open(self) -> None:
-        if self.instance.closed:
+    def opened(self) -> Instance:
+        """The instance, which stays as long as the caller holds it: it can be closed at any moment.
+
+        Raises:
+            WasmError: It is closed.
+        """
+        instance = self.instance
+        if instance.closed:
+            self.let_go()
             raise WasmError("instance is closed")
+        return instance
+
+    def let_go(self) -> bool:
+        """Forget the instance, which is closed, unless a call of the function may be running; whether that was done.
+
+        To be called when the next call takes the slow path, which holds the instance itself.
+        """
+        instance = self.instance
+        if instance is not CLOSED:
+            if instance.store.running:
+                return False
+            self.instance = CLOSED
+        return True
 
     def call(self, *args: object, **kwargs: object) -> object:
         self._no_keywords(kwargs)
-        self._check_open()
+        instance = self.opened()
         # What a thread calls first comes here too.
         if c_stack.learn() or not self._fast_made:
             self._fast_made = True
             func = None if self.func is None else self.func()
             entry = self.glue.entry(self.type)
-            if func is not None and entry != self.glue.slow_entry:
-                func._entry = entry
+            slow = self.glue.slow_entry
+            if func is not None and entry != slow:
+                # It may have been closed meanwhile. No call stands between these two, so it is not closed in between:
+                # the fast entry does not ask, and whoever closes relies on that no function of the instance has it.
+                func._entry = slow if instance.closed else entry
                 return func(*args)
         if self.has_references:
-            with self.instance.store.use():
-                return self._convert_and_call(args)
-        return self._convert_and_call(args)
+            with instance.store.use():
+                return self._convert_and_call(instance, args)
+        return self._convert_and_call(instance, args)
 
-    def _convert_and_call(self, args: Sequence[object]) -> object:
-        slots = values.to_slots(self.type.params, args, self.instance.store)
+    def _convert_and_call(self, instance: Instance, args: Sequence[object]) -> object:
+        slots = values.to_slots(self.type.params, args, instance.store)
         # A funcref among the arguments may have moved the instance to another store.
-        return _pack(values.from_slots(self.type.results, self.call_slots(slots), self.instance.store))
+        return _pack(values.from_slots(self.type.results, self.call_slots(slots), instance.store))
 
     def call_slots(self, slots: list[int]) -> tuple[int, ...]:
-        self._check_open()
         array = _slots_array(self.type)
         for number, slot in enumerate(slots):
             array[number] = slot
-        self.glue.raw(self.type)(self.funcref, self.instance.context, ctypes.addressof(array))
+        run = self.glue.raw(self.type)
+        instance = self.opened()
+        run(self.funcref, instance.context, ctypes.addressof(array))
         return tuple([array[number] for number in range(values.slot_count(self.type.results))])
 
     def use_slow_entry(self) -> None:
@@ -152,6 +177,23 @@ class WasmFunction(FunctionCore):
         if func is not None:
             func._entry = self.glue.slow_entry
         self._fast_made = False
+
+
+class _Closed:
+    """Stands for an instance that is closed."""
+
+    closed: Final = True
+
+    @property
+    def store(self) -> Store:
+        raise WasmError("the instance is closed")
+
+    @property
+    def context(self) -> int:
+        raise WasmError("the instance is closed")
+
+
+CLOSED: Final[Any] = _Closed()
 
 
 class HostFunction(FunctionCore):
