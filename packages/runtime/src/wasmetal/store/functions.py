@@ -13,7 +13,7 @@ from wasm_core.types import FuncType, ValueType
 from wasm_ir.vmcontext import FUNCREF
 from wasmetal.code.type_ids import function_type_id
 from wasmetal.cpython import c_stack
-from wasmetal.cpython.native_callable import NativeCallable
+from wasmetal.cpython.native_callable import ENTRY, NativeCallable
 from wasmetal.glue import values
 from wasmetal.glue.glue import Glue
 from wasmetal.glue.host_layout import HOST
@@ -35,8 +35,6 @@ _HOST_CORE: Final = (FUNCREF.size + HOST["core"]) // 8
 
 #: Live host functions by address of their FUNCREF.
 _host_functions: weakref.WeakValueDictionary[int, FuncHandle] = weakref.WeakValueDictionary()
-#: Functions of instances by address of their FUNCREF: Python sees the same one as long as it is alive.
-functions: weakref.WeakValueDictionary[int, FuncHandle] = weakref.WeakValueDictionary()
 
 
 def _slots_array(type: FuncType) -> ctypes.Array[ctypes.c_uint64]:
@@ -95,9 +93,6 @@ class FunctionCore:
             TypeError, OverflowError: it is not what the type says.
         """
         raise NotImplementedError
-
-    def use_slow_entry(self) -> None:
-        """Let the next call take the slow path."""
 
     def _no_keywords(self, kwargs: dict[str, object]) -> None:
         if kwargs:
@@ -171,12 +166,6 @@ class WasmFunction(FunctionCore):
         instance = self.opened()
         run(self.funcref, instance.context, ctypes.addressof(array))
         return tuple([array[number] for number in range(values.slot_count(self.type.results))])
-
-    def use_slow_entry(self) -> None:
-        func = None if self.func is None else self.func()
-        if func is not None:
-            func._entry = self.glue.slow_entry
-        self._fast_made = False
 
 
 class _Closed:
@@ -310,13 +299,69 @@ class FuncHandle(NativeCallable):
     _call: Callable[..., object]
     _core: FunctionCore
 
-    def _use_slow_entry(self) -> None:
-        """Let the next call look again whether the instance is open."""
-        self._core.use_slow_entry()
-
 
 #: The class of functions: who defines it puts it here.
 func_class: type[FuncHandle] = FuncHandle
+
+
+class _FuncReference(weakref.ref[FuncHandle]):
+    """A weak reference to a Func that is among `functions`."""
+
+    __slots__ = ("entry", "funcref", "slow")
+
+    #: Addresses: of its field `_entry`, of its FUNCREF, and of the code that asks whether the instance is open.
+    entry: int
+    funcref: int
+    slow: int
+
+
+class Functions:
+    """Functions of instances by address of their FUNCREF: Python sees the same one as long as it is alive.
+
+    Those in garbage are not found any more, but finalizers can still call them when the instance has been closed: from
+    then on they take the slow entry, which asks.
+    """
+
+    __slots__ = ("_references",)
+
+    def __init__(self) -> None:
+        self._references: dict[int, _FuncReference] = {}
+
+    def get(self, funcref: int) -> FuncHandle | None:
+        """The function, if there is one."""
+        reference = self._references.get(funcref)
+        return None if reference is None else reference()
+
+    def add(self, func: FuncHandle, slow: int) -> FuncHandle:
+        """Add a function, whose slow entry is at `slow`, or return the one that another thread has added just now."""
+        # The references must be reachable, else they are not told of garbage.
+        reference = _FuncReference(func, self._gone)
+        reference.entry = id(func) + ENTRY
+        reference.slow = slow
+        reference.funcref = func._funcref
+        winner = self._references.setdefault(func._funcref, reference)
+        if winner is not reference:
+            other = winner()
+            if other is not None:
+                return other
+            self._references[func._funcref] = reference
+        return func
+
+    def remove(self, funcref: int) -> None:
+        """Let nobody find the function any more, if there is one."""
+        self._references.pop(funcref, None)
+
+    # Bound at definition, because module globals may be gone when the interpreter shuts down.
+    def _gone(self, reference: Any, word: Any = ctypes.c_uint64) -> None:
+        # The object is still there: this comes before it is freed, or before the finalizers of its garbage.
+        word.from_address(reference.entry).value = reference.slow
+        references = self._references
+        funcref = reference.funcref
+        if funcref in references and references[funcref] is reference:
+            del references[funcref]  # no call stands between these
+
+
+functions: Final = Functions()
 
 
 def _attach(func: FuncHandle, core: FunctionCore, glue: Glue) -> None:

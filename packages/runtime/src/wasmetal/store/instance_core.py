@@ -289,8 +289,8 @@ class InstanceCore:
             index = self.code.escaping[number]
             name = self.code.export_name(index) or self.code.function_name(index)
             func_type = self.code.module.func_type(index)
-            found = wasm_function(func_type, name, address, self, self.code.glue)
-            functions[address] = found
+            made = wasm_function(func_type, name, address, self, self.code.glue)
+            found = functions.add(made, self.code.glue.slow_entry)
         return found
 
     def function(self, index: int) -> FuncHandle:
@@ -377,12 +377,13 @@ def detach(instance: InstanceCore) -> None:
     addresses = [first + FUNCREF.size * number for number in range(len(instance.code.escaping))]
     found = [function for address in addresses if (function := functions.get(address)) is not None]
     for function in found:
-        function._use_slow_entry()
+        assert isinstance(function._core, WasmFunction)
+        function._entry = function._core.glue.slow_entry
     # From here on no call begins: only one that has begun can still need the instance. It has either made the store
     # run, or holds the instance itself.
     for function in found:
         # Another instance may come to lie at this address while somebody still has the function.
-        functions.pop(function._funcref, None)
+        functions.remove(function._funcref)
         core = function._core
         assert isinstance(core, WasmFunction)
         if not core.let_go():

@@ -183,8 +183,9 @@ def _table(found: Imports, code: CompiledModule, entry: Import, value: object) -
     if actual.element is not wanted.element or not _matches(actual.minimum, actual.maximum, wanted):
         raise _incompatible(entry, _describe(actual))
     found.tables.append(storage)
-    if value._owner is not None and wanted.element is ValueType.FUNCREF:
-        found.owners.append(value._owner)
+    owner = value._owner  # None from one moment to the next, when it is closed
+    if owner is not None and wanted.element is ValueType.FUNCREF:
+        found.owners.append(owner)
 
 
 def _memory(found: Imports, code: CompiledModule, entry: Import, value: object) -> None:
@@ -218,8 +219,9 @@ def _global(found: Imports, code: CompiledModule, entry: Import, value: object) 
     if cell.type != wanted:
         raise _incompatible(entry, _describe(cell.type))
     found.cells.append(cell)
-    if value._owner is not None and wanted.value_type is ValueType.FUNCREF:
-        found.owners.append(value._owner)
+    owner = value._owner  # None from one moment to the next, when it is closed
+    if owner is not None and wanted.value_type is ValueType.FUNCREF:
+        found.owners.append(owner)
 
 
 _RESOLVERS = {
