@@ -42,7 +42,8 @@ class Memory(MemoryHandle):
         self._storage = storage
 
     def _open(self) -> memoryview:
-        return self._opened()._view
+        storage = self._storage
+        return self._opened()._view if storage is None else storage._view
 
     @property
     def _base(self) -> int:

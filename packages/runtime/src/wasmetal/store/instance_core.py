@@ -30,7 +30,7 @@ from wasmetal.store.groups import Group, Grouped, unite
 from wasmetal.store.linear_memory import LinearMemory, MemoryHandle
 from wasmetal.store.linking import Imports, resolve
 from wasmetal.store.members import Instance
-from wasmetal.store.sharing import add_importer, close_handles
+from wasmetal.store.sharing import Shared, add_importer, close_handles
 from wasmetal.store.store import Store, merge
 from wasmetal.store.tables import Quota, TableStorage
 from wasmetal.system.hold import exclusive
@@ -115,8 +115,9 @@ class InstanceCore:
             self.memories.append(LinearMemory(memory_type, config.max_memory_pages, config.bounds_checks))
         if decoded.imports:
             # (what it defines is not in these lists yet, but for memories)
-            shared = (*self.memories[: decoded.imported_memories], *imports.tables, *imports.cells)
-            add_importer(shared, self)
+            shared: list[Shared] = [*self.memories[: decoded.imported_memories], *imports.tables, *imports.cells]
+            if shared:
+                add_importer(shared, self)
         for memory in self.memories:
             if not memory.guarded:
                 code = code.with_explicit_bounds()
@@ -389,10 +390,16 @@ def detach(instance: InstanceCore) -> None:
         if not core.let_go():
             _leaving.append(weakref.ref(core))
     module = instance.code.module
-    imported = module.imported_memories, module.imported_tables, module.imported_globals
-    for items, count in zip((instance.memories, instance.tables), imported):
-        close_handles(items[:count], defined=False)
-        close_handles(items[count:], defined=True)
-    for defined in (False, True):
-        cells = [cell for index, cell in list(instance.cells.items()) if (index >= imported[2]) is defined]
-        close_handles(cells, defined=defined)
+    cells = list(instance.cells.items())
+    imported: list[Shared] = [
+        *instance.memories[: module.imported_memories],
+        *instance.tables[: module.imported_tables],
+        *[cell for index, cell in cells if index < module.imported_globals],
+    ]
+    defined: list[Shared] = [
+        *instance.memories[module.imported_memories :],
+        *instance.tables[module.imported_tables :],
+        *[cell for index, cell in cells if index >= module.imported_globals],
+    ]
+    close_handles(imported, defined=False)
+    close_handles(defined, defined=True)
