@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
+from weakref import ref
 
 from wasmetal.store.store import Members
 from wasmetal.system.hold import exclusive
@@ -33,7 +34,7 @@ def add_importer(items: Iterable[Shared], instance: Instance) -> None:
         for item in items:
             if item.importers is None:
                 item.importers = Members()
-            item.importers.add(instance)
+            item.importers.add(ref(instance))
 
 
 def close_handles(items: Iterable[Shared], *, defined: bool) -> None:
