@@ -98,9 +98,10 @@ class Func(FuncHandle):
         if core.is_host:
             _known(params, numbers, _NO_STORE)
             return core.call_slots(numbers)
-        with core.instance.store.use():
-            # Held until the call has returned.
-            referred = _known(params, numbers, core.instance.store)
+        # Held until the call has returned, and what the references stand for too.
+        instance = core.instance
+        with instance.store.use():
+            referred = _known(params, numbers, instance.store)
             results = core.call_slots(numbers)
             del referred
             return results

@@ -14,7 +14,7 @@ from wasm_core.types import ExternType, FuncType, GlobalType, MemoryType, TableT
 from wasmetal.store import global_cells
 from wasmetal.store.functions import FuncHandle, host_function
 from wasmetal.store.global_cells import GlobalCell, GlobalHandle
-from wasmetal.store.linear_memory import LinearMemory
+from wasmetal.store.linear_memory import LinearMemory, MemoryHandle
 from wasmetal.store.members import Instance
 from wasmetal.store.tables import TableHandle, TableStorage, matching_type
 
@@ -138,8 +138,8 @@ def _describe(type: ExternType) -> str:
 def _describe_value(value: object) -> str:
     if isinstance(value, FuncHandle):
         return _describe(value._core.type)
-    if isinstance(value, LinearMemory):
-        return _describe(value._matching_type)
+    if isinstance(value, MemoryHandle):
+        return _describe(value._opened()._matching_type)
     if isinstance(value, TableHandle):
         return _describe(value._open().type)
     if isinstance(value, GlobalHandle):
@@ -183,20 +183,25 @@ def _table(found: Imports, code: CompiledModule, entry: Import, value: object) -
     if actual.element is not wanted.element or not _matches(actual.minimum, actual.maximum, wanted):
         raise _incompatible(entry, _describe(actual))
     found.tables.append(storage)
-    if value._owner is not None and wanted.element is ValueType.FUNCREF:
-        found.owners.append(value._owner)
+    owner = value._owner  # None from one moment to the next, when it is closed
+    if owner is not None and wanted.element is ValueType.FUNCREF:
+        found.owners.append(owner)
 
 
 def _memory(found: Imports, code: CompiledModule, entry: Import, value: object) -> None:
     wanted = entry.type
     assert isinstance(wanted, MemoryType)
-    if not isinstance(value, LinearMemory) or not _matches(value._matching_type.minimum, value.type.maximum, wanted):
+    if not isinstance(value, MemoryHandle):
         raise _incompatible(entry, _describe_value(value))
-    if not value.guarded and code.config.bounds_checks == "guard":
+    storage = value._opened()
+    actual = storage._matching_type
+    if not _matches(actual.minimum, actual.maximum, wanted):
+        raise _incompatible(entry, _describe(actual))
+    if not storage.guarded and code.config.bounds_checks == "guard":
         raise LinkError(
             f"{entry.module!r}.{entry.name!r} has no guard pages, which Config(bounds_checks='guard') needs"
         )
-    found.memories.append(value)
+    found.memories.append(storage)
 
 
 def _global(found: Imports, code: CompiledModule, entry: Import, value: object) -> None:
@@ -214,8 +219,9 @@ def _global(found: Imports, code: CompiledModule, entry: Import, value: object) 
     if cell.type != wanted:
         raise _incompatible(entry, _describe(cell.type))
     found.cells.append(cell)
-    if value._owner is not None and wanted.value_type is ValueType.FUNCREF:
-        found.owners.append(value._owner)
+    owner = value._owner  # None from one moment to the next, when it is closed
+    if owner is not None and wanted.value_type is ValueType.FUNCREF:
+        found.owners.append(owner)
 
 
 _RESOLVERS = {

@@ -72,7 +72,7 @@ _UNUSED = sys.getrefcount(Hold(int)) + 1
 _T = TypeVar("_T")
 
 
-class _Members(Generic[_T]):
+class Members(Generic[_T]):
     """Things of a store that are held weakly, each added once. (A WeakValueDictionary takes ten times as long to make,
     and stores of one instance are many.)"""
 
@@ -95,7 +95,7 @@ class _Members(Generic[_T]):
         self._added += 1
         self._references.append(reference)
 
-    def add_all(self, others: _Members[_T]) -> None:
+    def add_all(self, others: Members[_T]) -> None:
         """Add others. Only one thread at a time may do that."""
         for reference in others._references[:]:
             self.add(reference)
@@ -140,14 +140,14 @@ class Store:
         #: Who works with references that are stored nowhere has a reference to this object, so we have the only one
         #: when nobody does. None once the store has become part of another, which has those that are in use.
         self._use: Hold | None = Hold(int)
-        self._uses_before: _Members[Hold] = _Members()
+        self._uses_before: Members[Hold] = Members()
         #: Address (of the object for an externref, of the FUNCREF for a funcref) -> what must stay alive.
         self.kept: dict[int, object] = {}
         self._registrations = 0
         self._sweep_at = _FIRST_SWEEP
-        self._instances: _Members[Instance] = _Members()
-        self._tables: _Members[Holder] = _Members()
-        self._globals: _Members[Holder] = _Members()
+        self._instances: Members[Instance] = Members()
+        self._tables: Members[Holder] = Members()
+        self._globals: Members[Holder] = Members()
 
     def activate(self, code: CompiledModule) -> None:
         """Make the stack and the StoreContext, as the first instance's configuration says.
