@@ -20,7 +20,7 @@ class Anchor(int):
 
     __slots__ = ()
 
-    # Calls `_held.pop(self)`, which an exception out of a signal handler cannot keep from happening: this is all C code.
+    # Calls `_held.pop(self)`, which an exception out of a signal handler cannot prevent: this is all C code.
     # It does not look up names either, as module globals may be gone when the interpreter shuts down.
     __del__ = property(partial(partial, _held.pop))
 
