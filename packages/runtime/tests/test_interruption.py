@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import subprocess
@@ -412,3 +413,28 @@ def test_the_interpreter_ends_while_code_runs() -> None:
         del each, exports
         sys.exit()
     """)
+
+
+def test_deadlines_that_are_over_are_forgotten() -> None:
+    """Not kept until somebody asks, or each block would take longer than the one before."""
+    for _ in range(100):
+        with wasmetal.deadline(1000):
+            assert len(interruption._thread._entries) <= 2
+    assert interruption.remaining() is None
+    assert not interruption._thread._entries
+
+
+def test_deadlines_in_other_ways() -> None:
+    """By an ExitStack, by calls, and one object in several blocks at a time."""
+    limit = wasmetal.deadline(1000)
+    with contextlib.ExitStack() as stack:
+        assert stack.enter_context(limit) is limit
+        assert interruption.remaining() is not None
+        with limit, limit as again:
+            assert again is limit and len(interruption._thread.dues) == 3
+        assert len(interruption._thread.dues) == 1
+    assert interruption.remaining() is None
+    limit.__enter__()
+    assert interruption.remaining() is not None
+    limit.__exit__(None, None, None)
+    assert interruption.remaining() is None

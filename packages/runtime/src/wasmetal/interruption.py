@@ -51,7 +51,7 @@ class DeadlineExceeded(Trap):
 class _Entry:
     """A block with a deadline that its thread is about to enter, is in, or was in."""
 
-    __slots__ = ("_hold", "block", "due", "entered")
+    __slots__ = ("_hold", "_link", "block", "due", "entered")
 
     def __init__(self, block: deadline, hold: Hold | None) -> None:
         """`hold`: goes when the block ends; None for a block whose end is a call of `_leave`."""
@@ -60,6 +60,20 @@ class _Entry:
         #: In nanoseconds on the monotonic clock: the earliest of this one and those around it.
         self.due = _LATEST
         self.entered = False
+        self._link: ticker.DeadlineLink | None = None
+
+    def enter(self, due: int) -> None:
+        """Say when it is due, also to the ticker; that goes with the hold."""
+        words = array("Q", bytes(DEADLINE.size))
+        words[_THREAD] = ticker.thread_state()
+        words[_DUE] = self.due = due
+        link = ticker.link_deadline(words)
+        if self._hold is None:
+            self._link = link
+        else:
+            # Not by a variable: a traceback would keep the hold.
+            self._hold().args[0].append(link)  # type: ignore[union-attr]
+        self.entered = True
 
     @property
     def over(self) -> bool:
@@ -76,32 +90,19 @@ class _Thread(threading.local):
     def __init__(self) -> None:
         #: Those that are over stay until somebody looks.
         self._entries: list[_Entry] = []
-        self._words: array[int] = array("Q")
-        self._link: ticker.DeadlineLink | None = None
 
     @property
     def dues(self) -> list[int]:
         """When the blocks that the thread is in are due, the innermost one last: each is the earliest so far."""
         entries = self._entries
-        if not entries:
-            self._link = None
-            return []
-        for entry in entries[::-1]:
-            if not entry.over:
-                break
-            self.remove(entry)
+        for entry in entries[:]:
+            if entry.over:
+                self.remove(entry)
         return [entry.due for entry in entries[:] if entry.entered and not entry.over]
-
-    def told(self) -> list[int]:
-        """As `dues`, when the ticker has said that the innermost one is due: it may say so of the next one."""
-        dues = self.dues
-        if dues:
-            self._words[_DUE] = dues[-1]
-        return dues
 
     def expect(self, block: deadline) -> Hold:
         """Add a block that is about to be entered, and that ends when the hold goes."""
-        hold = Hold(int)
+        hold = Hold(int, [])
         self._entries.append(_Entry(block, hold))
         return hold
 
@@ -112,15 +113,7 @@ class _Thread(threading.local):
         if entry is None:
             entry = _Entry(block, None)
             self._entries.append(entry)
-        entry.due = int(min(dues[-1] if dues else _LATEST, due))
-        if self._link is None:
-            words = array("Q", bytes(DEADLINE.size))
-            words[_THREAD] = ticker.thread_state()
-            words[_DUE] = _LATEST
-            self._words = words
-            self._link = ticker.link_deadline(words)
-        self._words[_DUE] = entry.due
-        entry.entered = True
+        entry.enter(int(min(dues[-1] if dues else _LATEST, due)))
 
     def find(self, block: deadline, entered: bool) -> _Entry | None:
         """The innermost entry of a block, if it is one that `enter` or `_leave` is for."""
@@ -217,7 +210,7 @@ def raise_in(store: Store) -> None:
     if words[_INTERRUPT]:
         words[_INTERRUPT] = 0
         raise Trap(TrapCode.INTERRUPTED, frames=backtrace.frames(store))
-    dues = _thread.told()
+    dues = _thread.dues
     if dues and dues[-1] <= time.monotonic_ns():
         raise DeadlineExceeded(backtrace.frames(store))
 
