@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 
 import wasmetal
 from wasmetal import Trap, TrapCode, interruption
-from wasmetal.store.interruption import _waiting
+from wasmetal.store.interruption import _thread, _waiting
 
 #: How late an interruption may be, in seconds, on a machine that is busy with something else as well.
 LATE = 2.0
@@ -544,3 +545,28 @@ def test_a_deadline_before_anything_else() -> None:
     """
     command = [sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(script), str(LATE)]
     assert subprocess.run(command, capture_output=True, text=True, timeout=60).stdout == "True\n"
+
+
+def test_deadlines_that_are_over_are_forgotten() -> None:
+    """Not kept until somebody asks, or each block would take longer than the one before."""
+    for _ in range(100):
+        with wasmetal.deadline(1000):
+            assert len(_thread._entries) <= 2
+    assert interruption.remaining() is None
+    assert not _thread._entries
+
+
+def test_deadlines_in_other_ways() -> None:
+    """By an ExitStack, by calls, and one object in several blocks at a time."""
+    limit = wasmetal.deadline(1000)
+    with contextlib.ExitStack() as stack:
+        assert stack.enter_context(limit) is limit
+        assert interruption.remaining() is not None
+        with limit, limit as again:
+            assert again is limit and len(_thread.dues) == 3
+        assert len(_thread.dues) == 1
+    assert interruption.remaining() is None
+    limit.__enter__()
+    assert interruption.remaining() is not None
+    limit.__exit__(None, None, None)
+    assert interruption.remaining() is None
