@@ -244,6 +244,17 @@ class Builder:
             self.log.append(key)
         return inst
 
+    # Vectors.
+
+    def vector(self, op: int, type: int, imm: int, args: list[Inst]) -> Inst:
+        """Any of the v_* operations; `type` is the type of the result."""
+        key = (op << 3 | type, imm, *args)
+        inst = self._values.get(key)
+        if inst is None:
+            inst = self._values[key] = self._append(op, type, args, imm)
+            self.log.append(key)
+        return inst
+
     # Memory.
 
     def load(self, op: int, type: int, ptr: Inst, offset: int) -> Inst:
