@@ -248,7 +248,7 @@ class Builder:
 
     def vector(self, op: int, type: int, imm: int, args: list[Inst]) -> Inst:
         """Any of the v_* operations; `type` is the type of the result."""
-        key = (op << 3 | type, imm, *args)
+        key: Key = (op << 3 | type, imm, *args)
         inst = self._values.get(key)
         if inst is None:
             inst = self._values[key] = self._append(op, type, args, imm)
