@@ -10,8 +10,11 @@ import math
 import struct
 from collections.abc import Callable, Mapping
 
+import vector_model
+
 from wasm_core.body_validator import validate_body
 from wasm_core.errors import TrapCode
+from wasm_core.features import Features
 from wasm_core.module import ConstExpr, DecodedModule, ExternKind, SegmentMode
 from wasm_core.types import PAGE_SIZE, ValueType
 from wasm_ir import opcodes as op
@@ -161,6 +164,8 @@ def pure(inst: Inst, a: list[int]) -> int:
     """The result of an operation that reads no memory, for operands `a`."""
     operation, type = inst.op, inst.type
     width = types.BITS[type]
+    if op.V_SPLAT <= operation <= op.V_PROMOTE:
+        return vector_model.vector(operation, inst.imm, a)
     if op.IADD <= operation <= op.ROTR:
         return integer_binary(operation, width, a[0], a[1])
     if operation == op.ICMP:
@@ -247,8 +252,10 @@ class Instance:
         module: DecodedModule,
         options: FrontendOptions,
         imports: Mapping[tuple[str, str], HostFunction] | None = None,
+        features: Features | None = None,
     ) -> None:
         self.module = module
+        self.features = features
         known = imports or {}
         functions = [entry for entry in module.imports if entry.kind is ExternKind.FUNC]
         self.hosts = [known.get((entry.module, entry.name)) for entry in functions]
@@ -338,7 +345,7 @@ class Instance:
             self.write(cell, 666)
             self.write(self.context + self.layout.globals + GLOBAL_SIZE * index, cell)
         for index, own in enumerate(self.module.globals, first):
-            self.write(self.context + self.layout.globals + GLOBAL_SIZE * index, self.evaluate(own.init))
+            self.write(self.context + self.layout.globals + GLOBAL_SIZE * index, self.evaluate(own.init), GLOBAL_SIZE)
 
     def set_up_tables(self) -> None:
         self.tables: list[int] = []
@@ -424,10 +431,14 @@ class Instance:
             self.write(structure + TABLE["size"], previous + b)
             return previous
         func_type = self.module.func_type(a)
-        count = len(func_type.params if number == BUILTIN_LISTENER_BEFORE else func_type.results)
+        listed = func_type.params if number == BUILTIN_LISTENER_BEFORE else func_type.results
         assert number in (BUILTIN_LISTENER_BEFORE, BUILTIN_LISTENER_AFTER)
         when = "before" if number == BUILTIN_LISTENER_BEFORE else "after"
-        self.heard.append((when, a, [self.read(b + 8 * i) for i in range(count)]))
+        values = []
+        for value_type in listed:
+            values.append(self.read(b, 8 * value_type.slots))
+            b += 8 * value_type.slots
+        self.heard.append((when, a, values))
         return 0
 
     # Running.
@@ -439,7 +450,7 @@ class Instance:
             return [0 for _ in self.module.func_type(index).results] if host is None else host(arguments)
         function = self.compiled.get(index)
         if function is None:
-            facts = validate_body(self.module, index)
+            facts = validate_body(self.module, index, self.features)
             function = self.compiled[index] = translate(self.module, index, self.layout, facts, self.options)
             verify(function)
         self.depth += 1

@@ -15,16 +15,17 @@ from wasm_core.leb128 import read_s64, read_u32
 from wasm_core.module import DecodedModule
 from wasm_ir import opcodes as ir
 from wasm_ir import types
-from wasm_ir.frontend import calls, control, memory, numeric, tables, variables
+from wasm_ir.frontend import calls, control, memory, numeric, tables, variables, vectors
 from wasm_ir.frontend.listener import listen_before
 from wasm_ir.frontend.locals import Locals, TooManyValuesError
-from wasm_ir.frontend.signatures import IR_TYPE_OF_CODE, no_simd, signatures_of
+from wasm_ir.frontend.signatures import IR_TYPE_OF_CODE, signatures_of
 from wasm_ir.frontend.state import FUNCTION, Frame, State
 from wasm_ir.frontend_options import FrontendOptions
 from wasm_ir.ir import ABI_WASM, Block, Function
 from wasm_ir.passes.dce import eliminate_dead_code
 from wasm_ir.passes.loops import find_loops
 from wasm_ir.passes.trivial_params import remove_trivial_params
+from wasm_ir.vectorless import refuse_vectors
 from wasm_ir.vmcontext import ContextLayout
 
 #: How much work SSA construction may do, beyond what is needed for every function: table entries and arguments on
@@ -62,7 +63,7 @@ def translate(
         options: How to translate.
 
     Raises:
-        CompileError: The function uses vectors, or passes on too many values.
+        CompileError: The function passes on too many values, or uses vectors, and the options say that there are none.
     """
     limit = _VALUES_BASE + _VALUES_PER_INSTRUCTION * facts.instruction_count
     try:
@@ -80,6 +81,8 @@ def translate(
     if state.trampolines:
         _remove_trampolines(state)
     find_loops(function)
+    if not options.vectors:
+        refuse_vectors(function)
     return function
 
 
@@ -93,7 +96,7 @@ def _start(
 ) -> State:
     """The state before the first instruction, with the entry block begun."""
     start, end = module.body(index)
-    signature = signatures_of(module).get(module.function_types[index], start)
+    signature = signatures_of(module).get(module.function_types[index])
     s = State(module, Function(f"function {index}", signature, ABI_WASM, index), layout, facts, options)
     s.end = end
     builder = s.builder
@@ -116,12 +119,9 @@ def _read_locals(s: State, local_types: list[int], pos: int) -> int:
     source = s.source
     groups, pos = read_u32(source, pos, s.end)
     for _ in range(groups):
-        at = pos
         count, pos = read_u32(source, pos, s.end)
         type = IR_TYPE_OF_CODE[source[pos]]
         pos += 1
-        if type == types.V128 and count:
-            raise no_simd(at)
         local_types.extend([type] * count)
     return pos
 
@@ -260,8 +260,6 @@ def _select(s: State, pos: int) -> int:
 
 def _select_typed(s: State, pos: int) -> int:
     count, pos = read_u32(s.source, pos, s.end)
-    if IR_TYPE_OF_CODE[s.source[pos]] == types.V128:
-        raise no_simd(s.where)
     return _select(s, pos + count)
 
 
@@ -282,10 +280,6 @@ def _prefix_fc(s: State, pos: int) -> int:
         s.stack[-1] = s.builder.unary(operation, type, s.stack[-1])
         return pos
     return _BULK_HANDLERS[number](s, pos)
-
-
-def _prefix_fd(s: State, pos: int) -> int:
-    raise no_simd(s.where)
 
 
 #: By the number after the prefix 0xFC.
@@ -337,7 +331,7 @@ _HANDLERS: Final[dict[int, _Handler]] = {
     wasm.REF_IS_NULL: calls.ref_is_null,
     wasm.REF_FUNC: calls.ref_func,
     0xFC: _prefix_fc,
-    0xFD: _prefix_fd,
+    0xFD: vectors.prefix_fd,
 }
 
 # By opcode: how the loop treats it, the operation (of comparisons, the condition), the type, the size of the access.
