@@ -24,6 +24,7 @@ from wasm_ir.simplify import (
     simplify_select,
     simplify_unary,
 )
+from wasm_ir.simplify_vectors import VECTOR_RULES
 
 _CONST: Final = opcodes.CONST
 _ICMP: Final = opcodes.ICMP
@@ -248,6 +249,13 @@ class Builder:
 
     def vector(self, op: int, type: int, imm: int, args: list[Inst]) -> Inst:
         """Any of the v_* operations; `type` is the type of the result."""
+        if _COMMUTATIVE[op] and args[0].op == _CONST and args[1].op != _CONST:
+            args = [args[1], args[0]]
+        rule = VECTOR_RULES[op]
+        if rule is not None:
+            known = rule(self, imm, args)
+            if known is not None:
+                return known
         key: Key = (op << 3 | type, imm, *args)
         inst = self._values.get(key)
         if inst is None:

@@ -147,8 +147,9 @@ V_EXTRACT_U: Final = _define("v_extract_u", PURE)
 V_REPLACE: Final = _define("v_replace", PURE)
 # Bytes moved. v_shuffle: args = (x, y); imm has no shape but 16 bytes, byte i the number (0 to 31) of the byte in x (0
 # to 15) or y (16 to 31) that byte i of the result is. When only one operand matters it is both, and all numbers are
-# below 16. v_swizzle: args = (vector, indices), a byte whose index is above 15 is 0; imm 0. v_relaxed_swizzle: for an
-# index above 15, byte index % 16 or 0 (for an index above 127: 0).
+# below 16; when both do, byte 0 is one of x (`Builder.vector` sees to that). v_swizzle: args = (vector, indices), a
+# byte whose index is above 15 is 0; imm 0. v_relaxed_swizzle: for an index above 15, byte index % 16 or 0 (for an index
+# above 127: 0).
 V_SHUFFLE: Final = _define("v_shuffle", PURE)
 V_SWIZZLE: Final = _define("v_swizzle", PURE)
 V_RELAXED_SWIZZLE: Final = _define("v_relaxed_swizzle", PURE)

@@ -168,7 +168,7 @@ def _is_vector_operation(inst: Inst) -> bool:
     if inst.op == opcodes.V_SHUFFLE:
         bytes_ = inst.imm.to_bytes(16, "little") if inst.imm >> 128 == 0 else b"\xff"
         limit = 16 if inst.args[0] is inst.args[-1] else 32
-        return inst.type == types.V128 and args == [types.V128] * 2 and max(bytes_) < limit
+        return inst.type == types.V128 and args == [types.V128] * 2 and max(bytes_) < limit and bytes_[0] < 16
     result, operands, shapes, count = _VECTOR_RULES[inst.op]
     shape = inst.imm & opcodes.SHAPE_MASK
     if shape not in shapes or inst.imm >> opcodes.SHAPE_SHIFT >= (count or opcodes.SHAPE_LANES[shape]):

@@ -16,6 +16,7 @@ from wasm_ir.frontend.memory import access
 from wasm_ir.frontend.state import State
 from wasm_ir.ir import Inst
 from wasm_ir.opcodes import F32X4, F64X2, HIGH_HALF, I8X16, I16X8, I32X4, I64X2
+from wasm_ir.simplify_vectors import bitwise
 from wasm_ir.types import F32, F64, I32, V128
 
 #: Instruction -> operation, imm. With one operand, two, and three; the result is a vector.
@@ -330,7 +331,7 @@ def _test(s: State, number: int, pos: int) -> int:
 
 def _bitwise(s: State, number: int, pos: int) -> int:
     y = s.stack.pop()
-    s.stack[-1] = s.builder.binary(_BITWISE[number], V128, s.stack[-1], y)
+    s.stack[-1] = bitwise(s.builder, _BITWISE[number], s.stack[-1], y)
     return pos
 
 
