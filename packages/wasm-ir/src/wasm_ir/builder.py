@@ -24,7 +24,6 @@ from wasm_ir.simplify import (
     simplify_select,
     simplify_unary,
 )
-from wasm_ir.simplify_vectors import VECTOR_RULES
 
 _CONST: Final = opcodes.CONST
 _ICMP: Final = opcodes.ICMP
@@ -249,6 +248,9 @@ class Builder:
 
     def vector(self, op: int, type: int, imm: int, args: list[Inst]) -> Inst:
         """Any of the v_* operations; `type` is the type of the result."""
+        # Most programs have no vectors, and need not wait for the rules.
+        from wasm_ir.simplify_vectors import VECTOR_RULES
+
         if _COMMUTATIVE[op] and args[0].op == _CONST and args[1].op != _CONST:
             args = [args[1], args[0]]
         rule = VECTOR_RULES[op]

@@ -38,7 +38,7 @@ _KEEP_FACTS: Final = 1 << 20
 
 
 def frontend_options(
-    config: Config, backend: Backend, explicit_bounds: bool, listener: Listener | None
+    config: Settings, backend: Backend, explicit_bounds: bool, listener: Listener | None
 ) -> FrontendOptions:
     """How a module's functions are translated."""
     return FrontendOptions(

@@ -15,7 +15,7 @@ from wasm_core.leb128 import read_s64, read_u32
 from wasm_core.module import DecodedModule
 from wasm_ir import opcodes as ir
 from wasm_ir import types
-from wasm_ir.frontend import calls, control, memory, numeric, tables, variables, vectors
+from wasm_ir.frontend import calls, control, memory, numeric, tables, variables
 from wasm_ir.frontend.listener import listen_before
 from wasm_ir.frontend.locals import Locals, TooManyValuesError
 from wasm_ir.frontend.signatures import IR_TYPE_OF_CODE, signatures_of
@@ -25,7 +25,6 @@ from wasm_ir.ir import ABI_WASM, Block, Function
 from wasm_ir.passes.dce import eliminate_dead_code
 from wasm_ir.passes.loops import find_loops
 from wasm_ir.passes.trivial_params import remove_trivial_params
-from wasm_ir.vectorless import refuse_vectors
 from wasm_ir.vmcontext import ContextLayout
 
 #: How much work SSA construction may do, beyond what is needed for every function: table entries and arguments on
@@ -82,6 +81,8 @@ def translate(
         _remove_trampolines(state)
     find_loops(function)
     if not options.vectors:
+        from wasm_ir.vectorless import refuse_vectors
+
         refuse_vectors(function)
     return function
 
@@ -282,6 +283,13 @@ def _prefix_fc(s: State, pos: int) -> int:
     return _BULK_HANDLERS[number](s, pos)
 
 
+def _prefix_fd(s: State, pos: int) -> int:
+    # Most programs have no vectors, and need not wait for the tables.
+    from wasm_ir.frontend.vectors import vector_instruction
+
+    return vector_instruction(s, pos)
+
+
 #: By the number after the prefix 0xFC.
 _BULK_HANDLERS: Final[dict[int, _Handler]] = {
     opcode & 0xFFF: handler
@@ -331,7 +339,7 @@ _HANDLERS: Final[dict[int, _Handler]] = {
     wasm.REF_IS_NULL: calls.ref_is_null,
     wasm.REF_FUNC: calls.ref_func,
     0xFC: _prefix_fc,
-    0xFD: vectors.prefix_fd,
+    0xFD: _prefix_fd,
 }
 
 # By opcode: how the loop treats it, the operation (of comparisons, the condition), the type, the size of the access.

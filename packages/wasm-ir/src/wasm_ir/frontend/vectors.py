@@ -1,4 +1,4 @@
-"""Vector instructions: tables from their numbers to IR operations, and the handler of their prefix.
+"""Vector instructions: tables from their numbers to IR operations, and handlers.
 
 Instructions whose result depends on the machine (relaxed ones) have a second row: what they are when every machine is
 to give the same, which is the first of the results that the specification allows.
@@ -433,7 +433,7 @@ _HANDLERS: Final[dict[int, _Handler]] = {
 }
 
 
-def prefix_fd(s: State, pos: int) -> int:
+def vector_instruction(s: State, pos: int) -> int:
     """An instruction whose prefix, 0xFD, stands before `pos`."""
     number, pos = read_u32(s.source, pos, s.end)
     number |= 0xFD000
