@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 
 import pytest
-import vector_model as model
 from ir_interpreter import pure
 
 from wasm_ir import opcodes as op
@@ -17,7 +16,8 @@ from wasm_ir.ir import Function, Inst, Signature
 from wasm_ir.opcodes import F32X4, F64X2, HIGH_HALF, I8X16, I16X8, I32X4, I64X2
 from wasm_ir.printer import format_function
 from wasm_ir.simplify_vectors import bitwise
-from wasm_ir.verifier import _VECTOR_RULES, verify
+from wasm_ir.testing import vector_model as model
+from wasm_ir.verifier import VECTOR_RULES, verify
 
 V128, I32, F32 = types.V128, types.I32, types.F32
 ONES = types.MASKS[V128]
@@ -70,7 +70,7 @@ class Machine:
 
     def step(self) -> None:
         rng = self.rng
-        operation = rng.choice([op.V_SHUFFLE, op.V_SHUFFLE, op.V_NOT, op.V_ICMP, op.AND, op.XOR, *_VECTOR_RULES])
+        operation = rng.choice([op.V_SHUFFLE, op.V_SHUFFLE, op.V_NOT, op.V_ICMP, op.AND, op.XOR, *VECTOR_RULES])
         if operation in (op.AND, op.OR, op.XOR):
             x, y = self.pick(V128), self.pick(V128)
             bits = {op.AND: x.bits & y.bits, op.OR: x.bits | y.bits, op.XOR: x.bits ^ y.bits}[operation]
@@ -80,7 +80,7 @@ class Machine:
             result, operands, count = V128, [V128, V128], 1
             imm = int.from_bytes(rng.choices(rng.choice([range(32), range(16), range(16, 32)]), k=16), "little")
         else:
-            kind, kinds, shapes, count = _VECTOR_RULES[operation]
+            kind, kinds, shapes, count = VECTOR_RULES[operation]
             shape = rng.choice(shapes)
             imm = shape | rng.randrange(count or op.SHAPE_LANES[shape]) << op.SHAPE_SHIFT
             if operation == op.V_ICMP and shape == I64X2:

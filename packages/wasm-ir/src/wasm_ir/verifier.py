@@ -122,7 +122,7 @@ _NO_SHAPE: Final = (0,)
 
 _VectorRule = tuple[str, str, tuple[int, ...], int]
 
-_VECTOR_RULES: Final[dict[int, _VectorRule]] = {
+VECTOR_RULES: Final[dict[int, _VectorRule]] = {
     opcodes.V_SPLAT: ("v", "s", _ALL_SHAPES, 1),
     opcodes.V_LOW: ("v", "s", (opcodes.I32X4, opcodes.I64X2, *_FLOAT_SHAPES), 1),
     opcodes.V_EXTRACT_S: ("s", "v", _BYTES_AND_WORDS, 0),
@@ -169,7 +169,7 @@ def _is_vector_operation(inst: Inst) -> bool:
         bytes_ = inst.imm.to_bytes(16, "little") if inst.imm >> 128 == 0 else b"\xff"
         limit = 16 if inst.args[0] is inst.args[-1] else 32
         return inst.type == types.V128 and args == [types.V128] * 2 and max(bytes_) < limit and bytes_[0] < 16
-    result, operands, shapes, count = _VECTOR_RULES[inst.op]
+    result, operands, shapes, count = VECTOR_RULES[inst.op]
     shape = inst.imm & opcodes.SHAPE_MASK
     if shape not in shapes or inst.imm >> opcodes.SHAPE_SHIFT >= (count or opcodes.SHAPE_LANES[shape]):
         return False

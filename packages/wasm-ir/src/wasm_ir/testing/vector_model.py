@@ -1,7 +1,7 @@
 """What vector operations of the IR mean: a slow model, lane by lane, written from the specification.
 
 `vector` gives the one result that the interpreter of IR takes; `allowed` says whether a machine's result is right,
-where NaNs and relaxed operations leave a choice. Backends' tests compare with it, too.
+where NaNs and relaxed operations leave a choice.
 """
 
 from __future__ import annotations
@@ -10,12 +10,10 @@ import math
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 
-import ir_interpreter
-
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.folding import signed
-from wasm_ir.ir import Inst
+from wasm_ir.testing.scalar_model import from_float, integer_condition, scalar, to_float
 
 #: Shape of half as many lanes of twice the width, and of twice as many of half the width.
 WIDER = {op.I8X16: op.I16X8, op.I16X8: op.I32X4, op.I32X4: op.I64X2, op.F32X4: op.F64X2}
@@ -59,12 +57,6 @@ def join(lanes: Iterable[int], shape: int) -> int:
     """The vector with these lanes, of which the bits beyond the shape's width are cut off."""
     width = op.SHAPE_BITS[shape]
     return sum((lane & (1 << width) - 1) << width * number for number, lane in enumerate(lanes))
-
-
-def scalar(operation: int, type: int, source: int, *operands: int, imm: int = 0) -> int:
-    """The result of a scalar operation on operands of type `source`."""
-    args = [Inst(op.PARAM, source, [], 0, 0, 0) for _ in operands]
-    return ir_interpreter.pure(Inst(operation, type, args, imm, 0, 0), list(operands))
 
 
 def saturate(value: int, width: int, is_signed: bool) -> int:
@@ -120,7 +112,7 @@ def vector(operation: int, imm: int, a: list[int]) -> int:
     if operation in _FLOAT_ARITHMETIC or operation in _FLOAT_BITS:
         type = op.SHAPE_TYPES[shape]
         code = _FLOAT_ARITHMETIC.get(operation) or _FLOAT_BITS[operation]
-        return join([scalar(code, type, type, *lanes) for lanes in zip(*[split(x, shape) for x in a])], shape)
+        return join([scalar(code, type, type, lanes) for lanes in zip(*[split(x, shape) for x in a])], shape)
     return _OTHERS[operation](a, shape, rest, imm, operation)
 
 
@@ -152,9 +144,9 @@ def _compare(a: list[int], shape: int, condition: int, imm: int, operation: int)
     type = op.SHAPE_TYPES[shape]
     lanes = list(zip(split(a[0], shape), split(a[1], shape)))
     if operation == op.V_FCMP:
-        return join([-scalar(op.FCMP, types.I32, type, x, y, imm=condition) for x, y in lanes], shape)
+        return join([-scalar(op.FCMP, types.I32, type, (x, y), condition) for x, y in lanes], shape)
     width = op.SHAPE_BITS[shape]
-    return join([-ir_interpreter.integer_condition(condition, width, x, y) for x, y in lanes], shape)
+    return join([-integer_condition(condition, width, x, y) for x, y in lanes], shape)
 
 
 def _pseudo(a: list[int], shape: int, rest: int, imm: int, operation: int) -> int:
@@ -162,7 +154,7 @@ def _pseudo(a: list[int], shape: int, rest: int, imm: int, operation: int) -> in
     type = op.SHAPE_TYPES[shape]
     result = []
     for x, y in zip(split(a[0], shape), split(a[1], shape)):
-        fx, fy = ir_interpreter.to_float(type, x), ir_interpreter.to_float(type, y)
+        fx, fy = to_float(type, x), to_float(type, y)
         result.append(y if (fy < fx if operation == op.V_FPMIN else fx < fy) else x)
     return join(result, shape)
 
@@ -211,20 +203,20 @@ def _dot_bytes(a: list[int], signed_y: bool) -> int:
 def _convert(a: list[int], shape: int, rest: int, imm: int, operation: int) -> int:
     code = op.ITOF_S if operation == op.V_CONVERT_S else op.ITOF_U
     lanes = split(a[0], op.I32X4)[: op.SHAPE_LANES[shape]]
-    return join([scalar(code, op.SHAPE_TYPES[shape], types.I32, lane) for lane in lanes], shape)
+    return join([scalar(code, op.SHAPE_TYPES[shape], types.I32, (lane,)) for lane in lanes], shape)
 
 
 def _trunc(a: list[int], shape: int, rest: int, imm: int, operation: int) -> int:
     code = op.FTOI_SAT_S if operation == op.V_TRUNC_SAT_S else op.FTOI_SAT_U
-    return join([scalar(code, types.I32, op.SHAPE_TYPES[shape], lane) for lane in split(a[0], shape)], op.I32X4)
+    return join([scalar(code, types.I32, op.SHAPE_TYPES[shape], (lane,)) for lane in split(a[0], shape)], op.I32X4)
 
 
 def _demote(a: list[int], shape: int, rest: int, imm: int, operation: int) -> int:
-    return join([scalar(op.DEMOTE, types.F32, types.F64, lane) for lane in split(a[0], op.F64X2)], op.F32X4)
+    return join([scalar(op.DEMOTE, types.F32, types.F64, (lane,)) for lane in split(a[0], op.F64X2)], op.F32X4)
 
 
 def _promote(a: list[int], shape: int, rest: int, imm: int, operation: int) -> int:
-    return join([scalar(op.PROMOTE, types.F64, types.F32, lane) for lane in split(a[0], op.F32X4)[:2]], op.F64X2)
+    return join([scalar(op.PROMOTE, types.F64, types.F32, (lane,)) for lane in split(a[0], op.F32X4)[:2]], op.F64X2)
 
 
 def _madd(a: list[int], shape: int, rest: int, imm: int, operation: int) -> int:
@@ -232,8 +224,8 @@ def _madd(a: list[int], shape: int, rest: int, imm: int, operation: int) -> int:
     result = []
     for x, y, z in zip(*[split(value, shape) for value in a]):
         if operation == op.V_RELAXED_NMADD:
-            x = scalar(op.FNEG, type, type, x)
-        result.append(scalar(op.FADD, type, type, scalar(op.FMUL, type, type, x, y), z))
+            x = scalar(op.FNEG, type, type, (x,))
+        result.append(scalar(op.FADD, type, type, (scalar(op.FMUL, type, type, (x, y)), z)))
     return join(result, shape)
 
 
@@ -282,24 +274,24 @@ _OTHERS: dict[int, _Other] = {
 
 
 def _is_nan(type: int, bits: int) -> bool:
-    return math.isnan(ir_interpreter.to_float(type, bits))
+    return math.isnan(to_float(type, bits))
 
 
 def _nan_fits(type: int, operands: Iterable[tuple[int, int]], result: int) -> bool:
     """Whether a NaN is one that arithmetic may give for operands, (type, bits)."""
-    canonical = ir_interpreter.from_float(type, math.nan)
+    canonical = from_float(type, math.nan)
     magnitude = result & types.MASKS[type] >> 1
     if magnitude & canonical != canonical:
         return False
     for source, bits in operands:
-        if _is_nan(source, bits) and bits & types.MASKS[source] >> 1 != ir_interpreter.from_float(source, math.nan):
+        if _is_nan(source, bits) and bits & types.MASKS[source] >> 1 != from_float(source, math.nan):
             return True
     return magnitude == canonical
 
 
 def fused(type: int, x: int, y: int, z: int) -> int:
     """x * y + z rounded once; a NaN is the canonical one."""
-    fx, fy, fz = (ir_interpreter.to_float(type, bits) for bits in (x, y, z))
+    fx, fy, fz = (to_float(type, bits) for bits in (x, y, z))
     if not (math.isfinite(fx) and math.isfinite(fy) and math.isfinite(fz)):
         # The product does not overflow as a double where it matters, so rounding twice makes no difference.
         product = (
@@ -307,12 +299,12 @@ def fused(type: int, x: int, y: int, z: int) -> int:
             if math.isinf(fx) or math.isinf(fy) or math.isnan(fx * fy)
             else math.copysign(1.0, math.copysign(1.0, fx) * math.copysign(1.0, fy))
         )
-        return ir_interpreter.from_float(type, product + fz)
+        return from_float(type, product + fz)
     exact = Fraction(fx) * Fraction(fy) + Fraction(fz)
     if exact == 0:
         negative = math.copysign(1.0, fx) * math.copysign(1.0, fy) < 0
         both = negative and math.copysign(1.0, fz) < 0 and (fx == 0 or fy == 0)
-        return ir_interpreter.from_float(type, -0.0 if both else 0.0)
+        return from_float(type, -0.0 if both else 0.0)
     return _rounded(type, exact)
 
 
@@ -328,7 +320,7 @@ def _rounded(type: int, exact: Fraction) -> int:
     value = Fraction(units) * Fraction(2) ** exponent
     limit = Fraction(2) ** (128 if type == types.F32 else 1024)
     number = math.inf if value >= limit else float(value)
-    return ir_interpreter.from_float(type, number if exact > 0 else -number)
+    return from_float(type, number if exact > 0 else -number)
 
 
 def _lane_fits(operation: int, imm: int, operands: list[int], expected: int, result: int) -> bool:
@@ -344,7 +336,7 @@ def _lane_fits(operation: int, imm: int, operands: list[int], expected: int, res
         return (x | y) & ~sign == 0 and result in (x, y)
     if operation in (op.V_RELAXED_MADD, op.V_RELAXED_NMADD):
         x, y, z = operands
-        other = fused(type, scalar(op.FNEG, type, type, x) if operation == op.V_RELAXED_NMADD else x, y, z)
+        other = fused(type, scalar(op.FNEG, type, type, (x,)) if operation == op.V_RELAXED_NMADD else x, y, z)
         if _is_nan(type, expected) or _is_nan(type, other):
             return result == other or _nan_fits(type, sources, result)
         return result == other
@@ -397,7 +389,7 @@ def _truncation_fits(operation: int, imm: int, a: int, result: int) -> bool:
     low, high = (-(1 << 31), (1 << 31) - 1) if operation == op.V_RELAXED_TRUNC_S else (0, (1 << 32) - 1)
     lanes = split(result, op.I32X4)
     for number, bits in enumerate(split(a, shape)):
-        value = ir_interpreter.to_float(op.SHAPE_TYPES[shape], bits)
+        value = to_float(op.SHAPE_TYPES[shape], bits)
         if (
             math.isfinite(value)
             and low <= math.trunc(value) <= high
