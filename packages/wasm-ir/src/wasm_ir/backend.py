@@ -148,6 +148,11 @@ class Backend(Protocol):
         ...
 
 
+def supports_vectors(backend: object) -> bool:
+    """Whether a backend compiles functions that use vectors: its attribute `vectors` is true."""
+    return bool(getattr(backend, "vectors", False))
+
+
 def supports_symbols(backend: object) -> bool:
     """Whether a backend makes RELOCATION_SYMBOL for constants that stand for symbols."""
     return bool(getattr(backend, "symbols", False))

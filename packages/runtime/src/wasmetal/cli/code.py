@@ -16,7 +16,7 @@ from wasm_core.errors import WasmError
 from wasm_core.module import DecodedModule, ExternKind
 from wasm_core.names import NameSection
 from wasm_core.validator import validate_module
-from wasm_ir.frontend import translate
+from wasm_ir.frontend import FrontendOptions, translate
 from wasm_ir.ir import Function
 from wasm_ir.printer import format_function
 from wasm_ir.vmcontext import ContextLayout
@@ -68,10 +68,9 @@ def _find(file: str, function: str) -> tuple[DecodedModule, int, str]:
     return module, index, next((name for name, named in names.items() if named == index), "")
 
 
-def _translate(module: DecodedModule, index: int) -> Function:
+def _translate(module: DecodedModule, index: int, options: FrontendOptions) -> Function:
     # The one function that is asked for is validated before it is compiled; the others do not matter.
     facts = validate_body(module, index, Config().features)
-    options = frontend_options(explicit_bounds=False, listener=None)
     return translate(module, index, ContextLayout(module), facts, options)
 
 
@@ -79,7 +78,7 @@ def ir(file: str, function: str) -> None:
     """Print the IR of a function."""
     module, index, _ = _find(file, function)
     with about(file):
-        text = format_function(_translate(module, index), offsets=True)
+        text = format_function(_translate(module, index, FrontendOptions()), offsets=True)
     click.echo(text.rstrip("\n"))
 
 
@@ -94,7 +93,8 @@ def disasm(file: str, function: str, target: str | None) -> None:
         raise Failure(str(error)) from None
     module, index, name = _find(file, function)
     with about(file):
-        made = backend.compile(_translate(module, index))
+        options = frontend_options(Config(), backend, explicit_bounds=False, listener=None)
+        made = backend.compile(_translate(module, index, options))
         wasm = {
             offset: format_instruction(instruction, immediates)
             for offset, instruction, immediates in disassemble(module, index)

@@ -22,6 +22,7 @@ from wasm_ir.backend import (
     StubEnvironment,
     Stubs,
     supports_symbols,
+    supports_vectors,
 )
 from wasm_ir.ir import SYMBOL_BASE, SYMBOL_SHIFT
 from wasmetal.code import fingerprint
@@ -109,6 +110,10 @@ class Thunks:
                 from wasm_ir.symbols import replace_symbols
 
                 replace_symbols(function)
+            if not supports_vectors(self._backend):
+                from wasm_ir.vectorless import refuse_vectors
+
+                refuse_vectors(function)
             made = self._backend.compile(function)
         if self._entry.writes and self._keep:
             found = self._names(symbols)

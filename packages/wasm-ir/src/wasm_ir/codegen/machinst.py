@@ -8,6 +8,9 @@ A location is an integer:
 * OUT_ARG - k: the k-th 8-byte word of this function's outgoing stack argument area;
 * IN_ARG - k: the k-th 8-byte word of the incoming stack argument area (results on the stack are returned there too).
 
+A spill slot has 8 bytes, and a v128 takes two: k, which is even, and k + 1; the same goes for the words of arguments.
+All three areas begin at a multiple of 16 bytes where there are vectors in them, so that these are aligned.
+
 Virtual registers are in SSA form: each has one definition (an instruction or a block parameter). An instruction never
 communicates with another through flags: compare and branch, compare and select, compare and set are one MInst.
 """

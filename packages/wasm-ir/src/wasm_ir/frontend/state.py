@@ -184,8 +184,8 @@ class State:
         self.begin(block, entry, 0, 0, len(self.builder.log))
 
     def signature(self, type_index: int) -> Signature:
-        """An entry of the type section. Raises CompileError if it contains v128."""
-        return self.signatures.get(type_index, self.where)
+        """An entry of the type section."""
+        return self.signatures.get(type_index)
 
     def context_pointer(self, offset: int) -> Inst:
         """The pointer at `offset` of the VMContext, which never changes."""
