@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 
 import wasmetal
@@ -129,7 +132,8 @@ def test_traps_inside_of_nested_calls(source: bytes) -> None:
     with pytest.raises(Trap, match="integer divide by zero") as caught:
         exports["call-host"]()
     assert [frame.function_name for frame in caught.value.frames] == ["divide"]
-    (note,) = caught.value.__notes__
+    own, note = caught.value.__notes__
+    assert "divide" in own
     assert "call-host" in note
 
 
@@ -199,3 +203,25 @@ def test_wrong_results_of_host_functions(wasm) -> None:
     ]:
         with pytest.raises(error):
             call(name, result)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_traps_pickle(exports, protocol: int) -> None:
+    # A trap that cannot be unpickled breaks pools of processes.
+    with pytest.raises(Trap) as caught:
+        exports.outer(0)
+    trap = caught.value
+    for made in (pickle.loads(pickle.dumps(trap, protocol)), copy.copy(trap), copy.deepcopy(trap)):
+        assert (type(made), str(made), made.code, made.frames) == (Trap, str(trap), trap.code, trap.frames)
+        assert made.__notes__ == trap.__notes__
+    assert f"{trap.code} {trap.code:d}" == "INTEGER_DIVIDE_BY_ZERO 7"
+
+
+def test_none_is_no_raw_reference(wasm) -> None:
+    # Null is 0: the address of None would be a reference that is not null and reads as None.
+    builder = wasm()
+    builder.func("e", "e", wasm.op.get(0), export="same")
+    same = Module(builder.build()).instantiate().exports.same
+    with pytest.raises(ValueError):
+        same.call_raw(id(None))
+    assert same.call_raw(0) == (0,)

@@ -64,6 +64,7 @@ STORE: Final = Layout(
     "interrupt",  # not zero: the call that is running is to end with a trap
     "deadline",  # not zero: a deadline of the running thread has passed
     "interrupted",  # -> C function (VMContext) -> 0 to go on, or 1 with an exception set: what poll_exit calls
+    "fault_address",  # what the access that faulted touched (the signal handler records it); 0: unknown
 )
 
 #: Results 0 of `enter`.

@@ -294,7 +294,8 @@ class Store:
         """The object that an externref (not null) stands for. Raises UnknownReference."""
         value = self.kept.get(handle)
         # Functions are kept too, under the addresses of their FUNCREFs.
-        if id(value) != handle:
+        # (None is never kept: it is null, and what `get` gives for an address that is not there)
+        if value is None or id(value) != handle:
             raise UnknownReference("not a reference of this store")
         return value
 
