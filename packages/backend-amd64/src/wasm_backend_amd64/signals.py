@@ -16,8 +16,8 @@ class SignalLayout:
     context_rip: int
     context_r11: int
     context_rcx: int
-    #: In siginfo_t: the int that is positive when the kernel reports a fault, and not when somebody sent the signal; and
-    #: the address that faulted.
+    #: In siginfo_t: the int that is positive when the kernel reports a fault, and not when somebody sent the signal;
+    #: and the address that faulted.
     info_code: int
     info_address: int
     #: Size of the C library's struct sigaction; all zeros must mean SIG_DFL with an empty mask and no flags.
@@ -28,8 +28,8 @@ class SignalLayout:
 
 
 # Linux: ucontext_t is flags, link and stack (40 bytes), then gregs in the order r8..r15, rdi, rsi, rbp, rbx, rdx, rax,
-# rcx, rsp, rip (asm/sigcontext.h; the same in glibc and musl). siginfo_t: signo, errno, code, padding, address. struct sigaction:
-# handler, mask of 128 bytes, flags, restorer, in glibc and musl alike.
+# rcx, rsp, rip (asm/sigcontext.h; the same in glibc and musl). siginfo_t: signo, errno, code, padding, address.
+# struct sigaction: handler, mask of 128 bytes, flags, restorer, in glibc and musl alike.
 _GREGS = 40
 
 _LAYOUTS = {

@@ -16,8 +16,8 @@ class SignalLayout:
     context_pc: int
     context_x16: int
     context_x17: int
-    #: In siginfo_t: the int that is positive when the kernel reports a fault, and not when somebody sent the signal; and
-    #: the address that faulted.
+    #: In siginfo_t: the int that is positive when the kernel reports a fault, and not when somebody sent the signal;
+    #: and the address that faulted.
     info_code: int
     info_address: int
     #: Size of the C library's struct sigaction; all zeros must mean SIG_DFL with an empty mask and no flags.

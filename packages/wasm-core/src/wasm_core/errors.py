@@ -61,13 +61,13 @@ _MESSAGES = {
 
 def made_anew(error: BaseException) -> tuple[Any, ...]:
     """What `__reduce__` returns for an exception whose constructor does not take its `args`: all that it carries."""
-    from copyreg import __newobj__  # of `pickle`; Python has loaded it long before
+    import copyreg  # Python has loaded it long before
 
     state = dict(error.__dict__)
     if "__notes__" in state:
         # A copy gets further notes of its own.
         state["__notes__"] = list(state["__notes__"])
-    return __newobj__, (type(error), *error.args), state
+    return copyreg.__newobj__, (type(error), *error.args), state  # type: ignore[attr-defined]  # what pickle calls
 
 
 class WasmError(Exception):
@@ -158,8 +158,8 @@ def _fields(frame: Frame) -> tuple[int, int | None]:
 class MemoryAccess:
     """An access to a linear memory that was out of bounds, as far as it is known."""
 
-    #: The first byte out of bounds that was touched: an index into the memory; None where code made the check itself
-    #: (`Config(bounds_checks="explicit")`, memory.copy and the like).
+    #: Where it was: an index into the memory, of the first byte that is out of bounds or, for data segments, of their
+    #: first byte; None where code made the check itself (`Config(bounds_checks="explicit")`, memory.copy and the like).
     address: int | None
     #: How many bytes the instruction accesses.
     width: int | None

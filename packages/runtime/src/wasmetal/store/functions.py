@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from wasm_core.errors import WasmError
+from wasm_core.quoting import shown
 from wasm_core.types import FuncType, ValueType
 from wasm_ir.vmcontext import FUNCREF
 from wasmetal.code.type_ids import function_type_id
@@ -94,9 +95,12 @@ class FunctionCore:
         """
         raise NotImplementedError
 
+    def _shown(self, otherwise: str) -> str:
+        return otherwise if not self.name else shown(self.name)
+
     def _no_keywords(self, kwargs: dict[str, object]) -> None:
         if kwargs:
-            raise TypeError(f"{self.name or 'a WebAssembly function'} takes no keyword arguments")
+            raise TypeError(f"{self._shown('a WebAssembly function')} takes no keyword arguments")
 
 
 class WasmFunction(FunctionCore):
@@ -267,11 +271,11 @@ class HostFunction(FunctionCore):
         if expected == 0:
             if result is None:
                 return ()
-            raise TypeError(f"{self.name or 'the host function'} has no results but returned {type(result).__name__}")
+            raise TypeError(f"{self._shown('the host function')} has no results but returned {type(result).__name__}")
         if isinstance(result, (tuple, list)):
             return result
         raise TypeError(
-            f"{self.name or 'the host function'} must return a tuple of {expected} results, not {type(result).__name__}"
+            f"{self._shown('the host function')} must return a tuple of {expected} results, not {type(result).__name__}"
         )
 
     @staticmethod

@@ -135,6 +135,18 @@ class LinearMemory:
         """Address of byte 0."""
         return self._words[_BASE]
 
+    @property
+    def size(self) -> int:
+        """The size in bytes."""
+        size: int = self._words[_SIZE]
+        return size
+
+    def reaches(self, address: int) -> bool:
+        """Whether an access at `address` is one by way of this memory: to it, or what is reserved behind it."""
+        lease = self._anchor.target
+        assert isinstance(lease, MemoryLease)
+        return lease.address <= address < lease.address + lease.size
+
     def _grow(self, pages: int) -> int:
         """As the instruction memory.grow: the previous number of pages, or -1."""
         words = self._words

@@ -6,10 +6,11 @@ Core specification, sections "Instantiation" and "Import Subtyping".
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from wasm_core.errors import LinkError
 from wasm_core.module import ExternKind, Import
+from wasm_core.quoting import quoted, shown
 from wasm_core.types import ExternType, FuncType, GlobalType, MemoryType, TableType, ValueType
 from wasmetal.store import global_cells
 from wasmetal.store.functions import FuncHandle, host_function
@@ -20,6 +21,10 @@ from wasmetal.store.tables import TableHandle, TableStorage, matching_type
 
 if TYPE_CHECKING:
     from wasmetal.compiled.compiled_module import CompiledModule
+
+
+#: Characters of a function type that are shown.
+_MAX_TYPE: Final = 400
 
 
 class PerInstance(Protocol):
@@ -93,7 +98,7 @@ def _space(found: Imports, imports: Mapping[object, object], entry: Import) -> M
         exports = getattr(space, "exports", None)
         if not isinstance(exports, Mapping):
             raise TypeError(
-                f"imports[{entry.module!r}] must be a mapping, an instance or its exports, not {type(space).__name__}"
+                f"imports[{quoted(entry.module)}] must be a mapping, an instance or its exports, not {type(space).__name__}"
             )
         return exports
     # Looked up in the class: the exports of an instance have attributes of any name.
@@ -112,12 +117,16 @@ def _look_up(space: Mapping[str, object], entry: Import) -> object:
     return value
 
 
+def _import(entry: Import) -> str:
+    return f"{quoted(entry.module)}.{quoted(entry.name)}"
+
+
 def _unknown(entry: Import) -> LinkError:
-    return LinkError(f"unknown import: {entry.module!r}.{entry.name!r}, {_describe(entry.type)}")
+    return LinkError(f"unknown import: {_import(entry)}, {_describe(entry.type)}")
 
 
 def _incompatible(entry: Import, found: str) -> LinkError:
-    what = f"{entry.module!r}.{entry.name!r} must be {_describe(entry.type)}, not {found}"
+    what = f"{_import(entry)} must be {_describe(entry.type)}, not {found}"
     return LinkError(f"incompatible import type: {what}")
 
 
@@ -127,7 +136,7 @@ def _limits(minimum: int, maximum: int | None) -> str:
 
 def _describe(type: ExternType) -> str:
     if isinstance(type, FuncType):
-        return f"a function {type}"
+        return f"a function {shown(str(type), _MAX_TYPE)}"
     if isinstance(type, TableType):
         return f"a table of {_limits(type.minimum, type.maximum)} {type.element.value}"
     if isinstance(type, MemoryType):
@@ -163,10 +172,10 @@ def _function(found: Imports, code: CompiledModule, entry: Import, value: object
         if value._core.is_host:
             value._core.prepare(code.glue)
         elif value._core.instance.closed:
-            raise LinkError(f"{entry.module!r}.{entry.name!r} is a function of an instance that is closed")
+            raise LinkError(f"{_import(entry)} is a function of an instance that is closed")
         found.functions.append(value)
     elif callable(value):
-        function = host_function(value, wanted, code.glue, f"{entry.module}.{entry.name}")
+        function = host_function(value, wanted, code.glue, f"{shown(entry.module)}.{shown(entry.name)}")
         function._core.prepare(code.glue)
         found.functions.append(function)
     else:
@@ -198,9 +207,7 @@ def _memory(found: Imports, code: CompiledModule, entry: Import, value: object) 
     if not _matches(actual.minimum, actual.maximum, wanted):
         raise _incompatible(entry, _describe(actual))
     if not storage.guarded and code.config.bounds_checks == "guard":
-        raise LinkError(
-            f"{entry.module!r}.{entry.name!r} has no guard pages, which Config(bounds_checks='guard') needs"
-        )
+        raise LinkError(f"{_import(entry)} has no guard pages, which Config(bounds_checks='guard') needs")
     found.memories.append(storage)
 
 

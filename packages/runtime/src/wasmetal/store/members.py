@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from wasmetal.compiled.compiled_module import CompiledModule
     from wasmetal.glue.ticker import ContextLink
     from wasmetal.store.functions import FuncHandle
+    from wasmetal.store.linear_memory import LinearMemory
     from wasmetal.store.store import Store
 
 
@@ -21,6 +22,7 @@ class Instance(Grouped, Protocol):
     words: array[int]
     link: ContextLink | None
     functions: list[FuncHandle]
+    memories: list[LinearMemory]
     segments: list[array[int]]
     code: CompiledModule
     context: int
