@@ -9,6 +9,7 @@ import pytest
 
 from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64 import encodings as enc
+from wasm_backend_amd64 import vector_encodings as vec
 
 capstone = pytest.importorskip("capstone", reason="capstone is not installed")
 
@@ -295,14 +296,94 @@ def test_vex_forms() -> None:
         for first in range(16):
             for second in range(16):
                 third = 7 * (first + second) & 15
-                if kinds[2] == "u8":
-                    imm = third * 4 + 3
-                    asm.rorx(sweep.code, encoding, first, second, imm)
-                    sweep.expect(f"{mnemonic} {names[first]}, {names[second]}", imm, 8)
+                asm.rrr(sweep.code, encoding, first, second, third)
+                sweep.expect(f"{mnemonic} {names[first]}, {names[second]}, {names[third]}")
+    assert sweep.check() == 8 * 256
+
+
+#: Vector instructions with an operand that is an integer register: which one, and its kind.
+INTEGER_OPERANDS = {
+    "PINSRB": (1, "r32"),
+    "PINSRW": (1, "r32"),
+    "PINSRD": (1, "r32"),
+    "PINSRQ": (1, "r64"),
+    "PEXTRB": (0, "r32"),
+    "PEXTRW": (0, "r32"),
+    "PEXTRD": (0, "r32"),
+    "PEXTRQ": (0, "r64"),
+    "PMOVMSKB": (0, "r32"),
+    "MOVMSKPS": (0, "r32"),
+    "MOVMSKPD": (0, "r32"),
+}
+
+
+def vector_rows() -> Iterator[tuple[str, enc.Row]]:
+    """Every row of vector_encodings.py and the VEX form of each that has another."""
+    for name, row in vars(vec).items():
+        if isinstance(row, enc.Encoding):
+            yield name, row
+            yield name, enc.vex(row)
+        elif isinstance(row, enc.VexEncoding):
+            yield name, row
+
+
+def vector_text(row: enc.Row, operands: list[str], imm: int) -> tuple[str, int | None]:
+    """The text of an instruction, and the immediate that comes behind it."""
+    mnemonic = row.name
+    if "cmpp" in mnemonic:
+        return f"{mnemonic[:-2]}{PREDICATES[imm & 7]}{mnemonic[-2:]} {', '.join(operands)}", None
+    return f"{mnemonic} {', '.join(operands)}", imm if "i" in row.operands else None
+
+
+def test_vector_rows() -> None:
+    """Each row on registers and with memory in every place that it allows, with and without VEX."""
+    sweep = Sweep()
+    sizes = {1: "m8", 2: "m16", 4: "m32", 8: "m64", 16: "m128"}
+    for name, row in vector_rows():
+        place, kind = INTEGER_OPERANDS.get(name, (-1, "x"))
+        predicate = name.startswith("CMPP")
+        # In the text a VEX instruction has all operands, and one without has its tied operand once.
+        vex_source = "v" in row.operands
+        for n in range(16 * 16):
+            first, second, third = n >> 4, n & 15, 7 * n + (n >> 4) & 15
+            imm = (37 * n & 255) if not predicate else n & 7
+            if isinstance(row, enc.VexEncoding):
+                v = first if row.operands[0] == "V" else second if vex_source else 0
+                encoding = row.source(v)
+            else:
+                encoding = row
+            texts = [NAMES[kind if place == 0 else "x"][first], NAMES[kind if place == 1 else "x"][third]]
+            if vex_source:
+                texts.insert(1, NAMES["x"][second])
+            if row.digit >= 0:
+                if isinstance(row, enc.VexEncoding):
+                    asm.ri(sweep.code, encoding, third, imm)
                 else:
-                    asm.rrr(sweep.code, encoding, first, second, third)
-                    sweep.expect(f"{mnemonic} {names[first]}, {names[second]}, {names[third]}")
-    assert sweep.check() == 10 * 256
+                    asm.ri(sweep.code, encoding, first, imm)
+                    texts.pop()
+            elif "i" in row.operands:
+                asm.rri(sweep.code, encoding, first, third, imm)
+            else:
+                asm.rr(sweep.code, encoding, first, third)
+            if not name.endswith("_MR"):
+                text, last = vector_text(row, texts, imm)
+                sweep.expect(text, last, 8)
+            else:
+                sweep.expect(f"{row.name} {', '.join(texts)}")
+            if not row.memory:
+                continue
+            memory = SOME_MEMORY[n % len(SOME_MEMORY)]
+            texts[0 if row.flags & enc.RM_FIRST else -1] = memory_text(sizes[row.memory], memory)
+            register = first
+            if row.flags & enc.RM_FIRST:
+                register = third
+            if "i" in row.operands:
+                asm.rmi(sweep.code, encoding, register, *memory, imm)
+            else:
+                asm.rm(sweep.code, encoding, register, *memory)
+            text, last = vector_text(row, texts, imm)
+            sweep.expect(text, last, 8)
+    assert sweep.check() > 50_000
 
 
 @pytest.mark.parametrize("condition", range(16))
