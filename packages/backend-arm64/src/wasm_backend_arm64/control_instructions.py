@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from wasm_backend_arm64 import assembler as asm
 from wasm_backend_arm64 import encodings as e
-from wasm_backend_arm64.encodings import CC_HS, CC_LO, CC_NE, UXTW, UXTX, extended, indexed
+from wasm_backend_arm64.encodings import CC_HS, CC_LO, CC_NE, UXTW, UXTX, Access, Encoding, extended, indexed
 from wasm_backend_arm64.operands import INSTRUCTION, branch, is_compact, jump, load_address
 from wasm_backend_arm64.registers import (
     CALLEE_REGISTER,
@@ -68,7 +68,7 @@ def _saved_place(emitter: Emitter) -> tuple[int, int]:
     return FRAME_POINTER, frame.saved_offset - frame.size
 
 
-def _move_saved(emitter: Emitter, pair_word: int, word: e.Access, float_pair_word: int, float_word: e.Access) -> None:
+def _move_saved(emitter: Emitter, pair: Encoding, word: Access, float_pair: Encoding, float_word: Access) -> None:
     """Store or load saved registers, two at a time."""
     registers = saved_registers(emitter)
     base, offset = _saved_place(emitter)
@@ -78,8 +78,8 @@ def _move_saved(emitter: Emitter, pair_word: int, word: e.Access, float_pair_wor
         register = registers[number]
         is_float = register >= V8
         if number + 1 < len(registers) and (registers[number + 1] >= V8) == is_float:
-            pair_form = float_pair_word if is_float else pair_word
-            asm.pair(code, pair_form, register, registers[number + 1], base, offset + 8 * number)
+            enc = float_pair if is_float else pair
+            asm.pair(code, enc, register, registers[number + 1], base, offset + 8 * number)
             number += 2
         else:
             _rm(code, float_word if is_float else word, register, base, offset + 8 * number)

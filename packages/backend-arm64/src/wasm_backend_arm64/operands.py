@@ -76,7 +76,7 @@ def load_integer(emitter: Emitter, register: int, bits: int) -> None:
     """
     code = emitter.code
     if bits <= 0xFFFF:
-        code += _pack(e.MOVZ_RI32 | register | bits << 5)
+        code += _pack(e.MOVZ_RI32.word | register | bits << 5)
         return
     is_symbol = bool(emitter.function.symbols) and symbol_number(bits) >= 0
     start = len(code)
@@ -173,6 +173,6 @@ def load_address(emitter: Emitter, register: int, label: int) -> None:
         return
     code += _pack(e.ADR_RL | register)
     buffer.fixups.append((len(code), label, DISTANCE))
-    code += _pack(e.MOVZ_RI64 | SCRATCH2)
-    code += _pack(e.MOVK_RI64 | SCRATCH2 | 1 << 21)
+    code += _pack(e.MOVZ_RI64.word | SCRATCH2)
+    code += _pack(e.MOVK_RI64.word | SCRATCH2 | 1 << 21)
     asm.rrr(code, e.ADD_RRX64, register, register, SCRATCH2, e.extended(e.SXTW))
