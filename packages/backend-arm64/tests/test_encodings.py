@@ -152,7 +152,8 @@ def emit(name: str, kinds: tuple[str, ...], values: list[int]) -> bytes:
     form = name.split("_", 1)[1].rstrip("0123456789_B")
     functions: dict[str, Callable[..., None]] = {
         "RRR": asm.rrr, "RRX": asm.rrr, "RRI": asm.rri, "RRL": asm.rrl, "RRRR": asm.rrrr, "RRRI": asm.rrri,
-        "RZR": lambda code, enc, rd, *rest: asm.rrr(code, enc, rd, 31, *rest), "RRRC": asm.rrrc, "RR": asm.rr, "RX": asm.rr, "XR": asm.rr, "RRC": asm.ccmp, "RIC": asm.ccmp,
+        "RZR": lambda code, enc, rd, *rest: asm.rrr(code, enc, rd, 31, *rest),
+        "RRRC": asm.rrrc, "RR": asm.rr, "RX": asm.rr, "XR": asm.rr, "RRC": asm.ccmp, "RIC": asm.ccmp,
     }  # fmt: skip
     functions[form](code, getattr(e, name), *values)
     return bytes(code)
@@ -433,7 +434,8 @@ def test_floating_point_comparisons_and_immediates() -> None:
     asm.rr(code, e.SLI63_RR64, 33, 34)
     assert disassemble(code) == [
         "fcmp s1, s2", "fcmp d1, d2", "fcmp s1, #0.0", "fcmp d1, #0.0", "fmov s1, #1.00000000",
-        "fmov d1, #-7.75000000", "movi d1, #0000000000000000", "orr v1.16b, v2.16b, v3.16b", "ushr v1.2s, v2.2s, #0x1f", "ushr d1, d2, #0x3f",
+        "fmov d1, #-7.75000000", "movi d1, #0000000000000000", "orr v1.16b, v2.16b, v3.16b",
+        "ushr v1.2s, v2.2s, #0x1f", "ushr d1, d2, #0x3f",
         "sli v1.2s, v2.2s, #0x1f", "sli d1, d2, #0x3f",
     ]  # fmt: skip
     assert len(e.FLOAT_IMMEDIATES32) == len(e.FLOAT_IMMEDIATES64) == 256

@@ -238,8 +238,8 @@ UMAXV_PV: Final = _lanes("umaxv", 0x2E30_A800, "wr", _BHS)
 UMINV_PV: Final = _lanes("uminv", 0x2E31_A800, "wr", _BHS)
 ADDP_PV: Final = Encoding("addp.d", 0x5EF1_B800, "wr")
 
-# Numbers (`byte_immediate`): in every byte; in every lane of 16 and 32 bits, shifted left by 8 * (imm >> 13) or by 8 and
-# 16 with ones below (ONES); each bit stands for a byte of ones; floats (encodings.FLOAT_IMMEDIATES has the byte).
+# Numbers (`byte_immediate`): in every byte; in every lane of 16 and 32 bits, shifted left by 8 times what is in bit 13
+# and up, or (ONES) by 8 or 16, as bit 12 says, with ones below; of 64 bits, a byte of ones for each bit; floats.
 MOVI_V16B: Final = Encoding("movi.16b", 0x4F00_E400, "w")
 MOVI_V8H: Final = Encoding("movi.8h", 0x4F00_8400, "w")
 MOVI_V4S: Final = Encoding("movi.4s", 0x4F00_0400, "w")
