@@ -36,7 +36,7 @@ _FUNCTIONS: Final = 12
 _TARGETS: Final = (
     (Amd64Target(frozenset({"sse4_1"})), 5, 3),
     (Amd64Target(frozenset({"sse4_1", "bmi1", "bmi2", "lzcnt", "popcnt"})), 5, 3),
-    (Arm64Target(), 8, 4),
+    (Arm64Target(frozenset()), 8, 4),
 )
 
 

@@ -48,9 +48,6 @@ _COUNT_FEATURES: Final = {op.CLZ: "lzcnt", op.CTZ: "bmi1", op.POPCNT: "popcnt"}
 class IntegerLowering(Addressing):
     """Handlers of integer operations."""
 
-    #: Names of the processor features that may be used.
-    features: frozenset[str] = frozenset()
-
     # Addition.
 
     def lower_iadd(self, inst: Inst) -> None:

@@ -66,7 +66,7 @@ class Arm64Backend:
         if self._target is None:
             from wasm_backend_arm64.target import Arm64Target
 
-            self._target = Arm64Target()
+            self._target = Arm64Target(frozenset(self.cpu_features))
         return self._target
 
     def relocate(self, code: bytearray, address: int, relocations: list[Relocation], slots: int) -> None:

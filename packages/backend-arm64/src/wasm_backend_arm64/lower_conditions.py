@@ -53,8 +53,8 @@ class ConditionLowering(MemoryLowering):
     The methods that choose a comparison append its operands to `self.operands` and set `self.imm`.
     """
 
-    def __init__(self, function: Function) -> None:
-        super().__init__(function, VOCABULARY)
+    def __init__(self, function: Function, features: frozenset[str]) -> None:
+        super().__init__(function, VOCABULARY, features)
         self.operands: list[int] = []
         self.imm = 0
 
