@@ -210,25 +210,52 @@ _PP: Final = {NP: 0, P66: 1, PF3: 2, PF2: 3}
 _MAP: Final = {b"\x0f": 1, b"\x0f\x38": 2, b"\x0f\x3a": 3}
 
 
-class _VexSource(Encoding):
-    """An instruction with a VEX prefix in which the operand in VEX.vvvv is decided: it is encoded like one without."""
+class VexEncoding(Encoding):
+    """An instruction with a VEX prefix, on 128 bits or integers.
 
-    __slots__ = ("vvvv",)
+    The operand in VEX.vvvv is decided, register 0 in the tables; `source` has the others. The rest is encoded as it is
+    without the prefix.
+    """
 
-    def __init__(self, vex: VexEncoding, vvvv: int) -> None:
+    __slots__ = ("sources", "vvvv")
+
+    def __init__(
+        self,
+        name: str,
+        prefix: bytes,
+        w: int,
+        opcode: bytes,
+        operands: str,
+        feature: str,
+        digit: int = -1,
+        flags: int = 0,
+        memory: int = 8,
+        vvvv: int = 0,
+    ) -> None:
         self.vvvv = vvvv
-        super().__init__(
-            vex.name,
-            vex.prefix,
-            vex.w,
-            vex.opcode,
-            vex.digit,
-            IMM_U8 if vex.operands[-1] == "i" else NO_IMM,
-            vex.flags,
-            operands=vex.operands,
-            memory=vex.memory,
-            feature=vex.feature,
-        )
+        imm = IMM_U8 if operands[-1] == "i" else NO_IMM
+        super().__init__(name, prefix, w, opcode, digit, imm, flags | UNALIGNED, None, operands, memory, feature)
+        #: The same with other registers in VEX.vvvv, made as they are needed.
+        self.sources: list[VexEncoding | None] = [None] * 16
+        self.sources[vvvv] = self
+
+    def source(self, register: int) -> VexEncoding:
+        """The instruction with this register in VEX.vvvv."""
+        found = self.sources[register & 15]
+        if found is None:
+            found = self.sources[register & 15] = VexEncoding(
+                self.name,
+                self.prefix,
+                self.w,
+                self.opcode,
+                self.operands,
+                self.feature,
+                self.digit,
+                self.flags,
+                self.memory,
+                register & 15,
+            )
+        return found
 
     def _heads(self) -> list[bytes]:
         heads = [self._head(rxb, False) for rxb in range(8)]
@@ -242,45 +269,6 @@ class _VexSource(Encoding):
             return bytes((0xC4, (~rxb & 7) << 5 | map, self.w << 7 | last, self.opcode[-1]))
         return bytes((0xC5, (~rxb & 4) << 5 | last, self.opcode[-1]))
 
-
-class VexEncoding:
-    """An instruction with a VEX prefix, on 128 bits or integers; the fields are those of Encoding."""
-
-    __slots__ = ("_sources", "digit", "feature", "flags", "memory", "name", "opcode", "operands", "prefix", "w")
-
-    def __init__(
-        self,
-        name: str,
-        prefix: bytes,
-        w: int,
-        opcode: bytes,
-        operands: str,
-        feature: str,
-        digit: int = -1,
-        flags: int = 0,
-        memory: int = 8,
-    ) -> None:
-        self.name = name
-        self.prefix = prefix
-        self.w = w
-        self.opcode = opcode
-        self.operands = operands
-        self.feature = feature
-        self.digit = digit
-        self.flags = flags | UNALIGNED
-        self.memory = memory
-        self._sources: list[Encoding | None] = [None] * 16
-
-    def source(self, register: int) -> Encoding:
-        """The rest of the instruction, with this register in VEX.vvvv; 0 where the instruction has no operand there."""
-        register &= 15
-        found = self._sources[register]
-        if found is None:
-            found = self._sources[register] = _VexSource(self, register)
-        return found
-
-
-Row = Encoding | VexEncoding
 
 #: Operands of an SSE instruction -> of the same one with a VEX prefix, which always writes the whole register.
 _VEX_OPERANDS: Final = {
@@ -327,40 +315,39 @@ def _alu(name: str, digit: int) -> tuple[_Alu, _Alu, _Alu]:
     return rows[0], rows[1], rows[2]
 
 
-_ADD8, _ADD32, _ADD64 = _alu("add", 0)
-_OR8, _OR32, _OR64 = _alu("or", 1)
-_ADC8, _ADC32, _ADC64 = _alu("adc", 2)
-_SBB8, _SBB32, _SBB64 = _alu("sbb", 3)
-_AND8, _AND32, _AND64 = _alu("and", 4)
-_SUB8, _SUB32, _SUB64 = _alu("sub", 5)
-_XOR8, _XOR32, _XOR64 = _alu("xor", 6)
-_CMP8, _CMP32, _CMP64 = _alu("cmp", 7)
-
 # RI32, RI64 and MI32, MI64 choose the form with a byte by themselves.
-ADD_RR8, ADD_RM8, ADD_MR8, ADD_RI8, ADD_MI8 = _ADD8
-ADD_RR32, ADD_RM32, ADD_MR32, ADD_RI32, ADD_MI32 = _ADD32
-ADD_RR64, ADD_RM64, ADD_MR64, ADD_RI64, ADD_MI64 = _ADD64
-OR_RR8, OR_RM8, OR_MR8, OR_RI8, OR_MI8 = _OR8
-OR_RR32, OR_RM32, OR_MR32, OR_RI32, OR_MI32 = _OR32
-OR_RR64, OR_RM64, OR_MR64, OR_RI64, OR_MI64 = _OR64
-ADC_RR8, ADC_RM8, ADC_MR8, ADC_RI8, ADC_MI8 = _ADC8
-ADC_RR32, ADC_RM32, ADC_MR32, ADC_RI32, ADC_MI32 = _ADC32
-ADC_RR64, ADC_RM64, ADC_MR64, ADC_RI64, ADC_MI64 = _ADC64
-SBB_RR8, SBB_RM8, SBB_MR8, SBB_RI8, SBB_MI8 = _SBB8
-SBB_RR32, SBB_RM32, SBB_MR32, SBB_RI32, SBB_MI32 = _SBB32
-SBB_RR64, SBB_RM64, SBB_MR64, SBB_RI64, SBB_MI64 = _SBB64
-AND_RR8, AND_RM8, AND_MR8, AND_RI8, AND_MI8 = _AND8
-AND_RR32, AND_RM32, AND_MR32, AND_RI32, AND_MI32 = _AND32
-AND_RR64, AND_RM64, AND_MR64, AND_RI64, AND_MI64 = _AND64
-SUB_RR8, SUB_RM8, SUB_MR8, SUB_RI8, SUB_MI8 = _SUB8
-SUB_RR32, SUB_RM32, SUB_MR32, SUB_RI32, SUB_MI32 = _SUB32
-SUB_RR64, SUB_RM64, SUB_MR64, SUB_RI64, SUB_MI64 = _SUB64
-XOR_RR8, XOR_RM8, XOR_MR8, XOR_RI8, XOR_MI8 = _XOR8
-XOR_RR32, XOR_RM32, XOR_MR32, XOR_RI32, XOR_MI32 = _XOR32
-XOR_RR64, XOR_RM64, XOR_MR64, XOR_RI64, XOR_MI64 = _XOR64
-CMP_RR8, CMP_RM8, CMP_MR8, CMP_RI8, CMP_MI8 = _CMP8
-CMP_RR32, CMP_RM32, CMP_MR32, CMP_RI32, CMP_MI32 = _CMP32
-CMP_RR64, CMP_RM64, CMP_MR64, CMP_RI64, CMP_MI64 = _CMP64
+_ADD = _alu("add", 0)
+ADD_RR8, ADD_RM8, ADD_MR8, ADD_RI8, ADD_MI8 = _ADD[0]
+ADD_RR32, ADD_RM32, ADD_MR32, ADD_RI32, ADD_MI32 = _ADD[1]
+ADD_RR64, ADD_RM64, ADD_MR64, ADD_RI64, ADD_MI64 = _ADD[2]
+_OR = _alu("or", 1)
+OR_RR8, OR_RM8, OR_MR8, OR_RI8, OR_MI8 = _OR[0]
+OR_RR32, OR_RM32, OR_MR32, OR_RI32, OR_MI32 = _OR[1]
+OR_RR64, OR_RM64, OR_MR64, OR_RI64, OR_MI64 = _OR[2]
+_ADC = _alu("adc", 2)
+ADC_RR8, ADC_RM8, ADC_MR8, ADC_RI8, ADC_MI8 = _ADC[0]
+ADC_RR32, ADC_RM32, ADC_MR32, ADC_RI32, ADC_MI32 = _ADC[1]
+ADC_RR64, ADC_RM64, ADC_MR64, ADC_RI64, ADC_MI64 = _ADC[2]
+_SBB = _alu("sbb", 3)
+SBB_RR8, SBB_RM8, SBB_MR8, SBB_RI8, SBB_MI8 = _SBB[0]
+SBB_RR32, SBB_RM32, SBB_MR32, SBB_RI32, SBB_MI32 = _SBB[1]
+SBB_RR64, SBB_RM64, SBB_MR64, SBB_RI64, SBB_MI64 = _SBB[2]
+_AND = _alu("and", 4)
+AND_RR8, AND_RM8, AND_MR8, AND_RI8, AND_MI8 = _AND[0]
+AND_RR32, AND_RM32, AND_MR32, AND_RI32, AND_MI32 = _AND[1]
+AND_RR64, AND_RM64, AND_MR64, AND_RI64, AND_MI64 = _AND[2]
+_SUB = _alu("sub", 5)
+SUB_RR8, SUB_RM8, SUB_MR8, SUB_RI8, SUB_MI8 = _SUB[0]
+SUB_RR32, SUB_RM32, SUB_MR32, SUB_RI32, SUB_MI32 = _SUB[1]
+SUB_RR64, SUB_RM64, SUB_MR64, SUB_RI64, SUB_MI64 = _SUB[2]
+_XOR = _alu("xor", 6)
+XOR_RR8, XOR_RM8, XOR_MR8, XOR_RI8, XOR_MI8 = _XOR[0]
+XOR_RR32, XOR_RM32, XOR_MR32, XOR_RI32, XOR_MI32 = _XOR[1]
+XOR_RR64, XOR_RM64, XOR_MR64, XOR_RI64, XOR_MI64 = _XOR[2]
+_CMP = _alu("cmp", 7)
+CMP_RR8, CMP_RM8, CMP_MR8, CMP_RI8, CMP_MI8 = _CMP[0]
+CMP_RR32, CMP_RM32, CMP_MR32, CMP_RI32, CMP_MI32 = _CMP[1]
+CMP_RR64, CMP_RM64, CMP_MR64, CMP_RI64, CMP_MI64 = _CMP[2]
 
 TEST_RR8 = TEST_MR8 = Encoding("test", NP, 0, b"\x84", flags=BYTE_REG | BYTE_RM | RM_FIRST)
 TEST_RR32 = TEST_MR32 = Encoding("test", NP, 0, b"\x85", flags=RM_FIRST)
@@ -427,8 +414,8 @@ SHRX_RRR32 = VexEncoding("shrx", PF2, 0, b"\x0f\x38\xf7", "wrv", "bmi2", memory=
 SHRX_RRR64 = VexEncoding("shrx", PF2, 1, b"\x0f\x38\xf7", "wrv", "bmi2", memory=0)
 ANDN_RRR32 = VexEncoding("andn", NP, 0, b"\x0f\x38\xf2", "wvr", "bmi1", memory=0)
 ANDN_RRR64 = VexEncoding("andn", NP, 1, b"\x0f\x38\xf2", "wvr", "bmi1", memory=0)
-RORX_RRI32 = VexEncoding("rorx", PF2, 0, b"\x0f\x3a\xf0", "wri", "bmi2").source(0)
-RORX_RRI64 = VexEncoding("rorx", PF2, 1, b"\x0f\x3a\xf0", "wri", "bmi2").source(0)
+RORX_RRI32 = VexEncoding("rorx", PF2, 0, b"\x0f\x3a\xf0", "wri", "bmi2")
+RORX_RRI64 = VexEncoding("rorx", PF2, 1, b"\x0f\x3a\xf0", "wri", "bmi2")
 
 BSF_RR32 = BSF_RM32 = Encoding("bsf", NP, 0, b"\x0f\xbc")
 BSF_RR64 = BSF_RM64 = Encoding("bsf", NP, 1, b"\x0f\xbc")
@@ -474,8 +461,8 @@ MOVSX16_RR32 = MOVSX16_RM32 = Encoding("movsx16", NP, 0, b"\x0f\xbf", operands="
 MOVSX16_RR64 = MOVSX16_RM64 = Encoding("movsx16", NP, 1, b"\x0f\xbf", operands="wr")
 MOVSXD_RR64 = MOVSXD_RM64 = Encoding("movsxd", NP, 1, b"\x63", operands="wr")
 
-LEA_RM32 = Encoding("lea", NP, 0, b"\x8d")
-LEA_RM64 = Encoding("lea", NP, 1, b"\x8d")
+LEA_RM32 = Encoding("lea", NP, 0, b"\x8d", operands="wr")
+LEA_RM64 = Encoding("lea", NP, 1, b"\x8d", operands="wr")
 XCHG_RR32 = XCHG_MR32 = Encoding("xchg", NP, 0, b"\x87", flags=RM_FIRST)
 XCHG_RR64 = XCHG_MR64 = Encoding("xchg", NP, 1, b"\x87", flags=RM_FIRST)
 

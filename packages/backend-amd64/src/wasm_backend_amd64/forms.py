@@ -14,8 +14,8 @@ from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64 import encodings as e
 from wasm_backend_amd64.assembler import rm as _rm
 from wasm_backend_amd64.assembler import rr as _rr
-from wasm_backend_amd64.encodings import COMMUTATIVE, RM_FIRST, SSE, UNALIGNED, Encoding, Row, VexEncoding
-from wasm_backend_amd64.operands import frame_address, mark_fault, rm_constant, rm_frame, unpack_disp
+from wasm_backend_amd64.encodings import COMMUTATIVE, RM_FIRST, SSE, Encoding, VexEncoding
+from wasm_backend_amd64.operands import mark_fault, rm_constant, rm_frame, unpack_disp
 from wasm_backend_amd64.registers import RSP
 from wasm_ir.backend import RELOCATION_SYMBOL, Relocation
 from wasm_ir.codegen.machinst import MInst, MOp
@@ -26,153 +26,159 @@ if TYPE_CHECKING:
 
 
 class RowOp(MOp):
-    """Base of the instructions that are a row of the table of encodings."""
+    """Base of the instructions that are a row of the table of encodings.
 
-    __slots__ = ("encoding",)
+    defs and uses are the row's operands in order, one that is read and written at the head of both; imm is the
+    immediate, or has it.
+    """
 
-    def __init__(self, row: Encoding, suffix: str = "", stack_use: int = -1, tied: bool = False) -> None:
+    __slots__ = ("clean", "encoding", "has_imm", "move", "plain", "vex")
+
+    def __init__(self, row: Encoding, suffix: str = "", stack_use: int = -1) -> None:
+        operands = row.operands
+        tied = operands[0] == "m" and suffix not in (".s", ".si")
         commutative = tied and stack_use >= 0 and row.flags & COMMUTATIVE != 0
         name = row.name + ("" if row.flags & SSE else ".i64" if row.w else ".i32") + suffix
         super().__init__(name, tied=tied, commutative=commutative, stack_use=stack_use, feature=row.feature)
         self.encoding = row
+        self.has_imm = operands[-1] == "i"
+        #: The destination is cleared so as not to wait for what was there.
+        self.clean = operands[0] == "c"
+        #: What brings a tied operand to the destination.
+        self.move = e.MOVAPS_RR if row.flags & SSE else e.MOV_RR64 if row.w else e.MOV_RR32
+        #: There is an operand in VEX.vvvv.
+        self.vex = row if isinstance(row, VexEncoding) and ("v" in operands or "V" in operands) else None
+        #: `begin` has nothing to do.
+        self.plain = not tied and not self.clean and self.vex is None
+
+    def begin(self, emitter: Emitter, inst: MInst, source: int) -> Encoding:
+        """What comes before: the encoding of the rest. `source`: the register that the rest reads, or -1."""
+        vex = self.vex
+        if vex is not None:
+            return vex.source(inst.uses[0])
+        destination = inst.defs[0]
+        if self.tied:
+            if destination != inst.uses[0]:
+                _rr(emitter.code, self.move, destination, inst.uses[0])
+        elif self.clean and destination != source:
+            _rr(emitter.code, e.XORPS_RR, destination, destination)
+        return self.encoding
 
 
-def _spillable(row: Encoding | VexEncoding, use: int) -> int:
-    """`use` if this operand may stay in its spill slot: slots are not aligned to 16 bytes, as SSE wants memory."""
-    flags = row.flags
-    if flags & RM_FIRST or row.memory == 0 or (row.memory > 8 and not flags & UNALIGNED):
-        return -1
-    return use
+class Registers(RowOp):
+    """d = op(..., s), perhaps with an immediate; s may be spilled where the row lets it be memory.
 
+    Slots of vectors are aligned to 16 bytes, as SSE wants memory: a row that reads 16 must have vectors for operands.
+    """
 
-class Unary(RowOp):
-    """d = op(s), and op(s, imm); s may be spilled. Where the row says so, d is cleared so as not to wait for it."""
-
-    __slots__ = ("clean",)
+    __slots__ = ()
 
     def __init__(self, row: Encoding) -> None:
-        super().__init__(row, "", _spillable(row, 0))
-        self.clean = row.operands[0] == "c"
+        operands = row.operands
+        last = len(operands.rstrip("i")) - (1 if operands[0] == "m" else 2)
+        super().__init__(row, "", -1 if row.flags & RM_FIRST or row.memory == 0 else last)
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
-        source = inst.uses[0]
+        source = inst.uses[-1]
         destination = inst.defs[0]
-        if self.clean and source != destination:
-            _rr(emitter.code, e.XORPS_RR, destination, destination)
+        encoding = self.encoding if self.plain else self.begin(emitter, inst, source)
+        if self.has_imm and -128 <= inst.imm <= 127:
+            encoding = encoding.short
         if source >= 0:
-            _rr(emitter.code, self.encoding, destination, source)
+            _rr(emitter.code, encoding, destination, source)
         else:
-            rm_frame(emitter, self.encoding, destination, source)
+            rm_frame(emitter, encoding, destination, source)
+        if self.has_imm:
+            emitter.code += encoding.pack(inst.imm)
 
 
-class UnaryImm(Unary):
-    """d = op(s, imm)."""
+class Binary(Registers):
+    """d = op(d, s), whose operands change places where the allocator wants it."""
 
     __slots__ = ()
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
-        source = inst.uses[0]
         destination = inst.defs[0]
-        code = emitter.code
-        if self.clean and source != destination:
-            _rr(code, e.XORPS_RR, destination, destination)
-        if source >= 0:
-            asm.rri(code, self.encoding, destination, source, inst.imm)
+        first, second = inst.uses
+        if destination != first:
+            if destination == second:
+                second = first
+            else:
+                _rr(emitter.code, self.move, destination, first)
+        if second >= 0:
+            _rr(emitter.code, self.encoding, destination, second)
         else:
-            base, disp = frame_address(emitter, source)
-            asm.rmi(code, self.encoding, destination, base, -1, 0, disp, inst.imm)
+            rm_frame(emitter, self.encoding, destination, second)
 
 
-class Load(RowOp):
-    """d = op(memory)."""
-
-    __slots__ = ("clean",)
-
-    def __init__(self, row: Encoding) -> None:
-        super().__init__(row, ".m")
-        self.clean = row.operands[0] == "c"
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        uses = inst.uses
-        destination = inst.defs[0]
-        if self.clean:
-            _rr(emitter.code, e.XORPS_RR, destination, destination)
-        if inst.offset:
-            mark_fault(emitter, inst.offset)
-        imm = inst.imm
-        if len(uses) == 1:
-            _rm(emitter.code, self.encoding, destination, uses[0], -1, 0, imm >> 2)
-        else:
-            _rm(emitter.code, self.encoding, destination, uses[0], uses[1], imm & 3, imm >> 2)
-
-
-class LoadImm(Load):
-    """d = op(memory, imm)."""
+class Count(Registers):
+    """d = op(x, y), y in VEX.vvvv: the count of a shift."""
 
     __slots__ = ()
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
-        uses = inst.uses
-        destination = inst.defs[0]
-        if self.clean:
-            _rr(emitter.code, e.XORPS_RR, destination, destination)
-        if inst.offset:
-            mark_fault(emitter, inst.offset)
-        imm = inst.imm
-        index = uses[1] if len(uses) > 1 else -1
-        asm.rmi(emitter.code, self.encoding, destination, uses[0], index, imm & 3, unpack_disp(imm), imm >> 34)
+        first, second = inst.uses
+        vex = self.vex
+        assert vex is not None
+        _rr(emitter.code, vex.source(second), inst.defs[0], first)
 
 
-class LoadConstant(RowOp):
-    """d = op(constant in the pool with bits imm)."""
+class Single(RowOp):
+    """d = op(d)."""
 
-    __slots__ = ("clean",)
-
-    def __init__(self, row: Encoding) -> None:
-        super().__init__(row, ".c")
-        self.clean = row.operands[0] == "c"
+    __slots__ = ()
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
-        destination = inst.defs[0]
-        if self.clean:
-            _rr(emitter.code, e.XORPS_RR, destination, destination)
-        rm_constant(emitter, self.encoding, destination, inst.imm, self.encoding.memory)
+        asm.r(emitter.code, self.begin(emitter, inst, -1), inst.defs[0])
 
 
-class Store(RowOp):
-    """memory = uses[0]; with the encoding of an arithmetic operation: memory = op(memory, uses[0])."""
+class SingleImm(RowOp):
+    """d = op(d, imm), and d = op(s, imm), d in VEX.vvvv."""
 
     __slots__ = ()
 
     def __init__(self, row: Encoding) -> None:
-        super().__init__(row, ".s")
+        super().__init__(row, ".i")
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
-        uses = inst.uses
-        if inst.offset:
-            mark_fault(emitter, inst.offset)
-        imm = inst.imm
-        if len(uses) == 2:
-            _rm(emitter.code, self.encoding, uses[0], uses[1], -1, 0, imm >> 2)
+        vex = self.vex
+        if vex is None:
+            asm.ri(emitter.code, self.begin(emitter, inst, -1), inst.defs[0], inst.imm)
         else:
-            _rm(emitter.code, self.encoding, uses[0], uses[1], uses[2], imm & 3, imm >> 2)
+            asm.ri(emitter.code, vex.source(inst.defs[0]), inst.uses[0], inst.imm)
 
 
-class StorePart(Store):
-    """memory = op(uses[0], imm), as pextrb; imm is both packed."""
+class Memory(RowOp):
+    """d = op(..., memory), perhaps with an immediate; or, where the row is for that, memory = op(s) or op(memory, s).
 
-    __slots__ = ()
+    The last uses are the base and perhaps the index, imm the rest of the address, with the immediate if there is one
+    (operands.pack_address, pack_value).
+    """
+
+    __slots__ = ("sources",)
+
+    def __init__(self, row: Encoding) -> None:
+        to_memory = row.flags & RM_FIRST != 0
+        super().__init__(row, ".s" if to_memory else ".m")
+        #: How many uses come before the base.
+        self.sources = 1 if to_memory or self.tied or self.vex is not None else 0
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
         uses = inst.uses
+        encoding = self.encoding if self.plain else self.begin(emitter, inst, -1)
         if inst.offset:
             mark_fault(emitter, inst.offset)
+        register = inst.defs[0] if inst.defs else uses[0]
+        at = self.sources
+        index = uses[at + 1] if len(uses) > at + 1 else -1
         imm = inst.imm
-        index = uses[2] if len(uses) > 2 else -1
-        asm.rmi(emitter.code, self.encoding, uses[0], uses[1], index, imm & 3, unpack_disp(imm), imm >> 34)
+        if self.has_imm:
+            asm.rmi(emitter.code, encoding, register, uses[at], index, imm & 3, unpack_disp(imm), imm >> 34)
+        else:
+            _rm(emitter.code, encoding, register, uses[at], index, imm & 3, imm >> 2)
 
 
-class StoreImm(RowOp):
+class MemoryImm(RowOp):
     """memory = value, or memory = op(memory, value); imm is both packed."""
 
     __slots__ = ()
@@ -189,81 +195,8 @@ class StoreImm(RowOp):
         asm.mi(emitter.code, self.encoding, uses[0], index, imm & 3, unpack_disp(imm), imm >> 34)
 
 
-class Tied(RowOp):
-    """Base of what changes its first operand, d = op(d): `move` brings that there."""
-
-    __slots__ = ("move",)
-
-    def __init__(self, row: Encoding, suffix: str = "", stack_use: int = -1) -> None:
-        super().__init__(row, suffix, stack_use, tied=True)
-        self.move = e.MOVAPS_RR if row.flags & SSE else e.MOV_RR64 if row.w else e.MOV_RR32
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        destination = inst.defs[0]
-        if destination != inst.uses[0]:
-            _rr(emitter.code, self.move, destination, inst.uses[0])
-        asm.r(emitter.code, self.encoding, destination)
-
-
-class Binary(Tied):
-    """d = op(d, s); s may be spilled."""
-
-    __slots__ = ()
-
-    def __init__(self, row: Encoding) -> None:
-        super().__init__(row, "", _spillable(row, 1))
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        destination = inst.defs[0]
-        first, second = inst.uses
-        if destination != first:
-            if destination == second:
-                second = first
-            else:
-                _rr(emitter.code, self.move, destination, first)
-        if second >= 0:
-            _rr(emitter.code, self.encoding, destination, second)
-        else:
-            rm_frame(emitter, self.encoding, destination, second)
-
-
-class BinaryImm(Tied):
-    """d = op(d, imm)."""
-
-    __slots__ = ()
-
-    def __init__(self, row: Encoding) -> None:
-        super().__init__(row, ".i")
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        destination = inst.defs[0]
-        if destination != inst.uses[0]:
-            _rr(emitter.code, self.move, destination, inst.uses[0])
-        asm.ri(emitter.code, self.encoding, destination, inst.imm)
-
-
-class BinaryLoad(Tied):
-    """d = op(d, memory)."""
-
-    __slots__ = ()
-
-    def __init__(self, row: Encoding) -> None:
-        super().__init__(row, ".m")
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        uses = inst.uses
-        destination = inst.defs[0]
-        if destination != uses[0]:
-            _rr(emitter.code, self.move, destination, uses[0])
-        if inst.offset:
-            mark_fault(emitter, inst.offset)
-        imm = inst.imm
-        index = uses[2] if len(uses) > 2 else -1
-        _rm(emitter.code, self.encoding, destination, uses[1], index, imm & 3, imm >> 2)
-
-
-class BinaryConstant(Tied):
-    """d = op(d, constant in the pool with bits imm)."""
+class PoolConstant(RowOp):
+    """d = op(..., the constant of the pool with bits imm, as many as the row reads)."""
 
     __slots__ = ()
 
@@ -271,176 +204,8 @@ class BinaryConstant(Tied):
         super().__init__(row, ".c")
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
-        destination = inst.defs[0]
-        if destination != inst.uses[0]:
-            _rr(emitter.code, self.move, destination, inst.uses[0])
-        rm_constant(emitter, self.encoding, destination, inst.imm, self.encoding.memory)
-
-
-class Ternary(Tied):
-    """d = op(d, s, imm)."""
-
-    __slots__ = ()
-
-    def __init__(self, row: Encoding) -> None:
-        super().__init__(row, "", _spillable(row, 1))
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        destination = inst.defs[0]
-        first, second = inst.uses
-        # Operands never change places: imm may tell them apart.
-        if destination != first:
-            _rr(emitter.code, self.move, destination, first)
-        if second >= 0:
-            asm.rri(emitter.code, self.encoding, destination, second, inst.imm)
-        else:
-            base, disp = frame_address(emitter, second)
-            asm.rmi(emitter.code, self.encoding, destination, base, -1, 0, disp, inst.imm)
-
-
-class TernaryLoad(Tied):
-    """d = op(d, memory, imm)."""
-
-    __slots__ = ()
-
-    def __init__(self, row: Encoding) -> None:
-        super().__init__(row, ".m")
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        uses = inst.uses
-        destination = inst.defs[0]
-        if destination != uses[0]:
-            _rr(emitter.code, self.move, destination, uses[0])
-        if inst.offset:
-            mark_fault(emitter, inst.offset)
-        imm = inst.imm
-        index = uses[2] if len(uses) > 2 else -1
-        asm.rmi(emitter.code, self.encoding, destination, uses[1], index, imm & 3, unpack_disp(imm), imm >> 34)
-
-
-class VexOp(MOp):
-    """Base of the instructions with an operand in VEX.vvvv: for each register there, one as others are."""
-
-    __slots__ = ("row",)
-
-    def __init__(self, row: VexEncoding, suffix: str = "", stack_use: int = -1) -> None:
-        super().__init__(row.name + suffix, stack_use=stack_use, feature=row.feature)
-        self.row = row
-
-
-class Vex(VexOp):
-    """d = op(x, y), y perhaps spilled."""
-
-    __slots__ = ("count",)
-
-    def __init__(self, row: VexEncoding) -> None:
-        #: The second source is the one in VEX.vvvv, as the count of a shift is.
-        self.count = row.operands == "wrv"
-        super().__init__(row, "", -1 if self.count else _spillable(row, 1))
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        first, second = inst.uses
-        if self.count:
-            first, second = second, first
-        if second >= 0:
-            _rr(emitter.code, self.row.source(first), inst.defs[0], second)
-        else:
-            rm_frame(emitter, self.row.source(first), inst.defs[0], second)
-
-
-class VexImm(VexOp):
-    """d = op(x, y, imm), y perhaps spilled."""
-
-    __slots__ = ()
-
-    def __init__(self, row: VexEncoding) -> None:
-        super().__init__(row, "", _spillable(row, 1))
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        first, second = inst.uses
-        encoding = self.row.source(first)
-        if second >= 0:
-            asm.rri(emitter.code, encoding, inst.defs[0], second, inst.imm)
-        else:
-            base, disp = frame_address(emitter, second)
-            asm.rmi(emitter.code, encoding, inst.defs[0], base, -1, 0, disp, inst.imm)
-
-
-class VexShift(VexOp):
-    """d = op(s, imm), d in VEX.vvvv."""
-
-    __slots__ = ()
-
-    def __init__(self, row: VexEncoding) -> None:
-        super().__init__(row, ".i")
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        asm.ri(emitter.code, self.row.source(inst.defs[0]), inst.uses[0], inst.imm)
-
-
-class VexLoad(VexOp):
-    """d = op(x, memory)."""
-
-    __slots__ = ()
-
-    def __init__(self, row: VexEncoding) -> None:
-        super().__init__(row, ".m")
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        uses = inst.uses
-        if inst.offset:
-            mark_fault(emitter, inst.offset)
-        imm = inst.imm
-        index = uses[2] if len(uses) > 2 else -1
-        _rm(emitter.code, self.row.source(uses[0]), inst.defs[0], uses[1], index, imm & 3, imm >> 2)
-
-
-class VexLoadImm(VexOp):
-    """d = op(x, memory, imm)."""
-
-    __slots__ = ()
-
-    def __init__(self, row: VexEncoding) -> None:
-        super().__init__(row, ".m")
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        uses = inst.uses
-        if inst.offset:
-            mark_fault(emitter, inst.offset)
-        imm = inst.imm
-        index = uses[2] if len(uses) > 2 else -1
-        encoding = self.row.source(uses[0])
-        asm.rmi(emitter.code, encoding, inst.defs[0], uses[1], index, imm & 3, unpack_disp(imm), imm >> 34)
-
-
-class VexConstant(VexOp):
-    """d = op(x, constant in the pool with bits imm)."""
-
-    __slots__ = ()
-
-    def __init__(self, row: VexEncoding) -> None:
-        super().__init__(row, ".c")
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        rm_constant(emitter, self.row.source(inst.uses[0]), inst.defs[0], inst.imm, self.row.memory)
-
-
-class Lea(MOp):
-    """d = base + (index << shift) + disp; without a base when the only use is scaled."""
-
-    __slots__ = ("encoding",)
-
-    def __init__(self, name: str, encoding: Encoding) -> None:
-        super().__init__(name)
-        self.encoding = encoding
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        uses = inst.uses
-        imm = inst.imm
-        if len(uses) == 1:
-            _rm(emitter.code, self.encoding, inst.defs[0], uses[0], -1, 0, imm >> 2)
-        else:
-            _rm(emitter.code, self.encoding, inst.defs[0], uses[0], uses[1], imm & 3, imm >> 2)
+        encoding = self.encoding if self.plain else self.begin(emitter, inst, -1)
+        rm_constant(emitter, encoding, inst.defs[0], inst.imm, encoding.memory)
 
 
 class LeaSlot(MOp):
@@ -541,7 +306,7 @@ def load_integer(emitter: Emitter, register: int, bits: int) -> None:
 
 
 class FloatConstant(RowOp):
-    """d = the floating-point number (or vector) with bits imm, loaded by the row."""
+    """d = the floating-point number or vector with bits imm, loaded by the row."""
 
     __slots__ = ()
 
@@ -552,72 +317,26 @@ class FloatConstant(RowOp):
             _rr(emitter.code, e.XORPS_RR, inst.defs[0], inst.defs[0])
 
 
-#: Operands of a row -> its form on registers, with the last source in memory, and with a constant there.
+#: Operands of a row -> its form on registers, where that is not `Registers`.
 _ON_REGISTERS: Final[dict[str, Callable[[Encoding], MOp]]] = {
-    "wr": Unary,
-    "cr": Unary,
-    "wri": UnaryImm,
-    "cri": UnaryImm,
-    "m": Tied,
+    "m": Single,
     "mr": Binary,
-    "mi": BinaryImm,
-    "mri": Ternary,
+    "mi": SingleImm,
+    "Vri": SingleImm,
+    "wrv": Count,
 }
-_ON_MEMORY: Final[dict[str, Callable[[Encoding], MOp]]] = {
-    "wr": Load,
-    "cr": Load,
-    "wri": LoadImm,
-    "cri": LoadImm,
-    "mr": BinaryLoad,
-    "mri": TernaryLoad,
-    "wi": StoreImm,
-    "mi": StoreImm,
-}
-_IN_MEMORY: Final[dict[str, Callable[[Encoding], MOp]]] = {"wr": Store, "wri": StorePart, "mr": Store}
-_ON_CONSTANT: Final[dict[str, Callable[[Encoding], MOp]]] = {
-    "wr": LoadConstant,
-    "cr": LoadConstant,
-    "mr": BinaryConstant,
-}
-_VEX_ON_REGISTERS: Final[dict[str, Callable[[VexEncoding], MOp]]] = {
-    "wvr": Vex,
-    "wrv": Vex,
-    "wvri": VexImm,
-    "Vri": VexShift,
-}
-_VEX_ON_MEMORY: Final[dict[str, Callable[[VexEncoding], MOp]]] = {"wvr": VexLoad, "wvri": VexLoadImm}
 
 
-def on_registers(row: Row) -> MOp:
-    """The instruction on registers, one of which may be spilled where the row lets it be memory.
-
-    defs and uses are the row's operands in order, one that is read and written at the head of both; imm is the
-    immediate.
-    """
-    if isinstance(row, VexEncoding):
-        if row.operands in _VEX_ON_REGISTERS:
-            return _VEX_ON_REGISTERS[row.operands](row)
-        row = row.source(0)
-    return _ON_REGISTERS[row.operands](row)
+def on_registers(row: Encoding) -> MOp:
+    """The instruction on registers."""
+    return _ON_REGISTERS.get(row.operands, Registers)(row)
 
 
-def on_memory(row: Row) -> MOp:
-    """The instruction with memory as its last source, or as its destination where that is what the row is for.
-
-    The last uses are the base and perhaps the index, imm the rest of the address (operands.pack_address), with the
-    immediate if there is one (operands.pack_value).
-    """
-    if isinstance(row, VexEncoding):
-        if row.operands in _VEX_ON_MEMORY:
-            return _VEX_ON_MEMORY[row.operands](row)
-        row = row.source(0)
-    return (_IN_MEMORY if row.flags & RM_FIRST else _ON_MEMORY)[row.operands](row)
+def on_memory(row: Encoding) -> MOp:
+    """The instruction with memory as its last source, or as its destination where that is what the row is for."""
+    return MemoryImm(row) if row.operands in ("wi", "mi") else Memory(row)
 
 
-def on_constant(row: Row) -> MOp:
-    """The instruction with a constant of the pool as its last source: imm has its bits, as many as the row reads."""
-    if isinstance(row, VexEncoding):
-        if row.operands == "wvr":
-            return VexConstant(row)
-        row = row.source(0)
-    return _ON_CONSTANT[row.operands](row)
+def on_constant(row: Encoding) -> MOp:
+    """The instruction with a constant of the pool as its last source."""
+    return PoolConstant(row)

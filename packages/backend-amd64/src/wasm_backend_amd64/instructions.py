@@ -11,7 +11,6 @@ from wasm_backend_amd64.forms import (
     AddImm,
     Constant,
     FloatConstant,
-    Lea,
     LeaSlot,
     on_constant,
     on_memory,
@@ -70,7 +69,7 @@ ADD_IMM: Final = {
     types.I32: AddImm("add.i32.ri", e.ADD_RI32, e.SUB_RI32, e.LEA_RM32, e.MOV_RM32),
     types.I64: AddImm("add.i64.ri", e.ADD_RI64, e.SUB_RI64, e.LEA_RM64, e.MOV_RM64),
 }
-LEA: Final = {types.I32: Lea("lea.i32", e.LEA_RM32), types.I64: Lea("lea.i64", e.LEA_RM64)}
+LEA: Final = {types.I32: on_memory(e.LEA_RM32), types.I64: on_memory(e.LEA_RM64)}
 IMUL_IMM: Final = {
     types.I32: on_registers(e.IMUL_RRI32),
     types.I64: on_registers(e.IMUL_RRI64),
