@@ -111,7 +111,7 @@ SIGN_EXTEND: Final = {
     op.SEXT32 << 3 | types.I64: on_registers(e.MOVSXD_RR64),
     op.EXTEND_S << 3 | types.I64: on_registers(e.MOVSXD_RR64),
 }
-#: Bit counts that need lzcnt, bmi1 and popcnt, by operation << 3 | type.
+#: Bit counts, by operation << 3 | type.
 COUNT_BITS: Final = {
     op.CLZ << 3 | types.I32: on_registers(e.LZCNT_RR32),
     op.CLZ << 3 | types.I64: on_registers(e.LZCNT_RR64),
