@@ -119,7 +119,7 @@ SPECIAL = {
     *("STP_RRM64", "LDP_RRM64", "STP_RRM64_PRE", "LDP_RRM64_POST"),
     *("STP_FFM64", "LDP_FFM64", "STP_FFM128", "LDP_FFM128"),
     *("FCMP_RR32", "FCMP_RR64", "FCMP_R0_32", "FCMP_R0_64", "FMOV_RF32", "FMOV_RF64"),
-    *("MOVI_ZERO_R", "ORR_RRR16B", "USHR31_RR2S", "USHR63_RR64", "SLI31_RR2S", "SLI63_RR64"),
+    *("MOVI_ZERO_R", "ORR_RRR16B", "INS_RX64_HIGH", "USHR31_RR2S", "USHR63_RR64", "SLI31_RR2S", "SLI63_RR64"),
     *("NOP", "BRK", "SVC", "MRS_CTR_R", "DC_CVAU_R", "IC_IVAU_R", "DSB_ISH", "ISB"),
 }
 ACCESSES = {name: getattr(e, name) for name in e.names() if isinstance(getattr(e, name), e.Access)}
@@ -428,13 +428,14 @@ def test_floating_point_comparisons_and_immediates() -> None:
     asm.rf(code, e.FMOV_RF64, 33, e.FLOAT_IMMEDIATES64[0xC01F << 48 | 0])
     asm.r_low(code, e.MOVI_ZERO_R, 33)
     asm.rrr(code, e.ORR_RRR16B, 33, 34, 35)
+    asm.rr(code, e.INS_RX64_HIGH, 33, 2)
     asm.rr(code, e.USHR31_RR2S, 33, 34)
     asm.rr(code, e.USHR63_RR64, 33, 34)
     asm.rr(code, e.SLI31_RR2S, 33, 34)
     asm.rr(code, e.SLI63_RR64, 33, 34)
     assert disassemble(code) == [
         "fcmp s1, s2", "fcmp d1, d2", "fcmp s1, #0.0", "fcmp d1, #0.0", "fmov s1, #1.00000000",
-        "fmov d1, #-7.75000000", "movi d1, #0000000000000000", "orr v1.16b, v2.16b, v3.16b",
+        "fmov d1, #-7.75000000", "movi d1, #0000000000000000", "orr v1.16b, v2.16b, v3.16b", "mov v1.d[1], x2",
         "ushr v1.2s, v2.2s, #0x1f", "ushr d1, d2, #0x3f",
         "sli v1.2s, v2.2s, #0x1f", "sli d1, d2, #0x3f",
     ]  # fmt: skip

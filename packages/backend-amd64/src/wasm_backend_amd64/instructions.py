@@ -23,6 +23,7 @@ CONSTANT: Final = Constant()
 FLOAT_CONSTANT: Final = {
     types.F32: FloatConstant(e.MOVSS_RM),
     types.F64: FloatConstant(e.MOVSD_RM),
+    types.V128: FloatConstant(e.MOVAPS_RM),
 }
 LEA_SLOT: Final = LeaSlot()
 

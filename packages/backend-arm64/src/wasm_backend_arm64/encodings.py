@@ -270,6 +270,7 @@ FMOV_XR32 = Encoding("fmov.i32.f32", 0x1E26_0000, "wr")  # the other way
 FMOV_XR64 = Encoding("fmov.i64.f64", 0x9E66_0000, "wr")
 # Vectors, as far as scalars need them; the others are in vector_encodings.py. 8B: eight bytes of a 64-bit register.
 MOVI_ZERO_R = Encoding("movi", 0x2F00_E400)
+INS_RX64_HIGH = Encoding("ins.d", 0x4E18_1C00, "mr")  # to the upper half
 ORR_RRR16B = Encoding("orr.16b", 0x4EA0_1C00, "wrr")
 CNT_RR8B = Encoding("cnt.8b", 0x0E20_5800, "wr")
 ADDV_RR8B = Encoding("addv.8b", 0x0E31_B800, "wr")

@@ -17,6 +17,7 @@ CONSTANT: Final = Constant()
 FLOAT_CONSTANT: Final = {
     _F32: FloatConstant("const.f32", _F32),
     _F64: FloatConstant("const.f64", _F64),
+    types.V128: FloatConstant("const.v128", types.V128),
 }
 SLOT_ADDRESS: Final = SlotAddress()
 

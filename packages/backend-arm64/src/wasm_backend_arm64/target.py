@@ -59,10 +59,10 @@ if TYPE_CHECKING:
 #: functions that call nothing are not checked at all.
 _PAGE: Final = 4096
 
-# Words of the frame have 8 bytes. Integers are spilled with all 64 bits: a spilled i32 may be used as the i64 that it
-# is zero-extended.
-_LOADS: Final[tuple[Access, ...]] = (e.LDR_RM64, e.LDR_RM64, e.LDR_RM64, e.LDR_FM64, e.LDR_FM64)
-_STORES: Final[tuple[Access, ...]] = (e.STR_RM64, e.STR_RM64, e.STR_RM64, e.STR_FM64, e.STR_FM64)
+# By type. Words of the frame have 8 bytes, places of vectors 16, to which they are aligned. Integers are spilled with
+# all 64 bits: a spilled i32 may be used as the i64 that it is zero-extended.
+_LOADS: Final[tuple[Access, ...]] = (e.LDR_RM64, e.LDR_RM64, e.LDR_RM64, e.LDR_FM64, e.LDR_FM64, e.LDR_FM128)
+_STORES: Final[tuple[Access, ...]] = (e.STR_RM64, e.STR_RM64, e.STR_RM64, e.STR_FM64, e.STR_FM64, e.STR_FM128)
 
 
 class Arm64Target(Target):
@@ -124,6 +124,8 @@ class Arm64Target(Target):
             rm_frame(emitter, _LOADS[type], destination, source)
         elif destination < 0:
             rm_frame(emitter, _STORES[type], source, destination)
+        elif type == types.V128:
+            asm.rrr(emitter.code, e.ORR_RRR16B, destination, source, source)
         elif type >= types.F32:
             asm.rr(emitter.code, e.FMOV_RR64, destination, source)
         else:
@@ -146,7 +148,7 @@ class Arm64Target(Target):
             load_float(emitter, destination, bits, value_type)
         else:
             load_float(emitter, FLOAT_SCRATCH, bits, value_type)
-            rm_frame(emitter, e.STR_FM64, FLOAT_SCRATCH, destination)
+            rm_frame(emitter, _STORES[value_type], FLOAT_SCRATCH, destination)
 
     def emit_jump(self, emitter: Emitter, label: int) -> None:
         jump(emitter, label)
