@@ -18,15 +18,16 @@ from wasm_backend_amd64 import vector_encodings as vec
 from wasm_backend_amd64.control_instructions import RETURN
 from wasm_backend_amd64.encodings import COMMUTATIVE, RM_FIRST, Encoding, VexEncoding, vex
 from wasm_backend_amd64.forms import on_constant, on_memory, on_registers
+from wasm_backend_amd64.instructions import FLOAT_CONSTANT
 from wasm_backend_amd64.operands import pack_address, pack_value
 from wasm_backend_amd64.registers import RAX, RCX, RDI, RSI, XMM0
 from wasm_backend_amd64.target import Amd64Target
-from wasm_ir import types
-from wasm_ir.codegen.emission import emit
+from wasm_ir import opcodes, types
+from wasm_ir.codegen.emission import Emitter, emit
 from wasm_ir.codegen.frame import Frame
-from wasm_ir.codegen.machinst import MBlock, MFunction, MInst, spill_slot
+from wasm_ir.codegen.machinst import MBlock, MFunction, MInst, MOp, spill_slot
 from wasm_ir.codegen.parallel_move import MOVE
-from wasm_ir.ir import ABI_C, Function, Signature
+from wasm_ir.ir import ABI_C, Function, Inst, Signature
 
 pytestmark = pytest.mark.skipif(not Amd64Backend.host_support().supported, reason="needs x86-64")
 
@@ -112,7 +113,7 @@ def compiled(case: Case) -> bytes:
         insts.append(MInst(store, [], [case.result, RDI], pack_address(AT_RESULT, 0)))
     block.insts = [*insts, MInst(RETURN, [], [], 0)]
     machine.blocks = [block]
-    return emit(function, machine, Frame(0, 2, [], [], 0), Amd64Target(frozenset(cpu.features()))).code
+    return emit(function, machine, Frame(0, 4, [], [], 0), Amd64Target(frozenset(cpu.features()))).code
 
 
 class Processor:
@@ -211,3 +212,24 @@ def test_registers_that_need_longer_prefixes(processor: Processor) -> None:
             )
             case = Case("", MInst(on_registers(row), [target], [one, other], 0), target, before)
             assert processor.run(compiled(case), first, second) == expected("PSUBD", first, second)
+
+
+def test_moves_and_constants(processor: Processor) -> None:
+    """Through a register, two aligned slots, and the pool."""
+    first, second = vectors("moves")
+    target = Amd64Target(frozenset(cpu.features()))
+
+    class Emits(MOp):
+        """What the target emits for moves and constants."""
+
+        def emit(self, emitter: Emitter, inst: MInst) -> None:
+            constant = Inst(opcodes.CONST, types.V128, [], inst.imm, 0, 0)
+            target.emit_constant(emitter, spill_slot(2), constant)
+            target.emit_move(emitter, A, spill_slot(2), types.V128)
+            target.emit_move(emitter, D, A, types.V128)
+
+    for bits in (0, second, (1 << 128) - 1, 1 << 64):
+        case = Case("", MInst(Emits("emits"), [], [], bits), D)
+        assert processor.run(compiled(case), first, second) == bits
+        case = Case("", MInst(FLOAT_CONSTANT[types.V128], [D], [], bits), D)
+        assert processor.run(compiled(case), first, second) == bits
