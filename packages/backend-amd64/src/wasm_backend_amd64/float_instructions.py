@@ -15,6 +15,7 @@ from wasm_core.errors import TrapCode
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.machinst import MInst, MOp
+from wasm_ir.codegen.tables import FLOATS, by_operation, by_type
 
 if TYPE_CHECKING:
     from wasm_ir.codegen.emission import Emitter
@@ -310,30 +311,18 @@ _UNARY = {
 #: Operation << 3 | type -> the form on registers and with memory.
 FLOAT_UNARY: Final = {key: on_registers(row) for key, row in _UNARY.items()}
 FLOAT_UNARY_LOAD: Final = {key: on_memory(row) for key, row in _UNARY.items()}
-ROUND: Final = {
-    _F32: on_registers(e.ROUNDSS_RRI),
-    _F64: on_registers(e.ROUNDSD_RRI),
-}
-ROUND_LOAD: Final = {
-    _F32: on_memory(e.ROUNDSS_RMI),
-    _F64: on_memory(e.ROUNDSD_RMI),
-}
+ROUND: Final = by_type(on_registers, (e.ROUNDSS_RRI, e.ROUNDSD_RRI), FLOATS)
+ROUND_LOAD: Final = by_type(on_memory, (e.ROUNDSS_RMI, e.ROUNDSD_RMI), FLOATS)
 #: roundss immediates; 8 suppresses the precision exception.
 ROUNDING_MODES: Final = {op.FNEAREST: 8, op.FFLOOR: 9, op.FCEIL: 10, op.FTRUNC: 11}
 
 #: Integer to float: integer type << 3 | float type -> signed conversion.
-FROM_SIGNED: Final = {
-    _I32 << 3 | _F32: on_registers(e.CVTSI2SS_RR32),
-    _I32 << 3 | _F64: on_registers(e.CVTSI2SD_RR32),
-    _I64 << 3 | _F32: on_registers(e.CVTSI2SS_RR64),
-    _I64 << 3 | _F64: on_registers(e.CVTSI2SD_RR64),
+_FROM_SIGNED = {
+    _I32: (e.CVTSI2SS_RR32, e.CVTSI2SD_RR32),
+    _I64: (e.CVTSI2SS_RR64, e.CVTSI2SD_RR64),
 }
-FROM_SIGNED_LOAD: Final = {
-    _I32 << 3 | _F32: on_memory(e.CVTSI2SS_RM32),
-    _I32 << 3 | _F64: on_memory(e.CVTSI2SD_RM32),
-    _I64 << 3 | _F32: on_memory(e.CVTSI2SS_RM64),
-    _I64 << 3 | _F64: on_memory(e.CVTSI2SD_RM64),
-}
+FROM_SIGNED: Final = by_operation(on_registers, _FROM_SIGNED, FLOATS)
+FROM_SIGNED_LOAD: Final = by_operation(on_memory, _FROM_SIGNED, FLOATS)
 FROM_UNSIGNED64: Final = {
     _F32: FromUnsigned64("cvt.u64.f32", e.CVTSI2SS_RR64, e.ADDSS_RR),
     _F64: FromUnsigned64("cvt.u64.f64", e.CVTSI2SD_RR64, e.ADDSD_RR),
@@ -352,8 +341,6 @@ TO_INTEGER: Final = {
 }
 #: The same bits in the other class, by the result's type.
 BITCAST: Final = {
-    _I32: on_registers(e.MOVD_RX),
-    _I64: on_registers(e.MOVQ_RX),
-    _F32: on_registers(e.MOVD_XR),
-    _F64: on_registers(e.MOVQ_XR),
+    **by_type(on_registers, (e.MOVD_RX, e.MOVQ_RX)),
+    **by_type(on_registers, (e.MOVD_XR, e.MOVQ_XR), FLOATS),
 }

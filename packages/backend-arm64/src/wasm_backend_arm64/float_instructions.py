@@ -17,13 +17,13 @@ from wasm_backend_arm64.encodings import (
     Encoding,
 )
 from wasm_backend_arm64.forms import on_registers
-from wasm_backend_arm64.instructions import by_key
 from wasm_backend_arm64.operands import branch
 from wasm_backend_arm64.registers import FLOAT_SCRATCH, SCRATCH, ZR
 from wasm_core.errors import TrapCode
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.machinst import MInst, MOp
+from wasm_ir.codegen.tables import FLOATS, by_operation, by_type
 
 if TYPE_CHECKING:
     from wasm_ir.codegen.emission import Emitter
@@ -142,7 +142,8 @@ class ToUnsigned64(_ToInteger):
 
 #: By operation << 3 | type of the result.
 FLOAT_UNARY: Final = {
-    **by_key(
+    **by_operation(
+        on_registers,
         {
             op.FABS: (e.FABS_RR32, e.FABS_RR64),
             op.FNEG: (e.FNEG_RR32, e.FNEG_RR64),
@@ -152,7 +153,7 @@ FLOAT_UNARY: Final = {
             op.FTRUNC: (e.FRINTZ_RR32, e.FRINTZ_RR64),
             op.FNEAREST: (e.FRINTN_RR32, e.FRINTN_RR64),
         },
-        (_F32, _F64),
+        FLOATS,
     ),
     op.DEMOTE << 3 | _F32: on_registers(e.FCVT_RR32_64),
     op.PROMOTE << 3 | _F64: on_registers(e.FCVT_RR64_32),
@@ -189,8 +190,6 @@ TO_INTEGER: Final[dict[tuple[int, int, int], MOp]] = {
 }
 #: The same bits in the other class, by the result's type.
 BITCAST: Final = {
-    _I32: on_registers(e.FMOV_XR32),
-    _I64: on_registers(e.FMOV_XR64),
-    _F32: on_registers(e.FMOV_RX32),
-    _F64: on_registers(e.FMOV_RX64),
+    **by_type(on_registers, (e.FMOV_XR32, e.FMOV_XR64)),
+    **by_type(on_registers, (e.FMOV_RX32, e.FMOV_RX64), FLOATS),
 }

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from wasm_backend_arm64 import encodings as e
-from wasm_backend_arm64.encodings import Access, Encoding
+from wasm_backend_arm64.encodings import Access
 from wasm_backend_arm64.forms import Constant, FloatConstant, Load, SlotAddress, Store, on_registers
 from wasm_ir import opcodes as op
 from wasm_ir import types
-from wasm_ir.codegen.machinst import MOp
+from wasm_ir.codegen.tables import FLOATS, by_operation, by_type
 
 _I32, _I64, _F32, _F64 = types.I32, types.I64, types.F32, types.F64
 
@@ -44,56 +44,50 @@ _FLOAT_RRR = {
 }
 
 
-def _by_type(rows: tuple[Encoding, Encoding]) -> dict[int, MOp]:
-    """The forms for i32 and i64."""
-    return {_I32: on_registers(rows[0]), _I64: on_registers(rows[1])}
-
-
-def by_key(rows: dict[int, tuple[Encoding, Encoding]], kinds: tuple[int, int] = (_I32, _I64)) -> dict[int, MOp]:
-    """Operation << 3 | type -> the form, from the rows for both types."""
-    return {code << 3 | t: on_registers(row) for code, pair in rows.items() for t, row in zip(kinds, pair)}
-
-
 #: Operation << 3 | type -> the form on registers.
-BINARY: Final = {**by_key(_RRR), **by_key(_FLOAT_RRR, (_F32, _F64))}
+BINARY: Final = {**by_operation(on_registers, _RRR), **by_operation(on_registers, _FLOAT_RRR, FLOATS)}
 #: The same with the second register extended.
-BINARY_EXTENDED: Final = by_key({op.IADD: (e.ADD_RRX32, e.ADD_RRX64), op.ISUB: (e.SUB_RRX32, e.SUB_RRX64)})
+BINARY_EXTENDED: Final = by_operation(
+    on_registers, {op.IADD: (e.ADD_RRX32, e.ADD_RRX64), op.ISUB: (e.SUB_RRX32, e.SUB_RRX64)}
+)
 #: The same with the second register complemented.
-BINARY_NOT: Final = by_key(
+BINARY_NOT: Final = by_operation(
+    on_registers,
     {
         op.AND: (e.BIC_RRR32, e.BIC_RRR64),
         op.OR: (e.ORN_RRR32, e.ORN_RRR64),
         op.XOR: (e.EON_RRR32, e.EON_RRR64),
-    }
+    },
 )
-ADD_IMM: Final = _by_type((e.ADD_RRI32, e.ADD_RRI64))
-SUB_IMM: Final = _by_type((e.SUB_RRI32, e.SUB_RRI64))
+ADD_IMM: Final = by_type(on_registers, (e.ADD_RRI32, e.ADD_RRI64))
+SUB_IMM: Final = by_type(on_registers, (e.SUB_RRI32, e.SUB_RRI64))
 #: Operation << 3 | type -> the form with a bitmask immediate.
-LOGICAL_IMM: Final = by_key(
+LOGICAL_IMM: Final = by_operation(
+    on_registers,
     {
         op.AND: (e.AND_RRL32, e.AND_RRL64),
         op.OR: (e.ORR_RRL32, e.ORR_RRL64),
         op.XOR: (e.EOR_RRL32, e.EOR_RRL64),
-    }
+    },
 )
-NEGATE: Final = _by_type((e.NEG_RZR32, e.NEG_RZR64))
-NOT: Final = _by_type((e.MVN_RZR32, e.MVN_RZR64))
+NEGATE: Final = by_type(on_registers, (e.NEG_RZR32, e.NEG_RZR64))
+NOT: Final = by_type(on_registers, (e.MVN_RZR32, e.MVN_RZR64))
 #: The low 32 bits, zero-extended.
 MOVE_LOW: Final = on_registers(e.MOV_RZR32)
 #: Unsigned and signed bit fields; imm is immr << 16 | imms << 10.
-UNSIGNED_FIELD: Final = _by_type((e.UBFM_RRB32, e.UBFM_RRB64))
-SIGNED_FIELD: Final = _by_type((e.SBFM_RRB32, e.SBFM_RRB64))
+UNSIGNED_FIELD: Final = by_type(on_registers, (e.UBFM_RRB32, e.UBFM_RRB64))
+SIGNED_FIELD: Final = by_type(on_registers, (e.SBFM_RRB32, e.SBFM_RRB64))
 #: Bits of two registers together, from number imm >> 10 on.
-EXTRACT: Final = _by_type((e.EXTR_RRRI32, e.EXTR_RRRI64))
-MULTIPLY_ADD: Final = _by_type((e.MADD_RRRR32, e.MADD_RRRR64))
-MULTIPLY_SUBTRACT: Final = _by_type((e.MSUB_RRRR32, e.MSUB_RRRR64))
+EXTRACT: Final = by_type(on_registers, (e.EXTR_RRRI32, e.EXTR_RRRI64))
+MULTIPLY_ADD: Final = by_type(on_registers, (e.MADD_RRRR32, e.MADD_RRRR64))
+MULTIPLY_SUBTRACT: Final = by_type(on_registers, (e.MSUB_RRRR32, e.MSUB_RRRR64))
 #: i64 from two i32.
 MULTIPLY_ADD_WIDE: Final = on_registers(e.SMADDL_RRRR)
 MULTIPLY_SUBTRACT_WIDE: Final = on_registers(e.SMSUBL_RRRR)
 #: High halves of products, by operation.
 MULTIPLY_HIGH: Final = {op.MULHI_S: on_registers(e.SMULH_RRR64), op.MULHI_U: on_registers(e.UMULH_RRR64)}
-COUNT_LEADING: Final = _by_type((e.CLZ_RR32, e.CLZ_RR64))
-REVERSE_BITS: Final = _by_type((e.RBIT_RR32, e.RBIT_RR64))
+COUNT_LEADING: Final = by_type(on_registers, (e.CLZ_RR32, e.CLZ_RR64))
+REVERSE_BITS: Final = by_type(on_registers, (e.RBIT_RR32, e.RBIT_RR64))
 
 
 def field(immr: int, imms: int) -> int:
