@@ -414,8 +414,8 @@ SHRX_RRR32 = VexEncoding("shrx", PF2, 0, b"\x0f\x38\xf7", "wrv", "bmi2", memory=
 SHRX_RRR64 = VexEncoding("shrx", PF2, 1, b"\x0f\x38\xf7", "wrv", "bmi2", memory=0)
 ANDN_RRR32 = VexEncoding("andn", NP, 0, b"\x0f\x38\xf2", "wvr", "bmi1", memory=0)
 ANDN_RRR64 = VexEncoding("andn", NP, 1, b"\x0f\x38\xf2", "wvr", "bmi1", memory=0)
-RORX_RRI32 = VexEncoding("rorx", PF2, 0, b"\x0f\x3a\xf0", "wri", "bmi2")
-RORX_RRI64 = VexEncoding("rorx", PF2, 1, b"\x0f\x3a\xf0", "wri", "bmi2")
+RORX_RRI32 = VexEncoding("rorx", PF2, 0, b"\x0f\x3a\xf0", "wri", "bmi2", memory=0)
+RORX_RRI64 = VexEncoding("rorx", PF2, 1, b"\x0f\x3a\xf0", "wri", "bmi2", memory=0)
 
 BSF_RR32 = BSF_RM32 = Encoding("bsf", NP, 0, b"\x0f\xbc")
 BSF_RR64 = BSF_RM64 = Encoding("bsf", NP, 1, b"\x0f\xbc")
