@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from wasm_backend_arm64.lower_conditions import ConditionLowering
+from wasm_ir import opcodes as op
 from wasm_ir.codegen.selection import handlers
 from wasm_ir.ir import Function
 
@@ -12,11 +13,9 @@ from wasm_ir.ir import Function
 _HANDLERS: Final = handlers(
     ConditionLowering,
     {
-        "lower_min_max": "lower_float_binary",
-        "lower_sign_bits": "lower_float_unary",
-        "lower_round": "lower_float_unary",
-        "lower_from_signed": "lower_from_integer",
-        "lower_from_unsigned": "lower_from_integer",
+        "lower_float_binary": (op.FMIN, op.FMAX),
+        "lower_float_unary": (op.FABS, op.FNEG, op.FCEIL, op.FFLOOR, op.FTRUNC, op.FNEAREST),
+        "lower_from_integer": (op.ITOF_S, op.ITOF_U),
     },
 )
 

@@ -63,13 +63,14 @@ _METHODS: Final[dict[str, tuple[int, ...]]] = {
 }
 
 
-def handlers(lowering: type[Selection], same: dict[str, str] | None = None) -> list[Handler | None]:
-    """By operation: the handler that a class has for it. `same`: names above -> the method that does that too."""
+def handlers(lowering: type[Selection], own: dict[str, tuple[int, ...]] | None = None) -> list[Handler | None]:
+    """By operation: the handler that a class has for it. `own`: what it lowers by other methods than those above."""
     table: list[Handler | None] = [None] * op.COUNT
-    for name, operations in _METHODS.items():
-        handler = getattr(lowering, name if same is None else same.get(name, name), None)
-        for operation in operations:
-            table[operation] = handler
+    for methods in (_METHODS, own or {}):
+        for name, operations in methods.items():
+            handler = getattr(lowering, name, None)
+            for operation in operations:
+                table[operation] = handler
     return table
 
 
@@ -90,7 +91,7 @@ class Selection(CallLowering):
     def lower_inst(self, inst: Inst) -> None:
         """Raises CompileError for what the backend does not have."""
         handler = self.handlers[inst.op]
-        if handler is None or inst.type == types.V128:
+        if handler is None or (inst.type == types.V128 and not self.vocabulary.vectors):
             raise CompileError(
                 f"the {self.vocabulary.name} backend has no {types.NAMES[inst.type]} {op.NAMES[inst.op]}"
             )

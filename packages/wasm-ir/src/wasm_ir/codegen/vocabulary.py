@@ -13,6 +13,8 @@ class Vocabulary:
 
     #: What errors call the backend.
     name: str
+    #: Whether there is a handler for each operation on vectors.
+    vectors: bool
     #: Where functions with WebAssembly's convention always have the VMContext and the base address of memory 0.
     context_register: int
     memory_register: int
