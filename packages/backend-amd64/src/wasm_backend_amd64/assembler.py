@@ -167,15 +167,6 @@ def rip_m(code: bytearray, enc: Encoding) -> int:
     return rip(code, enc, enc.digit)
 
 
-def rip_mi(code: bytearray, enc: Encoding, imm: int) -> int:
-    """[rip + disp32] and an immediate. Returns the position of the displacement, to be filled in by patch_rel32."""
-    if -128 <= imm <= 127:
-        enc = enc.short
-    position = rip(code, enc, enc.digit)
-    code += enc.pack(imm)
-    return position
-
-
 def rrr(code: bytearray, enc: VexEncoding, first: int, second: int, third: int) -> None:
     """Three registers. With memory instead: rm and the like with `enc.source(second)`."""
     if enc.operands == "wrv":

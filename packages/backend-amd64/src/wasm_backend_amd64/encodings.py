@@ -5,7 +5,7 @@ destination first, and therefore which function emits it:
 
     RR, RM, MR      registers; register and memory; memory and register         rr, rm, rip (MR: rm too, register first)
     R, M            one operand                                                 r, m, rip_m
-    RI, MI          with an immediate                                           ri, mi, rip_mi
+    RI, MI          with an immediate                                           ri, mi
     RRI, RMI        two operands and an immediate                               rri, rmi
     RRR             three registers (VEX)                                       rrr
     XR, RX          xmm and integer register, integer register and xmm          rr
@@ -297,13 +297,13 @@ _Alu = tuple[Encoding, Encoding, Encoding, Encoding, Encoding]
 
 
 def _alu(name: str, digit: int) -> tuple[_Alu, _Alu, _Alu]:
-    """RR, RM, MR, RI, MI for 8, 32 and 64 bits of the eight operations with opcodes 00..3F and 80..83."""
+    """RR, RM, MR, RI, MI for 8, 32 and 64 bits of the operations with opcodes 00..3F and 80..83."""
     base = digit << 3
     byte_rm = Encoding(name, NP, 0, bytes([base | 2]), flags=BYTE_REG | BYTE_RM)
     byte_mr = Encoding(name, NP, 0, bytes([base]), flags=BYTE_REG)
     byte_i = Encoding(name, NP, 0, b"\x80", digit, IMM_8, BYTE_RM)
-    # add, or, adc, and, xor
-    flags = COMMUTATIVE if digit in (0, 1, 2, 4, 6) else 0
+    # add, or, and, xor
+    flags = COMMUTATIVE if digit in (0, 1, 4, 6) else 0
     modify = "r" if digit == 7 else "m"
     rows: list[_Alu] = [(byte_rm, byte_rm, byte_mr, byte_i, byte_i)]
     for w in (0, 1):
@@ -324,14 +324,6 @@ _OR = _alu("or", 1)
 OR_RR8, OR_RM8, OR_MR8, OR_RI8, OR_MI8 = _OR[0]
 OR_RR32, OR_RM32, OR_MR32, OR_RI32, OR_MI32 = _OR[1]
 OR_RR64, OR_RM64, OR_MR64, OR_RI64, OR_MI64 = _OR[2]
-_ADC = _alu("adc", 2)
-ADC_RR8, ADC_RM8, ADC_MR8, ADC_RI8, ADC_MI8 = _ADC[0]
-ADC_RR32, ADC_RM32, ADC_MR32, ADC_RI32, ADC_MI32 = _ADC[1]
-ADC_RR64, ADC_RM64, ADC_MR64, ADC_RI64, ADC_MI64 = _ADC[2]
-_SBB = _alu("sbb", 3)
-SBB_RR8, SBB_RM8, SBB_MR8, SBB_RI8, SBB_MI8 = _SBB[0]
-SBB_RR32, SBB_RM32, SBB_MR32, SBB_RI32, SBB_MI32 = _SBB[1]
-SBB_RR64, SBB_RM64, SBB_MR64, SBB_RI64, SBB_MI64 = _SBB[2]
 _AND = _alu("and", 4)
 AND_RR8, AND_RM8, AND_MR8, AND_RI8, AND_MI8 = _AND[0]
 AND_RR32, AND_RM32, AND_MR32, AND_RI32, AND_MI32 = _AND[1]
@@ -368,8 +360,6 @@ DIV_R32 = DIV_M32 = Encoding("div", NP, 0, b"\xf7", 6)
 DIV_R64 = DIV_M64 = Encoding("div", NP, 1, b"\xf7", 6)
 IDIV_R32 = IDIV_M32 = Encoding("idiv", NP, 0, b"\xf7", 7)
 IDIV_R64 = IDIV_M64 = Encoding("idiv", NP, 1, b"\xf7", 7)
-INC_R32 = INC_M32 = Encoding("inc", NP, 0, b"\xff", 0)
-INC_R64 = INC_M64 = Encoding("inc", NP, 1, b"\xff", 0)
 DEC_R32 = DEC_M32 = Encoding("dec", NP, 0, b"\xff", 1)
 DEC_R64 = DEC_M64 = Encoding("dec", NP, 1, b"\xff", 1)
 
@@ -427,12 +417,6 @@ LZCNT_RR32 = LZCNT_RM32 = Encoding("lzcnt", PF3, 0, b"\x0f\xbd", operands="wr", 
 LZCNT_RR64 = LZCNT_RM64 = Encoding("lzcnt", PF3, 1, b"\x0f\xbd", operands="wr", feature="lzcnt")
 POPCNT_RR32 = POPCNT_RM32 = Encoding("popcnt", PF3, 0, b"\x0f\xb8", operands="wr", feature="popcnt")
 POPCNT_RR64 = POPCNT_RM64 = Encoding("popcnt", PF3, 1, b"\x0f\xb8", operands="wr", feature="popcnt")
-BT_RR32 = BT_MR32 = Encoding("bt", NP, 0, b"\x0f\xa3", flags=RM_FIRST)
-BT_RR64 = BT_MR64 = Encoding("bt", NP, 1, b"\x0f\xa3", flags=RM_FIRST)
-BT_RI32 = BT_MI32 = Encoding("bt", NP, 0, b"\x0f\xba", 4, IMM_U8)
-BT_RI64 = BT_MI64 = Encoding("bt", NP, 1, b"\x0f\xba", 4, IMM_U8)
-BSWAP_R32 = Encoding("bswap", NP, 0, b"\x0f\xc8", flags=IN_OPCODE)
-BSWAP_R64 = Encoding("bswap", NP, 1, b"\x0f\xc8", flags=IN_OPCODE)
 
 # --- Moves ------------------------------------------------------------------------------------------------------------
 
@@ -463,8 +447,6 @@ MOVSXD_RR64 = MOVSXD_RM64 = Encoding("movsxd", NP, 1, b"\x63", operands="wr")
 
 LEA_RM32 = Encoding("lea", NP, 0, b"\x8d", operands="wr")
 LEA_RM64 = Encoding("lea", NP, 1, b"\x8d", operands="wr")
-XCHG_RR32 = XCHG_MR32 = Encoding("xchg", NP, 0, b"\x87", flags=RM_FIRST)
-XCHG_RR64 = XCHG_MR64 = Encoding("xchg", NP, 1, b"\x87", flags=RM_FIRST)
 
 #: Indexed by condition code.
 CMOV_RR32 = CMOV_RM32 = [Encoding("cmov" + name, NP, 0, bytes([0x0F, 0x40 | i])) for i, name in enumerate(_CONDITIONS)]
@@ -475,8 +457,6 @@ SET_R8 = SET_M8 = [
 
 PUSH_R = Encoding("push", NP, 0, b"\x50", flags=IN_OPCODE)
 POP_R = Encoding("pop", NP, 0, b"\x58", flags=IN_OPCODE)
-PUSH_M = Encoding("push", NP, 0, b"\xff", 6)
-POP_M = Encoding("pop", NP, 0, b"\x8f", 0)
 
 # --- Control ----------------------------------------------------------------------------------------------------------
 
@@ -582,7 +562,6 @@ ORPS_RR = ORPS_RM = sse("orps", NP, b"\x56", "mr", 16, COMMUTATIVE)
 ORPD_RR = ORPD_RM = sse("orpd", P66, b"\x56", "mr", 16, COMMUTATIVE)
 XORPS_RR = XORPS_RM = sse("xorps", NP, b"\x57", "mr", 16, COMMUTATIVE)
 XORPD_RR = XORPD_RM = sse("xorpd", P66, b"\x57", "mr", 16, COMMUTATIVE)
-PXOR_RR = PXOR_RM = sse("pxor", P66, b"\xef", "mr", 16, COMMUTATIVE)
 
 # The number at the end is the size of the integer.
 CVTSI2SS_RR32 = CVTSI2SS_RM32 = sse("cvtsi2ss", PF3, b"\x2a", "cr", 4)
