@@ -33,6 +33,7 @@ class Amd64Backend:
     layout = LAYOUT
     #: Constants that stand for symbols are relocated (wasm_ir.backend.RELOCATION_SYMBOL).
     symbols = True
+    vectors = True
 
     def __init__(self, features: Iterable[str] | None = None) -> None:
         """`features`: names of processor features (see cpu.py) that code may use; by default all of this machine."""

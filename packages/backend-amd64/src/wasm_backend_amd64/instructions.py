@@ -38,6 +38,7 @@ CONSTANT: Final = Constant()
 FLOAT_CONSTANT: Final = {
     types.F32: FloatConstant("const.f32", e.MOVSS_RM, 4),
     types.F64: FloatConstant("const.f64", e.MOVSD_RM, 8),
+    types.V128: FloatConstant("const.v", e.MOVUPS_RM, 16),
 }
 LEA_SLOT: Final = LeaSlot()
 
@@ -164,6 +165,7 @@ LOAD: Final = {
     op.LOAD << 3 | types.I64: _MOV64,
     op.LOAD << 3 | types.F32: Load("movss", e.MOVSS_RM),
     op.LOAD << 3 | types.F64: Load("movsd", e.MOVSD_RM),
+    op.LOAD << 3 | types.V128: Load("movups", e.MOVUPS_RM),
     op.LOAD8_S << 3 | types.I32: Load("movsx8.i32", e.MOVSX8_RM32),
     op.LOAD8_S << 3 | types.I64: Load("movsx8.i64", e.MOVSX8_RM64),
     op.LOAD8_U << 3 | types.I32: _MOVZX8,
@@ -184,6 +186,7 @@ STORE: Final = {
     op.STORE << 3 | types.I64: Store("mov.i64.mr", e.MOV_MR64),
     op.STORE << 3 | types.F32: Store("movss.mr", e.MOVSS_MR),
     op.STORE << 3 | types.F64: Store("movsd.mr", e.MOVSD_MR),
+    op.STORE << 3 | types.V128: Store("movups.mr", e.MOVUPS_MR),
     op.STORE8 << 3 | types.I32: _MR8,
     op.STORE8 << 3 | types.I64: _MR8,
     op.STORE16 << 3 | types.I32: _MR16,

@@ -10,6 +10,11 @@ from wasm_core.errors import CompileError
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.ir import Function, Inst
+from wasm_ir.codegen.machinst import MInst
+from wasm_backend_amd64 import encodings as e
+import wasm_backend_amd64.forms as forms
+PADD = {0: forms.Binary("paddb", e.PADDB_RR, e.MOVAPS_RR, True), 2: forms.Binary("paddd", e.PADDD_RR, e.MOVAPS_RR, True)}
+PXOR = forms.Binary("xorps", e.XORPS_RR, e.MOVAPS_RR, True)
 
 _LOADS: Final = (*range(op.LOAD, op.LOAD_INVARIANT + 1), *range(op.HEAP_LOAD, op.HEAP_LOAD32_U + 1))
 _STORES: Final = (*range(op.STORE, op.STORE32 + 1), *range(op.HEAP_STORE, op.HEAP_STORE32 + 1))
@@ -30,7 +35,6 @@ _HANDLERS: Final[dict[int, Callable[[ConditionLowering, Inst], None]]] = {
     op.REM_U: ConditionLowering.lower_divide,
     op.AND: ConditionLowering.lower_and,
     op.OR: ConditionLowering.lower_or,
-    op.XOR: ConditionLowering.lower_xor,
     op.SHL: ConditionLowering.lower_shift,
     op.SHR_S: ConditionLowering.lower_shift,
     op.SHR_U: ConditionLowering.lower_shift,
@@ -71,6 +75,8 @@ _HANDLERS: Final[dict[int, Callable[[ConditionLowering, Inst], None]]] = {
     op.PROMOTE: ConditionLowering.lower_float_unary,
     op.BITCAST: ConditionLowering.lower_bitcast,
     op.CALL: ConditionLowering.lower_call,
+    op.XOR: lambda self, inst: self.emit(MInst(PXOR, [self.define(inst)], [self.use(inst.args[0]), self.use(inst.args[1])], 0)) if inst.type == types.V128 else ConditionLowering.lower_xor(self, inst),
+    op.V_ADD: lambda self, inst: self.emit(MInst(PADD[inst.imm], [self.define(inst)], [self.use(inst.args[0]), self.use(inst.args[1])], 0)),
     op.CALL_REF: ConditionLowering.lower_call_ref,
     op.CALL_NATIVE: ConditionLowering.lower_call_native,
     op.ENTER: ConditionLowering.lower_enter,
@@ -100,6 +106,6 @@ class Amd64Lowering(ConditionLowering):
 
     def lower_inst(self, inst: Inst) -> None:
         handler = _HANDLER_OF[inst.op]
-        if handler is None or inst.type == types.V128:
+        if handler is None:
             raise CompileError(f"the amd64 backend has no {types.NAMES[inst.type]} {op.NAMES[inst.op]}")
         handler(self, inst)

@@ -44,10 +44,10 @@ if TYPE_CHECKING:
 #: functions that call nothing are not checked at all.
 _PAGE: Final = 4096
 
-_MOVES: Final[tuple[Encoding, ...]] = (e.MOV_RR64, e.MOV_RR32, e.MOV_RR64, e.MOVAPS_RR, e.MOVAPS_RR)
+_MOVES: Final[tuple[Encoding, ...]] = (e.MOV_RR64, e.MOV_RR32, e.MOV_RR64, e.MOVAPS_RR, e.MOVAPS_RR, e.MOVAPS_RR)
 # Integers are spilled with all 64 bits: a spilled i32 may be used as the i64 that it is zero-extended.
-_LOADS: Final[tuple[Encoding, ...]] = (e.MOV_RM64, e.MOV_RM64, e.MOV_RM64, e.MOVSS_RM, e.MOVSD_RM)
-_STORES: Final[tuple[Encoding, ...]] = (e.MOV_MR64, e.MOV_MR64, e.MOV_MR64, e.MOVSS_MR, e.MOVSD_MR)
+_LOADS: Final[tuple[Encoding, ...]] = (e.MOV_RM64, e.MOV_RM64, e.MOV_RM64, e.MOVSS_RM, e.MOVSD_RM, e.MOVUPS_RM)
+_STORES: Final[tuple[Encoding, ...]] = (e.MOV_MR64, e.MOV_MR64, e.MOV_MR64, e.MOVSS_MR, e.MOVSD_MR, e.MOVUPS_MR)
 
 
 class Amd64Target(Target):
