@@ -94,7 +94,10 @@ def _leave(code: bytearray, store: int, status: int) -> None:
 
 
 def _trap_exits(code: bytearray) -> tuple[int, int]:
-    """The trap exit (code in r11, pc on the stack) and the fault exit (pc in r11, the address that was accessed in rcx). Returns the offsets of both."""
+    """The trap exit (code in r11, pc on the stack) and the fault exit (pc in r11, the address accessed in rcx).
+
+    Returns the offsets of both.
+    """
     trap_exit = len(code)
     _load(code, RAX, R15, CONTEXT["store"])
     _store(code, RAX, STORE["trap_code"], R11)

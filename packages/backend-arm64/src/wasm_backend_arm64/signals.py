@@ -29,7 +29,8 @@ class SignalLayout:
 
 # Linux: ucontext_t is flags, link, stack (40 bytes), a signal mask with room for 1024 bits, and, 16-aligned, a
 # sigcontext: fault_address, regs[31], sp, pc, pstate (asm/ucontext.h and asm/sigcontext.h; the same in glibc and musl).
-# siginfo_t: signo, errno, code, padding, address. struct sigaction: handler, mask of 128 bytes, flags, restorer, in glibc and musl alike.
+# siginfo_t: signo, errno, code, padding, address. struct sigaction: handler, mask of 128 bytes, flags, restorer, in
+# glibc and musl alike.
 _SIGCONTEXT = (40 + 128 + 15) & ~15
 _REGISTERS = _SIGCONTEXT + 8
 

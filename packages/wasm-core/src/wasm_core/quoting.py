@@ -6,7 +6,7 @@ of any size, forge lines of a traceback, or steer a terminal.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from itertools import islice
 from typing import Final
 
@@ -14,6 +14,8 @@ from typing import Final
 MAX_QUOTED: Final = 120
 #: Names that are listed.
 MAX_LISTED: Final = 20
+#: Names among which a similar one is looked for; that takes some 10 µs for each.
+_MAX_CANDIDATES: Final = 10_000
 
 
 def shown(text: str, limit: int = MAX_QUOTED) -> str:
@@ -49,3 +51,14 @@ def listed(names: Collection[str], limit: int = MAX_LISTED) -> str:
     """Names from a module as `shown`, separated by commas: the first ones, and how many more there are."""
     some = ", ".join([shown(name) for name in islice(names, limit)])
     return some if len(names) <= limit else f"{some} and {len(names) - limit} more"
+
+
+def similar(name: str, names: Iterable[str]) -> str:
+    """The end of a message that a name is unknown: "; did you mean ...?", or nothing if none of `names` is like it."""
+    if len(name) > MAX_QUOTED:
+        return ""
+    import difflib  # when something is wrong already
+
+    candidates = [other for other in islice(names, _MAX_CANDIDATES) if len(other) <= MAX_QUOTED]
+    close = difflib.get_close_matches(name, candidates, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""

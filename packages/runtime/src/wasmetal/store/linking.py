@@ -98,7 +98,8 @@ def _space(found: Imports, imports: Mapping[object, object], entry: Import) -> M
         exports = getattr(space, "exports", None)
         if not isinstance(exports, Mapping):
             raise TypeError(
-                f"imports[{quoted(entry.module)}] must be a mapping, an instance or its exports, not {type(space).__name__}"
+                f"imports[{quoted(entry.module)}] must be a mapping, an instance or its exports, "
+                f"not {type(space).__name__}"
             )
         return exports
     # Looked up in the class: the exports of an instance have attributes of any name.

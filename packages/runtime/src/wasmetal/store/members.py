@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from wasmetal.store.groups import Grouped
@@ -11,8 +12,17 @@ if TYPE_CHECKING:
     from wasmetal.compiled.compiled_module import CompiledModule
     from wasmetal.glue.ticker import ContextLink
     from wasmetal.store.functions import FuncHandle
-    from wasmetal.store.linear_memory import LinearMemory
     from wasmetal.store.store import Store
+
+
+class Memory(Protocol):
+    """A memory; `linear_memory.LinearMemory` says what each of these is."""
+
+    @property
+    def _base(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    def reaches(self, address: int) -> bool: ...
 
 
 class Instance(Grouped, Protocol):
@@ -22,12 +32,13 @@ class Instance(Grouped, Protocol):
     words: array[int]
     link: ContextLink | None
     functions: list[FuncHandle]
-    memories: list[LinearMemory]
     segments: list[array[int]]
     code: CompiledModule
     context: int
     closed: bool
 
+    @property
+    def memories(self) -> Sequence[Memory]: ...
     def has_funcref(self, address: int) -> bool: ...
     def function_at(self, address: int) -> FuncHandle: ...
     def live_with(self, other: Instance) -> None: ...
