@@ -37,7 +37,11 @@ def _import(kind: str, space: str = LONG) -> Callable[[Any], Module]:
 
 
 @pytest.mark.parametrize("kind", ["func", "memory", "table", "global"])
-@pytest.mark.parametrize("value", [None, 3, "x", b"x", [], lambda: None, LONG], ids=str)
+@pytest.mark.parametrize(
+    "value",
+    [None, 3, "x", b"x", [], lambda: None, LONG],
+    ids=["none", "int", "str", "bytes", "list", "callable", "long"],
+)
 def test_links(wasm: Any, kind: str, value: object) -> None:
     module = _import(kind)(wasm)
     for imports in ({}, {LONG: {}}, {LONG: value}, {LONG: {LONG: value}}, {LONG: {LONG: Module}}, {"x": {LONG: value}}):
