@@ -33,8 +33,9 @@ def test_new_public_classes_join() -> None:
     """What is tried is found by looking, so that nobody has to think of it."""
     if str(ROOT) not in sys.path:
         sys.path.append(str(ROOT))
-    import wasmetal
     from fuzz.surface import CLASSES, FUNCTIONS, MEMBERS
+
+    import wasmetal
 
     for name in wasmetal.__all__:
         found = getattr(wasmetal, name)

@@ -164,6 +164,8 @@ def _float_matches(bits: int, expected: str, width: int) -> bool:
 def _number_matches(bits: int, expected: dict[str, Any]) -> bool:
     """Whether the bits of a result that is not a reference are as expected."""
     kind = expected["type"]
+    if kind == "either":
+        return any(_number_matches(bits, choice) for choice in expected["values"])
     if kind == "v128":
         lane_type = expected["lane_type"]
         width = _LANE_BITS[lane_type]
@@ -271,7 +273,7 @@ class Script:
         slots = function.call_raw(*(slot for value in args for slot in _slots(value)))
         for wanted in expected:
             bits, slots = slots[0], slots[1:]
-            if wanted["type"] == "v128":
+            if wanted.get("values", (wanted,))[0]["type"] == "v128":
                 bits, slots = bits | slots[0] << 64, slots[1:]
             if not _number_matches(bits, wanted):
                 raise Failure(f"{action['field']}: expected {wanted}, found bits {bits:#x}")

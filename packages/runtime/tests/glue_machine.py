@@ -204,15 +204,18 @@ class GlueMachine:
         words[HOST["callable"] // 8] = id(callable)
         words[HOST["core"] // 8] = id(core)
         self.keep += [core, callable, words]
-        code = self.glue.host_generic(type) if generic else self.glue.host(type)
-        return self.funcref(code, words.buffer_info()[0])
+        thunk = self.glue.host_generic(type) if generic else self.glue.host(type)
+        self.keep.append(thunk)
+        return self.funcref(thunk.address, words.buffer_info()[0])
 
     def func(self, text: str, funcref: int, slow: Callable[..., Any] = refuse) -> Code:
         made = Code()
         made.slow = slow
         made._slow = id(slow)
         made._funcref = funcref
-        made._entry = self.glue.entry(function_type(text))
+        thunk = self.glue.entry(function_type(text))
+        self.keep.append(thunk)
+        made._entry = self.glue.slow_entry if thunk is None else thunk.address
         return made
 
     def wasm(self, text: str, body: Callable[[Builder, list[Inst]], None], slow: Callable[..., Any] = refuse) -> Code:

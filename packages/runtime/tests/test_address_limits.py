@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import wasmetal
-from wasmetal.system import libc
+from wasmetal.system import linux
 
 PROGRAM = """
 import resource
@@ -81,14 +81,14 @@ def test_a_refused_reservation(wasm: Any, monkeypatch: pytest.MonkeyPatch) -> No
     user.import_memory("m", "memory", 1)
     user.func("i", "i", op.get(0) + op.I32_LOAD, export="load")
     guarded = wasmetal.Module(b.build()).instantiate()
-    reserve = libc.reserve
+    reserve = linux.reserve
 
     def refuse(size: int) -> int:
         if size >= 8 << 30:
             raise OSError("refused")
         return reserve(size)
 
-    monkeypatch.setattr(libc, "reserve", refuse)
+    monkeypatch.setattr(linux, "reserve", refuse)
     checked = wasmetal.Module(b.build()).instantiate()
     assert guarded.exports.memory.guarded and not checked.exports.memory.guarded
     users = [wasmetal.Module(user.build()).instantiate({"m": each}) for each in (guarded, checked)]

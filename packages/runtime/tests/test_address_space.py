@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from wasmetal.store.native_stack import RESERVE, NativeStack
-from wasmetal.system import libc
+from wasmetal.system import linux
 from wasmetal.system.address_space import Reservation, page_ceil
 
 
@@ -72,7 +72,12 @@ def test_refused_reservation() -> None:
 
 
 def test_page_ceil() -> None:
-    assert [page_ceil(size) for size in (0, 1, libc.PAGE, libc.PAGE + 1)] == [0, libc.PAGE, libc.PAGE, 2 * libc.PAGE]
+    assert [page_ceil(size) for size in (0, 1, linux.PAGE, linux.PAGE + 1)] == [
+        0,
+        linux.PAGE,
+        linux.PAGE,
+        2 * linux.PAGE,
+    ]
 
 
 def test_stack_has_a_guard_page_and_a_reserve() -> None:

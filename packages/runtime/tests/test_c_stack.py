@@ -18,7 +18,7 @@ import pytest
 
 from wasm_core.errors import Trap
 from wasmetal.cpython import c_stack
-from wasmetal.system import libc
+from wasmetal.system import linux
 
 #: The smallest stack that a thread may have; of AArch64, for one, 131072.
 LEAST = max(65536, os.sysconf("SC_THREAD_STACK_MIN"))
@@ -143,7 +143,7 @@ def test_a_thread_learns_once() -> None:
 
 def test_room_down_to_the_reserve() -> None:
     def work() -> None:
-        lowest, size = libc.thread_stack()
+        lowest, size = linux.thread_stack()
         reserve = min(c_stack.RESERVE, size // 2)
         c_stack.make_room(lowest + size - 1)
         c_stack.make_room(lowest + reserve)
@@ -155,7 +155,7 @@ def test_room_down_to_the_reserve() -> None:
 
 def test_a_stack_that_is_not_the_threads() -> None:
     def work() -> None:
-        lowest, size = libc.thread_stack()
+        lowest, size = linux.thread_stack()
         for elsewhere in (lowest - 1, lowest + size):
             c_stack.make_room(elsewhere)
             assert not c_stack.learn()
@@ -173,13 +173,13 @@ def test_a_system_that_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
         assert not c_stack.learn()
         c_stack.make_room(1)
 
-    monkeypatch.setattr(libc, "thread_stack", refuse)
+    monkeypatch.setattr(linux, "thread_stack", refuse)
     on_a_thread(work)
 
 
 def test_the_stack_of_a_thread() -> None:
     def work() -> None:
-        lowest, size = libc.thread_stack()
+        lowest, size = linux.thread_stack()
         assert 262144 - 65536 < size <= 262144
         with open("/proc/self/maps") as maps:
             ranges = [tuple(int(end, 16) for end in line.split()[0].split("-")) for line in maps]
@@ -194,7 +194,7 @@ def test_the_stack_of_a_thread() -> None:
 
 @pytest.mark.parametrize("glibc", [True, False])
 def test_the_stack_of_the_main_thread(glibc: bool) -> None:
-    program = f"from wasmetal.system import libc; libc._GLIBC &= {glibc}; print(*libc.thread_stack())"
+    program = f"from wasmetal.system import linux; linux._GLIBC &= {glibc}; print(*linux.thread_stack())"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
     printed = subprocess.run(
         [sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, check=True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 
 import wasmetal
 from wasmetal import Trap, TrapCode, interruption
-from wasmetal.store.interruption import _waiting
+from wasmetal.store.interruption import _thread, _waiting
 
 #: How late an interruption may be, in seconds, on a machine that is busy with something else as well.
 LATE = 2.0
@@ -131,7 +132,9 @@ def test_a_deadline_reaches_through_host_functions(wasm: Any) -> None:
     outer = make(wasm, lambda n: inner.exports.loop() or n)
     with pytest.raises(wasmetal.DeadlineExceeded) as caught, wasmetal.deadline(0.05):
         outer.exports.hosts(1)
-    assert len(caught.value.__notes__) == 1  # the frames of the outer instance
+    inner_frames, outer_frames = caught.value.__notes__
+    assert "loop" in inner_frames
+    assert "hosts" in outer_frames
     assert inner.exports.seven() == outer.exports.seven() == 7
 
 
@@ -404,6 +407,119 @@ def test_fork() -> None:
     """)
 
 
+#: Makes pthread_create fail, as far as the ticker goes: getpid returns something else than 0.
+NO_THREADS = """
+import warnings
+from wasmetal.system import linux
+create = ticker._ticker.get("create")
+ticker._ticker.set("create", linux.address_of("getpid"))
+"""
+
+
+def test_no_thread_can_be_made() -> None:
+    # Nothing could be stopped, and nobody was told.
+    run(NO_THREADS + textwrap.dedent("""
+        def threads():
+            return len(os.listdir("/proc/self/task"))
+        instance = make(WasmBuilder)
+        exports = instance.exports
+        alone = threads()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for name in CALLS:
+                for _ in range(2):
+                    with Timed(), pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.1):
+                        CALLS[name](exports)
+        assert [each.category for each in caught] == [RuntimeWarning] and "signal" in str(caught[0].message)
+        assert exports.fib(10) == 55 and threads() == alone and not ticker.is_running()
+        with send(signal.SIGINT), pytest.raises(KeyboardInterrupt):
+            exports.loop()
+        # In another thread, and by another thread.
+        def late():
+            with Timed(), pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.1):
+                make(WasmBuilder).exports.loop()
+            done.append(1)
+        done = []
+        thread = threading.Thread(target=late)
+        thread.start()
+        thread.join()
+        assert done
+        threading.Timer(0.1, instance.interrupt).start()
+        with Timed(), pytest.raises(Trap):
+            exports.loop()
+        # No signals come any more when nothing has run for a second.
+        end = time.monotonic() + 10
+        while ticker._ticker.get("active"):
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        time.sleep(0.1)
+        ticks = ticker._ticker.get("idle_ticks")
+        time.sleep(0.2)
+        assert ticker._ticker.get("idle_ticks") == ticks
+        # It starts again, also in a child, which has no timer at first.
+        with pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.1):
+            exports.loop()
+        pid = os.fork()
+        if not pid:
+            with pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.1):
+                exports.loop()
+            os._exit(7)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+        with pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.1):
+            exports.fib(60)
+        # As soon as there can be a thread again, there is one.
+        ticker._ticker.set("create", create)
+        ticker._ticker.set("active", 0)
+        with pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.1):
+            exports.fib(60)
+        assert ticker.is_running() and threads() == alone + 1
+    """))  # fmt: skip
+
+
+def test_neither_a_thread_nor_a_timer() -> None:
+    run(NO_THREADS + textwrap.dedent("""
+        def refuse(number, action):
+            raise OSError("refused")
+        exports = make(WasmBuilder).exports
+        linux.set_signal_action = refuse
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for _ in range(3):
+                assert exports.fib(10) == 55
+        assert ["cannot be stopped (refused)" in str(each.message) for each in caught] == [True]
+        # One whose warnings are errors learns it that way.
+        ticker._ticker.warned = False
+        warnings.simplefilter("error")
+        with pytest.raises(RuntimeWarning):
+            exports.fib(10)
+        assert exports.fib(10) == 55
+    """))  # fmt: skip
+
+
+def test_a_limit_on_processes() -> None:
+    run("""
+        import resource, warnings
+        instance = make(WasmBuilder)
+        # The limit counts what a user has, and does not hold for root.
+        if not os.getuid():
+            os.setgid(65534)
+            os.setuid(65534)
+        resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+        try:
+            threading.Thread(target=print).start()
+        except RuntimeError:
+            pass
+        else:
+            sys.exit(0)  # not limited all the same, by a capability or an emulator
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for name in CALLS:
+                with Timed(), pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.1):
+                    CALLS[name](instance.exports)
+        assert [each.category for each in caught] == [RuntimeWarning], caught
+    """)
+
+
 def test_the_interpreter_ends_while_code_runs() -> None:
     run("""
         exports = [make(WasmBuilder).exports for _ in range(3)]
@@ -431,3 +547,28 @@ def test_a_deadline_before_anything_else() -> None:
     """
     command = [sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(script), str(LATE)]
     assert subprocess.run(command, capture_output=True, text=True, timeout=60).stdout == "True\n"
+
+
+def test_deadlines_that_are_over_are_forgotten() -> None:
+    """Not kept until somebody asks, or each block would take longer than the one before."""
+    for _ in range(100):
+        with wasmetal.deadline(1000):
+            assert len(_thread._entries) <= 2
+    assert interruption.remaining() is None
+    assert not _thread._entries
+
+
+def test_deadlines_in_other_ways() -> None:
+    """By an ExitStack, by calls, and one object in several blocks at a time."""
+    limit = wasmetal.deadline(1000)
+    with contextlib.ExitStack() as stack:
+        assert stack.enter_context(limit) is limit
+        assert interruption.remaining() is not None
+        with limit, limit as again:
+            assert again is limit and len(_thread.dues) == 3
+        assert len(_thread.dues) == 1
+    assert interruption.remaining() is None
+    limit.__enter__()
+    assert interruption.remaining() is not None
+    limit.__exit__(None, None, None)
+    assert interruption.remaining() is None

@@ -111,6 +111,61 @@ def test_code_goes_with_modules_and_instances(program: Module) -> None:
     assert arena().bytes_in_use == before
 
 
+def module_of_type(wasm, number: int, *, host: bool) -> bytes:
+    """A module with a function, or the import of one, of the `number`th type: of numbers, so that thunks are fast."""
+    params = "".join(["iIfF"[number >> 2 * digit & 3] for digit in range(6)])
+    builder = wasm()
+    zeros = {"i": b"\x41\0", "I": b"\x42\0", "f": b"\x43" + bytes(4), "F": b"\x44" + bytes(8)}
+    if host:
+        builder.import_func("env", "f", params)
+        builder.func("", "", b"".join([zeros[param] for param in params]) + b"\x10\0", export="f")
+    else:
+        builder.func(params, "", b"", export="f")
+    return builder.build()
+
+
+@pytest.mark.parametrize("host", [False, True])
+def test_thunks_go_with_those_who_use_them(wasm, host: bool) -> None:
+    # A process that loads and drops modules of ever new types must not grow for ever.
+    def load(number: int) -> None:
+        f = Module(module_of_type(wasm, number, host=host)).instantiate({"env": {"f": lambda *args: None}}).exports.f
+        f(*[0 for _ in f.type.params])
+        f.call_raw(*[0 for _ in f.type.params])
+
+    for number in range(100):
+        load(number)
+    gc.collect()
+    before = arena().bytes_in_use
+    for number in range(100, 300):
+        load(number)
+    gc.collect()
+    assert arena().bytes_in_use <= before + 32768
+
+
+def test_thunks_stay_while_they_run(wasm) -> None:
+    # As many others come meanwhile as are kept without a user, and more.
+    calls: list[int] = []
+
+    def other(*args: object) -> None:
+        if not calls:
+            calls.append(1)
+            for number in range(200, 300):
+                for host in (False, True):
+                    one = Module(module_of_type(wasm, number, host=host)).instantiate({"env": {"f": other}})
+                    f = one.exports.f
+                    f(*[0 for _ in f.type.params])
+                    f.call_raw(*[0 for _ in f.type.params])
+            gc.collect()
+        calls.append(2)
+
+    for call in ("__call__", "call_raw"):
+        f = Module(module_of_type(wasm, 4000, host=True)).instantiate({"env": {"f": other}}).exports.f
+        calls.clear()
+        assert getattr(f, call)() in (None, ())
+        assert len(calls) > 100
+        f()
+
+
 def test_stacks_are_used_again(program: Module) -> None:
     tops = set()
     for _ in range(3):

@@ -224,6 +224,20 @@ def test_few_bytes_cannot_make_much_work(name: str) -> None:
     assert time.process_time() - start < 10
 
 
+def test_nested_loops_with_a_thousand_parameters() -> None:
+    # In each, all of them are others in the next round: some kilobytes that would take as long as some hundred.
+    level = b"\x03\0\x20\0\x20\0\xa7\x0d\0\x1a"
+
+    def nested(depth: int) -> bytes:
+        return module_of(THOUSAND + level * depth + b"\x0b" * depth, params=b"\x7e" * 1000, results=b"\x7e" * 1000)
+
+    engine = Engine(Config(compile="eager"))
+    engine.compile(nested(20))
+    for depth in (200, 5000):
+        with pytest.raises(wasmetal.CompileError, match="too many values for its size"):
+            engine.compile(nested(depth))
+
+
 HOSTILE = """
 import resource, time
 import wasmetal

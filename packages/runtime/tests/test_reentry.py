@@ -58,9 +58,9 @@ def test_a_description_is_used_first_by_many_threads() -> None:
         for round in range(30):
             @frozen
             class Description:
-                number: int
-                text: str = ""
-                items: tuple = field(factory=tuple, kw_only=True)
+                number: "int"
+                text: "str" = ""
+                items: "tuple" = field(factory=tuple, kw_only=True)
             things = [Description(1), Description(1, "a")]
             barrier = threading.Barrier(6)
             failed = []

@@ -21,6 +21,7 @@ from wasm_core.errors import Trap
 import wasmetal
 from wasmetal.registry import backends as registry
 from wasmetal.code import signals
+from wasmetal.system import linux
 Backend = registry.select()
 backend = Backend()
 
@@ -167,7 +168,7 @@ def test_installing_again_does_nothing() -> None:
     result = run("""
         first = signals.install(backend)
         used = signals._installed.region.bytes_in_use
-        action = [signals.libc.signal_action(number).handler for number in (signal.SIGSEGV, signal.SIGBUS)]
+        action = [linux.signal_action(number).handler for number in (signal.SIGSEGV, signal.SIGBUS)]
         for _ in range(1000):
             assert signals.install(Backend()) is first
         assert signals.stub_addresses(backend) is first
@@ -243,10 +244,10 @@ def handler(number, information, context):
     os._exit(7)
 
 def set_handler():
-    action = signals.libc.SigAction(
-        handler=ctypes.cast(handler, ctypes.c_void_p).value, flags=signals.libc.SA_SIGINFO | signals.libc.SA_NODEFER
+    action = linux.SigAction(
+        handler=ctypes.cast(handler, ctypes.c_void_p).value, flags=linux.SA_SIGINFO | linux.SA_NODEFER
     )
-    signals.libc.set_signal_action(signal.SIGSEGV, action)
+    linux.set_signal_action(signal.SIGSEGV, action)
 """
 
 

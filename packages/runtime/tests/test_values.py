@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from array import array
 from typing import Any
 
 import pytest
@@ -120,6 +121,13 @@ def test_v128() -> None:
     assert bits == int.from_bytes(data, "little")
     assert values.from_bits(V128, bits, None) == data
     assert values.to_bits(V128, bytearray(data), None) == values.to_bits(V128, memoryview(data), None) == bits
+    # Whatever has a buffer of 16 bytes, in the order of its elements.
+    assert values.to_bits(V128, array("I", [1, 0, 0, 2]), None) == 2 << 96 | 1
+    assert values.to_bits(V128, memoryview(bytes(range(32)))[::2], None) == int.from_bytes(
+        bytes(range(32))[::2], "little"
+    )
+    with pytest.raises(TypeError, match="length 32"):
+        values.to_bits(V128, array("Q", [1, 2, 3, 4]), None)
     with pytest.raises(TypeError, match="length 15"):
         values.to_bits(V128, data[:15], None)
     with pytest.raises(TypeError, match="int"):

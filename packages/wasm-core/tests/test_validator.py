@@ -117,6 +117,15 @@ def test_instructions_of_features(wasm: Any, code: bytes, feature: str) -> None:
         validate(decode(source, OLD), OLD)
 
 
+def test_relaxed_vectors_have_a_switch_of_their_own(wasm: Any) -> None:
+    source = wasm.function(b"\xfd\x0c" + bytes(16) + b"\xfd\x0c" + bytes(16) + b"\xfd\x80\x02\x1a\x0b")
+    old = Features(simd=True)
+    with pytest.raises(MalformedError, match=r"i8x16\.relaxed_swizzle needs the feature relaxed_simd"):
+        validate(decode(source, old), old)
+    new = Features(simd=True, relaxed_simd=True)
+    validate(decode(source, new), new)
+
+
 @pytest.mark.parametrize("code", [b"\x02\x00\x0b\x0b", b"\x02\x7b\x00\x0b\x1a\x0b", b"\x02\x6f\x00\x0b\x1a\x0b"])
 def test_block_types_of_features(wasm: Any, code: bytes) -> None:
     source = wasm.function(code)

@@ -95,6 +95,7 @@ SHAPES = [
 ]
 
 _TYPES = (types.I32, types.I64, types.I64, types.F32, types.F64)
+_TYPES_WITH_VECTORS = (types.I32, types.I64, types.F64, types.V128, types.V128)
 
 
 class Generator:
@@ -106,6 +107,7 @@ class Generator:
         self.machine = MFunction(f"seed{seed}")
         self.machine.jump = JUMP
         self.left = size
+        self.types = _TYPES_WITH_VECTORS if seed % 3 == 2 else _TYPES
         self.pressure = self.rng.choice((2, 4, 8, 20))
         self.call_share = self.rng.choice((0.0, 0.05, 0.2))
         self.fixed_share = self.rng.choice((0.0, 0.05, 0.2))
@@ -184,7 +186,7 @@ class Generator:
         return [self.pick_typed(self.type_of(param)) for param in target.params]
 
     def params(self, limit: int) -> list[int]:
-        return [self.vreg(self.rng.choice(_TYPES)) for _ in range(self.rng.randint(0, limit))]
+        return [self.vreg(self.rng.choice(self.types)) for _ in range(self.rng.randint(0, limit))]
 
     def jump(self, target: MBlock, args: list[int | Inst] | None = None) -> None:
         args = self.args_for(target) if args is None else args
@@ -235,11 +237,11 @@ class Generator:
             if index == 0 and operation.tied:
                 results.append(self.vreg(self.type_of(uses[0])))
             else:
-                results.append(self.vreg(rng.choice(_TYPES)))
+                results.append(self.vreg(rng.choice(self.types)))
         if operation.commutative:
             same = types.CLASS[self.type_of(uses[0])]
             uses[1] = self.pick(same)
-        temps = [self.vreg(rng.choice(_TYPES)) for _ in range(operation.temps)]
+        temps = [self.vreg(rng.choice(self.types)) for _ in range(operation.temps)]
         if not self.fits(operation, uses, results + temps):
             return
         self.add(MInst(operation, results + temps, uses, 0))
@@ -258,10 +260,14 @@ class Generator:
         result: list[tuple[int, int]] = []
         word = 0
         for _ in range(count):
-            value_type = rng.choice(_TYPES)
+            value_type = rng.choice(self.types)
             registers = free[types.CLASS[value_type]]
             if registers and (word >= words or rng.random() < 0.8):
                 result.append((registers.pop(), value_type))
+            elif word < words and value_type == types.V128:
+                word += word & 1
+                result.append((OUT_ARG - word, value_type))
+                word += 2
             elif word < words:
                 result.append((OUT_ARG - word, value_type))
                 word += 1

@@ -354,3 +354,41 @@ def test_checker_knows_iterations_apart() -> None:
                 check(machine, before, Allocation(0, []), registers)
         else:
             check(machine, before, Allocation(0, []), registers)
+
+
+def _vector_in_odd_slot(block: MBlock) -> None:
+    block.insts[2].defs[0] = block.insts[3].uses[0] = spill_slot(1)
+
+
+def _half_overwritten(block: MBlock) -> None:
+    block.insts.insert(3, MInst(MOVE, [spill_slot(1)], [1], types.I64))
+
+
+def _slot_too_short(block: MBlock) -> None:
+    block.insts[2].defs[0] = block.insts[3].uses[0] = spill_slot(4)
+
+
+@pytest.mark.parametrize("change", [None, _vector_in_odd_slot, _half_overwritten, _slot_too_short])
+def test_checker_knows_that_vectors_take_two_slots(change: Callable[[MBlock], None] | None) -> None:
+    machine, block = one_block()
+    vector, number = machine.new_vreg(types.V128), machine.new_vreg(types.I64)
+    block.insts += [
+        MInst(programs.CONST, [vector], [], 0),
+        MInst(programs.CONST, [number], [], 0),
+        MInst(programs.RETURN, [], [vector, number], 0),
+    ]
+    before = snapshot(machine)
+    registers = MACHINES["4+3"]
+    block.insts[0].defs[0] = 17
+    block.insts[1].defs[0] = 1
+    block.insts[2].uses[:] = [17, 1]
+    block.insts[2:2] = [
+        MInst(MOVE, [spill_slot(0)], [17], types.V128),
+        MInst(MOVE, [17], [spill_slot(0)], types.V128),
+    ]
+    if change is not None:
+        change(block)
+        with pytest.raises(AllocationError):
+            check(machine, before, Allocation(5, [], True), registers)
+    else:
+        check(machine, before, Allocation(2, [], True), registers)

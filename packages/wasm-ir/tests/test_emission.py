@@ -76,6 +76,9 @@ def test_frame() -> None:
     assert frame.saved_offset == 112
     assert frame.size == 144
     assert Frame(0, 0, [], [], 0).size == 0
+    # Spill slots of vectors are aligned.
+    assert Frame(3, 4, [16], [], 0, align_spills=True).spill(0) == 32
+    assert Frame(2, 4, [16], [], 0, align_spills=True).spill(2) == 32
     for spills in range(5):
         for words in range(3):
             frame = Frame(words, spills, [16], [1] * spills, words)

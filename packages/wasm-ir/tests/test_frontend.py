@@ -336,16 +336,34 @@ def test_multiple_values() -> None:
     )
 
 
-def test_simd_is_refused_where_it_stands() -> None:
-    vector = b"\xfd\x0c" + bytes(16) + w.DROP
-    for body in (vector, w.UNREACHABLE + vector):
-        source = w.module(body)
-        with pytest.raises(CompileError, match="SIMD execution is not supported") as caught:
-            w.compile_function(source)
-        assert caught.value.offset == source.index(vector)
-    for source in (w.module(b"", [b"\x7b"]), w.module(b"", locals=[(1, b"\x7b")])):
+def test_backends_without_vectors_get_none() -> None:
+    load = b"\xfd\0\0\0"
+    used = w.i32(0) + load + b"\xfd\x53"
+    source = w.module(used, [], [w.I32])
+    w.compile_function(source)
+    with pytest.raises(CompileError, match="SIMD execution is not supported") as caught:
+        w.compile_function(source, vectors=False)
+    assert caught.value.offset == source.index(load)
+    for source in (w.module(b"", [b"\x7b"]), w.module(w.UNREACHABLE, [], [b"\x7b"])):
         with pytest.raises(CompileError, match="SIMD execution is not supported"):
-            w.compile_function(source)
+            w.compile_function(source, vectors=False)
+    # What is never run, or whose result nobody wants, needs none.
+    constant = b"\xfd\x0c" + bytes(16) + w.DROP
+    for body in (constant, w.UNREACHABLE + used + w.DROP):
+        w.compile_function(w.module(body, locals=[(1, b"\x7b")]), vectors=False)
+
+
+def test_vectors_in_unreachable_code_are_passed_over() -> None:
+    """Every kind of immediate, the number of the instruction in more bytes than it needs, and two bytes of it."""
+    body = b"".join(
+        [
+            w.UNREACHABLE,
+            *(b"\xfd\x0c" + bytes([0x0B] * 16), b"\xfd\x8c\x80\0" + bytes([0x0B] * 16)),
+            *(b"\xfd\x0d" + bytes([0x0B] * 16), b"\xfd\x15\x0b", b"\xfd\0\0\x0b", b"\xfd\x54\0\x0b\x0b"),
+            *(b"\xfd\xae\x01", b"\xfd\x8e\x81\0", w.DROP),
+        ]
+    )
+    check(w.module(w.block(body)), "block0:\n  trap unreachable")
 
 
 # Programs.

@@ -8,7 +8,7 @@ import struct
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from ir_interpreter import TrapError, from_float, pure, to_float
+from ir_interpreter import pure
 from test_builder import start
 
 from wasm_ir import opcodes as op
@@ -16,6 +16,7 @@ from wasm_ir import types
 from wasm_ir.builder import Builder
 from wasm_ir.folding import fold_binary, fold_fcmp, fold_unary
 from wasm_ir.ir import Inst
+from wasm_ir.testing.scalar_model import TrapError, from_float, to_float
 from wasm_ir.types import F32, F64, I32, I64
 
 _BINARY = list(range(op.IADD, op.ROTR + 1))

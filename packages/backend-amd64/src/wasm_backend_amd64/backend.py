@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from wasm_backend_amd64 import cpu
 from wasm_core.errors import CompileError
 from wasm_ir.backend import RELOCATION_FUNCTION_SLOT, CompiledCode, HostSupport, Relocation, StubEnvironment, Stubs
+from wasm_ir.vmcontext import LAYOUT
 
 if TYPE_CHECKING:
     from wasm_backend_amd64.target import Amd64Target
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
 
 _I32 = Struct("<i")
 
-#: Features that generated code cannot do without.
-REQUIRED_FEATURES = frozenset({"sse4_1"})
+#: Features that generated code cannot do without: those of x86-64-v2 (System V psABI for x86-64, 3.1.1), which
+#: processors have had since 2009.
+REQUIRED_FEATURES = frozenset({"popcnt", "sse3", "sse4_1", "sse4_2", "ssse3"})
 #: Features that it makes use of where they are.
-USED_FEATURES = frozenset({"bmi1", "bmi2", "lzcnt", "popcnt"}) | REQUIRED_FEATURES
+USED_FEATURES = frozenset({"bmi1", "bmi2", "lzcnt"}) | REQUIRED_FEATURES
 
 
 class Amd64Backend:
@@ -29,6 +31,7 @@ class Amd64Backend:
     """
 
     name = "amd64"
+    layout = LAYOUT
     #: Constants that stand for symbols are relocated (wasm_ir.backend.RELOCATION_SYMBOL).
     symbols = True
 
@@ -46,7 +49,8 @@ class Amd64Backend:
         if support.supported:
             missing = REQUIRED_FEATURES.difference(cpu.features())
             if missing:
-                return HostSupport(False, f"the processor lacks {', '.join(sorted(missing))}")
+                reason = f"the processor lacks {', '.join(sorted(missing))}: code is made for x86-64-v2 and later"
+                return HostSupport(False, reason)
         return support
 
     def compile(self, function: Function) -> CompiledCode:

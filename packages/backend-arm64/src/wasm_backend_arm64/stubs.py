@@ -56,11 +56,10 @@ from wasm_ir.vmcontext import CONTEXT, STATUS_EXCEPTION, STATUS_TRAP, STORE
 
 _SIG_DFL, _SIG_IGN = 0, 1
 
-# What the lazy stubs save: arguments of WebAssembly functions (x0..x7, v0..v7, of which no value takes more than the
-# lower half), the funcref.
+# What the lazy stubs save: arguments of WebAssembly functions (x0..x7, all of v0..v7), the funcref.
 _LAZY_FLOATS = 64
-_LAZY_FUNCREF = 128
-_LAZY_FRAME = 144
+_LAZY_FUNCREF = _LAZY_FLOATS + 8 * 16
+_LAZY_FRAME = _LAZY_FUNCREF + 16
 # What a poll saves: all that C functions may destroy, but x16, x17 and x18, which no code of ours keeps anything in.
 _POLL_FLOATS = 128
 _POLL_FRAME = _POLL_FLOATS + 32 * 16
@@ -167,7 +166,10 @@ def _leave(code: bytearray, store: int, status: int) -> None:
 
 
 def _trap_exits(code: bytearray) -> tuple[int, int]:
-    """The trap exit (code in x16, pc in x30) and the fault exit (pc in x16). Returns the offsets of both."""
+    """The trap exit (code in x16, pc in x30) and the fault exit (pc in x16, the address that was accessed in x17).
+
+    Returns the offsets of both.
+    """
     trap_exit = len(code)
     _load(code, X10, CONTEXT_REGISTER, CONTEXT["store"])
     _store(code, X10, STORE["trap_code"], SCRATCH)
@@ -178,6 +180,7 @@ def _trap_exits(code: bytearray) -> tuple[int, int]:
     _load(code, X10, CONTEXT_REGISTER, CONTEXT["store"])
     ri(code, e.MOVZ_RI32, X11, TrapCode.MEMORY_OUT_OF_BOUNDS)
     _store(code, X10, STORE["trap_code"], X11)
+    _store(code, X10, STORE["fault_address"], SCRATCH2)
     patch(code, recorded, len(code))
     _store(code, X10, STORE["trap_pc"], SCRATCH)
     _store(code, X10, STORE["trap_fp"], FRAME_POINTER)
@@ -190,7 +193,7 @@ def _lazy(code: bytearray, by_funcref: bool) -> None:
     _push_frame(code, _LAZY_FRAME)
     for number in range(0, 8, 2):
         pair(code, e.STP_RRM64, X0 + number, X0 + number + 1, SP, 8 * number)
-        pair(code, e.STP_FFM64, V0 + number, V0 + number + 1, SP, _LAZY_FLOATS + 8 * number)
+        pair(code, e.STP_FFM128, V0 + number, V0 + number + 1, SP, _LAZY_FLOATS + 16 * number)
     _store(code, SP, _LAZY_FUNCREF, CALLEE_REGISTER)
 
     if by_funcref:
@@ -215,7 +218,7 @@ def _lazy(code: bytearray, by_funcref: bool) -> None:
     add_sp(code, SP, FRAME_POINTER, -_LAZY_FRAME, SCRATCH2)
     for number in range(0, 8, 2):
         pair(code, e.LDP_RRM64, X0 + number, X0 + number + 1, SP, 8 * number)
-        pair(code, e.LDP_FFM64, V0 + number, V0 + number + 1, SP, _LAZY_FLOATS + 8 * number)
+        pair(code, e.LDP_FFM128, V0 + number, V0 + number + 1, SP, _LAZY_FLOATS + 16 * number)
     _load(code, CALLEE_REGISTER, SP, _LAZY_FUNCREF)
     add_sp(code, SP, FRAME_POINTER, 0, SCRATCH2)
     pair(code, e.LDP_RRM64_POST, FRAME_POINTER, LINK_REGISTER, SP, 16)
@@ -322,6 +325,8 @@ def _signal_handler(
     foreign.append(branch_if(code, e.CC_LO))
     patch(code, branch_r(code, e.ADR_RL, X11), fault_exit)
     _store(code, X2, layout.context_x16, X10)
+    _load(code, X10, X1, layout.info_address)
+    _store(code, X2, layout.context_x17, X10)
     _store(code, X2, layout.context_pc, X11)
     r(code, e.RET_R, LINK_REGISTER)
 

@@ -17,6 +17,7 @@ _CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "validation": ("eager", "lazy"),
     "compile": ("lazy", "eager"),
     "bounds_checks": ("auto", "guard", "explicit"),
+    "relaxed_simd": ("native", "deterministic"),
 }
 _TYPES: Final[dict[str, type | tuple[type, ...]]] = {
     "backend": str,
@@ -54,8 +55,13 @@ class Config:
     #: "lazy": functions are compiled on their first call; "eager": with the module.
     compile: Literal["lazy", "eager"] = "lazy"
     #: How loads and stores are kept inside of memories: by guard pages (8 GiB of address space per memory), or by
-    #: explicit comparisons. "auto" takes guard pages, and comparisons where the address space is refused.
+    #: explicit comparisons. "auto" takes guard pages, and comparisons where the address space is refused, or there are
+    #: thousands of memories.
     bounds_checks: Literal["auto", "guard", "explicit"] = "auto"
+    #: What relaxed vector instructions (`Features.relaxed_simd`) give where the standard leaves a choice: "native",
+    #: what is fastest on the processor, or "deterministic", the same everywhere (what the standard's deterministic
+    #: profile has).
+    relaxed_simd: Literal["native", "deterministic"] = "native"
     #: Where compiled code is kept between processes: None or False for nowhere, True for the user's cache directory
     #: (see docs/caching.md), or a directory.
     cache: bool | str | os.PathLike[str] | None = None

@@ -165,7 +165,7 @@ class Engine:
         cache = ModuleCache(self._cache, key[0], config.features, self._backend)
         if precompiled is not None:
             cache.add(precompiled.options, precompiled.code)
-        entry = cache.entry(frontend_options(explicit, listener))
+        entry = cache.entry(frontend_options(config, self._backend, explicit, listener))
         if not entry.flags & MODULE_VALID:
             from wasm_core.validator import validate_module
 

@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NoReturn
 
+from wasm_core.quoting import quoted, shown
 from wasm_core.types import FuncType, ValueType
 from wasmetal.cpython.native_callable import inherit_vectorcall
 from wasmetal.glue import values
@@ -98,9 +99,10 @@ class Func(FuncHandle):
         if core.is_host:
             _known(params, numbers, _NO_STORE)
             return core.call_slots(numbers)
-        with core.instance.store.use():
-            # Held until the call has returned.
-            referred = _known(params, numbers, core.instance.store)
+        # Held until the call has returned, and what the references stand for too.
+        instance = core.instance
+        with instance.store.use():
+            referred = _known(params, numbers, instance.store)
             results = core.call_slots(numbers)
             del referred
             return results
@@ -112,7 +114,9 @@ class Func(FuncHandle):
         core = getattr(self, "_core", None)
         if core is None:
             return "<wasmetal.Func, not initialized>"
-        return f"<wasmetal.Func {core.name!r} {core.type}{' of the host' if core.is_host else ''}>"
+        return (
+            f"<wasmetal.Func {quoted(core.name)} {shown(str(core.type), 400)}{' of the host' if core.is_host else ''}>"
+        )
 
 
 inherit_vectorcall(Func)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
 from wasm_core.errors import WasmError
 from wasm_core.module import ExternKind
+from wasm_core.quoting import listed, quoted
 from wasmetal import function, globals, table  # noqa: F401 - what instances export is of their classes
 from wasmetal.memory import Memory
 from wasmetal.store import callers
@@ -31,7 +32,7 @@ class Exports(Mapping[str, Any]):
 
     def __init__(self, core: InstanceCore) -> None:
         # Whatever was asked for is an attribute from then on, which is the fastest way to get at it again.
-        self._core_: InstanceCore | None = core
+        self._core_: InstanceCore | None = None if core.closed else core
         self._names_: dict[str, tuple[ExternKind, int]] = core.code.exports
 
     def __getitem__(self, name: str) -> Any:
@@ -45,13 +46,16 @@ class Exports(Mapping[str, Any]):
         found = core.exported(kind, index)
         if not hasattr(Exports, name):
             self.__dict__[name] = found
+        if core.closed:  # just now
+            self._close()
+            raise WasmError("the instance is closed")
         return found
 
     def __getattr__(self, name: str) -> Any:
         try:
             return self[name]
         except KeyError:
-            raise AttributeError(f"the instance has no export {name!r}", name=name, obj=self) from None
+            raise AttributeError(f"the instance has no export {quoted(name)}", name=name, obj=self) from None
 
     def get(self, name: str, default: Any = None) -> Any:
         """The export with this name, or `default` where there is none."""
@@ -79,7 +83,7 @@ class Exports(Mapping[str, Any]):
         return id(self)
 
     def __repr__(self) -> str:
-        return f"<Exports: {', '.join(self._names_) or 'none'}>"
+        return f"<Exports: {listed(self._names_) or 'none'}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("exports cannot be pickled or copied")
@@ -93,7 +97,8 @@ class Instance:
     """A module that has been instantiated.
 
     It lives as long as there is a reference to it or to any of its exports. `close()`, or leaving a `with` block, ends
-    it earlier: every later use of it, its functions and whatever else it defines raises WasmError.
+    it earlier: every later use of it, its functions and whatever else it defines raises WasmError. Memories, tables and
+    globals that another instance imports can be used until that one is closed too.
     """
 
     __slots__ = ("__weakref__", "_core", "_module", "exports")
@@ -101,7 +106,7 @@ class Instance:
     def __init__(self, core: InstanceCore) -> None:
         # Only modules are instantiated.
         self._module = cast("Module", core.module)
-        self._core: InstanceCore | None = core
+        self._core: InstanceCore | None = None if core.closed else core
         #: What the instance exports; getting anything from it raises WasmError once the instance is closed.
         self.exports: Exports = exports_of(core)
 
@@ -113,27 +118,23 @@ class Instance:
     @property
     def closed(self) -> bool:
         """Whether `close` has been called."""
-        return self._core is None
+        core = self._core
+        return core is None or core.closed
 
     def close(self) -> None:
         """Let go of everything, now. Doing it again does nothing.
 
-        Other instances that import from this one can still use what they import. When a function of this instance is
-        running, its memory is given back as soon as it has returned and nothing refers to the instance any more.
+        It may be called at any moment, by any thread. No call of the instance's functions begins any more; one that is
+        running goes on to its end, though host functions that it calls cannot get at the instance. Other instances that
+        import from this one, or have functions of it in their tables, can still use that. The instance's own memory
+        goes when nothing of all this needs it any more (docs/ownership.md).
         """
         core = self._core
         if core is None:
             return
-        self._core = None
         detach(core)
         self.exports._close()
-        defined = core.memories[core.code.module.imported_memories :]
-        gone = weakref.ref(core)
-        del core
-        if gone() is None:
-            # Nobody can run code that uses these any more, but Python may still hold them.
-            for memory in defined:
-                memory._close()
+        self._core = None
 
     def interrupt(self) -> None:
         """End the call that another thread has running in this instance, or in one that it is linked with.
@@ -146,7 +147,7 @@ class Instance:
             WasmError: The instance is closed.
         """
         core = self._core
-        if core is None:
+        if core is None or core.closed:
             raise WasmError("the instance is closed")
         interrupt(core.store)
 
@@ -154,7 +155,7 @@ class Instance:
         raise TypeError("an instance cannot be pickled or copied")
 
     def __enter__(self) -> Self:
-        if self._core is None:
+        if self.closed:
             raise WasmError("the instance is closed")
         return self
 
@@ -165,7 +166,7 @@ class Instance:
 
     def __repr__(self) -> str:
         name = self._module.name
-        return f"<Instance{'' if name is None else f' of {name!r}'}{', closed' if self._core is None else ''}>"
+        return f"<Instance{'' if name is None else f' of {quoted(name)}'}{', closed' if self.closed else ''}>"
 
 
 def exports_of(core: InstanceCore) -> Exports:

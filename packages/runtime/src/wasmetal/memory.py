@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import operator
+import weakref
 from typing import TYPE_CHECKING, NoReturn, SupportsIndex, overload
 
 from wasm_core.errors import WasmError
 from wasm_core.types import PAGE_SIZE, MemoryType
 from wasmetal.store import linear_memory
-from wasmetal.store.linear_memory import LinearMemory
+from wasmetal.store.linear_memory import LinearMemory, MemoryHandle
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
-class Memory(LinearMemory):
+class Memory(MemoryHandle):
     """A linear memory: a resizable array of bytes that WebAssembly code and Python share.
 
     It never moves. `memory[i]` and `memory[a:b]` read an int and bytes, assignment takes an int and anything
@@ -37,7 +38,30 @@ class Memory(LinearMemory):
             WasmError: A 64-bit or shared memory, which are not supported.
             MemoryError: The system has no room for it.
         """
-        super().__init__(type, max_pages, bounds_checks)
+        storage = LinearMemory(type, max_pages, bounds_checks)
+        if hasattr(self, "_storage"):
+            raise TypeError("a memory cannot be initialized twice")
+        storage.handle = weakref.ref(self)
+        self._storage = storage
+
+    def _open(self) -> memoryview:
+        storage = self._storage
+        return self._opened()._view if storage is None else storage._view
+
+    @property
+    def _base(self) -> int:
+        """Address of byte 0."""
+        return self._opened()._base
+
+    @property
+    def type(self) -> MemoryType:
+        """The type as declared."""
+        return self._opened().type
+
+    @property
+    def guarded(self) -> bool:
+        """Whether any access with a 32-bit index and offset faults where it is out of bounds."""
+        return self._opened().guarded
 
     @property
     def pages(self) -> int:
@@ -65,10 +89,11 @@ class Memory(LinearMemory):
         pages = operator.index(pages)
         if pages < 0:
             raise ValueError("a memory cannot shrink")
+        storage = self._opened()
         before = self.pages
-        previous = self._grow(pages)
+        previous = storage._grow(pages)
         if previous < 0:
-            raise WasmError(f"a memory of {before} pages cannot grow by {pages}: its limit is {self._limit}")
+            raise WasmError(f"a memory of {before} pages cannot grow by {pages}: its limit is {storage._limit}")
         return previous
 
     def _bounds(self, key: slice) -> slice:
@@ -160,7 +185,7 @@ class Memory(LinearMemory):
         raise TypeError("a memory cannot be pickled or copied")
 
     def __repr__(self) -> str:
-        return "<Memory, closed>" if self._view is None else f"<Memory, {self.pages} pages>"
+        return "<Memory, closed>" if self._storage is None else f"<Memory, {self.pages} pages>"
 
 
 def _bytes_of(value: object) -> memoryview:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from wasm_core.decoder import decode
 from wasm_core.features import Features
 from wasm_core.module import DecodedModule
+from wasm_core.quoting import quoted
 from wasm_core.types import ExportType, ImportType
 from wasmetal.compiled.compiled_module import CompiledModule
 from wasmetal.config import Config
@@ -179,7 +180,7 @@ class Module:
         return _restore, (self._source, self._engine.config)
 
     def __repr__(self) -> str:
-        name = "" if self.name is None else f" {self.name!r}"
+        name = "" if self.name is None else f" {quoted(self.name)}"
         return f"<Module{name}, {len(self._source)} bytes>"
 
 

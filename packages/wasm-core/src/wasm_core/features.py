@@ -18,6 +18,8 @@ class Features:
     bulk_memory: bool = False
     reference_types: bool = False
     simd: bool = False
+    #: Vector instructions whose results depend on the machine. They need `simd`, too.
+    relaxed_simd: bool = False
 
     @classmethod
     def wasm_1_0(cls) -> Self:

@@ -569,6 +569,27 @@ fd:fc  i32x4.trunc_sat_f64x2_s_zero       -            v:v
 fd:fd  i32x4.trunc_sat_f64x2_u_zero       -            v:v
 fd:fe  f64x2.convert_low_i32x4_s          -            v:v
 fd:ff  f64x2.convert_low_i32x4_u          -            v:v
+[relaxed_simd]
+fd:100 i8x16.relaxed_swizzle               -            vv:v
+fd:101 i32x4.relaxed_trunc_f32x4_s         -            v:v
+fd:102 i32x4.relaxed_trunc_f32x4_u         -            v:v
+fd:103 i32x4.relaxed_trunc_f64x2_s_zero    -            v:v
+fd:104 i32x4.relaxed_trunc_f64x2_u_zero    -            v:v
+fd:105 f32x4.relaxed_madd                  -            vvv:v
+fd:106 f32x4.relaxed_nmadd                 -            vvv:v
+fd:107 f64x2.relaxed_madd                  -            vvv:v
+fd:108 f64x2.relaxed_nmadd                 -            vvv:v
+fd:109 i8x16.relaxed_laneselect            -            vvv:v
+fd:10a i16x8.relaxed_laneselect            -            vvv:v
+fd:10b i32x4.relaxed_laneselect            -            vvv:v
+fd:10c i64x2.relaxed_laneselect            -            vvv:v
+fd:10d f32x4.relaxed_min                   -            vv:v
+fd:10e f32x4.relaxed_max                   -            vv:v
+fd:10f f64x2.relaxed_min                   -            vv:v
+fd:110 f64x2.relaxed_max                   -            vv:v
+fd:111 i16x8.relaxed_q15mulr_s             -            vv:v
+fd:112 i16x8.relaxed_dot_i8x16_i7x16_s     -            vv:v
+fd:113 i32x4.relaxed_dot_i8x16_i7x16_add_s -            vvv:v
 """
 
 

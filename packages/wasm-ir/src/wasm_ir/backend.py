@@ -89,7 +89,7 @@ class Stubs:
     #: STATUS_TRAP. How code and pc get there is the backend's own affair.
     trap_exit: int
     #: Signal handler with the SA_SIGINFO signature for SIGSEGV and SIGBUS: resumes faults of ours as the trap
-    #: MEMORY_OUT_OF_BOUNDS, passes others on.
+    #: MEMORY_OUT_OF_BOUNDS, with the address in STORE.fault_address if it can; passes others on.
     signal_handler: int
     #: First value of FUNCREF.code for functions not compiled yet: calls the store's resolver with the funcref and
     #: the caller's VMContext, then continues at the address that it returns; unwinds with STATUS_EXCEPTION when it
@@ -120,6 +120,8 @@ class Backend(Protocol):
     name: str
     #: Names of the CPU features that generated code makes use of, sorted (part of cache keys).
     cpu_features: tuple[str, ...]
+    #: `wasm_ir.vmcontext.LAYOUT` of the wasm-ir that it was made for.
+    layout: int
 
     @classmethod
     def host_support(cls) -> HostSupport:
@@ -144,6 +146,11 @@ class Backend(Protocol):
     def disassemble(self, code: bytes, address: int) -> list[tuple[int, bytes, str]] | None:
         """(address, bytes, text) per instruction, or None when no disassembler is installed."""
         ...
+
+
+def supports_vectors(backend: object) -> bool:
+    """Whether a backend compiles functions that use vectors: its attribute `vectors` is true."""
+    return bool(getattr(backend, "vectors", False))
 
 
 def supports_symbols(backend: object) -> bool:

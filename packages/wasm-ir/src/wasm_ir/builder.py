@@ -244,6 +244,27 @@ class Builder:
             self.log.append(key)
         return inst
 
+    # Vectors.
+
+    def vector(self, op: int, type: int, imm: int, args: list[Inst]) -> Inst:
+        """Any of the v_* operations; `type` is the type of the result."""
+        # Most programs have no vectors, and need not wait for the rules.
+        from wasm_ir.simplify_vectors import VECTOR_RULES
+
+        if _COMMUTATIVE[op] and args[0].op == _CONST and args[1].op != _CONST:
+            args = [args[1], args[0]]
+        rule = VECTOR_RULES[op]
+        if rule is not None:
+            known = rule(self, imm, args)
+            if known is not None:
+                return known
+        key: Key = (op << 3 | type, imm, *args)
+        inst = self._values.get(key)
+        if inst is None:
+            inst = self._values[key] = self._append(op, type, args, imm)
+            self.log.append(key)
+        return inst
+
     # Memory.
 
     def load(self, op: int, type: int, ptr: Inst, offset: int) -> Inst:

@@ -18,3 +18,7 @@ class FrontendOptions:
     listener: bool = False
     #: Let every loop be interrupted (functions can be wherever they check the stack limit).
     polls: bool = True
+    #: Give relaxed vector instructions the same result on every machine.
+    deterministic: bool = False
+    #: The backend has vectors; functions that use them are refused otherwise.
+    vectors: bool = True

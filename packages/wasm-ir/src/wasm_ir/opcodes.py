@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from wasm_ir import types
+
 # Properties of an operation.
 #: No effect, cannot trap, same operands give the same result: may be numbered, moved and removed.
 PURE: Final = 1
@@ -108,6 +110,142 @@ DEMOTE: Final = _define("demote", PURE)
 PROMOTE: Final = _define("promote", PURE)
 BITCAST: Final = _define("bitcast", PURE)
 
+# Vectors: 128 bits as lanes, the first lane in the low bits. A vector has the one type v128; how an operation divides
+# it into lanes is in its imm, whose low three bits are a lane shape (below) and whose other bits are what the row says.
+# `shape` there is the shape of operands and result alike, unless the row says which of them it describes. Operands and
+# results are v128 unless the row says otherwise; a "scalar" has the type SHAPE_TYPES[shape].
+#
+# What has no lanes is no operation of its own: const, param, select, load, load_invariant, store, heap_load, heap_store
+# (16 bytes in memory, at any address), and, or and xor take the type v128 as they are; a const's imm has 128 bits. Nor
+# are accesses to memory that do more than to load or store 16 bytes: they are trees that a backend can match, whose
+# inner value has one use (`Lowering.can_sink`), and which are right, if slower, when it does not:
+#
+#   load8_splat, load16_splat           v_splat(heap_load8_u.i32), v_splat(heap_load16_u.i32)
+#   load32_splat, load64_splat          v_splat.f32x4(heap_load.f32), v_splat.f64x2(heap_load.f64)
+#   load32_zero, load64_zero            v_low.f32x4(heap_load.f32), v_low.f64x2(heap_load.f64)
+#   load8x8_s and its like              v_extend_s.i16x8(v_low.f64x2(heap_load.f64)), the low half
+#   load8_lane, load16_lane             v_replace(v, heap_load8_u.i32), v_replace(v, heap_load16_u.i32)
+#   load32_lane, load64_lane            v_replace.f32x4(v, heap_load.f32), v_replace.f64x2(v, heap_load.f64)
+#   store8_lane, store16_lane           heap_store8(v_extract_u.i32), heap_store16(v_extract_u.i32)
+#   store32_lane, store64_lane          heap_store(v_extract_u.f32), heap_store(v_extract_u.f64)
+#
+# Meaning: core specification, "Execution", "Numerics", vector operations, under the name of the instruction; what works
+# on each lane is there defined by the scalar operation. NaN: arithmetic on floats (v_fadd to v_fmax, v_fsqrt, v_fceil
+# to v_fnearest, v_demote, v_promote, v_relaxed_madd and v_relaxed_nmadd) has the rules of the scalar operations: a NaN
+# result is a quiet NaN, canonical when all NaN operands are, and the relaxed minimum and maximum may also be the
+# operand that is one. Everything else, v_fabs, v_fneg, v_fpmin and v_fpmax included, moves or changes bits and keeps a
+# NaN's payload, signalling or not.
+
+# From and to scalars. v_splat: args = (scalar,); of an i32 the low 8 or 16 bits count. v_low: args = (scalar,), the
+# first lane, zeros in the others; I32X4, I64X2, F32X4, F64X2 only. v_extract_u: the scalar in lane imm >> 3,
+# zero-extended to i32 for I8X16 and I16X8; v_extract_s: the same sign-extended, I8X16 and I16X8 only. v_replace: args =
+# (vector, scalar), lane imm >> 3.
+V_SPLAT: Final = _define("v_splat", PURE)
+V_LOW: Final = _define("v_low", PURE)
+V_EXTRACT_S: Final = _define("v_extract_s", PURE)
+V_EXTRACT_U: Final = _define("v_extract_u", PURE)
+V_REPLACE: Final = _define("v_replace", PURE)
+# Bytes moved. v_shuffle: args = (x, y); imm has no shape but 16 bytes, byte i the number (0 to 31) of the byte in x (0
+# to 15) or y (16 to 31) that byte i of the result is. When only one operand matters it is both, and all numbers are
+# below 16; when both do, byte 0 is one of x (`Builder.vector` sees to that). v_swizzle: args = (vector, indices), a
+# byte whose index is above 15 is 0; imm 0. v_relaxed_swizzle: for an index above 15, byte index % 16 or 0 (for an index
+# above 127: 0).
+V_SHUFFLE: Final = _define("v_shuffle", PURE)
+V_SWIZZLE: Final = _define("v_swizzle", PURE)
+V_RELAXED_SWIZZLE: Final = _define("v_relaxed_swizzle", PURE)
+# Bits (imm 0). v_andnot: x & ~y. v_bitselect: args = (x, y, mask), bits of x where the mask has ones, else of y.
+# v_relaxed_laneselect: integer shapes; that, or what it is for a mask whose lanes are filled with their top bits.
+# v_any_true: i32, 1 when any bit is set.
+V_NOT: Final = _define("v_not", PURE)
+V_ANDNOT: Final = _define("v_andnot", PURE)
+V_BITSELECT: Final = _define("v_bitselect", PURE)
+V_RELAXED_LANESELECT: Final = _define("v_relaxed_laneselect", PURE)
+V_ANY_TRUE: Final = _define("v_any_true", PURE)
+# Integer shapes. v_all_true: i32, 1 when no lane is 0. v_bitmask: i32, bit i is the top bit of lane i.
+V_ALL_TRUE: Final = _define("v_all_true", PURE)
+V_BITMASK: Final = _define("v_bitmask", PURE)
+# Comparisons: a lane becomes ones or zeros. imm is shape | condition << 3 (conditions below). v_icmp: integer shapes,
+# for I64X2 not the unsigned conditions but eq and ne. v_fcmp: float shapes.
+V_ICMP: Final = _define("v_icmp", PURE)
+V_FCMP: Final = _define("v_fcmp", PURE)
+# Shifts: integer shapes, args = (vector, count: i32), the count is taken modulo the lane's width.
+V_SHL: Final = _define("v_shl", PURE)
+V_SHR_S: Final = _define("v_shr_s", PURE)
+V_SHR_U: Final = _define("v_shr_u", PURE)
+# Integer lanes. v_add, v_sub, v_neg, v_abs: all integer shapes. v_mul: I16X8, I32X4, I64X2. v_add_sat and v_sub_sat,
+# v_avgr_u: I8X16, I16X8. v_min and v_max: I8X16, I16X8, I32X4. v_popcnt: I8X16. v_q15mulr: I16X8, sat_s((x * y +
+# 0x4000) >> 15); v_relaxed_q15mulr: the same, but -32768 * -32768 may also give -32768.
+V_ADD: Final = _define("v_add", PURE | COMMUTATIVE)
+V_SUB: Final = _define("v_sub", PURE)
+V_MUL: Final = _define("v_mul", PURE | COMMUTATIVE)
+V_NEG: Final = _define("v_neg", PURE)
+V_ABS: Final = _define("v_abs", PURE)
+V_ADD_SAT_S: Final = _define("v_add_sat_s", PURE | COMMUTATIVE)
+V_ADD_SAT_U: Final = _define("v_add_sat_u", PURE | COMMUTATIVE)
+V_SUB_SAT_S: Final = _define("v_sub_sat_s", PURE)
+V_SUB_SAT_U: Final = _define("v_sub_sat_u", PURE)
+V_MIN_S: Final = _define("v_min_s", PURE | COMMUTATIVE)
+V_MIN_U: Final = _define("v_min_u", PURE | COMMUTATIVE)
+V_MAX_S: Final = _define("v_max_s", PURE | COMMUTATIVE)
+V_MAX_U: Final = _define("v_max_u", PURE | COMMUTATIVE)
+V_AVGR_U: Final = _define("v_avgr_u", PURE | COMMUTATIVE)
+V_POPCNT: Final = _define("v_popcnt", PURE)
+V_Q15MULR: Final = _define("v_q15mulr", PURE | COMMUTATIVE)
+V_RELAXED_Q15MULR: Final = _define("v_relaxed_q15mulr", PURE | COMMUTATIVE)
+# Sums of products of neighbours. v_dot: shape I32X4, of 16-bit lanes, signed; wraps round. v_relaxed_dot: shape I16X8,
+# of 8-bit lanes, those of x signed, those of y signed or unsigned; saturated. (The instruction that adds is
+# v_add.i32x4(v_extadd_s.i32x4(v_relaxed_dot(x, y)), z).)
+V_DOT: Final = _define("v_dot", PURE | COMMUTATIVE)
+V_RELAXED_DOT: Final = _define("v_relaxed_dot", PURE)
+# Between widths. v_narrow: args = (x, y), whose lanes, signed and twice as wide as those of `shape` (I8X16, I16X8: the
+# result), are saturated to signed or unsigned ones: those of x, then those of y. v_extend: `shape` (I16X8, I32X4,
+# I64X2) is the result's; extends the low half of the operand's lanes, or with imm bit 3 (HIGH_HALF) the high half.
+# v_extmul: the product of both operands, each extended like that. v_extadd: `shape` (I16X8, I32X4) is the result's;
+# sums of neighbours.
+V_NARROW_S: Final = _define("v_narrow_s", PURE)
+V_NARROW_U: Final = _define("v_narrow_u", PURE)
+V_EXTEND_S: Final = _define("v_extend_s", PURE)
+V_EXTEND_U: Final = _define("v_extend_u", PURE)
+V_EXTMUL_S: Final = _define("v_extmul_s", PURE | COMMUTATIVE)
+V_EXTMUL_U: Final = _define("v_extmul_u", PURE | COMMUTATIVE)
+V_EXTADD_S: Final = _define("v_extadd_s", PURE)
+V_EXTADD_U: Final = _define("v_extadd_u", PURE)
+# Float shapes. v_fpmin: y < x ? y : x; v_fpmax: x < y ? y : x. v_relaxed_fmin, v_relaxed_fmax: v_fmin and v_fmax, or
+# either operand when one is NaN or both are zeros.
+V_FADD: Final = _define("v_fadd", PURE | COMMUTATIVE)
+V_FSUB: Final = _define("v_fsub", PURE)
+V_FMUL: Final = _define("v_fmul", PURE | COMMUTATIVE)
+V_FDIV: Final = _define("v_fdiv", PURE)
+V_FMIN: Final = _define("v_fmin", PURE)
+V_FMAX: Final = _define("v_fmax", PURE)
+V_FPMIN: Final = _define("v_fpmin", PURE)
+V_FPMAX: Final = _define("v_fpmax", PURE)
+V_RELAXED_FMIN: Final = _define("v_relaxed_fmin", PURE)
+V_RELAXED_FMAX: Final = _define("v_relaxed_fmax", PURE)
+V_FABS: Final = _define("v_fabs", PURE)
+V_FNEG: Final = _define("v_fneg", PURE)
+V_FSQRT: Final = _define("v_fsqrt", PURE)
+V_FCEIL: Final = _define("v_fceil", PURE)
+V_FFLOOR: Final = _define("v_ffloor", PURE)
+V_FTRUNC: Final = _define("v_ftrunc", PURE)
+V_FNEAREST: Final = _define("v_fnearest", PURE)
+# Float shapes, args = (x, y, z). v_relaxed_madd: x * y + z, v_relaxed_nmadd: -x * y + z; rounded once or twice, but
+# always the same way in code that one backend makes on one machine.
+V_RELAXED_MADD: Final = _define("v_relaxed_madd", PURE)
+V_RELAXED_NMADD: Final = _define("v_relaxed_nmadd", PURE)
+# Conversions. v_convert: `shape` is the result's: F32X4 from four integers of 32 bits, F64X2 from the low two.
+# v_trunc_sat: `shape` is the operand's: F32X4 gives four integers of 32 bits, F64X2 two, and zeros in the upper lanes;
+# NaN gives 0. v_relaxed_trunc: the same, but for a NaN or what is out of range a lane may be anything. v_demote: two
+# f64 to f32, zeros in the upper lanes; v_promote: the low two f32 to f64 (both: imm 0).
+V_CONVERT_S: Final = _define("v_convert_s", PURE)
+V_CONVERT_U: Final = _define("v_convert_u", PURE)
+V_TRUNC_SAT_S: Final = _define("v_trunc_sat_s", PURE)
+V_TRUNC_SAT_U: Final = _define("v_trunc_sat_u", PURE)
+V_RELAXED_TRUNC_S: Final = _define("v_relaxed_trunc_s", PURE)
+V_RELAXED_TRUNC_U: Final = _define("v_relaxed_trunc_u", PURE)
+V_DEMOTE: Final = _define("v_demote", PURE)
+V_PROMOTE: Final = _define("v_promote", PURE)
+
 # Memory. args = (address: i64[, value]), imm = unsigned constant offset that is added to the address.
 # load/store reach the runtime's own structures and cannot fault; `load_invariant` reads what never changes while the
 # function runs. heap_load/heap_store reach linear memory and may fault into MEMORY_OUT_OF_BOUNDS, so they stay even
@@ -165,6 +303,25 @@ TRAP: Final = _define("trap", TERMINATOR)
 UNWIND: Final = _define("unwind", TERMINATOR)
 
 COUNT: Final = len(NAMES)
+
+# Lane shapes.
+I8X16: Final = 0
+I16X8: Final = 1
+I32X4: Final = 2
+I64X2: Final = 3
+F32X4: Final = 4
+F64X2: Final = 5
+SHAPE_NAMES: Final = ("i8x16", "i16x8", "i32x4", "i64x2", "f32x4", "f64x2")
+#: A lane's width in bits, and how many lanes there are.
+SHAPE_BITS: Final = (8, 16, 32, 64, 32, 64)
+SHAPE_LANES: Final = (16, 8, 4, 2, 4, 2)
+#: The scalar type that a lane is extracted to, and replaced from.
+SHAPE_TYPES: Final = (types.I32, types.I32, types.I32, types.I64, types.F32, types.F64)
+#: The shape in the imm of an operation on vectors, and what to shift the rest (lane, condition) down by.
+SHAPE_MASK: Final = 7
+SHAPE_SHIFT: Final = 3
+#: In the imm of v_extend and v_extmul: the high half of the operands' lanes.
+HIGH_HALF: Final = 8
 
 # Conditions of icmp.
 EQ: Final = 0

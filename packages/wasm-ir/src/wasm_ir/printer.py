@@ -120,6 +120,8 @@ class _Printer:
         if op == opcodes.ICMP or op == opcodes.FCMP:
             condition = (opcodes.ICMP_NAMES if op == opcodes.ICMP else opcodes.FCMP_NAMES)[inst.imm]
             return f"{self.value(inst)} = {name}.{types.NAMES[inst.args[0].type]} {condition} {arguments}"
+        if opcodes.V_SPLAT <= op <= opcodes.V_PROMOTE:
+            return f"{self.value(inst)} = {name}{_vector_details(inst)} {arguments}"
         if op == opcodes.STACK_SLOT:
             return f"{self.value(inst)} = slot{inst.imm}"
         if inst.type == types.VOID:
@@ -138,6 +140,33 @@ class _Printer:
             return text
         results = [f"{self.value(result)}: {types.NAMES[result.type]}" for result in (call, *call.results)]
         return f"{', '.join(results)} = {text}"
+
+
+#: Vector operations whose imm says nothing.
+_SHAPELESS = (
+    *(opcodes.V_SWIZZLE, opcodes.V_RELAXED_SWIZZLE, opcodes.V_NOT, opcodes.V_ANDNOT, opcodes.V_BITSELECT),
+    *(opcodes.V_ANY_TRUE, opcodes.V_DEMOTE, opcodes.V_PROMOTE),
+)
+
+
+def _vector_details(inst: Inst) -> str:
+    """What the imm of a vector operation says: lane shape; lane, condition or half; bytes of a shuffle."""
+    op = inst.op
+    if op in _SHAPELESS:
+        return ""
+    if op == opcodes.V_SHUFFLE:
+        return f" [{' '.join([str(byte) for byte in inst.imm.to_bytes(16, 'little')])}]"
+    shape = opcodes.SHAPE_NAMES[inst.imm & opcodes.SHAPE_MASK]
+    rest = inst.imm >> opcodes.SHAPE_SHIFT
+    if op == opcodes.V_ICMP:
+        return f".{shape} {opcodes.ICMP_NAMES[rest]}"
+    if op == opcodes.V_FCMP:
+        return f".{shape} {opcodes.FCMP_NAMES[rest]}"
+    if op in (opcodes.V_EXTRACT_S, opcodes.V_EXTRACT_U, opcodes.V_REPLACE):
+        return f".{shape}[{rest}]"
+    if op in (opcodes.V_EXTEND_S, opcodes.V_EXTEND_U, opcodes.V_EXTMUL_S, opcodes.V_EXTMUL_U):
+        return f".{shape} {'high' if rest else 'low'}"
+    return f".{shape}"
 
 
 def _trap_name(code: int) -> str:

@@ -43,6 +43,8 @@ def _significant_bits(value: Inst) -> int:
         count = value.args[1]
         if count.op == _CONST:
             return types.BITS[value.type] - count.imm
+    elif op == opcodes.V_EXTRACT_U:
+        return opcodes.SHAPE_BITS[value.imm & opcodes.SHAPE_MASK]
     return types.BITS[value.type]
 
 
@@ -55,6 +57,9 @@ _RESULT_BITS: Final[dict[int, int]] = {
     opcodes.HEAP_LOAD32_U: 32,
     opcodes.ICMP: 1,
     opcodes.FCMP: 1,
+    opcodes.V_ANY_TRUE: 1,
+    opcodes.V_ALL_TRUE: 1,
+    opcodes.V_BITMASK: 16,
     opcodes.CLZ: 7,
     opcodes.CTZ: 7,
     opcodes.POPCNT: 7,
@@ -366,6 +371,8 @@ def simplify_unary(b: Builder, op: int, type: int, x: Inst) -> Inst | None:
 
 # Comparisons and what depends on them.
 
+#: Operations whose result is 0 or 1.
+_TRUTHS: Final[tuple[int, ...]] = (_ICMP, opcodes.FCMP, opcodes.V_ANY_TRUE, opcodes.V_ALL_TRUE)
 #: Conditions that hold when both operands are the same.
 _REFLEXIVE: Final[tuple[int, ...]] = (opcodes.EQ, opcodes.GE_S, opcodes.LE_S, opcodes.GE_U, opcodes.LE_U)
 
@@ -386,7 +393,7 @@ def simplify_icmp(b: Builder, cond: int, x: Inst, y: Inst) -> Inst | None:
             return b.icmp(cond, x.args[0], b.const(type, c - x.args[1].imm))
         if op == opcodes.EXTEND_U and c >> 32 == 0:
             return b.icmp(cond, x.args[0], b.const(_I32, c))
-        if c == 1 and (op == _ICMP or op == opcodes.FCMP):
+        if c == 1 and op in _TRUTHS:
             return x if cond == opcodes.EQ else b.icmp(opcodes.EQ, x, b.const(_I32, 0))
     elif cond >= opcodes.LT_U:
         if c == 0:
@@ -404,6 +411,8 @@ def _compare_with_zero(b: Builder, cond: int, x: Inst) -> Inst | None:
     op = x.op
     if op == _ICMP:
         return x if cond == opcodes.NE else b.icmp(x.imm ^ 1, x.args[0], x.args[1])
+    if op == opcodes.V_ANY_TRUE or op == opcodes.V_ALL_TRUE:
+        return x if cond == opcodes.NE else None
     if op == opcodes.FCMP:
         if cond == opcodes.NE:
             return x

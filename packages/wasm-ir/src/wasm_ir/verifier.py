@@ -105,6 +105,78 @@ _RULES: Final[dict[int, tuple[int, _Rule]]] = {
     opcodes.CALLEE: (0, lambda type, args: type == types.POINTER),
 }
 
+#: Bitwise operations and the choice between values take vectors too.
+for _op in (opcodes.AND, opcodes.OR, opcodes.XOR):
+    _RULES[_op] = (2, _same(*_INTEGERS, types.V128))
+
+# Vector operations: result, operands ("v" a vector, "s" the scalar of the shape, "i" an i32), the shapes that there
+# are, and how many values the rest of the imm has (0: as many as there are lanes).
+_INTEGER_SHAPES: Final = (opcodes.I8X16, opcodes.I16X8, opcodes.I32X4, opcodes.I64X2)
+_FLOAT_SHAPES: Final = (opcodes.F32X4, opcodes.F64X2)
+_ALL_SHAPES: Final = (*_INTEGER_SHAPES, *_FLOAT_SHAPES)
+_BYTES_AND_WORDS: Final = (opcodes.I8X16, opcodes.I16X8)
+_UP_TO_32: Final = (opcodes.I8X16, opcodes.I16X8, opcodes.I32X4)
+_FROM_16: Final = (opcodes.I16X8, opcodes.I32X4, opcodes.I64X2)
+#: The imm is 0.
+_NO_SHAPE: Final = (0,)
+
+_VectorRule = tuple[str, str, tuple[int, ...], int]
+
+VECTOR_RULES: Final[dict[int, _VectorRule]] = {
+    opcodes.V_SPLAT: ("v", "s", _ALL_SHAPES, 1),
+    opcodes.V_LOW: ("v", "s", (opcodes.I32X4, opcodes.I64X2, *_FLOAT_SHAPES), 1),
+    opcodes.V_EXTRACT_S: ("s", "v", _BYTES_AND_WORDS, 0),
+    opcodes.V_EXTRACT_U: ("s", "v", _ALL_SHAPES, 0),
+    opcodes.V_REPLACE: ("v", "vs", _ALL_SHAPES, 0),
+    opcodes.V_SWIZZLE: ("v", "vv", _NO_SHAPE, 1),
+    opcodes.V_RELAXED_SWIZZLE: ("v", "vv", _NO_SHAPE, 1),
+    opcodes.V_NOT: ("v", "v", _NO_SHAPE, 1),
+    opcodes.V_ANDNOT: ("v", "vv", _NO_SHAPE, 1),
+    opcodes.V_BITSELECT: ("v", "vvv", _NO_SHAPE, 1),
+    opcodes.V_RELAXED_LANESELECT: ("v", "vvv", _INTEGER_SHAPES, 1),
+    opcodes.V_ANY_TRUE: ("i", "v", _NO_SHAPE, 1),
+    opcodes.V_ALL_TRUE: ("i", "v", _INTEGER_SHAPES, 1),
+    opcodes.V_BITMASK: ("i", "v", _INTEGER_SHAPES, 1),
+    opcodes.V_ICMP: ("v", "vv", _INTEGER_SHAPES, len(opcodes.ICMP_NAMES)),
+    opcodes.V_FCMP: ("v", "vv", _FLOAT_SHAPES, len(opcodes.FCMP_NAMES)),
+    **dict.fromkeys((opcodes.V_SHL, opcodes.V_SHR_S, opcodes.V_SHR_U), ("v", "vi", _INTEGER_SHAPES, 1)),
+    **dict.fromkeys((opcodes.V_ADD, opcodes.V_SUB), ("v", "vv", _INTEGER_SHAPES, 1)),
+    **dict.fromkeys((opcodes.V_NEG, opcodes.V_ABS), ("v", "v", _INTEGER_SHAPES, 1)),
+    opcodes.V_MUL: ("v", "vv", _FROM_16, 1),
+    **dict.fromkeys(range(opcodes.V_ADD_SAT_S, opcodes.V_SUB_SAT_U + 1), ("v", "vv", _BYTES_AND_WORDS, 1)),
+    **dict.fromkeys(range(opcodes.V_MIN_S, opcodes.V_MAX_U + 1), ("v", "vv", _UP_TO_32, 1)),
+    opcodes.V_AVGR_U: ("v", "vv", _BYTES_AND_WORDS, 1),
+    opcodes.V_POPCNT: ("v", "v", (opcodes.I8X16,), 1),
+    **dict.fromkeys((opcodes.V_Q15MULR, opcodes.V_RELAXED_Q15MULR), ("v", "vv", (opcodes.I16X8,), 1)),
+    opcodes.V_DOT: ("v", "vv", (opcodes.I32X4,), 1),
+    opcodes.V_RELAXED_DOT: ("v", "vv", (opcodes.I16X8,), 1),
+    **dict.fromkeys((opcodes.V_NARROW_S, opcodes.V_NARROW_U), ("v", "vv", _BYTES_AND_WORDS, 1)),
+    **dict.fromkeys((opcodes.V_EXTEND_S, opcodes.V_EXTEND_U), ("v", "v", _FROM_16, 2)),
+    **dict.fromkeys((opcodes.V_EXTMUL_S, opcodes.V_EXTMUL_U), ("v", "vv", _FROM_16, 2)),
+    **dict.fromkeys((opcodes.V_EXTADD_S, opcodes.V_EXTADD_U), ("v", "v", (opcodes.I16X8, opcodes.I32X4), 1)),
+    **dict.fromkeys(range(opcodes.V_FADD, opcodes.V_RELAXED_FMAX + 1), ("v", "vv", _FLOAT_SHAPES, 1)),
+    **dict.fromkeys(range(opcodes.V_FABS, opcodes.V_FNEAREST + 1), ("v", "v", _FLOAT_SHAPES, 1)),
+    **dict.fromkeys((opcodes.V_RELAXED_MADD, opcodes.V_RELAXED_NMADD), ("v", "vvv", _FLOAT_SHAPES, 1)),
+    **dict.fromkeys(range(opcodes.V_CONVERT_S, opcodes.V_RELAXED_TRUNC_U + 1), ("v", "v", _FLOAT_SHAPES, 1)),
+    **dict.fromkeys((opcodes.V_DEMOTE, opcodes.V_PROMOTE), ("v", "v", _NO_SHAPE, 1)),
+}
+
+
+def _is_vector_operation(inst: Inst) -> bool:
+    """Whether a v_* operation has the types and the imm that its row asks for."""
+    args = [arg.type for arg in inst.args]
+    if inst.op == opcodes.V_SHUFFLE:
+        bytes_ = inst.imm.to_bytes(16, "little") if inst.imm >> 128 == 0 else b"\xff"
+        limit = 16 if inst.args[0] is inst.args[-1] else 32
+        return inst.type == types.V128 and args == [types.V128] * 2 and max(bytes_) < limit and bytes_[0] < 16
+    result, operands, shapes, count = VECTOR_RULES[inst.op]
+    shape = inst.imm & opcodes.SHAPE_MASK
+    if shape not in shapes or inst.imm >> opcodes.SHAPE_SHIFT >= (count or opcodes.SHAPE_LANES[shape]):
+        return False
+    kinds = {"v": types.V128, "s": opcodes.SHAPE_TYPES[shape], "i": types.I32}
+    return inst.type == kinds[result] and args == [kinds[operand] for operand in operands]
+
+
 #: Operation of a call -> types of the operands before the callee's parameters.
 _CALL_OPERANDS: Final[dict[int, tuple[int, ...]]] = {
     opcodes.CALL: (),
@@ -344,6 +416,10 @@ class _Verifier:
             return
         rule = _RULES.get(inst.op)
         name = opcodes.NAMES[inst.op]
+        if opcodes.V_SPLAT <= inst.op <= opcodes.V_PROMOTE:
+            if not _is_vector_operation(inst):
+                self.problem(block, f"{inst} = {name} with imm {inst.imm:#x} does not fit its operands")
+            return
         if rule is None:
             if not opcodes.PROPERTIES[inst.op] & opcodes.TERMINATOR:
                 self.problem(block, f"{inst}: {name} cannot stand here")

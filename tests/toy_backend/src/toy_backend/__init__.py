@@ -42,6 +42,7 @@ class ToyBackend:
         assert real is not None
         self._real: Backend = real()
         self.cpu_features = self._real.cpu_features
+        self.layout = self._real.layout
 
     @classmethod
     def host_support(cls) -> HostSupport:

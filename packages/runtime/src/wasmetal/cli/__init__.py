@@ -15,6 +15,6 @@ def main(args: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: the program's own, or one of `wasmetal.cli.failures`.
     """
-    from wasmetal.cli.failures import run_command
+    from wasmetal.cli.dispatch import run_command
 
     return run_command(sys.argv[1:] if args is None else args)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -15,8 +14,9 @@ from wasm_core.disassembler import disassemble, format_instruction
 from wasm_core.errors import WasmError
 from wasm_core.module import DecodedModule, ExternKind
 from wasm_core.names import NameSection
+from wasm_core.quoting import quoted, similar
 from wasm_core.validator import validate_module
-from wasm_ir.frontend import translate
+from wasm_ir.frontend import FrontendOptions, translate
 from wasm_ir.ir import Function
 from wasm_ir.printer import format_function
 from wasm_ir.vmcontext import ContextLayout
@@ -61,17 +61,15 @@ def _find(file: str, function: str) -> tuple[DecodedModule, int, str]:
     elif function in names:
         index = names[function]
     else:
-        close = difflib.get_close_matches(function, names, n=1)
-        raise Failure(f"{file}: no function {function!r}{f'; did you mean {close[0]!r}?' if close else ''}")
+        raise Failure(f"{file}: no function {quoted(function)}{similar(function, names)}")
     if index < module.imported_functions:
         raise Failure(f"{file}: function {index} is imported, so it has no code here")
     return module, index, next((name for name, named in names.items() if named == index), "")
 
 
-def _translate(module: DecodedModule, index: int) -> Function:
+def _translate(module: DecodedModule, index: int, options: FrontendOptions) -> Function:
     # The one function that is asked for is validated before it is compiled; the others do not matter.
     facts = validate_body(module, index, Config().features)
-    options = frontend_options(explicit_bounds=False, listener=None)
     return translate(module, index, ContextLayout(module), facts, options)
 
 
@@ -79,7 +77,7 @@ def ir(file: str, function: str) -> None:
     """Print the IR of a function."""
     module, index, _ = _find(file, function)
     with about(file):
-        text = format_function(_translate(module, index), offsets=True)
+        text = format_function(_translate(module, index, FrontendOptions()), offsets=True)
     click.echo(text.rstrip("\n"))
 
 
@@ -94,13 +92,14 @@ def disasm(file: str, function: str, target: str | None) -> None:
         raise Failure(str(error)) from None
     module, index, name = _find(file, function)
     with about(file):
-        made = backend.compile(_translate(module, index))
+        options = frontend_options(Config(), backend, explicit_bounds=False, listener=None)
+        made = backend.compile(_translate(module, index, options))
         wasm = {
             offset: format_instruction(instruction, immediates)
             for offset, instruction, immediates in disassemble(module, index)
         }
     places = dict(zip(made.pcs, made.wasm_offsets))
-    title = f"function {index}{f' {name!r}' if name else ''} {module.func_type(index)}"
+    title = f"function {index}{f' {quoted(name)}' if name else ''} {module.func_type(index)}"
     click.echo(f"{title}: {len(made.code)} bytes, frame of {made.frame_size} bytes")
     lines = backend.disassemble(made.code, 0)
     if lines is None:

@@ -48,8 +48,9 @@ def compile_file(file: str, output: str | None, target: str | None) -> None:
     except WasmError as error:
         raise Failure(str(error)) from None
     with about(file):
-        features = Config().features
-        options = frontend_options(explicit_bounds=False, listener=None)
+        config = Config()
+        features = config.features
+        options = frontend_options(config, backend, explicit_bounds=False, listener=None)
         module = decode(source, features)
         validate_module(module, features)
         with _progress(file) as progress:

@@ -1,15 +1,11 @@
-"""Exit codes, and how everything that goes wrong becomes one clear line and one of them."""
+"""Exit codes, and failures of which a line on stderr tells."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from wasm_core.errors import CompileError, InvalidError, LinkError, MalformedError, Trap, WasmError
-from wasmetal.interruption import DeadlineExceeded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,18 +38,6 @@ _WHAT: Final[tuple[tuple[type[WasmError], str], ...]] = (
 )
 
 
-def _say(message: str) -> None:
-    # A terminal must not be steered by what a file has in its names.
-    printable = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
-    _tell(f"wasmetal: {printable}")
-
-
-def _tell(text: str) -> None:
-    # A process may have been started without a stderr, or whoever reads it may have gone.
-    if sys.stderr is not None:
-        print(text, file=sys.stderr)
-
-
 @contextlib.contextmanager
 def about(file: str) -> Iterator[None]:
     """Errors in the block are about a file: name it."""
@@ -79,71 +63,3 @@ def read(file: str) -> bytes:
             return source.read()
     except OSError as error:
         raise Failure(f"{file}: {error.strerror or error}") from None
-
-
-def _backtrace(trap: Trap) -> Iterator[str]:
-    yield f"wasmetal: trap: {trap}"
-    for number, frame in enumerate(trap.frames):
-        name = "".join(c for c in frame.function_name or "" if c.isprintable())
-        place = "" if frame.module_offset is None else f" at {frame.module_offset:#x}"
-        yield f"  {number}: function {frame.function_index}{f' {name}' if name else ''}{place}"
-
-
-def _main(args: Sequence[str]) -> object:
-    """Run a command. Raises what goes wrong."""
-    from wasmetal.cli import quick
-
-    given = quick.parse_run(args)
-    if given is not None:
-        try:
-            return quick.run(given)
-        except Exception as error:
-            # For wrong usage click has the words.
-            if not _is_click(error, "UsageError"):
-                raise
-    from wasmetal.cli.commands import wasmetal
-
-    return wasmetal.main(args=list(args), prog_name="wasmetal", standalone_mode=False)
-
-
-def _is_click(error: BaseException, name: str) -> bool:
-    """Whether an exception is one of click's, which may not have been imported."""
-    click = sys.modules.get("click")
-    return click is not None and isinstance(error, getattr(click, name))
-
-
-def run_command(args: Sequence[str]) -> int:
-    """Run a command and say what went wrong; the exit code."""
-    try:
-        code = _main(args)
-        # A process may have been started without a stdout.
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except Failure as failure:
-        _say(str(failure))
-        return failure.code
-    except DeadlineExceeded as trap:
-        _tell("\n".join(_backtrace(trap)))
-        return TIMED_OUT
-    except Trap as trap:
-        _tell("\n".join(_backtrace(trap)))
-        return TRAPPED
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has had enough; Python would complain again when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return FAILED
-    except ModuleNotFoundError as error:
-        if error.name != "click":
-            raise
-        _tell("wasmetal: the command line needs click: pip install 'wasmetal[cli]'")
-        return FAILED
-    except Exception as error:
-        if _is_click(error, "Abort"):
-            return INTERRUPTED
-        if not _is_click(error, "ClickException"):
-            raise
-        error.show()  # type: ignore[attr-defined]
-        return error.exit_code  # type: ignore[attr-defined,no-any-return]
-    return code if isinstance(code, int) else 0

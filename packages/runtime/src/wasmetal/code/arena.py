@@ -20,18 +20,15 @@ from typing import Final
 
 from wasm_ir.backend import CODE_ALIGNMENT
 from wasmetal.code.page_allocator import PageAllocator
-from wasmetal.system import libc
 from wasmetal.system.address_space import page_ceil
 from wasmetal.system.hold import Hold, exclusive
+from wasmetal.system.host import host
 
 #: Sizes of the arena that are tried, largest first. The last is what a small process with `ulimit -v` may still give.
 _SIZES: Final = (1 << 30, 1 << 28, 1 << 26)
 #: A region takes chunks from the arena that grow from the first to the second size.
 _FIRST_CHUNK: Final = 16384
 _LARGEST_CHUNK: Final = 1 << 20
-
-_READ_WRITE: Final = libc.PROT_READ | libc.PROT_WRITE
-_READ_EXECUTE: Final = libc.PROT_READ | libc.PROT_EXEC
 
 
 class CodeArena:
@@ -47,7 +44,7 @@ class CodeArena:
         """
         self.size = size
         self.code_size = size // 4 * 3
-        self.start = libc.reserve(size)
+        self.start = host.reserve(size)
         self.data_start = self.start + self.code_size
         #: Address of the writable view of the code part; 0 when code is written in place.
         self._writable = 0
@@ -69,20 +66,16 @@ class CodeArena:
                 self._map_twice()
 
     def _map_twice(self) -> None:
-        fd = libc.executable_memfd("wasmetal-code", self.code_size)
+        fd = host.code_file(self.code_size)
         try:
-            self._map_view(self.start, _READ_EXECUTE, fd)
+            host.map_executable(fd, self.code_size, self.start)
             try:
-                self._writable = libc.mmap(self.code_size, _READ_WRITE, libc.MAP_SHARED, fd)
+                self._writable = host.map_writable(fd, self.code_size)
             except OSError:
-                flags = libc.MAP_PRIVATE | libc.MAP_ANONYMOUS | libc.MAP_NORESERVE | libc.MAP_FIXED
-                libc.mmap(self.code_size, libc.PROT_NONE, flags, address=self.start)
+                host.reserve_again(self.start, self.code_size)
                 raise
         finally:
             os.close(fd)
-
-    def _map_view(self, address: int, protection: int, fd: int) -> None:
-        libc.mmap(self.code_size, protection, libc.MAP_SHARED | libc.MAP_FIXED, fd, address=address)
 
     @property
     def dual_mapping(self) -> bool:
@@ -118,7 +111,7 @@ class CodeArena:
         if offset is None:
             raise MemoryError(f"no room for {size} bytes of data in the arena")
         try:
-            libc.mprotect(self.data_start + offset, size, _READ_WRITE)
+            host.commit(self.data_start + offset, size)
         except OSError as error:
             self.give_back(self.data_start + offset, size)
             raise MemoryError(f"no memory for {size} bytes of data: {error}") from error
@@ -145,16 +138,14 @@ class CodeArena:
                 if self._frozen:
                     continue
                 if self._writable:
-                    # Where holes cannot be punched the pages stay, to be used again.
-                    with contextlib.suppress(OSError):
-                        libc.madvise(self._writable + offset, size, libc.MADV_REMOVE)
+                    host.discard_in_file(self._writable + offset, size)
                 else:
-                    libc.mprotect(self.start + offset, size, libc.PROT_NONE)
-                    libc.madvise(self.start + offset, size, libc.MADV_DONTNEED)
+                    host.forbid(self.start + offset, size)
+                    host.discard(self.start + offset, size)
                 self._code.free(offset, size)
             else:
-                libc.madvise(self.data_start + offset, size, libc.MADV_DONTNEED)
-                libc.mprotect(self.data_start + offset, size, libc.PROT_NONE)
+                host.discard(self.data_start + offset, size)
+                host.forbid(self.data_start + offset, size)
                 self._data.free(offset, size)
 
     def write(self, address: int, code: bytes | bytearray) -> None:
@@ -164,11 +155,11 @@ class CodeArena:
             if self._synchronize is not None:
                 self._synchronize(address, address + len(code))
             return
-        first = address & -libc.PAGE
+        first = address & -host.PAGE
         size = page_ceil(address + len(code)) - first
-        libc.mprotect(first, size, _READ_WRITE)
+        host.commit(first, size)
         ctypes.memmove(address, bytes(code), len(code))
-        libc.mprotect(first, size, _READ_EXECUTE)
+        host.make_executable(first, size)
         if self._synchronize is not None:
             self._synchronize(address, address + len(code))
 
@@ -201,8 +192,8 @@ class CodeArena:
                 self._frozen = True
                 if self._copy_fd < 0:
                     self._copy_fd = self._copy()
-                self._map_view(self.start, _READ_EXECUTE, self._copy_fd)
-                self._map_view(self._writable, _READ_WRITE, self._copy_fd)
+                host.map_executable(self._copy_fd, self.code_size, self.start)
+                host.map_writable(self._copy_fd, self.code_size, self._writable)
                 self._frozen = False
                 os.close(self._copy_fd)
                 self._copy_fd = -1
@@ -211,7 +202,7 @@ class CodeArena:
 
     def _copy(self) -> int:
         """Descriptor of a memfd with the same contents as ours."""
-        fd = libc.executable_memfd("wasmetal-code", self.code_size)
+        fd = host.code_file(self.code_size)
         try:
             for start, size in self._code.ranges_in_use():
                 done = 0
@@ -262,7 +253,7 @@ class CodeRegion:
         if not self._finalizer.alive:
             raise ValueError("the region has been freed")
         # In place, a page is never writable again once another thread may be running code on it.
-        alignment = alignment if self._arena.dual_mapping else libc.PAGE
+        alignment = alignment if self._arena.dual_mapping else host.PAGE
         while True:
             room = self._code
             following, end = room

@@ -7,15 +7,12 @@ trap. All other faults go to the handler that was there before.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from wasm_core.lazy_attrs import frozen
 from wasm_ir.backend import Backend, StubEnvironment, Stubs
 from wasmetal.code.arena import CodeArena, CodeRegion, arena
-from wasmetal.system import libc
 from wasmetal.system.hold import Turns
-
-_SIGNALS: Final = (libc.SIGSEGV, libc.SIGBUS)
+from wasmetal.system.host import host
 
 
 @frozen
@@ -78,30 +75,29 @@ def stub_addresses(backend: Backend) -> StubAddresses:
 def _handled() -> bool:
     """Whether the handlers of both signals are ours."""
     handlers = _installed.handlers
-    return all(libc.signal_handler(number) in handlers for number in _SIGNALS)
+    return all(host.fault_handler(number) in handlers for number in host.FAULTS)
 
 
 def _install(backend: Backend, make: Callable[[StubEnvironment], Stubs]) -> StubAddresses:
     code_arena: CodeArena = arena()
     if _installed.region is None:
         _installed.region = code_arena.region()  # never freed: signals may come at any time
-    previous = {int(number): libc.signal_action(number).handler or 0 for number in _SIGNALS}
+    previous = {number: host.fault_handler(number) for number in host.FAULTS}
     made = make(
         StubEnvironment(
             arena_start=code_arena.start,
             arena_size=code_arena.code_size,
             previous_handlers=previous,
-            sigaction=libc.address_of("sigaction"),
+            sigaction=host.address_of("sigaction"),
         )
     )
     address = _installed.region.place(made.code, alignment=64)
     if made.synchronize >= 0:
         code_arena.synchronize_with(address + made.synchronize)
     handler = address + made.signal_handler
-    action = libc.SigAction(handler=handler, flags=libc.SA_SIGINFO | libc.SA_ONSTACK | libc.SA_NODEFER)
-    for number in _SIGNALS:
+    for number in host.FAULTS:
         if previous[number] not in _installed.handlers:
-            libc.set_signal_action(number, action)
+            host.set_fault_handler(number, handler)
     _installed.handlers.add(handler)
     stubs = _installed.stubs.get(backend.name)
     if stubs is None:

@@ -1,3 +1,10 @@
-"""The version of this package, which compiled code is tied to."""
+"""Which version this is: of the package, and of what it must agree on with the compiler."""
+
+from __future__ import annotations
+
+from typing import Final
 
 __version__ = "0.1.0"
+
+#: The `wasm_ir.vmcontext.LAYOUT` that this runtime works with.
+LAYOUT: Final = 2

@@ -6,13 +6,13 @@ import ctypes
 import weakref
 from array import array
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from wasm_core.module import DecodedModule, ExternKind
 from wasm_core.types import ValueType
-from wasm_ir.backend import CODE_ALIGNMENT, Backend, CompiledCode
+from wasm_ir.backend import CODE_ALIGNMENT, Backend, CompiledCode, supports_vectors
 from wasm_ir.frontend_options import FrontendOptions
 from wasm_ir.vmcontext import ContextLayout
 from wasmetal.code import signals
@@ -37,9 +37,16 @@ if TYPE_CHECKING:
 _KEEP_FACTS: Final = 1 << 20
 
 
-def frontend_options(explicit_bounds: bool, listener: Listener | None) -> FrontendOptions:
+def frontend_options(
+    config: Settings, backend: Backend, explicit_bounds: bool, listener: Listener | None
+) -> FrontendOptions:
     """How a module's functions are translated."""
-    return FrontendOptions(explicit_bounds=explicit_bounds, listener=listener is not None)
+    return FrontendOptions(
+        explicit_bounds=explicit_bounds,
+        listener=listener is not None,
+        deterministic=config.relaxed_simd == "deterministic",
+        vectors=supports_vectors(backend),
+    )
 
 
 class CompiledModule:
@@ -111,7 +118,7 @@ class CompiledModule:
             ValueType.FUNCREF in (*func_type.params, *func_type.results) for func_type in module.types
         )
         self.stubs = signals.install(backend, glue.make_stubs)
-        self._options = frontend_options(explicit_bounds, listener)
+        self._options = frontend_options(config, backend, explicit_bounds, listener)
         self._turns = Turns()
         #: Whether all has been compiled because the configuration says so.
         self._finished = False
@@ -190,7 +197,16 @@ class CompiledModule:
 
     def function_name(self, index: int) -> str | None:
         """Name of function `index` from the name section or an export."""
-        return self.names.function_name(index) or self.export_name(index)
+        return self.function_names({index}).get(index)
+
+    def function_names(self, indices: Set[int]) -> dict[int, str]:
+        """Names of some functions from the name section or exports; those that have none are left out."""
+        found = self.names.names_of(indices)
+        for index in indices - found.keys():
+            name = self.export_name(index)
+            if name is not None:
+                found[index] = name
+        return found
 
     def definition(self, index: int) -> FunctionDefinition:
         """What listeners are told about function `index`."""

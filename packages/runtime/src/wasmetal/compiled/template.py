@@ -13,7 +13,8 @@ from wasm_core.module import ConstExpr, DecodedModule, ElementSegment, SegmentMo
 from wasm_core.types import ValueType
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, GLOBAL_SIZE, SEGMENT, ContextLayout
 from wasmetal.code.type_ids import function_type_id
-from wasmetal.system import libc
+from wasmetal.system.host import host
+from wasmetal.system.lifetime import anchor
 
 if TYPE_CHECKING:
     from wasmetal.code.signals import StubAddresses
@@ -64,7 +65,16 @@ class DataPlan:
 class Template:
     """The words of a VMContext, and how to fill in what depends on the instance."""
 
-    __slots__ = ("_layout", "data", "elements", "funcref_words", "globals", "reference_globals", "words")
+    __slots__ = (
+        "_layout",
+        "_type_ids_anchor",
+        "data",
+        "elements",
+        "funcref_words",
+        "globals",
+        "reference_globals",
+        "words",
+    )
 
     def __init__(self, module: DecodedModule, layout: ContextLayout, stubs: StubAddresses, glue: Glue) -> None:
         self._layout = layout
@@ -74,8 +84,11 @@ class Template:
         words[CONTEXT["poll_exit"] // 8] = stubs.poll_exit
         words[CONTEXT["builtin"] // 8] = glue.builtin
         for name in ("memmove", "memset"):
-            words[CONTEXT[name] // 8] = libc.address_of(name)
-        type_ids = [function_type_id(func_type) for func_type in module.types]
+            words[CONTEXT[name] // 8] = host.address_of(name)
+        held = [function_type_id(func_type) for func_type in module.types]
+        # For the instances too, which have the module. Finalizers that run together with theirs may still call them.
+        self._type_ids_anchor = anchor(held)
+        type_ids = [type_id.number for type_id in held]
         first = layout.types // 8
         words[first : first + len(type_ids)] = array("Q", type_ids)
         #: Word and instruction of the globals whose initial values are not constants.

@@ -11,7 +11,7 @@ from typing import Final
 
 from wasm_core.errors import Trap, TrapCode
 from wasm_ir.vmcontext import Layout
-from wasmetal.system import libc
+from wasmetal.system.host import host
 
 #: Bytes below the limit, of large stacks (of small ones it is the half): for host functions and what they call in C.
 RESERVE: Final = 1 << 18
@@ -20,8 +20,8 @@ RESERVE: Final = 1 << 18
 C_STACK: Final = Layout("getspecific", "key")
 
 _INVERT: Final = (1 << 64) - 1
-_KEY: Final = libc.new_thread_key()
-_words: Final = (ctypes.c_uint64 * (C_STACK.size // 8))(libc.address_of("pthread_getspecific"), _KEY)
+_KEY: Final = host.new_thread_key()
+_words: Final = (ctypes.c_uint64 * (C_STACK.size // 8))(host.address_of("pthread_getspecific"), _KEY)
 ADDRESS: Final = ctypes.addressof(_words)
 # Finalizers may call functions until the very end, when modules have been cleared.
 ctypes.pythonapi.Py_IncRef(ctypes.py_object(_words))
@@ -29,7 +29,7 @@ ctypes.pythonapi.Py_IncRef(ctypes.py_object(_words))
 
 def learn() -> bool:
     """Set the calling thread's limit. Returns whether it had none."""
-    if libc.thread_value(_KEY):
+    if host.thread_value(_KEY):
         return False
     stack, limit = _look()
     _set_limit(limit if stack else 0)
@@ -53,7 +53,7 @@ def make_room(address: int) -> None:
 def _look() -> tuple[range, int]:
     """Where the calling thread's stack is (nowhere if the system does not tell: without /proc), and its limit."""
     try:
-        lowest, size = libc.thread_stack()
+        lowest, size = host.thread_stack()
     except OSError:
         lowest, size = 0, 0
     return range(lowest, lowest + size), lowest + min(RESERVE, size // 2)
@@ -61,4 +61,4 @@ def _look() -> tuple[range, int]:
 
 def _set_limit(limit: int) -> None:
     """Set the calling thread's limit; 0: it is not checked."""
-    libc.set_thread_value(_KEY, limit ^ _INVERT)
+    host.set_thread_value(_KEY, limit ^ _INVERT)

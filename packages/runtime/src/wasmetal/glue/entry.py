@@ -29,8 +29,10 @@ _SAVED: Final = ("entry_fp", "entry_resume", "c_sp", "wasm_sp", "owner")
 _VECTORCALL: Final = Signature((I64, I64, I64, I64), (I64,))
 #: (funcref, context, address of slots) -> 0, or 1 with an exception set.
 _RAW: Final = Signature((I64, I64, I64), (I64,))
-#: TICKER.start, and C_STACK.getspecific
+#: C_STACK.getspecific
 _WORD: Final = Signature((I64,), (I64,))
+#: TICKER.start
+_WORDS: Final = Signature((I64, I64), (I64,))
 
 
 def slow_entry() -> Function:
@@ -109,7 +111,7 @@ class _Entry:
         address = b.pointer(ticker.ADDRESS)
         b.brif(b.is_zero(b.get(address, TICKER["active"])), asleep, (), awake, ())
         b.switch_to(asleep)
-        b.call_native(b.get(address, TICKER["start"]), _WORD, (address,))
+        b.call_native(b.get(address, TICKER["start"]), _WORDS, (address, self._context))
         b.jump(awake)
         b.switch_to(awake)
 

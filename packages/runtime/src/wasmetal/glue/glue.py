@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from weakref import WeakValueDictionary
 
 from wasm_core.types import FuncType, ValueType
-from wasm_ir.backend import Backend, StubEnvironment, Stubs
+from wasm_ir.backend import CODE_ALIGNMENT, Backend, StubEnvironment, Stubs
 from wasmetal.code import signals
 from wasmetal.code.arena import arena
 from wasmetal.code.cache import CodeCache
@@ -15,7 +16,7 @@ from wasmetal.cpython import c_stack
 from wasmetal.glue import ticker
 from wasmetal.glue.thunks import Thunks
 from wasmetal.system.hold import Turns
-from wasmetal.system.lifetime import anchor
+from wasmetal.system.lifetime import Anchor, anchor
 
 if TYPE_CHECKING:
     from wasm_ir.ir import Function
@@ -26,23 +27,43 @@ NUMERIC: Final = frozenset((ValueType.I32, ValueType.I64, ValueType.F32, ValueTy
 #: A thunk for more values than this would be long and rarely called: the slow path does it.
 MAX_FAST_VALUES: Final = 24
 
-#: What `Glue.raw` gives: (address of a FUNCREF, address of a VMContext, address of slots).
-RawCall = Callable[[int, int, int], None]
+#: Thunks without a user that are kept, at most: those that were asked for last.
+_WARM: Final = 64
+#: Bytes of code that are freed together.
+_SLAB: Final = 16384
 
 # The GIL is held during the call, and an exception that is set afterwards is raised.
 _RAW_PROTOTYPE: Final = ctypes.PYFUNCTYPE(ctypes.c_uint64, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_uint64)
 
 
-def _checked(entry: Callable[[int, int, int], int]) -> RawCall:
-    """`glue_entry.raw_entry` as a RawCall."""
+class Thunk:
+    """The code of a thunk for functions of a type. It goes with this object: who has the address keeps the thunk."""
 
-    def call(funcref: int, context: int, slots: int) -> None:
-        refused = entry(funcref, context, slots)
+    __slots__ = ("__weakref__", "_code", "address")
+
+    def __init__(self, address: int, code: Anchor) -> None:
+        self.address = address
+        # Finalizers that run together with the holder's may still call it.
+        self._code = code
+
+
+class RawThunk(Thunk):
+    """`glue_entry.raw_entry`, to be called with the addresses of a FUNCREF, of a VMContext and of slots."""
+
+    __slots__ = ("_entry",)
+
+    def __init__(self, address: int, code: Anchor) -> None:
+        super().__init__(address, code)
+        self._entry: Callable[[int, int, int], int] = _RAW_PROTOTYPE(address)
+
+    def __call__(self, funcref: int, context: int, slots: int) -> None:
+        refused = self._entry(funcref, context, slots)
         if refused:
             c_stack.make_room(refused)
-            entry(funcref, context, slots)
+            self._entry(funcref, context, slots)
 
-    return call
+
+_T = TypeVar("_T", bound=Thunk)
 
 
 def is_fast(type: FuncType) -> bool:
@@ -89,7 +110,10 @@ class Callbacks(Protocol):
 
 
 class Glue:
-    """Thunks, by type of function. Code is freed with this object, so who keeps an address of it keeps it alive.
+    """Thunks: one of each kind for all functions, and those that depend on a function's type.
+
+    Code is freed with this object, so who keeps an address of it keeps it alive. The thunk of a type is freed before if
+    nobody has it: a process may see any number of types.
 
     The modules that build them, and the compiler, are only imported for those that are not in the cache.
     """
@@ -122,10 +146,13 @@ class Glue:
         shared = ("slow_entry", "fail", "convert_result", "call_host")
         self._thunks = Thunks(backend, cache, fixed, self._shared, shared)
         ticker.prepare(self._thunks)
-        self._entries: dict[FuncType, int] = {}
-        self._raws: dict[FuncType, RawCall] = {}
-        self._hosts: dict[FuncType, int] = {}
-        self._generic_hosts: dict[FuncType, int] = {}
+        #: By kind and type, those that somebody has; and of these the ones that were asked for last, in this order.
+        self._typed_thunks: WeakValueDictionary[tuple[str, FuncType], Thunk] = WeakValueDictionary()
+        self._warm: dict[tuple[str, FuncType], Thunk] = {}
+        #: Where the next of them goes, and what room there is: it shares the memory of a few that were made with it.
+        #: The first share what stays as long as we do.
+        self._slab = (self._region, self._region_anchor)
+        self._slab_left = _SLAB // 2
 
     def make_stubs(self, environment: StubEnvironment) -> Stubs:
         """The backend's stubs for an environment."""
@@ -156,14 +183,26 @@ class Glue:
                     address = self._single[name] = self._place(name, build)
         return address
 
-    def _typed(self, cache: dict[FuncType, int], name: str, type: FuncType, build: Callable[[], Function]) -> int:
-        address = cache.get(type)
-        if address is None:
-            with self._turns.wait():
-                address = cache.get(type)
-                if address is None:
-                    address = cache[type] = self._place(f"{name} {type}", build)
-        return address
+    def _typed(self, made: type[_T], kind: str, type: FuncType, build: Callable[[], Function]) -> _T:
+        key = (kind, type)
+        with self._turns.wait():
+            thunk = self._typed_thunks.get(key)
+            if thunk is None:
+                code = self._thunks.code(f"{kind} {type}", build)
+                if self._slab_left < len(code):
+                    region = arena().region()
+                    # (both at once: a signal handler may make a thunk at any moment)
+                    self._slab = (region, anchor(region))
+                    self._slab_left = _SLAB
+                slab, code_anchor = self._slab
+                self._slab_left -= len(code) + CODE_ALIGNMENT
+                thunk = self._typed_thunks[key] = made(slab.place(code), code_anchor)
+            self._warm.pop(key, None)
+            self._warm[key] = thunk
+            for old in list(self._warm)[:-_WARM]:
+                self._warm.pop(old, None)
+        assert isinstance(thunk, made)
+        return thunk
 
     # Names of thunks are keys in the cache.
 
@@ -214,58 +253,46 @@ class Glue:
     def _call_host(self) -> int:
         return self._callback("call_host", self._host_call)
 
-    def entry(self, type: FuncType) -> int:
-        """Vectorcall code for WebAssembly functions of a type: fast where the type allows it, else `slow_entry`."""
-        address = self._entries.get(type)
-        if address is None:
-            if not is_fast(type):
-                return self.slow_entry
+    def entry(self, type: FuncType) -> Thunk | None:
+        """Fast vectorcall code for WebAssembly functions of a type; None where the type allows only `slow_entry`."""
+        if not is_fast(type):
+            return None
 
-            def build() -> Function:
-                from wasmetal.glue import entry as glue_entry
+        def build() -> Function:
+            from wasmetal.glue import entry as glue_entry
 
-                return glue_entry.fast_entry(type, self.slow_entry, self._fail)
+            return glue_entry.fast_entry(type, self.slow_entry, self._fail)
 
-            address = self._typed(self._entries, "entry", type, build)
-        return address
+        return self._typed(Thunk, "entry", type, build)
 
-    def raw(self, type: FuncType) -> RawCall:
+    def raw(self, type: FuncType) -> RawThunk:
         """A function (funcref, context, slots) that calls the WebAssembly or host function behind a FUNCREF.
 
         `context` is a VMContext of the store that is to run it (a host function sees it as its caller); arguments are
         read from the slots at an address and results written there. Raises what the function raises, Trap (also
         when too little of the thread's stack is left), and WasmError when another thread runs the store.
         """
-        call = self._raws.get(type)
-        if call is None:
 
-            def build() -> Function:
-                from wasmetal.glue import entry as glue_entry
+        def build() -> Function:
+            from wasmetal.glue import entry as glue_entry
 
-                return glue_entry.raw_entry(type, self._fail)
+            return glue_entry.raw_entry(type, self._fail)
 
-            with self._turns.wait():
-                call = self._raws.get(type)
-                if call is None:
-                    call = self._raws[type] = _checked(_RAW_PROTOTYPE(self._place(f"raw {type}", build)))
-        return call
+        return self._typed(RawThunk, "raw", type, build)
 
-    def host(self, type: FuncType) -> int:
+    def host(self, type: FuncType) -> Thunk:
         """FUNCREF.code for host functions of a type; FUNCREF.host must point to a host_layout.HOST structure."""
-        address = self._hosts.get(type)
-        if address is None:
-            if not is_fast(type):
-                return self.host_generic(type)
+        if not is_fast(type):
+            return self.host_generic(type)
 
-            def build() -> Function:
-                from wasmetal.glue import host as glue_host
+        def build() -> Function:
+            from wasmetal.glue import host as glue_host
 
-                return glue_host.fast_host(type, self._convert_result)
+            return glue_host.fast_host(type, self._convert_result)
 
-            address = self._typed(self._hosts, "host", type, build)
-        return address
+        return self._typed(Thunk, "host", type, build)
 
-    def host_generic(self, type: FuncType) -> int:
+    def host_generic(self, type: FuncType) -> Thunk:
         """The same, by way of callbacks.host_call: for host functions that want to know their caller."""
 
         def build() -> Function:
@@ -273,4 +300,4 @@ class Glue:
 
             return glue_host.generic_host(type, self._call_host)
 
-        return self._typed(self._generic_hosts, "generic host", type, build)
+        return self._typed(Thunk, "generic host", type, build)

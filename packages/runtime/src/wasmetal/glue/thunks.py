@@ -22,6 +22,7 @@ from wasm_ir.backend import (
     StubEnvironment,
     Stubs,
     supports_symbols,
+    supports_vectors,
 )
 from wasm_ir.ir import SYMBOL_BASE, SYMBOL_SHIFT
 from wasmetal.code import fingerprint
@@ -48,6 +49,8 @@ _FIXED: Final[dict[str, int]] = {
 #: The offsets in `Stubs`, in the order of its fields.
 _STUB_ENTRIES: Final = ("trap_exit", "signal_handler", "lazy_funcref", "lazy_slot", "poll_exit", "synchronize")
 _NOTHING: Final[dict[str, int]] = {}
+#: Most thunks that the cache keeps: a process may see any number of types.
+_MAX_KEPT: Final = 1000
 
 
 class Thunks:
@@ -74,12 +77,15 @@ class Thunks:
         self._thunk = thunk
         self._thunk_names = thunks
         self._entry = CacheEntry(None, b"")
+        #: How many more the cache may keep.
+        self._keep = 0
         self.use_cache(cache)
 
     def use_cache(self, cache: CodeCache | None) -> None:
         """Keep thunks in a cache from now on, if they are not kept in one already."""
         if cache is not None and not self._entry.writes and supports_symbols(self._backend):
             self._entry = CacheEntry(cache, thunks_identity(self._backend))
+            self._keep = max(0, _MAX_KEPT - len(self._entry.found()))
             weakref.finalize(self, self._entry.save)
 
     def code(self, name: str, build: Callable[[], Function]) -> bytes:
@@ -104,10 +110,15 @@ class Thunks:
                 from wasm_ir.symbols import replace_symbols
 
                 replace_symbols(function)
+            if not supports_vectors(self._backend):
+                from wasm_ir.vectorless import refuse_vectors
+
+                refuse_vectors(function)
             made = self._backend.compile(function)
-        if self._entry.writes:
+        if self._entry.writes and self._keep:
             found = self._names(symbols)
             if found is not None:
+                self._keep -= 1
                 self._entry.put(key, encode_code(made, found))
         return _fill_in(made, symbols)
 

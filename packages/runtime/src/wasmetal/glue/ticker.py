@@ -3,6 +3,8 @@ handlers run and deadlines are kept.
 
 It runs only while WebAssembly code runs, and a second longer: entry thunks start it when TICKER.active is 0. It neither
 has nor needs the GIL, so it works for code that holds it. See docs/rationale.md.
+
+Where no thread can be made (`ulimit -u`, a cgroup's pids.max), a timer and a signal do the same: `fall_back`.
 """
 
 from __future__ import annotations
@@ -10,38 +12,24 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+import weakref
 from array import array
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from wasm_core.errors import WasmError
 from wasm_ir.vmcontext import CONTEXT, STORE
 from wasmetal.code.arena import CodeRegion, arena
 from wasmetal.cpython import layouts
 from wasmetal.glue.thunks import Thunks
 from wasmetal.glue.ticker_layout import DEADLINE, OPERATIONS, TICK, TICKER
-from wasmetal.system import libc
 from wasmetal.system.hold import Turns
+from wasmetal.system.host import host
 
 if TYPE_CHECKING:
     from wasm_ir.ir import Function
 
-# linux/futex.h; the numbers of the system call are from asm/unistd.h.
-_SYS_FUTEX: Final = {"x86_64": 202, "aarch64": 98}
 _STACK_BYTES: Final = 65536
 
-_C_FUNCTIONS: Final = {
-    "mutex_lock": "pthread_mutex_lock",
-    "mutex_unlock": "pthread_mutex_unlock",
-    "syscall": "syscall",
-    "clock_gettime": "clock_gettime",
-    "create": "pthread_create",
-    "join": "pthread_join",
-    "sigmask": "pthread_sigmask",
-}
-
-# The functions of the C library that are called here keep the GIL.
-_libc: Final = ctypes.PyDLL(None)
 _api: Final = ctypes.pythonapi
 
 
@@ -51,12 +39,13 @@ class _Ticker:
     def __init__(self) -> None:
         self.turns = Turns()
         #: Address of the TICKER structure; never unmapped, as other threads look at it until the process ends.
-        self.address = libc.mmap(
-            max(libc.PAGE, TICKER.size), libc.PROT_READ | libc.PROT_WRITE, libc.MAP_PRIVATE | libc.MAP_ANONYMOUS
-        )
+        self.address = host.allocate(max(host.PAGE, TICKER.size))
         self.words = (ctypes.c_uint64 * (TICKER.size // 8)).from_address(self.address)
         self.region: CodeRegion | None = None
         self.operations: dict[str, Callable[..., int]] = {}
+        #: Of all glue.
+        self.thunks: weakref.WeakSet[Thunks] = weakref.WeakSet()
+        self.warned = False
         #: Address of a member of a list -> memory that the ticker reads because of it; of a VMContext, the StoreContext
         #: is the second.
         self.linked: dict[int, tuple[object, array[int] | None]] = {}
@@ -64,18 +53,14 @@ class _Ticker:
         self.pending: dict[int, str] = {}
         # Daemon threads may run until the very end, when modules are cleared: what is linked must stay.
         _api.Py_IncRef(ctypes.py_object(self.linked))
-        machine = os.uname().machine
-        if machine not in _SYS_FUTEX:
-            raise WasmError(f"wasmetal does not know the system calls of {machine}")
-        self.set("futex", _SYS_FUTEX[machine])
+        self.set("futex", host.futex_number())
         self.set("tick_nanoseconds", TICK)
-        for field, name in _C_FUNCTIONS.items():
-            self.set(field, libc.address_of(name))
-        _libc.pthread_mutex_init(ctypes.c_void_p(self.address + TICKER["mutex"]), None)
-        _libc.sigfillset(ctypes.c_void_p(self.address + TICKER["all_signals"]))
-        attributes = ctypes.c_void_p(self.address + TICKER["attributes"])
-        _libc.pthread_attr_init(attributes)
-        _libc.pthread_attr_setstacksize(attributes, ctypes.c_size_t(_STACK_BYTES))
+        for field, name in host.TICKER_FUNCTIONS.items():
+            self.set(field, host.address_of(name))
+        mutex, all_signals, attributes = [
+            self.address + TICKER[name] for name in ("mutex", "all_signals", "attributes")
+        ]
+        host.prepare_thread(mutex, all_signals, attributes, _STACK_BYTES)
         self.set("main", main_thread_state())
 
     def get(self, field: str) -> int:
@@ -129,6 +114,7 @@ def prepare(thunks: Thunks) -> None:
     Raises:
         MemoryError: The code arena is full.
     """
+    _ticker.thunks.add(thunks)
     if _ticker.operations:
         if _ticker.pending:
             _link_pending()
@@ -145,7 +131,7 @@ def prepare(thunks: Thunks) -> None:
             prototype = ctypes.PYFUNCTYPE(ctypes.c_uint64, *[ctypes.c_uint64] * (arguments + 1))
             operations[name] = prototype(address)
         _ticker.set("code", region.place(thunks.code("ticker", functools.partial(_build, "ticker"))))
-        os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+        os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)
         _ticker.operations = operations
         _link_pending()
 
@@ -161,14 +147,81 @@ def _before_fork() -> None:
         _ticker.operations["stop_now"](ADDRESS)
 
 
+def _after_fork_in_child() -> None:
+    # Timers are the parent's (timer_create(2)).
+    for field in ("has_timer", "active"):
+        _ticker.set(field, 0)
+    _after_fork()
+
+
 def _after_fork() -> None:
     _ticker.set("main", main_thread_state())
     # Entry thunks start it again; but some code may be running already: of other threads in the parent, or when a host
     # function forked.
     for _, words in list(_ticker.linked.values()):
         if words is not None and words[STORE["owner"] // 8]:
-            _ticker.operations["start"](ADDRESS)
+            _ticker.operations["start"](ADDRESS, 0)
             return
+
+
+def has_failed() -> bool:
+    """Whether `fall_back` is to be called: code runs, and there may be neither a thread nor a timer."""
+    return bool(_ticker.get("failed"))
+
+
+def fall_back() -> None:
+    """After no thread could be made: try again, or let a timer and a signal do its work.
+
+    Warns (RuntimeWarning) the first time that it does, or that neither is to be had.
+    """
+    with _ticker.turns.wait():
+        _ticker.set("failed", 0)
+        error = _ticker.operations["start"](ADDRESS, 0)
+        if not error:
+            return
+        what = f"no thread can be made ({os.strerror(error)}): running code cannot be stopped"
+        try:
+            number = _make_timer()
+            if not _ticker.operations["start"](ADDRESS, 0):
+                what = f"no thread can be made ({os.strerror(error)}): signal {number} and a timer stop running code"
+        except (OSError, AttributeError, MemoryError) as refusal:
+            what += f" ({refusal})"
+        if _ticker.warned:
+            return
+        _ticker.warned = True
+    import warnings
+
+    warnings.warn(what, RuntimeWarning, stacklevel=3)
+
+
+def _make_timer() -> int:
+    """Make the timer. Returns the number of its signal.
+
+    Raises:
+        OSError: The system refuses, or all signals are in use.
+        AttributeError: The C library has no timers.
+        MemoryError: The code arena is full.
+    """
+
+    def build() -> Function:
+        from wasmetal.glue import ticker_code
+
+        return ticker_code.tick(ADDRESS)
+
+    def handler() -> int:
+        assert _ticker.region is not None
+        # That of the code that runs, for one.
+        return _ticker.region.place(next(iter(_ticker.thunks)).code("tick", build))
+
+    settime = host.address_of("timer_settime")
+    number, timer = host.make_timer(handler)
+    _ticker.set("address", ADDRESS)
+    _ticker.set("timer", timer)
+    _ticker.set("timer_settime", settime)
+    for field in ("tick_interval 1", "tick_interval 3"):
+        _ticker.set(field, TICK)
+    _ticker.set("has_timer", 1)
+    return number
 
 
 class _Linked(int):

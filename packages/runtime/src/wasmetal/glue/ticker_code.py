@@ -55,6 +55,9 @@ class _Builder(PythonBuilder):
     def unlock(self) -> None:
         self.c("mutex_unlock", self.address_of("mutex"))
 
+    def set_timer(self, interval: str) -> None:
+        self.c("timer_settime", self.field("timer"), 0, self.address_of(interval), 0)
+
     def zero(self) -> Inst:
         return self.const(I64, 0)
 
@@ -132,10 +135,13 @@ def move() -> Function:
 
 
 def start() -> Function:
-    """(ticker): make sure that the ticker runs; returns an error number."""
-    b = _function("start", 1)
-    b.begin_function()
-    awake, asleep, join, create, failed, made = (b.new_block() for _ in range(6))
+    """(ticker, VMContext or 0): make sure that the ticker runs, or else the timer; returns an error number.
+
+    Where there is neither, code of the VMContext calls out at its next poll, which sees to it (`ticker.fall_back`).
+    """
+    b = _function("start", 2)
+    (context,) = b.begin_function()
+    awake, asleep, join, create, failed, made, arm, disarm, none, mark, done = (b.new_block() for _ in range(11))
     b.lock()
     b.either(b.is_zero(b.field("alive")), asleep, awake)
     b.switch_to(awake)
@@ -160,13 +166,39 @@ def start() -> Function:
     )
     b.c("sigmask", _SIG_SETMASK, b.address_of("old_signals"), 0)
     b.either(error, failed, made)
-    b.switch_to(failed)
-    b.set_field("alive", 0)
-    b.set_field("active", 0)
-    b.ret([b.unary(opcodes.EXTEND_U, I64, error)])
     b.switch_to(made)
     b.set_field("joinable", 1)
+    b.either(b.is_zero(b.field("has_timer")), done, disarm)
+    b.switch_to(disarm)
+    b.set_timer("no_interval")
+    b.jump(done)
+    b.switch_to(done)
     b.ret([b.zero()])
+    b.switch_to(failed)
+    b.set_field("alive", 0)
+    b.either(b.is_zero(b.field("has_timer")), none, arm)
+    b.switch_to(arm)
+    # The signal's handler does not stop the timer meanwhile.
+    b.lock()
+    b.set_field("active", 1)
+    b.set_field("idle_ticks", 0)
+    b.set_timer("tick_interval")
+    b.unlock()
+    b.ret([b.zero()])
+    b.switch_to(none)
+    b.set_field("active", 0)
+    b.set_field("failed", 1)
+    result = b.unary(opcodes.EXTEND_U, I64, error)
+    following = b.new_block()
+    b.either(b.is_zero(context), following, mark)
+    b.switch_to(mark)
+    store = b.get(context, CONTEXT["store"])
+    for field in ("deadline", "attention"):
+        b.set(store, b.const(I64, 1), STORE[field])
+    b.set(context, b.const(I64, -1), CONTEXT["stack_limit"])
+    b.jump(following)
+    b.switch_to(following)
+    b.ret([result])
     return b.function
 
 
@@ -188,31 +220,16 @@ def stop_now() -> Function:
     return b.function
 
 
-def ticker() -> Function:
-    """(ticker): the thread. Every tick it looks which stores run, and raises the stack limit of VMContexts whose code
-    should call out: of the main thread, for Python's signal handlers; of a thread one of whose deadlines has passed; of
-    a store that is to be interrupted.
+def _look(b: _Builder) -> Inst:
+    """Look which stores run, and raise the stack limit of VMContexts whose code should call out: of the main thread,
+    for Python's signal handlers; of a thread one of whose deadlines has passed; of a store that is to be interrupted.
 
-    It ends when nothing has been running for IDLE_TICKS. TICKER.active turns 0 one tick before: whoever enters a store
-    then calls `start`, and whoever did so just before is seen by the last look.
+    The mutex is held. Returns whether any store runs; `b` is in a new block.
     """
-    b = _function("ticker", 1)
-    b.begin_function()
-    loop, look, scan, member, busy, deadlines, deadline, passed, judged, mark = (b.new_block() for _ in range(10))
-    scanned, running, idle, resting, ending, last_tick, last_look, woken, over, stopped = (
-        b.new_block() for _ in range(10)
-    )
-    b.jump(loop, (b.zero(),))
-
-    idle_ticks = b.append_param(loop, I64)
-    b.switch_to(loop)
-    b.c("syscall", b.field("futex"), b.address_of("stop"), _FUTEX_WAIT_PRIVATE, 0, b.address_of("tick_seconds"))
-    b.either(b.is_zero(b.field("stop")), look, stopped)
-    b.switch_to(look)
+    scan, member, busy, deadlines, deadline, passed, judged, mark, scanned = (b.new_block() for _ in range(9))
     b.c("clock_gettime", _CLOCK_MONOTONIC, b.address_of("now_seconds"))
     seconds = b.binary(opcodes.IMUL, I64, b.field("now_seconds"), b.const(I64, 1_000_000_000))
     now = b.binary(opcodes.IADD, I64, seconds, b.field("now_nanoseconds"))
-    b.lock()
     b.jump(scan, (b.field("contexts"), b.zero()))
 
     links, found = b.append_param(scan, I64), b.append_param(scan, I64)
@@ -246,8 +263,29 @@ def ticker() -> Function:
     b.set(store, b.const(I64, 1), STORE["attention"])
     b.set(context, b.const(I64, -1), CONTEXT["stack_limit"])
     b.jump(scan, (following, b.const(I64, 1)))
-
     b.switch_to(scanned)
+    return found
+
+
+def ticker() -> Function:
+    """(ticker): the thread. It looks every tick.
+
+    It ends when nothing has been running for IDLE_TICKS. TICKER.active turns 0 one tick before: whoever enters a store
+    then calls `start`, and whoever did so just before is seen by the last look.
+    """
+    b = _function("ticker", 1)
+    b.begin_function()
+    loop, look = b.new_block(), b.new_block()
+    running, idle, resting, ending, last_tick, last_look, woken, over, stopped = (b.new_block() for _ in range(9))
+    b.jump(loop, (b.zero(),))
+
+    idle_ticks = b.append_param(loop, I64)
+    b.switch_to(loop)
+    b.c("syscall", b.field("futex"), b.address_of("stop"), _FUTEX_WAIT_PRIVATE, 0, b.address_of("tick_seconds"))
+    b.either(b.is_zero(b.field("stop")), look, stopped)
+    b.switch_to(look)
+    b.lock()
+    found = _look(b)
     b.either(b.is_zero(found), idle, running)
     b.switch_to(running)
     b.set_field("active", 1)
@@ -276,6 +314,49 @@ def ticker() -> Function:
     b.unlock()
     b.ret([b.zero()])
     b.switch_to(stopped)
+    b.ret([b.zero()])
+    find_loops(b.function)
+    return b.function
+
+
+def tick(address: int) -> Function:
+    """Handler of the timer's signal, a C function (signal, information, context): looks, as the thread does every tick.
+
+    It may come in the middle of anything, so it only tries to get the mutex. What it calls keeps errno.
+    """
+    b = _Builder(Function("tick", _WORDS[3], ABI_C))
+    b.start()
+    # Read from there, because nothing can be added to a symbol.
+    b.ticker = b.get(b.pointer(address), TICKER["address"])
+    leave, running, idle, ending, last_tick, last_look, woken, over, done = (b.new_block() for _ in range(9))
+    b.guard(b.unary(opcodes.WRAP, I32, b.c("mutex_trylock", b.address_of("mutex"))), leave)
+    found = _look(b)
+    b.either(b.is_zero(found), idle, running)
+    b.switch_to(running)
+    b.set_field("active", 1)
+    b.set_field("idle_ticks", 0)
+    b.jump(done)
+    b.switch_to(idle)
+    ticks = b.binary(opcodes.IADD, I64, b.field("idle_ticks"), b.const(I64, 1))
+    b.set(b.ticker, ticks, TICKER["idle_ticks"])
+    b.either(b.icmp(opcodes.LT_U, ticks, b.const(I64, IDLE_TICKS)), done, ending)
+    b.switch_to(ending)
+    b.either(b.icmp(opcodes.EQ, ticks, b.const(I64, IDLE_TICKS)), last_tick, last_look)
+    b.switch_to(last_tick)
+    b.set_field("active", 0)
+    b.jump(done)
+    b.switch_to(last_look)
+    b.either(b.is_zero(b.field("active")), over, woken)
+    b.switch_to(woken)
+    b.set_field("idle_ticks", 0)
+    b.jump(done)
+    b.switch_to(over)
+    b.set_timer("no_interval")
+    b.jump(done)
+    b.switch_to(done)
+    b.unlock()
+    b.jump(leave)
+    b.switch_to(leave)
     b.ret([b.zero()])
     find_loops(b.function)
     return b.function

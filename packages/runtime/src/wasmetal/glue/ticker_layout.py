@@ -40,6 +40,7 @@ TICKER: Final = Layout(
     # C functions.
     "mutex_lock",
     "mutex_unlock",
+    "mutex_trylock",
     "syscall",
     "clock_gettime",
     "create",
@@ -50,6 +51,15 @@ TICKER: Final = Layout(
     "tick_nanoseconds",
     "now_seconds",
     "now_nanoseconds",
+    # Where no thread can be made: a timer and a signal. See ticker.fall_back.
+    "address",  # of this structure
+    "failed",  # there was neither a thread nor a timer when one was needed
+    "has_timer",
+    "timer",  # timer_t
+    "timer_settime",  # C function
+    "idle_ticks",  # of the timer
+    *_words("tick_interval", 4),  # struct itimerspec
+    *_words("no_interval", 4),
     *_words("mutex", _MUTEX_WORDS),
     *_words("all_signals", _SIGNAL_SET_WORDS),
     *_words("old_signals", _SIGNAL_SET_WORDS),
@@ -57,7 +67,7 @@ TICKER: Final = Layout(
 )
 
 #: What Python calls: functions of glue_ticker and fields of TICKER, with the number of arguments beside the ticker.
-OPERATIONS: Final = {"link": 2, "unlink": 1, "move": 2, "start": 0, "stop_now": 0}
+OPERATIONS: Final = {"link": 2, "unlink": 1, "move": 2, "start": 1, "stop_now": 0}
 
 #: One per thread that has deadlines.
 DEADLINE: Final = Layout(

@@ -85,9 +85,10 @@ def _f64_to_bits(value: Any, references: References | None) -> int:
 
 
 def _v128_to_bits(value: Any, references: References | None) -> int:
-    if not isinstance(value, (bytes, bytearray, memoryview)):
-        raise TypeError(f"v128 takes bytes of length 16, not {type(value).__name__}")
-    data = bytes(value)
+    try:
+        data = memoryview(value).tobytes()
+    except TypeError:
+        raise TypeError(f"v128 takes bytes of length 16, not {type(value).__name__}") from None
     if len(data) != 16:
         raise TypeError(f"v128 takes bytes of length 16, not of length {len(data)}")
     return int.from_bytes(data, "little")
@@ -166,8 +167,8 @@ _FROM_BITS: Final[dict[ValueType, Callable[[int, References | None], object]]] =
 def to_bits(type: ValueType, value: object, references: References | None) -> int:
     """The bits of a Python object as a value of the type.
 
-    Ints may be signed or unsigned; f32 and f64 take floats and ints (f32 rounds to nearest); v128 takes bytes of length
-    16; funcref a Func or None; externref any object, None being null.
+    Ints may be signed or unsigned; f32 and f64 take floats and ints (f32 rounds to nearest); v128 takes 16 bytes (any
+    object with a buffer of that size); funcref a Func or None; externref any object, None being null.
 
     Raises:
         TypeError: the object is of the wrong type.

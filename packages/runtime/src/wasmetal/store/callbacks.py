@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from typing import Final
 
-from wasm_core.errors import Trap, TrapCode
+from wasm_core.errors import TrapCode
 from wasm_ir.vmcontext import (
     BUILTIN_LISTENER_AFTER,
     BUILTIN_LISTENER_BEFORE,
@@ -15,7 +15,8 @@ from wasm_ir.vmcontext import (
     STATUS_TRAP,
     STORE,
 )
-from wasmetal.store import interruption
+from wasmetal.glue import ticker
+from wasmetal.store import failures, interruption
 from wasmetal.store.functions import FunctionCore, host_function_at
 from wasmetal.store.instance_core import InstanceCore, instance_at
 from wasmetal.store.store import stores
@@ -43,19 +44,19 @@ class Callbacks:
 
     def failed(self, store: int, status: int, exception: BaseException | None) -> None:
         """Raise the trap of a call that trapped; add the backtrace to an exception that a host function raised."""
-        from wasmetal.store import backtrace
-
         found = stores.get(store)
         if status == STATUS_TRAP:
             assert found is not None
-            raise Trap(TrapCode(found.words[_TRAP_CODE]), frames=backtrace.frames(found))
+            raise failures.trap(found, TrapCode(found.words[_TRAP_CODE]))
         if exception is not None and found is not None:
-            backtrace.annotate(exception, found)
+            failures.annotate(exception, found)
 
     def interrupted(self, store: int) -> None:
         """Raise what is to end the call that is running, if anything is."""
         found = stores.get(store)
         if found is not None:
+            if ticker.has_failed():
+                ticker.fall_back()
             interruption.raise_in(found)
 
     def host_call(self, core: object, context: int, slots: int) -> None:

@@ -9,18 +9,20 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from wasm_core.errors import WasmError
+from wasm_core.quoting import shown
 from wasm_core.types import FuncType, ValueType
 from wasm_ir.vmcontext import FUNCREF
 from wasmetal.code.type_ids import function_type_id
 from wasmetal.cpython import c_stack
-from wasmetal.cpython.native_callable import NativeCallable
+from wasmetal.cpython.native_callable import ENTRY, NativeCallable
 from wasmetal.glue import values
-from wasmetal.glue.glue import Glue
+from wasmetal.glue.glue import Glue, RawThunk, Thunk
 from wasmetal.glue.host_layout import HOST
 from wasmetal.store import callers
 
 if TYPE_CHECKING:
     from wasmetal.store.members import Instance
+    from wasmetal.store.store import Store
 
 
 _class_of: Final = type
@@ -36,8 +38,6 @@ _HOST_CORE: Final = (FUNCREF.size + HOST["core"]) // 8
 
 #: Live host functions by address of their FUNCREF.
 _host_functions: weakref.WeakValueDictionary[int, FuncHandle] = weakref.WeakValueDictionary()
-#: Functions of instances by address of their FUNCREF: Python sees the same one as long as it is alive.
-functions: weakref.WeakValueDictionary[int, FuncHandle] = weakref.WeakValueDictionary()
 
 
 def _slots_array(type: FuncType) -> ctypes.Array[ctypes.c_uint64]:
@@ -97,69 +97,111 @@ class FunctionCore:
         """
         raise NotImplementedError
 
-    def use_slow_entry(self) -> None:
-        """Let the next call take the slow path."""
+    def _shown(self, otherwise: str) -> str:
+        return otherwise if not self.name else shown(self.name)
 
     def _no_keywords(self, kwargs: dict[str, object]) -> None:
         if kwargs:
-            raise TypeError(f"{self.name or 'a WebAssembly function'} takes no keyword arguments")
+            raise TypeError(f"{self._shown('a WebAssembly function')} takes no keyword arguments")
 
 
 class WasmFunction(FunctionCore):
     """A function that an instance defines."""
 
-    __slots__ = ("_fast_made", "glue", "instance")
+    __slots__ = ("_entry", "_fast_made", "_raw", "glue", "instance")
 
     def __init__(self, type: FuncType, name: str | None, funcref: int, instance: Instance, glue: Glue) -> None:
         super().__init__(type, name, funcref)
         self.instance = instance
         self.glue = glue
         self._fast_made = False
+        #: The Func's entry, once it has been fast: kept even when it is no longer, as it may be running.
+        self._entry: Thunk | None = None
+        self._raw: RawThunk | None = None
 
-    def _check_open(self) -> None:
-        if self.instance.closed:
+    def opened(self) -> Instance:
+        """The instance, which stays as long as the caller holds it: it can be closed at any moment.
+
+        Raises:
+            WasmError: It is closed.
+        """
+        instance = self.instance
+        if instance.closed:
+            self.let_go()
             raise WasmError("instance is closed")
+        return instance
+
+    def let_go(self) -> bool:
+        """Forget the instance, which is closed, unless a call of the function may be running; whether that was done.
+
+        To be called when the next call takes the slow path, which holds the instance itself.
+        """
+        instance = self.instance
+        if instance is not CLOSED:
+            if instance.store.running:
+                return False
+            self.instance = CLOSED
+        return True
 
     def call(self, *args: object, **kwargs: object) -> object:
         self._no_keywords(kwargs)
-        self._check_open()
+        instance = self.opened()
         # What a thread calls first comes here too.
         if c_stack.learn() or not self._fast_made:
             self._fast_made = True
             func = None if self.func is None else self.func()
-            entry = self.glue.entry(self.type)
-            if func is not None and entry != self.glue.slow_entry:
-                func._entry = entry
+            if self._entry is None:
+                self._entry = self.glue.entry(self.type)
+            slow = self.glue.slow_entry
+            if func is not None and self._entry is not None:
+                fast = self._entry.address
+                # It may have been closed meanwhile. No call stands between these two, so it is not closed in between:
+                # the fast entry does not ask, and whoever closes relies on that no function of the instance has it.
+                func._entry = slow if instance.closed else fast
                 return func(*args)
         if self.has_references:
-            with self.instance.store.use():
-                return self._convert_and_call(args)
-        return self._convert_and_call(args)
+            with instance.store.use():
+                return self._convert_and_call(instance, args)
+        return self._convert_and_call(instance, args)
 
-    def _convert_and_call(self, args: Sequence[object]) -> object:
-        slots = values.to_slots(self.type.params, args, self.instance.store)
+    def _convert_and_call(self, instance: Instance, args: Sequence[object]) -> object:
+        slots = values.to_slots(self.type.params, args, instance.store)
         # A funcref among the arguments may have moved the instance to another store.
-        return _pack(values.from_slots(self.type.results, self.call_slots(slots), self.instance.store))
+        return _pack(values.from_slots(self.type.results, self.call_slots(slots), instance.store))
 
     def call_slots(self, slots: list[int]) -> tuple[int, ...]:
-        self._check_open()
         array = _slots_array(self.type)
         for number, slot in enumerate(slots):
             array[number] = slot
-        self.glue.raw(self.type)(self.funcref, self.instance.context, ctypes.addressof(array))
+        run = self._raw
+        if run is None:
+            run = self._raw = self.glue.raw(self.type)
+        instance = self.opened()
+        run(self.funcref, instance.context, ctypes.addressof(array))
         return tuple([array[number] for number in range(values.slot_count(self.type.results))])
 
-    def use_slow_entry(self) -> None:
-        func = None if self.func is None else self.func()
-        if func is not None:
-            func._entry = self.glue.slow_entry
-        self._fast_made = False
+
+class _Closed:
+    """Stands for an instance that is closed."""
+
+    closed: Final = True
+
+    @property
+    def store(self) -> Store:
+        raise WasmError("the instance is closed")
+
+    @property
+    def context(self) -> int:
+        raise WasmError("the instance is closed")
+
+
+CLOSED: Final[Any] = _Closed()
 
 
 class HostFunction(FunctionCore):
     """A Python callable with a type; its FUNCREF is its own."""
 
-    __slots__ = ("_code_glue", "_entry_glue", "_words", "callable", "wants_caller")
+    __slots__ = ("_code", "_code_glue", "_entry_glue", "_type_id", "_words", "callable", "wants_caller")
 
     is_host = True
 
@@ -172,8 +214,10 @@ class HostFunction(FunctionCore):
         # Whose code the Func's entry and the FUNCREF are.
         self._entry_glue = glue
         self._code_glue: Glue | None = None
+        self._code: Thunk | None = None
+        self._type_id = function_type_id(type)
         words = self._words
-        words[_FUNCREF_TYPE_ID] = function_type_id(type)
+        words[_FUNCREF_TYPE_ID] = self._type_id.number
         words[_FUNCREF_HOST] = self.funcref + FUNCREF.size
         words[_HOST_CALLABLE] = id(callable)
         words[_HOST_CORE] = id(self)
@@ -186,10 +230,11 @@ class HostFunction(FunctionCore):
         code = glue.host_generic(self.type) if self.wants_caller else glue.host(self.type)
         # Another thread, with another glue, may be here too: the code must be of the glue that is kept. No call stands
         # between these, so nobody comes in between.
-        if self._code_glue is None:
+        if self._code is None:
+            self._code = code
             self._code_glue = glue
-        if self._code_glue is glue:
-            self._words[_FUNCREF_CODE] = code
+        if self._code is code:
+            self._words[_FUNCREF_CODE] = code.address
         return self._words[_FUNCREF_CODE]
 
     def call(self, *args: object, **kwargs: object) -> object:
@@ -228,12 +273,12 @@ class HostFunction(FunctionCore):
         if expected == 0:
             if result is None:
                 return ()
-            raise TypeError(f"{self.name or 'the host function'} has no results but returned {type(result).__name__}")
+            raise TypeError(f"{self._shown('the host function')} has no results but returned {type(result).__name__}")
         if isinstance(result, (tuple, list)):
             # A copy: converting the first may change the others.
             return tuple(result)
         raise TypeError(
-            f"{self.name or 'the host function'} must return a tuple of {expected} results, not {type(result).__name__}"
+            f"{self._shown('the host function')} must return a tuple of {expected} results, not {type(result).__name__}"
         )
 
     @staticmethod
@@ -271,13 +316,69 @@ class FuncHandle(NativeCallable):
     _call: Callable[..., object]
     _core: FunctionCore
 
-    def _use_slow_entry(self) -> None:
-        """Let the next call look again whether the instance is open."""
-        self._core.use_slow_entry()
-
 
 #: The class of functions: who defines it puts it here.
 func_class: type[FuncHandle] = FuncHandle
+
+
+class _FuncReference(weakref.ref[FuncHandle]):
+    """A weak reference to a Func that is among `functions`."""
+
+    __slots__ = ("entry", "funcref", "slow")
+
+    #: Addresses: of its field `_entry`, of its FUNCREF, and of the code that asks whether the instance is open.
+    entry: int
+    funcref: int
+    slow: int
+
+
+class Functions:
+    """Functions of instances by address of their FUNCREF: Python sees the same one as long as it is alive.
+
+    Those in garbage are not found any more, but finalizers can still call them when the instance has been closed: from
+    then on they take the slow entry, which asks.
+    """
+
+    __slots__ = ("_references",)
+
+    def __init__(self) -> None:
+        self._references: dict[int, _FuncReference] = {}
+
+    def get(self, funcref: int) -> FuncHandle | None:
+        """The function, if there is one."""
+        reference = self._references.get(funcref)
+        return None if reference is None else reference()
+
+    def add(self, func: FuncHandle, slow: int) -> FuncHandle:
+        """Add a function, whose slow entry is at `slow`, or return the one that another thread has added just now."""
+        # The references must be reachable, else they are not told of garbage.
+        reference = _FuncReference(func, self._gone)
+        reference.entry = id(func) + ENTRY
+        reference.slow = slow
+        reference.funcref = func._funcref
+        winner = self._references.setdefault(func._funcref, reference)
+        if winner is not reference:
+            other = winner()
+            if other is not None:
+                return other
+            self._references[func._funcref] = reference
+        return func
+
+    def remove(self, funcref: int) -> None:
+        """Let nobody find the function any more, if there is one."""
+        self._references.pop(funcref, None)
+
+    # Bound at definition, because module globals may be gone when the interpreter shuts down.
+    def _gone(self, reference: Any, word: Any = ctypes.c_uint64) -> None:
+        # The object is still there: this comes before it is freed, or before the finalizers of its garbage.
+        word.from_address(reference.entry).value = reference.slow
+        references = self._references
+        funcref = reference.funcref
+        if funcref in references and references[funcref] is reference:
+            del references[funcref]  # no call stands between these
+
+
+functions: Final = Functions()
 
 
 def _attach(func: FuncHandle, core: FunctionCore, glue: Glue) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from wasm_core.errors import WasmError
 from wasm_core.types import GlobalType, ValueType
 from wasmetal.store.groups import Group
-from wasmetal.store.store import Store
+from wasmetal.store.store import Members, Store
 
 if TYPE_CHECKING:
     from wasmetal.store.members import Instance
@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 class GlobalCell:
     """Where a global's value is, without any reference to instances."""
 
-    __slots__ = ("__weakref__", "address", "group", "handle", "store", "type", "words")
+    __slots__ = (
+        "__weakref__",
+        "address",
+        "definer_closed",
+        "group",
+        "handle",
+        "importers",
+        "store",
+        "type",
+        "words",
+    )
 
     def __init__(self, type: GlobalType, words: array[int], address: int, store: Store | None) -> None:
         """`words`: the array that has the cell; `store`: for reference types, else None."""
@@ -34,6 +44,9 @@ class GlobalCell:
         self.group: Group | None = None
         #: The `Global` that Python sees, while there is one.
         self.handle: weakref.ref[GlobalHandle] | None = None
+        #: See `wasmetal.store.sharing`.
+        self.importers: Members[Instance] | None = None
+        self.definer_closed = False
 
     @property
     def bits(self) -> int:
@@ -55,6 +68,12 @@ class GlobalCell:
             found._owner = owner if self.store is not None else None
             self.handle = weakref.ref(found)
         return found
+
+    def close_handle(self) -> None:
+        """Close the object that Python sees, if there is one."""
+        handle = None if self.handle is None else self.handle()
+        if handle is not None:
+            handle._close()
 
 
 class GlobalHandle:

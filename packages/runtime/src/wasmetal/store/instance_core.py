@@ -10,24 +10,27 @@ from __future__ import annotations
 import ctypes
 import weakref
 from array import array
+from collections import deque
+from contextlib import suppress
 from typing import Any, Final
 from weakref import WeakSet, WeakValueDictionary
 
 from wasm_core import opcodes as op
-from wasm_core.errors import Trap, TrapCode, WasmError
+from wasm_core.errors import MemoryAccess, Trap, TrapCode, WasmError
 from wasm_core.module import ExternKind, SegmentMode
 from wasm_core.types import ValueType
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, GLOBAL_SIZE, SEGMENT
 from wasmetal.code import signals
 from wasmetal.compiled.compiled_module import CompiledModule
 from wasmetal.glue.ticker import ContextLink
-from wasmetal.store import callers, linear_memory
+from wasmetal.store import callers
 from wasmetal.store.functions import FuncHandle, WasmFunction, functions, wasm_function
 from wasmetal.store.global_cells import GlobalCell
 from wasmetal.store.groups import Group, Grouped, unite
-from wasmetal.store.linear_memory import LinearMemory
+from wasmetal.store.linear_memory import LinearMemory, MemoryHandle
 from wasmetal.store.linking import Imports, resolve
 from wasmetal.store.members import Instance
+from wasmetal.store.sharing import Shared, add_importer, close_handles
 from wasmetal.store.store import Store, merge
 from wasmetal.store.tables import Quota, TableStorage
 from wasmetal.system.hold import exclusive
@@ -95,6 +98,8 @@ class InstanceCore:
         config = code.config
         if len(siblings) >= config.max_instances:
             raise WasmError(f"an engine with {config.max_instances} instances is at its limit")
+        if _leaving:
+            _let_go()
         siblings.add(self)
         self.closed = False
         self.group: Group | None = None
@@ -107,11 +112,12 @@ class InstanceCore:
         self.functions: list[FuncHandle] = imports.functions
         self.memories: list[LinearMemory] = imports.memories
         for memory_type in decoded.memories[decoded.imported_memories :]:
-            self.memories.append(
-                linear_memory.memory_class(
-                    memory_type, max_pages=config.max_memory_pages, bounds_checks=config.bounds_checks
-                )
-            )
+            self.memories.append(LinearMemory(memory_type, config.max_memory_pages, config.bounds_checks))
+        if decoded.imports:
+            # (what it defines is not in these lists yet, but for memories)
+            shared: list[Shared] = [*self.memories[: decoded.imported_memories], *imports.tables, *imports.cells]
+            if shared:
+                add_importer(shared, self)
         for memory in self.memories:
             if not memory.guarded:
                 code = code.with_explicit_bounds()
@@ -244,10 +250,11 @@ class InstanceCore:
                 self._write_elements()
         source = memoryview(self.code.module.source)
         for data in self.code.template.data:
-            view = self.memories[data.memory]._open()
+            view = self.memories[data.memory]._view
             start = self._evaluate(data.offset) & 0xFFFF_FFFF
             if start + data.end - data.start > len(view):
-                raise Trap(TrapCode.MEMORY_OUT_OF_BOUNDS)
+                access = MemoryAccess(start, data.end - data.start, len(view))
+                raise Trap(TrapCode.MEMORY_OUT_OF_BOUNDS, access=access)
             view[start : start + data.end - data.start] = source[data.start : data.end]
         index = self.code.module.start
         if index is not None:
@@ -284,8 +291,8 @@ class InstanceCore:
             index = self.code.escaping[number]
             name = self.code.export_name(index) or self.code.function_name(index)
             func_type = self.code.module.func_type(index)
-            found = wasm_function(func_type, name, address, self, self.code.glue)
-            functions[address] = found
+            made = wasm_function(func_type, name, address, self, self.code.glue)
+            found = functions.add(made, self.code.glue.slow_entry)
         return found
 
     def function(self, index: int) -> FuncHandle:
@@ -320,13 +327,15 @@ class InstanceCore:
         if kind is ExternKind.TABLE:
             return self.tables[index].as_table(self)
         if kind is ExternKind.MEMORY:
-            return self.memories[index]
+            return self.memories[index].as_memory()
         return self.cell(index).as_global(self)
 
     @property
-    def memory0(self) -> LinearMemory | None:
-        """Memory 0, exported or not."""
-        return self.memories[0] if self.memories else None
+    def memory0(self) -> MemoryHandle | None:
+        """Memory 0, exported or not, as Python sees it. Raises WasmError when the instance is closed."""
+        if self.closed:
+            raise WasmError("the instance is closed")
+        return self.memories[0].as_memory() if self.memories else None
 
 
 def instantiate(module: object, siblings: WeakSet[InstanceCore], code: CompiledModule, imports: object) -> InstanceCore:
@@ -345,47 +354,53 @@ def instantiate(module: object, siblings: WeakSet[InstanceCore], code: CompiledM
     return instance
 
 
+#: Functions of closed instances that were running then, and have not let go of them.
+_leaving: Final[deque[weakref.ref[WasmFunction]]] = deque()
+
+
+def _let_go() -> None:
+    """Free the closed instances that run no longer."""
+    for _ in range(len(_leaving)):
+        with suppress(IndexError):  # another thread does the same
+            reference = _leaving.popleft()
+            function = reference()
+            if function is not None and not function.let_go():
+                _leaving.append(reference)
+
+
 def detach(instance: InstanceCore) -> None:
     """Make the functions of an instance refuse to run, and let go of it, where Python holds them.
 
-    What other instances import goes on working for them.
+    What other instances import goes on working for them. May be called again, should it have been interrupted.
     """
     instance.closed = True
-    running = instance.store.running
+    _let_go()
     first = instance.context + instance.code.layout.funcrefs
-    for number in range(len(instance.code.escaping)):
-        # Another instance may come to lie at these addresses while somebody still has the function.
-        function = functions.pop(first + FUNCREF.size * number, None)
-        if function is not None:
-            function._use_slow_entry()
-            # A function that is running needs its instance.
-            if not running:
-                core = function._core
-                assert isinstance(core, WasmFunction)
-                core.instance = _CLOSED  # type: ignore[assignment]
+    addresses = [first + FUNCREF.size * number for number in range(len(instance.code.escaping))]
+    found = [function for address in addresses if (function := functions.get(address)) is not None]
+    for function in found:
+        assert isinstance(function._core, WasmFunction)
+        function._entry = function._core.glue.slow_entry
+    # From here on no call begins: only one that has begun can still need the instance. It has either made the store
+    # run, or holds the instance itself.
+    for function in found:
+        # Another instance may come to lie at this address while somebody still has the function.
+        functions.remove(function._funcref)
+        core = function._core
+        assert isinstance(core, WasmFunction)
+        if not core.let_go():
+            _leaving.append(weakref.ref(core))
     module = instance.code.module
-    for table in instance.tables[module.imported_tables :]:
-        handle = table.handle() if table.handle is not None else None
-        if handle is not None:
-            handle._close()
-    for index, cell in instance.cells.items():
-        handle_ = cell.handle() if cell.handle is not None and index >= module.imported_globals else None
-        if handle_ is not None:
-            handle_._close()
-
-
-class _Closed:
-    """Stands for an instance that is closed."""
-
-    closed: Final = True
-
-    @property
-    def store(self) -> Store:
-        raise WasmError("the instance is closed")
-
-    @property
-    def context(self) -> int:
-        raise WasmError("the instance is closed")
-
-
-_CLOSED: Final = _Closed()
+    cells = list(instance.cells.items())
+    imported: list[Shared] = [
+        *instance.memories[: module.imported_memories],
+        *instance.tables[: module.imported_tables],
+        *[cell for index, cell in cells if index < module.imported_globals],
+    ]
+    defined: list[Shared] = [
+        *instance.memories[module.imported_memories :],
+        *instance.tables[module.imported_tables :],
+        *[cell for index, cell in cells if index >= module.imported_globals],
+    ]
+    close_handles(imported, defined=False)
+    close_handles(defined, defined=True)

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import ctypes
 import operator
+import weakref
 from array import array
 from contextlib import suppress
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from wasm_core.errors import WasmError
 from wasm_core.types import MAX_PAGES, PAGE_SIZE, MemoryType
 from wasm_ir.vmcontext import MEMORY
 from wasmetal.store import memory_pool
 from wasmetal.store.memory_pool import MemoryLease
-from wasmetal.system.address_space import Reservation
+from wasmetal.store.store import Members
+from wasmetal.system.address_space import Reservation, mappings_are_scarce
 from wasmetal.system.hold import exclusive
 from wasmetal.system.lifetime import Anchor, anchor
 
+if TYPE_CHECKING:
+    from wasmetal.store.members import Instance
+
 #: What a 32-bit index plus a 32-bit constant offset can reach, and something for the width of the access.
 _GUARDED_BYTES = (8 << 30) + PAGE_SIZE
+
+#: What a memory can grow to, whatever its type says, when there are so many that they share mappings.
+_SHARED_PAGES = 4096
 
 _BASE = MEMORY["base"] // 8
 _SIZE = MEMORY["size"] // 8
@@ -38,7 +47,7 @@ def _reserve(maximum: int, minimum: int, bounds_checks: str) -> tuple[MemoryLeas
     """Address space for `minimum` to `maximum` pages, and whether guard pages follow that make checks needless."""
     if bounds_checks != "explicit":
         try:
-            return MemoryLease.pooled(_GUARDED_BYTES), True
+            return MemoryLease.pooled(_GUARDED_BYTES, sparing=bounds_checks == "auto"), True
         except (OSError, MemoryError) as error:
             if bounds_checks == "guard":
                 raise MemoryError(f"no address space for a memory with guard pages (8 GiB): {error}") from error
@@ -47,6 +56,13 @@ def _reserve(maximum: int, minimum: int, bounds_checks: str) -> tuple[MemoryLeas
     # there is stays for others.
     pages = max(maximum, 1)
     least = max(minimum, 1)
+    if mappings_are_scarce():
+        from wasmetal.system.shared_mappings import Piece
+
+        try:
+            return MemoryLease(Piece(min(pages, max(2 * least, _SHARED_PAGES)) * PAGE_SIZE)), False
+        except (OSError, MemoryError):
+            pass
     while True:
         try:
             reservation = Reservation(pages * PAGE_SIZE)
@@ -62,9 +78,24 @@ def _reserve(maximum: int, minimum: int, bounds_checks: str) -> tuple[MemoryLeas
 
 
 class LinearMemory:
-    """What a `wasmetal.Memory` is to this room: a mapping, and the structure through which code knows it."""
+    """What a memory consists of: a mapping, and the structure through which code knows it.
 
-    __slots__ = ("__weakref__", "_anchor", "_limit", "_view", "_words", "guarded", "type")
+    Every instance that uses a memory holds this, so it is there as long as any code that uses it can run, whoever is
+    closed. Views hold the mapping only.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_anchor",
+        "_limit",
+        "_view",
+        "_words",
+        "definer_closed",
+        "guarded",
+        "handle",
+        "importers",
+        "type",
+    )
 
     def __init__(self, type: MemoryType, max_pages: int | None, bounds_checks: str) -> None:
         if not _is_plain(type):
@@ -82,18 +113,20 @@ class LinearMemory:
             raise WasmError(f"a memory of {type.minimum} pages is over the limit of {limit}")
         lease, guarded = _reserve(limit, type.minimum, bounds_checks)
         lease.commit_first(type.minimum * PAGE_SIZE)
-        if hasattr(self, "_words"):
-            # Code may be using what it has.
-            raise TypeError("a memory cannot be initialized twice")
         self._limit = min(limit, lease.size // PAGE_SIZE)
-        self._anchor: Anchor | None = anchor(lease)
+        self._anchor: Anchor = anchor(lease)
         #: The MEMORY structure.
         self._words = array("Q", (lease.address, type.minimum * PAGE_SIZE))
-        self._view: memoryview | None = self._view_of(self._words[_SIZE])
+        self._view: memoryview = self._view_of(self._words[_SIZE])
         #: The type as declared.
         self.type = type
         #: Whether any access with a 32-bit index and offset faults where it is out of bounds.
         self.guarded = guarded
+        #: The `Memory` that Python sees, while there is one.
+        self.handle: weakref.ref[MemoryHandle] | None = None
+        #: See `wasmetal.store.sharing`.
+        self.importers: Members[Instance] | None = None
+        self.definer_closed = False
 
     def _view_of(self, size: int) -> memoryview:
         """A view of the first `size` bytes."""
@@ -113,17 +146,17 @@ class LinearMemory:
         """Address of byte 0."""
         return self._words[_BASE]
 
-    def _open(self) -> memoryview:
-        view = self._view
-        if view is None:
-            raise WasmError("the memory's instance is closed")
-        return view
+    @property
+    def size(self) -> int:
+        """The size in bytes."""
+        size: int = self._words[_SIZE]
+        return size
 
-    def _close(self) -> None:
-        """Let go of the mapping, which lives as long as there are views. No code may use the memory any more."""
-        self._view = None
-        self._anchor = None
-        self._words[_SIZE] = 0
+    def reaches(self, address: int) -> bool:
+        """Whether an access at `address` is one by way of this memory: to it, or what is reserved behind it."""
+        lease = self._anchor.target
+        assert isinstance(lease, MemoryLease)
+        return lease.address <= address < lease.address + lease.size
 
     def _grow(self, pages: int) -> int:
         """As the instruction memory.grow: the previous number of pages, or -1."""
@@ -132,7 +165,7 @@ class LinearMemory:
             while True:
                 size: int = words[_SIZE]
                 previous = size // PAGE_SIZE
-                if previous + pages > self._limit or self._anchor is None:
+                if previous + pages > self._limit:
                     return -1
                 if not pages:
                     return previous
@@ -159,8 +192,43 @@ class LinearMemory:
     def _matching_type(self) -> MemoryType:
         """The type that an import is matched with: the minimum is the present size."""
         type = self.type
-        return MemoryType(len(self._open()) // PAGE_SIZE, type.maximum, is64=type.is64, shared=type.shared)
+        return MemoryType(len(self._view) // PAGE_SIZE, type.maximum, is64=type.is64, shared=type.shared)
+
+    def as_memory(self) -> MemoryHandle:
+        """The object that Python sees: the same one as long as it is alive."""
+        found = self.handle() if self.handle is not None else None
+        if found is None:
+            found = memory_class.__new__(memory_class)
+            found._storage = self
+            self.handle = weakref.ref(found)
+        return found
+
+    def close_handle(self) -> None:
+        """Close the object that Python sees, if there is one."""
+        handle = None if self.handle is None else self.handle()
+        if handle is not None:
+            handle._close()
 
 
-#: The class of memories, which takes what `LinearMemory` does: who defines it puts it here.
-memory_class: type[LinearMemory] = LinearMemory
+class MemoryHandle:
+    """What a `wasmetal.Memory` is to this room."""
+
+    __slots__ = ("__weakref__", "_storage")
+
+    _storage: LinearMemory | None
+
+    def _opened(self) -> LinearMemory:
+        storage = self._storage
+        if storage is None:
+            raise WasmError("the memory's instance is closed")
+        return storage
+
+    def _close(self) -> None:
+        storage = self._storage
+        if storage is not None:
+            storage.handle = None
+        self._storage = None
+
+
+#: The class of memories: who defines it puts it here.
+memory_class: type[MemoryHandle] = MemoryHandle

@@ -6,15 +6,16 @@ Core specification, sections "Instantiation" and "Import Subtyping".
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard, TypeVar
 
 from wasm_core.errors import LinkError
 from wasm_core.module import ExternKind, Import
+from wasm_core.quoting import quoted, shown
 from wasm_core.types import ExternType, FuncType, GlobalType, MemoryType, TableType, ValueType
 from wasmetal.store import global_cells
 from wasmetal.store.functions import FuncHandle, host_function
 from wasmetal.store.global_cells import GlobalCell, GlobalHandle
-from wasmetal.store.linear_memory import LinearMemory
+from wasmetal.store.linear_memory import LinearMemory, MemoryHandle
 from wasmetal.store.members import Instance
 from wasmetal.store.tables import TableHandle, TableStorage, matching_type
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 
 _T = TypeVar("_T")
+#: Characters of a function type that are shown.
+_MAX_TYPE: Final = 400
 
 
 class PerInstance(Protocol):
@@ -101,7 +104,8 @@ def _space(found: Imports, imports: Mapping[object, object], entry: Import) -> M
         exports = getattr(space, "exports", None)
         if not isinstance(exports, Mapping):
             raise TypeError(
-                f"imports[{entry.module!r}] must be a mapping, an instance or its exports, not {type(space).__name__}"
+                f"imports[{quoted(entry.module)}] must be a mapping, an instance or its exports, "
+                f"not {type(space).__name__}"
             )
         return exports
     # Looked up in the class: the exports of an instance have attributes of any name.
@@ -120,12 +124,16 @@ def _look_up(space: Mapping[str, object], entry: Import) -> object:
     return value
 
 
+def _import(entry: Import) -> str:
+    return f"{quoted(entry.module)}.{quoted(entry.name)}"
+
+
 def _unknown(entry: Import) -> LinkError:
-    return LinkError(f"unknown import: {entry.module!r}.{entry.name!r}, {_describe(entry.type)}")
+    return LinkError(f"unknown import: {_import(entry)}, {_describe(entry.type)}")
 
 
 def _incompatible(entry: Import, found: str) -> LinkError:
-    what = f"{entry.module!r}.{entry.name!r} must be {_describe(entry.type)}, not {found}"
+    what = f"{_import(entry)} must be {_describe(entry.type)}, not {found}"
     return LinkError(f"incompatible import type: {what}")
 
 
@@ -135,7 +143,7 @@ def _limits(minimum: int, maximum: int | None) -> str:
 
 def _describe(type: ExternType) -> str:
     if isinstance(type, FuncType):
-        return f"a function {type}"
+        return f"a function {shown(str(type), _MAX_TYPE)}"
     if isinstance(type, TableType):
         return f"a table of {_limits(type.minimum, type.maximum)} {type.element.value}"
     if isinstance(type, MemoryType):
@@ -146,8 +154,8 @@ def _describe(type: ExternType) -> str:
 def _describe_value(value: object) -> str:
     if _is(value, FuncHandle):
         return _describe(value._core.type)
-    if _is(value, LinearMemory):
-        return _describe(value._matching_type)
+    if _is(value, MemoryHandle):
+        return _describe(value._opened()._matching_type)
     if _is(value, TableHandle):
         return _describe(value._open().type)
     if _is(value, GlobalHandle):
@@ -171,10 +179,10 @@ def _function(found: Imports, code: CompiledModule, entry: Import, value: object
         if value._core.is_host:
             value._core.prepare(code.glue)
         elif value._core.instance.closed:
-            raise LinkError(f"{entry.module!r}.{entry.name!r} is a function of an instance that is closed")
+            raise LinkError(f"{_import(entry)} is a function of an instance that is closed")
         found.functions.append(value)
     elif callable(value):
-        function = host_function(value, wanted, code.glue, f"{entry.module}.{entry.name}")
+        function = host_function(value, wanted, code.glue, f"{shown(entry.module)}.{shown(entry.name)}")
         function._core.prepare(code.glue)
         found.functions.append(function)
     else:
@@ -191,20 +199,23 @@ def _table(found: Imports, code: CompiledModule, entry: Import, value: object) -
     if actual.element is not wanted.element or not _matches(actual.minimum, actual.maximum, wanted):
         raise _incompatible(entry, _describe(actual))
     found.tables.append(storage)
-    if value._owner is not None and wanted.element is ValueType.FUNCREF:
-        found.owners.append(value._owner)
+    owner = value._owner  # None from one moment to the next, when it is closed
+    if owner is not None and wanted.element is ValueType.FUNCREF:
+        found.owners.append(owner)
 
 
 def _memory(found: Imports, code: CompiledModule, entry: Import, value: object) -> None:
     wanted = entry.type
     assert isinstance(wanted, MemoryType)
-    if not _is(value, LinearMemory) or not _matches(value._matching_type.minimum, value.type.maximum, wanted):
+    if not _is(value, MemoryHandle):
         raise _incompatible(entry, _describe_value(value))
-    if not value.guarded and code.config.bounds_checks == "guard":
-        raise LinkError(
-            f"{entry.module!r}.{entry.name!r} has no guard pages, which Config(bounds_checks='guard') needs"
-        )
-    found.memories.append(value)
+    storage = value._opened()
+    actual = storage._matching_type
+    if not _matches(actual.minimum, actual.maximum, wanted):
+        raise _incompatible(entry, _describe(actual))
+    if not storage.guarded and code.config.bounds_checks == "guard":
+        raise LinkError(f"{_import(entry)} has no guard pages, which Config(bounds_checks='guard') needs")
+    found.memories.append(storage)
 
 
 def _global(found: Imports, code: CompiledModule, entry: Import, value: object) -> None:
@@ -222,8 +233,9 @@ def _global(found: Imports, code: CompiledModule, entry: Import, value: object) 
     if cell.type != wanted:
         raise _incompatible(entry, _describe(cell.type))
     found.cells.append(cell)
-    if value._owner is not None and wanted.value_type is ValueType.FUNCREF:
-        found.owners.append(value._owner)
+    owner = value._owner  # None from one moment to the next, when it is closed
+    if owner is not None and wanted.value_type is ValueType.FUNCREF:
+        found.owners.append(owner)
 
 
 _RESOLVERS = {

@@ -4,23 +4,48 @@ costs as much as all the rest of a small instance, most of it for page tables.""
 from __future__ import annotations
 
 import ctypes
-import sys
 from collections import deque
-from typing import Final
+from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
-from wasmetal.system import libc
-from wasmetal.system.address_space import Reservation, page_ceil
+from wasmetal.system.address_space import Reservation, mappings_are_scarce, page_ceil
+from wasmetal.system.host import host
+
+if TYPE_CHECKING:
+    from wasmetal.system.shared_mappings import Piece
 
 #: Reservations without a user that are kept, at most, by size.
 _KEEP: Final = 16
 #: Bytes at the start that keep their memory and are zeroed by hand; the rest goes back to the system.
 _WARM: Final = 1 << 18
-#: A memory that had more bytes than this is unmapped. Where the system does not promise zeros for what it is given back
-#: (madvise(2): Linux does, for private anonymous mappings), more than what is zeroed by hand.
-_LARGEST: Final = 1 << 26 if sys.platform.startswith("linux") else _WARM
+#: A memory that had more bytes than this is unmapped. Where the system does not promise zeros for what it is given
+#: back, more than what is zeroed by hand.
+_LARGEST: Final = 1 << 26 if host.DISCARDED_IS_ZERO else _WARM
 
 #: By size: reservations, and how many of their first bytes are committed. All of these are zero.
-_free: Final[dict[int, deque[tuple[Reservation, int]]]] = {}
+_free: Final[dict[int, deque[tuple[Reservation | Piece, int]]]] = {}
+
+#: All that were made to be pooled.
+_guarded: Final[WeakSet[Reservation]] = WeakSet()
+
+
+#: So many of them leave half as much address space as they take: that has been tried.
+_sure = 32
+
+
+def _may_have_another(size: int) -> bool:
+    """Whether there are mappings and address space to spare: what has no guard pages needs some too, and stacks do."""
+    global _sure
+    if mappings_are_scarce():
+        return False
+    count = len(_guarded)
+    if count >= _sure:
+        try:
+            Reservation(2 * count * size).release()
+        except OSError:
+            return False
+        _sure = 2 * count
+    return True
 
 
 class MemoryLease:
@@ -28,17 +53,19 @@ class MemoryLease:
 
     __slots__ = ("_committed", "_pool", "_reservation", "address", "size")
 
-    def __init__(self, reservation: Reservation, committed: int = 0) -> None:
+    def __init__(self, reservation: Reservation | Piece, committed: int = 0) -> None:
         """Have a reservation to oneself, of which so many bytes are committed."""
         self._reservation = reservation
         self._committed = committed
-        self._pool: deque[tuple[Reservation, int]] | None = None
+        self._pool: deque[tuple[Reservation | Piece, int]] | None = None
         self.address = reservation.address
         self.size = reservation.size
 
     @classmethod
-    def pooled(cls, size: int) -> MemoryLease:
+    def pooled(cls, size: int, *, sparing: bool = False) -> MemoryLease:
         """One that was used before, if there is one, and that will be used again.
+
+        `sparing`: leave mappings and address space to others.
 
         Raises:
             OSError: The address space is not to be had.
@@ -47,7 +74,11 @@ class MemoryLease:
         try:
             lease = cls(*pool.pop())
         except IndexError:
-            lease = cls(Reservation(size))
+            if sparing and not _may_have_another(size):
+                raise OSError("too many memories with guard pages") from None
+            reservation = Reservation(size)
+            _guarded.add(reservation)
+            lease = cls(reservation)
         lease._pool = pool
         return lease
 
@@ -62,7 +93,7 @@ class MemoryLease:
             pool = self._pool
             self._pool = None  # see `commit`
             try:
-                libc.mprotect(self.address + size, excess, libc.PROT_NONE)
+                host.forbid(self.address + size, excess)
             except OSError as error:
                 raise MemoryError(f"cannot protect {excess} bytes: {error}") from error
             self._committed = size
@@ -83,7 +114,7 @@ class MemoryLease:
 
     # The names are bound at definition, because module globals may be gone when the interpreter shuts down.
     def __del__(  # type: ignore[no-untyped-def]
-        self, clear=ctypes.memset, advise=libc.madvise, unneeded=libc.MADV_DONTNEED, warm=_WARM, largest=_LARGEST
+        self, clear=ctypes.memset, discard=host.discard, warm=_WARM, largest=_LARGEST
     ) -> None:
         pool = getattr(self, "_pool", None)  # none either when `__init__` was interrupted
         if pool is None:
@@ -93,7 +124,7 @@ class MemoryLease:
             return
         try:
             if committed > warm:
-                advise(self.address + warm, committed - warm, unneeded)
+                discard(self.address + warm, committed - warm)
         except OSError:  # locked in memory: unmapped instead
             return
         clear(self.address, 0, min(committed, warm))

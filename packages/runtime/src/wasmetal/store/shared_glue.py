@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from weakref import WeakValueDictionary
 
+from wasm_core.errors import WasmError
+from wasm_ir import vmcontext
 from wasm_ir.backend import Backend
 from wasmetal.code.cache import CodeCache
+from wasmetal.code.version import LAYOUT, __version__
 from wasmetal.glue.glue import Glue
 from wasmetal.registry.selection import select
 from wasmetal.store.callbacks import Callbacks
@@ -17,7 +20,17 @@ _glues_turns = Turns()
 
 
 def glue_for(backend: Backend, cache: CodeCache | None) -> Glue:
-    """The glue for a backend; `cache` is where its thunks are kept if they are not kept anywhere yet."""
+    """The glue for a backend; `cache` is where its thunks are kept if they are not kept anywhere yet.
+
+    Raises:
+        WasmError: The installed packages are of versions that do not fit each other.
+    """
+    if not backend.layout == vmcontext.LAYOUT == LAYOUT:
+        raise WasmError(
+            f"the installed packages do not fit each other: wasmetal {__version__} works with layout {LAYOUT}, wasm-ir "
+            f"has {vmcontext.LAYOUT}, and the backend {backend.name!r} was made for {backend.layout}: install one "
+            "version of all"
+        )
     with _glues_turns.wait():
         key = (type(backend), backend.cpu_features)
         found = _glues.get(key)

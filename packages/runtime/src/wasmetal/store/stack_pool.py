@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import deque
 
 from wasmetal.store.native_stack import RESERVE, NativeStack
-from wasmetal.system import libc
+from wasmetal.system.host import host
 
 #: Stacks without a user that are kept, at most, by size.
 _KEEP = 16
 #: Bytes at the top of a stack that keep their memory; the rest goes back to the system, as deep recursion is rare.
 _WARM = 65536
+#: Sizes of which stacks are kept, at most.
+_SIZES = 8
 
 _free: dict[int, deque[NativeStack]] = {}
 
@@ -26,18 +28,20 @@ class StackLease:
         Raises:
             OSError, MemoryError: The system has no room for it.
         """
+        if size not in _free and len(_free) >= _SIZES:
+            _free.clear()
         self._pool = _free.setdefault(size, deque(maxlen=_KEEP))
         try:
             self.stack = self._pool.pop()
         except IndexError:
             self.stack = NativeStack(size)
 
-    def __del__(self, advise=libc.madvise, unneeded=libc.MADV_DONTNEED) -> None:  # type: ignore[no-untyped-def]
+    def __del__(self, discard=host.discard) -> None:  # type: ignore[no-untyped-def]
         # The names are bound at definition, because module globals may be gone when the interpreter shuts down.
         if not hasattr(self, "stack"):
             return
         stack = self.stack
         low = stack.limit - RESERVE
         if stack.top - low > _WARM:
-            advise(low, stack.top - _WARM - low, unneeded)
+            discard(low, stack.top - _WARM - low)
         self._pool.append(stack)

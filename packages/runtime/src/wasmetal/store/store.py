@@ -72,7 +72,7 @@ _UNUSED = sys.getrefcount(Hold(int)) + 1
 _T = TypeVar("_T")
 
 
-class _Members(Generic[_T]):
+class Members(Generic[_T]):
     """Things of a store that are held weakly, each added once. (A WeakValueDictionary takes ten times as long to make,
     and stores of one instance are many.)"""
 
@@ -95,7 +95,7 @@ class _Members(Generic[_T]):
         self._added += 1
         self._references.append(reference)
 
-    def add_all(self, others: _Members[_T]) -> None:
+    def add_all(self, others: Members[_T]) -> None:
         """Add others. Only one thread at a time may do that."""
         for reference in others._references[:]:
             self.add(reference)
@@ -140,50 +140,53 @@ class Store:
         #: Who works with references that are stored nowhere has a reference to this object, so we have the only one
         #: when nobody does. None once the store has become part of another, which has those that are in use.
         self._use: Hold | None = Hold(int)
-        self._uses_before: _Members[Hold] = _Members()
+        self._uses_before: Members[Hold] = Members()
         #: Address (of the object for an externref, of the FUNCREF for a funcref) -> what must stay alive.
         self.kept: dict[int, object] = {}
         self._registrations = 0
         self._sweep_at = _FIRST_SWEEP
-        self._instances: _Members[Instance] = _Members()
-        self._tables: _Members[Holder] = _Members()
-        self._globals: _Members[Holder] = _Members()
+        self._instances: Members[Instance] = Members()
+        self._tables: Members[Holder] = Members()
+        self._globals: Members[Holder] = Members()
 
     def activate(self, code: CompiledModule) -> None:
-        """Make the stack and the StoreContext, as the first instance's configuration says.
+        """Make the stack and the StoreContext, as the first instance's configuration says, unless there are.
+
+        To be called in a block of `exclusive`.
 
         Raises:
             MemoryError: There is no room for the stack.
         """
         if self.address:
             return
-        with exclusive():
-            if not self.address:
-                self._activate(code)
-
-    def _activate(self, code: CompiledModule) -> None:
         try:
             lease = StackLease(code.config.max_stack_bytes)
         except OSError as error:
             raise MemoryError(f"no room for a stack of {code.config.max_stack_bytes} bytes: {error}") from error
         stack = lease.stack
-        self.words = array("Q", bytes(STORE.size))
-        self.words[_WASM_SP] = stack.top
-        self.words[_HOLD_GIL] = int(code.config.hold_gil)
-        self.words[_RESOLVER] = code.glue.resolver
-        self.words[_INTERRUPTED] = code.glue.interrupted
-        self.words[_STACK_LIMIT] = stack.limit
-        self.stack = stack
-        self._glue = code.glue  # the resolver is its code
-        self._stack_anchor = anchor(lease)
-        self.address = self.words.buffer_info()[0]
-        stores[self.address] = self
+        hold = anchor(lease)
+        glue = code.glue
+        words = array("Q", bytes(STORE.size))
+        words[_WASM_SP] = stack.top
+        words[_HOLD_GIL] = int(code.config.hold_gil)
+        words[_RESOLVER] = glue.resolver
+        words[_INTERRUPTED] = glue.interrupted
+        words[_STACK_LIMIT] = stack.limit
+        address = words.buffer_info()[0]
+        stores[address] = self
+        # A signal handler may have done the same meanwhile; no call stands between these.
+        if not self.address:
+            self.words = words
+            self.stack = stack
+            self._glue = glue  # the resolver is its code
+            self._stack_anchor = hold
+            self.address = address
         self._prepare(self.kept)
 
     def _prepare(self, kept: dict[int, object]) -> None:
         """Make host functions callable from WebAssembly that were kept when there was no glue to do it."""
-        for value in kept.values():
-            if isinstance(value, FuncHandle):
+        for value in list(kept.values()):
+            if issubclass(type(value), FuncHandle):
                 value._core.prepare(self._glue)
 
     # Another thread may have made this store a part of another one since it was looked up: each of the following is
@@ -196,17 +199,22 @@ class Store:
             store = store.successor
         return store
 
+    def _follow(self) -> None:
+        """Let what was just added follow, should a signal handler have made this store a part of another meanwhile."""
+        if self.successor is not None:
+            _absorb(self._current(), self)
+
     def adopt(self, instance: Instance) -> None:
-        """Make this the store of an instance."""
-        with exclusive():
-            store = self._current()
-            assert store.stack is not None
-            instance.store = store
-            if instance.link is None:
-                instance.words[_CONTEXT_STACK_LIMIT] = store.stack.limit
-                instance.words[_CONTEXT_STORE] = store.address
-                instance.link = ticker.link_context(instance.words, store.words)
-            store._instances.add(ref(instance))
+        """Make this the store of an instance. To be called in a block of `exclusive`."""
+        store = self._current()
+        assert store.stack is not None
+        instance.store = store
+        if instance.link is None:
+            instance.words[_CONTEXT_STACK_LIMIT] = store.stack.limit
+            instance.words[_CONTEXT_STORE] = store.address
+            instance.link = ticker.link_context(instance.words, store.words)
+        store._instances.add(ref(instance))
+        store._follow()
 
     def add_table(self, table: Holder) -> None:
         """Make this the store of a table."""
@@ -214,6 +222,7 @@ class Store:
             store = self._current()
             table.store = store
             store._tables.add(ref(table))
+            store._follow()
 
     def add_global(self, cell: Holder) -> None:
         """Make this the store of a global of a reference type."""
@@ -221,6 +230,7 @@ class Store:
             store = self._current()
             cell.store = store
             store._globals.add(ref(cell))
+            store._follow()
 
     @property
     def instances(self) -> list[Instance]:
@@ -284,7 +294,8 @@ class Store:
         """The object that an externref (not null) stands for. Raises UnknownReference."""
         value = self.kept.get(handle)
         # Functions are kept too, under the addresses of their FUNCREFs.
-        if id(value) != handle:
+        # (None is never kept: it is null, and what `get` gives for an address that is not there)
+        if value is None or id(value) != handle:
             raise UnknownReference("not a reference of this store")
         return value
 

@@ -10,7 +10,7 @@ from wasm_core.errors import WasmError
 from wasm_core.types import TableType
 from wasm_ir.vmcontext import TABLE
 from wasmetal.store.groups import Group
-from wasmetal.store.store import Store
+from wasmetal.store.store import Members, Store
 
 if TYPE_CHECKING:
     from wasmetal.store.members import Instance
@@ -42,7 +42,18 @@ class Quota:
 class TableStorage:
     """What a table consists of, without any reference to instances."""
 
-    __slots__ = ("__weakref__", "group", "handle", "quota", "store", "struct", "type", "words")
+    __slots__ = (
+        "__weakref__",
+        "definer_closed",
+        "group",
+        "handle",
+        "importers",
+        "quota",
+        "store",
+        "struct",
+        "type",
+        "words",
+    )
 
     def __init__(self, type: TableType, quota: Quota, store: Store) -> None:
         self.type = type
@@ -61,6 +72,9 @@ class TableStorage:
         self.group: Group | None = None
         #: The `Table` that Python sees, while there is one.
         self.handle: weakref.ref[TableHandle] | None = None
+        #: See `wasmetal.store.sharing`.
+        self.importers: Members[Instance] | None = None
+        self.definer_closed = False
 
     @property
     def address(self) -> int:
@@ -111,6 +125,12 @@ class TableStorage:
             table._owner = owner
             self.handle = weakref.ref(table)
         return table
+
+    def close_handle(self) -> None:
+        """Close the object that Python sees, if there is one."""
+        handle = None if self.handle is None else self.handle()
+        if handle is not None:
+            handle._close()
 
 
 class TableHandle:

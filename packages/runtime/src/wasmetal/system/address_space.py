@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import weakref
+from typing import Final
 
-from wasmetal.system import libc
+from wasmetal.system.host import host
+
+#: Mappings that one reservation takes: what is committed of it, and the rest.
+_MAPPINGS_EACH: Final = 2
+#: Fewer reservations than this are never too many.
+_FEW: Final = 1000
+
+#: Addresses of all reservations.
+_alive: Final[set[int]] = set()
 
 
 def page_ceil(size: int) -> int:
     """`size` rounded up to whole pages of the operating system."""
-    return (size + libc.PAGE - 1) & -libc.PAGE
+    return (size + host.PAGE - 1) & -host.PAGE
 
 
 class Reservation:
@@ -30,8 +39,9 @@ class Reservation:
         if size <= 0:
             raise ValueError("the size of a reservation must be positive")
         self.size = page_ceil(size)
-        self.address = libc.reserve(self.size)
-        self._finalizer = weakref.finalize(self, libc.munmap, self.address, self.size)
+        self.address = host.reserve(self.size)
+        _alive.add(self.address)
+        self._finalizer = weakref.finalize(self, _unmap, self.address, self.size)
         self._finalizer.atexit = False
 
     def commit(self, offset: int, size: int) -> None:
@@ -46,9 +56,9 @@ class Reservation:
             raise IndexError("commit outside of the reservation")
         if not size:
             return
-        start = offset & -libc.PAGE
+        start = offset & -host.PAGE
         try:
-            libc.mprotect(self.address + start, page_ceil(offset + size) - start, libc.PROT_READ | libc.PROT_WRITE)
+            host.commit(self.address + start, page_ceil(offset + size) - start)
         except OSError as error:
             raise MemoryError(f"cannot commit {size} bytes: {error}") from error
 
@@ -59,3 +69,13 @@ class Reservation:
     def release(self) -> None:
         """Give the range back now. Nothing may point into it any more. Doing it again does nothing."""
         self._finalizer()
+
+
+def _unmap(address: int, size: int) -> None:
+    _alive.discard(address)
+    host.release(address, size)
+
+
+def mappings_are_scarce() -> bool:
+    """Whether reservations have so many of the mappings that the system allows that the others may need the rest."""
+    return len(_alive) > _FEW and _MAPPINGS_EACH * len(_alive) > host.most_mappings() // 2

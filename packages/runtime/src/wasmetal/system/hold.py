@@ -16,7 +16,7 @@ import _thread
 from collections.abc import Callable
 from functools import partial
 from itertools import repeat
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 #: How long to wait for a turn, in seconds.
 _PATIENCE: Final = 5.0
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     class Hold:
         """What lets go when it is deallocated."""
+
+        args: tuple[Any, ...]
 
         def __init__(self, release: Callable[[], object], taken: object = None) -> None: ...
         def __enter__(self) -> object: ...

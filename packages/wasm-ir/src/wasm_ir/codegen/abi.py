@@ -58,7 +58,10 @@ class Convention:
 
 
 def assign(value_types: tuple[int, ...], registers: tuple[tuple[int, ...], tuple[int, ...]]) -> Assignment:
-    """Give each value, in order, the next register of its class, or the next stack word when there is none left."""
+    """Give each value, in order, the next register of its class, or the next stack word when there is none left.
+
+    A v128 takes two words, the first of which has an even number.
+    """
     taken = [0, 0]
     words = 0
     places: list[int] = []
@@ -69,6 +72,8 @@ def assign(value_types: tuple[int, ...], registers: tuple[tuple[int, ...], tuple
             places.append(registers[register_class][number])
             taken[register_class] = number + 1
         else:
+            if value_type == types.V128:
+                words += words & 1
             places.append(OUT_ARG - words)
-            words += 1
+            words += types.BYTES[value_type] + 7 >> 3
     return Assignment(places, words)

@@ -343,8 +343,6 @@ class _Checker:
         self.check_holds(state, place, value)
 
     def check_holds(self, state: _State, place: int, value: int | Inst) -> None:
-        if OUT_ARG < place < 0 and -1 - place >= self.allocation.spill_slots:
-            self.fail(f"{self.name(place)} is outside the frame")
         held = state.get(place, _NOTHING)
         if _value(value) not in held:
             found = ", ".join(self.value_name(other) for other in held) or "nothing known"
@@ -362,8 +360,17 @@ class _Checker:
         if place >= 0:
             if self.registers.callee_saved >> place & 1 and place in self.all_allocatable and place not in self.saved:
                 self.fail(f"writes {self.name(place)}, which is callee-saved and not reported")
-        elif place > OUT_ARG and -1 - place >= self.allocation.spill_slots:
-            self.fail(f"{self.name(place)} is outside the frame")
+        else:
+            is_vector = any(self.type_of(value) == types.V128 for value in values)
+            if place > OUT_ARG and -1 - place + is_vector >= self.allocation.spill_slots:
+                self.fail(f"{self.name(place)} is outside the frame")
+            if is_vector:
+                if place & 1 != (place > OUT_ARG):  # spill slot 0 is -1
+                    self.fail(f"a vector in {self.name(place)}, which is not aligned")
+                state.pop(place - 1, None)
+            # A vector whose second word this is.
+            if any(self.type_of(value) == types.V128 for value in state.get(place + 1, _NOTHING)):
+                del state[place + 1]
         if values:
             state[place] = values
         else:

@@ -19,11 +19,13 @@ class Frame:
         stack_slots: list[int],
         saved_registers: list[int],
         extra_words: int,
+        align_spills: bool = False,
     ) -> None:
         """`saved_registers`: callee-saved registers that the function writes; `extra_words`: number of the backend's
-        own words (the saved VMContext, for example), which come right behind the saved registers."""
+        own words (the saved VMContext, for example), which come right behind the saved registers; `align_spills`: spill
+        slots begin at a multiple of 16 bytes, because there are vectors in them."""
         self.saved_registers = saved_registers
-        self.spill_offset = 8 * outgoing_words
+        self.spill_offset = 8 * outgoing_words + 15 & ~15 if align_spills else 8 * outgoing_words
         self.slots_offset = (self.spill_offset + 8 * spill_slots + 15) & ~15
         offset = self.slots_offset
         self.stack_slot_offsets: list[int] = []

@@ -195,13 +195,17 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
     #: so that memory is in proportion to how many such jumps are open at a time.
     live_in: list[set[Value]] = [nothing] * len(blocks)
     readers = [0] * len(blocks)
+    #: By virtual register: uses at ends of loops, to be put among the others in the end. One by one that would take
+    #: long for a value that is used in thousands of loops.
+    loop_uses: dict[int, list[int]] = {}
     #: Values that were used or became live in loops; those of a loop from its mark, by its end, on.
     touched: list[Value] = []
     marks = {loop.end: 0 for loop in result.block_loops if loop is not None}
     block_starts = result.block_starts
     block_ends = result.block_ends
-    #: What is live at the start of the block that follows in the order of blocks.
+    #: What is live at the start of the block that follows in the order of blocks; of a latch, a set of its own.
     following = nothing
+    follows_latch = False
     for number in range(len(blocks) - 1, -1, -1):
         block = blocks[number]
         start = block_starts[number]
@@ -388,7 +392,14 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
             value.is_param = True
             value.uses.append(start << 1)
         live_in[number] = live
-        following = following | live if is_latch else live
+        if not is_latch:
+            following = live
+        elif follows_latch:
+            # Many latches in a row, those of nested loops, add to one set.
+            following |= live
+        else:
+            following = following | live
+        follows_latch = is_latch
         if block.is_loop_header:
             loop = result.block_loops[number]
             if loop is not None and loop.header == number:
@@ -396,7 +407,7 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                 mark = marks[loop.end]
                 inside = live.intersection(touched[mark:])
                 touched[mark:] = inside
-                _extend_over_loop(inside, loop.end)
+                _extend_over_loop(inside, loop.end, loop_uses)
         for edge_block in block.predecessors:
             if edge_block.id >= number:
                 continue
@@ -407,11 +418,16 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                     value = values[param]
                     if isinstance(arg, int) and arg >= FIRST_VREG and value is not None and not value.hint_vreg:
                         value.hint_vreg = arg
+    for vreg, ends in loop_uses.items():
+        value = values[vreg]
+        assert value is not None
+        value.uses += ends
+        value.uses.sort(reverse=True)
     assert not following, "virtual registers are used before they are defined"
     result.clobbered = clobbered
 
 
-def _extend_over_loop(live: set[Value], end: int) -> None:
+def _extend_over_loop(live: set[Value], end: int, loop_uses: dict[int, list[int]]) -> None:
     """What is live at a loop's header is live in the whole loop, which ends at position `end`."""
     for value in live:
         ranges = value.ranges
@@ -427,7 +443,10 @@ def _extend_over_loop(live: set[Value], end: int) -> None:
         uses = value.uses
         if uses and uses[-1] >> 1 < end:
             # The next iteration uses it again: a weak use at the loop's end keeps it from looking idle.
-            _insert_descending(uses, end - 1 << 1)
+            ends = loop_uses.get(value.vreg)
+            if ends is None:
+                ends = loop_uses[value.vreg] = []
+            ends.append(end - 1 << 1)
 
 
 def _insert_descending(uses: list[int], use: int) -> None:

@@ -12,8 +12,9 @@ from operator import attrgetter
 from typing import Final
 
 from wasm_core.bisection import bisect_left, bisect_right
+from wasm_ir import types
 from wasm_ir.codegen.intervals import END, Interval, Intervals, Loop, Value, build_intervals
-from wasm_ir.codegen.machinst import MFunction
+from wasm_ir.codegen.machinst import MFunction, spill_slot
 from wasm_ir.codegen.registers import RegisterSet
 from wasm_ir.codegen.resolution import rewrite
 
@@ -28,11 +29,13 @@ _MAX_CHECKED: Final = 512
 class Allocation:
     """What the frame has to provide for."""
 
-    __slots__ = ("saved_registers", "spill_slots")
+    __slots__ = ("saved_registers", "spill_slots", "spills_vectors")
 
-    def __init__(self, spill_slots: int, saved_registers: list[int]) -> None:
+    def __init__(self, spill_slots: int, saved_registers: list[int], spills_vectors: bool = False) -> None:
         #: Number of 8-byte spill slots.
         self.spill_slots = spill_slots
+        #: Some of them hold vectors, two each.
+        self.spills_vectors = spills_vectors
         #: Callee-saved registers that the function writes, ascending.
         self.saved_registers = saved_registers
 
@@ -46,8 +49,11 @@ def allocate(machine: MFunction, registers: RegisterSet) -> Allocation:
     scan = _LinearScan(intervals, registers)
     try:
         scan.run()
-        spill_slots = assign_slots(intervals.values)
-        rewrite(machine, intervals, registers.scratch)
+        vector_slots, spill_slots = assign_slots(intervals.values)
+        # Where a vector is while others change places in memory, for which one register is not enough.
+        spare = spill_slots + 1 & ~1
+        if rewrite(machine, intervals, registers.scratch, spill_slot(spare) if vector_slots else 0):
+            spill_slots = spare + 2
     finally:
         # A cycle, see pipeline._take_apart; in native code the collector does not know it.
         for value in intervals.values:
@@ -55,29 +61,58 @@ def allocate(machine: MFunction, registers: RegisterSet) -> Allocation:
                 value.parts.clear()
     used = (scan.used | intervals.clobbered) & registers.callee_saved
     saved = [register for register in range(64) if used >> register & 1]
-    return Allocation(spill_slots, saved)
+    return Allocation(spill_slots, saved, vector_slots > 0)
 
 
-def assign_slots(values: list[Value | None]) -> int:
-    """Give every spilled value a slot for its whole lifetime; values that do not overlap share. Returns the number.
+def assign_slots(values: list[Value | None]) -> tuple[int, int]:
+    """Give every spilled value a slot for its whole lifetime; values that do not overlap share.
+
+    Vectors, which take two slots each, come first. Returns how many slots these take, and how many all take.
+    """
+    words: list[Value] = []
+    vectors: list[Value] = []
+    for value in values:
+        if value is not None and value.slot == 0:
+            if value.type == types.V128:
+                vectors.append(value)
+            else:
+                words.append(value)
+            value.slot = -1
+    vector_slots = 0
+    if vectors:
+        vector_slots = 2 * _share_slots(values, vectors)
+        for value in vectors:
+            value.slot *= 2
+    count = _share_slots(values, words)
+    if vector_slots:
+        for value in words:
+            value.slot += vector_slots
+    return vector_slots, vector_slots + count
+
+
+def _share_slots(values: list[Value | None], spilled: list[Value]) -> int:
+    """Number the slots of values of one width; returns how many there are.
 
     A value that becomes a block's parameter, or comes from one, shares with that if it can, and nobody else comes in
     between: then nothing has to be moved.
     """
-    spilled = [value for value in values if value is not None and value.slot == 0]
+    is_vector = bool(spilled) and spilled[0].type == types.V128
     spilled.sort(key=_first_position)
     #: Groups of values for one slot: first position, members. In the order of their first positions.
     groups: list[tuple[int, list[Value]]] = []
     #: Their last positions.
     ends: list[int] = []
     for value in spilled:
-        value.slot = -1
-    for value in spilled:
         start = value.ranges[0]
         for vreg in (value.second_hint, value.hint_vreg):
             if vreg:
                 other = values[vreg]
-                if other is not None and other.slot >= 0 and ends[other.slot] <= start:
+                if (
+                    other is not None
+                    and other.slot >= 0
+                    and (other.type == types.V128) == is_vector
+                    and ends[other.slot] <= start
+                ):
                     number = other.slot
                     groups[number][1].append(value)
                     ends[number] = value.ranges[-1]

@@ -8,6 +8,9 @@ A location is an integer:
 * OUT_ARG - k: the k-th 8-byte word of this function's outgoing stack argument area;
 * IN_ARG - k: the k-th 8-byte word of the incoming stack argument area (results on the stack are returned there too).
 
+A spill slot has 8 bytes, and a v128 takes two: k, which is even, and k + 1; the same goes for the words of arguments.
+All three areas begin at a multiple of 16 bytes where there are vectors in them, so that these are aligned.
+
 Virtual registers are in SSA form: each has one definition (an instruction or a block parameter). An instruction never
 communicates with another through flags: compare and branch, compare and select, compare and set are one MInst.
 """
@@ -53,9 +56,10 @@ class MOp:
     * `temps`: the last `temps` entries of defs are temporaries: written while the uses are still needed, then dead.
     * `is_move`: defs[0] = uses[0] and nothing else: hints both to the same register; dropped when they are the same.
     * `is_jump`: goes to the block's only edge and does nothing else: a block of just this is not worth emitting.
+    * `feature`: the optional processor feature that it needs, by the backend's name, or "".
     """
 
-    __slots__ = ("commutative", "is_jump", "is_move", "late", "name", "stack_use", "temps", "tied")
+    __slots__ = ("commutative", "feature", "is_jump", "is_move", "late", "name", "stack_use", "temps", "tied")
 
     def __init__(
         self,
@@ -68,6 +72,7 @@ class MOp:
         temps: int = 0,
         is_move: bool = False,
         is_jump: bool = False,
+        feature: str = "",
     ) -> None:
         self.name = name
         self.tied = tied
@@ -77,6 +82,7 @@ class MOp:
         self.temps = temps
         self.is_move = is_move
         self.is_jump = is_jump
+        self.feature = feature
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
         """Append the code of `inst`, which is of this kind and allocated."""

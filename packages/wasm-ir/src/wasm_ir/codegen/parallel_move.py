@@ -46,15 +46,16 @@ class LoadConstant(MOp):
 MOVE: Final = Move("move", is_move=True)
 LOAD_CONSTANT: Final = LoadConstant("load_constant")
 
-#: By register class: the type as which any spilled or stack-passed value can be copied word by word.
+#: By register class: the type as which any spilled or stack-passed value but a vector can be copied.
 _WORD_TYPES: Final[tuple[int, ...]] = (types.I64, types.F64)
 
 
-def parallel_moves(moves: list[tuple[int, int | Inst, int]], scratch: tuple[int, int]) -> list[MInst]:
+def parallel_moves(moves: list[tuple[int, int | Inst, int]], scratch: tuple[int, int], spare: int) -> list[MInst]:
     """Order moves, given as (destination, source, IR type), that read all their sources before any destination changes.
 
     Destinations are distinct locations; a source is a location or a `const` instruction. `scratch` has a register per
-    class that is neither source nor destination of any move; both may be overwritten.
+    class that is neither source nor destination of any move; both may be overwritten. So may `spare`, a place in memory
+    for a vector, where vectors in memory change places: then the result has an instruction that writes it.
     """
     count = len(moves)
     if count == 0:
@@ -66,7 +67,7 @@ def parallel_moves(moves: list[tuple[int, int | Inst, int]], scratch: tuple[int,
             result.append(MConstant(destination, source))
         elif destination != source:
             if destination < 0 and source < 0:
-                _memory_move(result, destination, source, types.CLASS[value_type], scratch)
+                _memory_move(result, destination, source, value_type, scratch)
             else:
                 result.append(MInst(MOVE, [destination], [source], value_type))
         return result
@@ -97,7 +98,7 @@ def parallel_moves(moves: list[tuple[int, int | Inst, int]], scratch: tuple[int,
     if not readers:
         for destination, (source, value_type) in pending.items():
             if destination < 0 and source < 0:
-                _memory_move(result, destination, source, types.CLASS[value_type], scratch)
+                _memory_move(result, destination, source, value_type, scratch)
             else:
                 result.append(MInst(MOVE, [destination], [source], value_type))
         result += constants
@@ -109,7 +110,7 @@ def parallel_moves(moves: list[tuple[int, int | Inst, int]], scratch: tuple[int,
         destination = ready.pop()
         source, value_type = pending.pop(destination)
         if destination < 0 and source < 0:
-            _memory_move(result, destination, source, types.CLASS[value_type], scratch)
+            _memory_move(result, destination, source, value_type, scratch)
         else:
             result.append(MInst(MOVE, [destination], [source], value_type))
         left = readers.get(source, 0)
@@ -129,11 +130,18 @@ def parallel_moves(moves: list[tuple[int, int | Inst, int]], scratch: tuple[int,
         # value_type is now that of the value in `start`, which the last move of the chain reads.
         saved_class = types.CLASS[value_type]
         saved = scratch[saved_class]
-        result.append(MInst(MOVE, [saved], [start], value_type))
         destination, source, saved_type = chain.pop()
+        if value_type == types.V128 and any(place < 0 and origin < 0 for place, origin, _ in chain):
+            # What is copied in between needs the only scratch register that is wide enough.
+            _move(result, spare, start, types.V128, scratch)
+            for place, origin, moved_type in chain:
+                _move(result, place, origin, moved_type, scratch)
+            _move(result, destination, spare, types.V128, scratch)
+            continue
+        result.append(MInst(MOVE, [saved], [start], value_type))
         for place, origin, moved_type in chain:
             if place < 0 and origin < 0:
-                _memory_move(result, place, origin, 1 - saved_class, scratch)
+                _memory_move(result, place, origin, _WORD_TYPES[1 - saved_class], scratch)
             else:
                 result.append(MInst(MOVE, [place], [origin], moved_type))
         result.append(MInst(MOVE, [destination], [saved], saved_type))
@@ -157,11 +165,18 @@ def _interfere(moves: list[tuple[int, int | Inst, int]]) -> bool:
     return False
 
 
-def _memory_move(
-    result: list[MInst], destination: int, source: int, register_class: int, scratch: tuple[int, int]
-) -> None:
-    """Copy a word from memory to memory through the scratch register of a class."""
-    word_type = _WORD_TYPES[register_class]
+def _move(result: list[MInst], destination: int, source: int, value_type: int, scratch: tuple[int, int]) -> None:
+    """Copy a value, through a scratch register where need be."""
+    if destination < 0 and source < 0:
+        _memory_move(result, destination, source, value_type, scratch)
+    else:
+        result.append(MInst(MOVE, [destination], [source], value_type))
+
+
+def _memory_move(result: list[MInst], destination: int, source: int, value_type: int, scratch: tuple[int, int]) -> None:
+    """Copy a value from memory to memory through the scratch register of its class."""
+    register_class = types.CLASS[value_type]
+    copied_type = types.V128 if value_type == types.V128 else _WORD_TYPES[register_class]
     through = scratch[register_class]
-    result.append(MInst(MOVE, [through], [source], word_type))
-    result.append(MInst(MOVE, [destination], [through], word_type))
+    result.append(MInst(MOVE, [through], [source], copied_type))
+    result.append(MInst(MOVE, [destination], [through], copied_type))

@@ -49,6 +49,7 @@ def _finish(function: Function, machine: MFunction, allocation: Allocation, targ
         machine.stack_slots,
         allocation.saved_registers,
         target.extra_frame_words(function, machine),
+        allocation.spills_vectors,
     )
     code = emit(function, machine, frame, target)
     _take_apart(function, machine)

@@ -32,16 +32,23 @@ def _add_move(moves_at: list[list[Move] | None], number: int, move: Move) -> Non
         moves.append(move)
 
 
-def rewrite(machine: MFunction, intervals: Intervals, scratch: tuple[int, int]) -> None:
-    """Replace virtual registers by locations in all instructions, in place, and insert moves."""
-    _Resolution(machine, intervals, scratch).run()
+def rewrite(machine: MFunction, intervals: Intervals, scratch: tuple[int, int], spare: int) -> bool:
+    """Replace virtual registers by locations in all instructions, in place, and insert moves.
+
+    Returns whether the spill slots at `spare` have been used, see `parallel_moves`; 0 when no vector is spilled.
+    """
+    resolution = _Resolution(machine, intervals, scratch, spare)
+    resolution.run()
+    return resolution.uses_spare
 
 
 class _Resolution:
-    def __init__(self, machine: MFunction, intervals: Intervals, scratch: tuple[int, int]) -> None:
+    def __init__(self, machine: MFunction, intervals: Intervals, scratch: tuple[int, int], spare: int) -> None:
         self.machine = machine
         self.intervals = intervals
         self.scratch = scratch
+        self.spare = spare
+        self.uses_spare = False
         #: By virtual register: its location, or _SEVERAL, then look at `starts` and `places`. Physical registers are
         #: where they are.
         self.location = list(range(FIRST_VREG)) + [0] * (len(intervals.values) - FIRST_VREG)
@@ -64,6 +71,15 @@ class _Resolution:
         for number, block in enumerate(self.machine.blocks):
             self._rewrite_block(number, block)
         self._insert_edge_moves(edge_moves)
+
+    def in_order(self, moves: list[Move]) -> list[MInst]:
+        """The machine instructions for parallel moves."""
+        result = parallel_moves(moves, self.scratch, self.spare)
+        if self.spare < 0:
+            for inst in result:
+                if inst.defs[0] == self.spare:
+                    self.uses_spare = True
+        return result
 
     def at(self, vreg: int, position: int) -> int:
         """Location of a virtual register at a position."""
@@ -197,7 +213,6 @@ class _Resolution:
 
     def _rewrite_block(self, number: int, block: MBlock) -> None:
         location = self.location
-        scratch = self.scratch
         before = self.before
         behind = self.behind
         starts = self.starts
@@ -206,12 +221,12 @@ class _Resolution:
         out: list[MInst] = []
         stores = self.param_stores.get(position)
         if stores:
-            out += parallel_moves(stores, scratch)
+            out += self.in_order(stores)
         for inst in block.insts:
             index = position >> 2
             moves = before[index]
             if moves is not None:
-                out += parallel_moves(moves, scratch)
+                out += self.in_order(moves)
             fixed = isinstance(inst, MFixed)
             if isinstance(inst, MFixed) and inst.fixed_uses:
                 out += self._moves_to_fixed(inst, position)
@@ -231,7 +246,7 @@ class _Resolution:
                     out += self._moves_from_fixed(inst, position)
             moves = behind[index]
             if moves is not None:
-                out += parallel_moves(moves, scratch)
+                out += self.in_order(moves)
             position += 4
         block.insts = out
 
@@ -245,7 +260,7 @@ class _Resolution:
                     moves.append((destination, place, self._type(source)))
             else:
                 moves.append((destination, source, source.type))
-        return parallel_moves(moves, self.scratch)
+        return self.in_order(moves)
 
     def _moves_from_fixed(self, inst: MFixed, position: int) -> list[MInst]:
         """Moves of fixed definitions from their places."""
@@ -259,7 +274,7 @@ class _Resolution:
                 moves.append((place, source, value.type))
             if value.slot >= 0 and place >= 0:
                 moves.append((-1 - value.slot, source, value.type))
-        return parallel_moves(moves, self.scratch)
+        return self.in_order(moves)
 
     def _type(self, vreg: int) -> int:
         """IR type of a virtual register; a pinned physical one holds a pointer."""
@@ -272,7 +287,7 @@ class _Resolution:
         machine = self.machine
         new_blocks: dict[int, list[MBlock]] = {}
         for block, edge, moves in edge_moves:
-            sequence = parallel_moves(moves, self.scratch)
+            sequence = self.in_order(moves)
             if len(block.edges) == 1:
                 block.insts[-1:-1] = sequence
             elif len(edge.block.predecessors) == 1:

@@ -13,7 +13,7 @@ from wasm_core.type_codes import EMPTY_BLOCK
 from wasm_ir import opcodes as ir
 from wasm_ir import types
 from wasm_ir.frontend.listener import listen_after
-from wasm_ir.frontend.signatures import IR_TYPE_OF_CODE, no_simd
+from wasm_ir.frontend.signatures import IR_TYPE_OF_CODE
 from wasm_ir.frontend.skipping import skip_unreachable
 from wasm_ir.frontend.state import (
     BLOCK,
@@ -38,15 +38,12 @@ _RESULTS_OF_CODE: Final[dict[int, tuple[int, ...]]] = {
     EMPTY_BLOCK: _NO_TYPES,
     **{code: (type,) for code, type in IR_TYPE_OF_CODE.items()},
 }
-_VECTOR: Final = (types.V128,)
 
 
 def _block_type(s: State, pos: int) -> tuple[tuple[int, ...], tuple[int, ...], int]:
     """Parameters, results, and the position after a block type."""
     results = _RESULTS_OF_CODE.get(s.source[pos])
     if results is not None:
-        if results == _VECTOR:
-            raise no_simd(s.where)
         return _NO_TYPES, results, pos + 1
     index, pos = read_s33(s.source, pos, s.end)
     signature = s.signature(index)

@@ -7,13 +7,10 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 from wasm_core import type_codes
-from wasm_core.errors import CompileError
 from wasm_core.module import DecodedModule
 from wasm_core.types import FuncType, ValueType
 from wasm_ir import types
 from wasm_ir.ir import Signature
-
-_SIMD_MESSAGE: Final = "SIMD execution is not supported"
 
 #: Byte of a value type in the binary format -> IR type.
 IR_TYPE_OF_CODE: Final[dict[int, int]] = {
@@ -30,17 +27,9 @@ _IR_TYPE: Final[dict[ValueType, int]] = {
 }
 
 
-def no_simd(offset: int) -> CompileError:
-    """The error for what needs vectors, at a byte offset in the module."""
-    return CompileError(_SIMD_MESSAGE, offset)
-
-
-def ir_type(value_type: ValueType, offset: int) -> int:
-    """The IR type of a value. Raises CompileError for v128."""
-    type = _IR_TYPE[value_type]
-    if type == types.V128:
-        raise no_simd(offset)
-    return type
+def ir_type(value_type: ValueType) -> int:
+    """The IR type of a value."""
+    return _IR_TYPE[value_type]
 
 
 def _ir_types(value_types: Iterable[ValueType]) -> tuple[int, ...]:
@@ -54,15 +43,12 @@ class ModuleSignatures:
         self._func_types = func_types
         self._made: list[Signature | None] = [None] * len(func_types)
 
-    def get(self, index: int, offset: int) -> Signature:
-        """Entry `index`. Raises CompileError, with byte offset `offset`, if it contains v128."""
+    def get(self, index: int) -> Signature:
+        """Entry `index`."""
         found = self._made[index]
         if found is None:
             func_type = self._func_types[index]
-            found = Signature(_ir_types(func_type.params), _ir_types(func_type.results))
-            if types.V128 in found.params or types.V128 in found.results:
-                raise no_simd(offset)
-            self._made[index] = found
+            found = self._made[index] = Signature(_ir_types(func_type.params), _ir_types(func_type.results))
         return found
 
 

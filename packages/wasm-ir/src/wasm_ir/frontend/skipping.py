@@ -6,7 +6,7 @@ from typing import Final
 
 from wasm_core import instructions as table
 from wasm_core import opcodes as wasm
-from wasm_ir.frontend.signatures import no_simd
+from wasm_core.leb128 import read_u32
 
 # What follows an opcode: nothing, some LEB128 integers, some bytes, or a special case.
 _NOTHING: Final = 0
@@ -20,6 +20,8 @@ _OPEN: Final = 7
 _ELSE: Final = 8
 _END: Final = 9
 _PREFIX: Final = 10
+_SIXTEEN_BYTES: Final = 11
+_THREE_LEBS: Final = 12
 
 _SHAPE_OF_IMMEDIATE: Final[dict[int, int]] = {
     table.IMM_NONE: _NOTHING,
@@ -45,6 +47,11 @@ _SHAPE_OF_IMMEDIATE: Final[dict[int, int]] = {
     table.IMM_TABLE_TABLE: _TWO_LEBS,
     table.IMM_REF_TYPE: _ONE_LEB,
     table.IMM_SELECT_TYPES: _TYPES,
+    table.IMM_V128: _SIXTEEN_BYTES,
+    table.IMM_SHUFFLE: _SIXTEEN_BYTES,
+    # The number of a lane is below 16.
+    table.IMM_LANE: _ONE_LEB,
+    table.IMM_MEMARG_LANE: _THREE_LEBS,
 }
 
 
@@ -62,24 +69,19 @@ _PREFIXED_SHAPES: Final[list[int]] = [_shape(opcode) for opcode in range(0xFC000
 
 
 def skip_unreachable(source: bytes, pos: int) -> int:
-    """The position of the `else` or `end` that ends the code at `pos`, past all constructs inside it.
-
-    Raises CompileError at a vector instruction.
-    """
+    """The position of the `else` or `end` that ends the code at `pos`, past all constructs inside it."""
     depth = 0
     while True:
         opcode = source[pos]
         shape = _SHAPES[opcode]
         pos += 1
         if shape == _PREFIX:
+            number, pos = read_u32(source, pos, len(source))
             if opcode == 0xFD:
-                raise no_simd(pos - 1)
-            # The validator has made sure of it, so the number is one byte but for needless zero bits.
-            number = source[pos] & 0x7F
-            while source[pos] > 0x7F:
-                pos += 1
-            pos += 1
-            shape = _PREFIXED_SHAPES[number]
+                # Seldom, and a table would have to be made of all of them.
+                shape = _shape(0xFD000 | number)
+            else:
+                shape = _PREFIXED_SHAPES[number]
         if shape == _NOTHING:
             continue
         if shape == _ONE_LEB:
@@ -104,6 +106,11 @@ def skip_unreachable(source: bytes, pos: int) -> int:
         elif shape == _EIGHT_BYTES:
             pos += 8
             continue
+        elif shape == _SIXTEEN_BYTES:
+            pos += 16
+            continue
+        elif shape == _THREE_LEBS:
+            count = 3
         else:
             # A vector: its length, and for labels one more for the default.
             count = 1 if shape == _LABELS else 0

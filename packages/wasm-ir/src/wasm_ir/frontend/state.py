@@ -36,7 +36,7 @@ _FEW_LOCALS: Final = 32
 #: more than a few must keep, together, to this and so many for each instruction of the function. Else a module of some
 #: kilobytes could make the compiler take gigabytes.
 FEW_VALUES: Final = 8
-PASSED_BASE: Final = 200_000
+PASSED_BASE: Final = 100_000
 PASSED_PER_INSTRUCTION: Final = 8
 
 #: Larger than every length of the builder's log.
@@ -184,8 +184,8 @@ class State:
         self.begin(block, entry, 0, 0, len(self.builder.log))
 
     def signature(self, type_index: int) -> Signature:
-        """An entry of the type section. Raises CompileError if it contains v128."""
-        return self.signatures.get(type_index, self.where)
+        """An entry of the type section."""
+        return self.signatures.get(type_index)
 
     def context_pointer(self, offset: int) -> Inst:
         """The pointer at `offset` of the VMContext, which never changes."""

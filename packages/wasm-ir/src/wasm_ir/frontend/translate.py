@@ -18,7 +18,7 @@ from wasm_ir import types
 from wasm_ir.frontend import calls, control, memory, numeric, tables, variables
 from wasm_ir.frontend.listener import listen_before
 from wasm_ir.frontend.locals import Locals, TooManyValuesError
-from wasm_ir.frontend.signatures import IR_TYPE_OF_CODE, no_simd, signatures_of
+from wasm_ir.frontend.signatures import IR_TYPE_OF_CODE, signatures_of
 from wasm_ir.frontend.state import FUNCTION, Frame, State
 from wasm_ir.frontend_options import FrontendOptions
 from wasm_ir.ir import ABI_WASM, Block, Function
@@ -62,7 +62,7 @@ def translate(
         options: How to translate.
 
     Raises:
-        CompileError: The function uses vectors, or passes on too many values.
+        CompileError: The function passes on too many values, or uses vectors, and the options say that there are none.
     """
     limit = _VALUES_BASE + _VALUES_PER_INSTRUCTION * facts.instruction_count
     try:
@@ -80,6 +80,10 @@ def translate(
     if state.trampolines:
         _remove_trampolines(state)
     find_loops(function)
+    if not options.vectors:
+        from wasm_ir.vectorless import refuse_vectors
+
+        refuse_vectors(function)
     return function
 
 
@@ -93,7 +97,7 @@ def _start(
 ) -> State:
     """The state before the first instruction, with the entry block begun."""
     start, end = module.body(index)
-    signature = signatures_of(module).get(module.function_types[index], start)
+    signature = signatures_of(module).get(module.function_types[index])
     s = State(module, Function(f"function {index}", signature, ABI_WASM, index), layout, facts, options)
     s.end = end
     builder = s.builder
@@ -116,12 +120,9 @@ def _read_locals(s: State, local_types: list[int], pos: int) -> int:
     source = s.source
     groups, pos = read_u32(source, pos, s.end)
     for _ in range(groups):
-        at = pos
         count, pos = read_u32(source, pos, s.end)
         type = IR_TYPE_OF_CODE[source[pos]]
         pos += 1
-        if type == types.V128 and count:
-            raise no_simd(at)
         local_types.extend([type] * count)
     return pos
 
@@ -260,8 +261,6 @@ def _select(s: State, pos: int) -> int:
 
 def _select_typed(s: State, pos: int) -> int:
     count, pos = read_u32(s.source, pos, s.end)
-    if IR_TYPE_OF_CODE[s.source[pos]] == types.V128:
-        raise no_simd(s.where)
     return _select(s, pos + count)
 
 
@@ -285,7 +284,10 @@ def _prefix_fc(s: State, pos: int) -> int:
 
 
 def _prefix_fd(s: State, pos: int) -> int:
-    raise no_simd(s.where)
+    # Most programs have no vectors, and need not wait for the tables.
+    from wasm_ir.frontend.vectors import vector_instruction
+
+    return vector_instruction(s, pos)
 
 
 #: By the number after the prefix 0xFC.

@@ -1,17 +1,15 @@
-"""The C library's calls that the runtime makes itself: mapping memory, signal actions, and threads (Linux)."""
+"""Linux, by way of the C library. `interface` says what each function is for; the others are for this file alone."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
-import sys
 import threading
+from collections.abc import Callable
 from typing import Final
 
 from wasm_core.errors import WasmError
-
-if sys.platform != "linux":  # the constants and structures below are Linux's
-    raise WasmError(f"wasmetal runs on Linux only so far, not on {sys.platform}")
 
 PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
@@ -28,6 +26,7 @@ MAP_NORESERVE: Final = 0x4000
 
 MADV_DONTNEED: Final = 4
 MADV_REMOVE: Final = 9
+MADV_NOHUGEPAGE: Final = 15
 
 MFD_CLOEXEC: Final = 1
 MFD_EXEC: Final = 0x10
@@ -37,6 +36,7 @@ SIGSEGV: Final = 11
 
 SA_SIGINFO: Final = 0x4
 SA_ONSTACK: Final = 0x08000000
+SA_RESTART: Final = 0x10000000
 SA_NODEFER: Final = 0x40000000
 
 _MAP_FAILED: Final = ctypes.c_void_p(-1).value
@@ -67,7 +67,7 @@ class SigAction(ctypes.Structure):
 
 _sigaction = _libc.sigaction
 _sigaction.argtypes = [ctypes.c_int, ctypes.POINTER(SigAction), ctypes.POINTER(SigAction)]
-#: What `signal_handler` reads into, by signal.
+#: What `fault_handler` reads into, by signal.
 _present = {number: (action, ctypes.byref(action)) for number in (SIGSEGV, SIGBUS) for action in (SigAction(),)}
 
 _pthread_self = _libc.pthread_self
@@ -128,12 +128,60 @@ def madvise(address: int, size: int, advice: int) -> None:
         raise _error("madvise")
 
 
+# Address space.
+
+
 def reserve(size: int) -> int:
-    """Take `size` bytes of address space that nothing may touch yet. Raises OSError."""
     return mmap(size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
 
-def executable_memfd(name: str, size: int) -> int:
+def reserve_again(address: int, size: int) -> None:
+    mmap(size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, address=address)
+
+
+def allocate(size: int) -> int:
+    return mmap(size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS)
+
+
+def release(address: int, size: int) -> None:
+    munmap(address, size)
+
+
+def commit(address: int, size: int) -> None:
+    mprotect(address, size, PROT_READ | PROT_WRITE)
+
+
+def forbid(address: int, size: int) -> None:
+    mprotect(address, size, PROT_NONE)
+
+
+# For private anonymous mappings Linux promises zeros (madvise(2)).
+DISCARDED_IS_ZERO: Final = True
+
+
+def discard(address: int, size: int, _advise=madvise, _unneeded=MADV_DONTNEED) -> None:  # type: ignore[no-untyped-def]
+    # Bound at definition, because module globals may be gone when the interpreter shuts down.
+    _advise(address, size, _unneeded)
+
+
+def keep_small_pages(address: int, size: int) -> None:
+    # Kernels without huge pages know no such advice.
+    with contextlib.suppress(OSError):
+        madvise(address, size, MADV_NOHUGEPAGE)
+
+
+def most_mappings() -> int:
+    try:
+        with open("/proc/sys/vm/max_map_count", "rb") as file:
+            return int(file.read())
+    except (OSError, ValueError):
+        return 65530  # as usual: Documentation/admin-guide/sysctl/vm.rst
+
+
+# Pages of code.
+
+
+def code_file(size: int) -> int:
     """A new anonymous file of `size` bytes, all holes, that may be mapped executable; returns its descriptor.
 
     Raises:
@@ -143,15 +191,43 @@ def executable_memfd(name: str, size: int) -> int:
         raise OSError("no memfd_create in this Python")
     try:
         # Since Linux 6.3 a memfd is executable only on request where vm.memfd_noexec says so.
-        fd = os.memfd_create(name, MFD_CLOEXEC | MFD_EXEC)
+        fd = os.memfd_create("wasmetal-code", MFD_CLOEXEC | MFD_EXEC)
     except OSError:
-        fd = os.memfd_create(name, MFD_CLOEXEC)
+        fd = os.memfd_create("wasmetal-code", MFD_CLOEXEC)
     try:
         os.ftruncate(fd, size)
     except OSError:
         os.close(fd)
         raise
     return fd
+
+
+def map_executable(file: int, size: int, address: int) -> None:
+    mmap(size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED, file, address=address)
+
+
+def map_writable(file: int, size: int, address: int | None = None) -> int:
+    return mmap(size, PROT_READ | PROT_WRITE, MAP_SHARED | (0 if address is None else MAP_FIXED), file, address=address)
+
+
+def discard_in_file(address: int, size: int) -> None:
+    # Where holes cannot be punched the pages stay, to be used again.
+    with contextlib.suppress(OSError):
+        madvise(address, size, MADV_REMOVE)
+
+
+def make_executable(address: int, size: int) -> None:
+    mprotect(address, size, PROT_READ | PROT_EXEC)
+
+
+# Faults.
+
+#: Signals of accesses to what is not there.
+FAULTS: Final = (SIGSEGV, SIGBUS)
+
+
+def set_fault_handler(number: int, handler: int) -> None:
+    set_signal_action(number, SigAction(handler=handler, flags=SA_SIGINFO | SA_ONSTACK | SA_NODEFER))
 
 
 def signal_action(number: int) -> SigAction:
@@ -162,14 +238,14 @@ def signal_action(number: int) -> SigAction:
     return action
 
 
-def signal_handler(number: int) -> int | None:
+def fault_handler(number: int) -> int:
     """The handler of signal SIGSEGV or SIGBUS. Quicker than `signal_action`. Raises OSError."""
     action, reference = _present[number]
     # Other threads may ask for the same at the same time, and get the same.
     if _sigaction(number, None, reference):
         raise _error("sigaction")
     handler: int | None = action.handler
-    return handler
+    return handler or 0
 
 
 def set_signal_action(number: int, action: SigAction) -> None:
@@ -231,3 +307,57 @@ def _main_stack_limit() -> int:
 
     limit = resource.getrlimit(resource.RLIMIT_STACK)[0]
     return 1 << 23 if limit == resource.RLIM_INFINITY else limit
+
+
+# The ticker's thread, and what stands in for it.
+
+#: What the ticker's code calls: its field of the ticker's structure -> function of the C library.
+TICKER_FUNCTIONS: Final = {
+    "mutex_lock": "pthread_mutex_lock",
+    "mutex_unlock": "pthread_mutex_unlock",
+    "mutex_trylock": "pthread_mutex_trylock",
+    "syscall": "syscall",
+    "clock_gettime": "clock_gettime",
+    "create": "pthread_create",
+    "join": "pthread_join",
+    "sigmask": "pthread_sigmask",
+}
+# linux/futex.h; the numbers of the system call are from asm/unistd.h.
+_SYS_FUTEX: Final = {"x86_64": 202, "aarch64": 98}
+# bits/time.h, bits/sigevent-consts.h
+_CLOCK_MONOTONIC: Final = 1
+_SIGEV_SIGNAL: Final = 0
+_SIGEVENT_BYTES: Final = 64
+
+
+def futex_number() -> int:
+    machine = os.uname().machine
+    if machine not in _SYS_FUTEX:
+        raise WasmError(f"wasmetal does not know the system calls of {machine}")
+    return _SYS_FUTEX[machine]
+
+
+def prepare_thread(mutex: int, all_signals: int, attributes: int, stack_bytes: int) -> None:
+    _libc.pthread_mutex_init(ctypes.c_void_p(mutex), None)
+    _libc.sigfillset(ctypes.c_void_p(all_signals))
+    _libc.pthread_attr_init(ctypes.c_void_p(attributes))
+    _libc.pthread_attr_setstacksize(ctypes.c_void_p(attributes), ctypes.c_size_t(stack_bytes))
+
+
+def make_timer(handler: Callable[[], int]) -> tuple[int, int]:
+    import signal
+
+    create = _libc.timer_create
+    number = next((n for n in range(signal.SIGRTMAX, signal.SIGRTMIN - 1, -1) if not signal_action(n).handler), 0)
+    if not number:
+        raise OSError("all signals are in use")
+    action = SigAction(handler=handler(), flags=SA_RESTART | SA_ONSTACK)
+    action.mask[:] = [(1 << 64) - 1] * len(action.mask)
+    set_signal_action(number, action)
+    # struct sigevent: value, signal, way of notification
+    event = (ctypes.c_uint64 * (_SIGEVENT_BYTES // 8))(0, number | _SIGEV_SIGNAL << 32)
+    timer = ctypes.c_void_p()
+    if create(_CLOCK_MONOTONIC, event, ctypes.byref(timer)):
+        set_signal_action(number, SigAction())
+        raise OSError("no timer can be made")
+    return number, timer.value or 0

@@ -1,0 +1,91 @@
+"""Runs a command: everything that goes wrong becomes one clear line and an exit code, never a Python traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from wasm_core.errors import Trap
+from wasm_core.quoting import shown
+from wasmetal.cli import quick
+from wasmetal.cli.failures import FAILED, INTERRUPTED, TIMED_OUT, TRAPPED, Failure
+from wasmetal.interruption import DeadlineExceeded
+
+#: Characters of a message that are shown.
+_MAX_MESSAGE: Final = 2000
+
+
+def _say(message: str) -> None:
+    # A terminal must not be steered by what a file has in its names, nor flooded.
+    _tell(f"wasmetal: {shown(message, _MAX_MESSAGE)}")
+
+
+def _tell(text: str) -> None:
+    # A process may have been started without a stderr, or whoever reads it may have gone.
+    if sys.stderr is not None:
+        print(text, file=sys.stderr)
+
+
+def _tell_trap(trap: Trap) -> None:
+    notes = getattr(trap, "__notes__", ())
+    _tell("\n".join([f"wasmetal: trap: {shown(str(trap), _MAX_MESSAGE)}", *notes]))
+
+
+def _main(args: Sequence[str]) -> object:
+    """Run a command. Raises what goes wrong."""
+    given = quick.parse_run(args)
+    if given is not None:
+        try:
+            return quick.run(given)
+        except Exception as error:
+            # For wrong usage click has the words.
+            if not _is_click(error, "UsageError"):
+                raise
+    from wasmetal.cli.commands import wasmetal
+
+    return wasmetal.main(args=list(args), prog_name="wasmetal", standalone_mode=False)
+
+
+def _is_click(error: BaseException, name: str) -> bool:
+    """Whether an exception is one of click's, which may not have been imported."""
+    click = sys.modules.get("click")
+    return click is not None and isinstance(error, getattr(click, name))
+
+
+def run_command(args: Sequence[str]) -> int:
+    """Run a command and say what went wrong; the exit code."""
+    try:
+        code = _main(args)
+        # A process may have been started without a stdout.
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except Failure as failure:
+        _say(str(failure))
+        return failure.code
+    except DeadlineExceeded as trap:
+        _tell_trap(trap)
+        return TIMED_OUT
+    except Trap as trap:
+        _tell_trap(trap)
+        return TRAPPED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has had enough; Python would complain again when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return FAILED
+    except ModuleNotFoundError as error:
+        if error.name != "click":
+            raise
+        _tell("wasmetal: the command line needs click: pip install 'wasmetal[cli]'")
+        return FAILED
+    except Exception as error:
+        if _is_click(error, "Abort"):
+            return INTERRUPTED
+        if not _is_click(error, "ClickException"):
+            raise
+        error.show()  # type: ignore[attr-defined]
+        return error.exit_code  # type: ignore[attr-defined,no-any-return]
+    return code if isinstance(code, int) else 0

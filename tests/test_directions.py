@@ -1,0 +1,140 @@
+"""Which package, and which room of the runtime, may import which."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGES = Path(__file__).parent.parent / "packages"
+RUNTIME = PACKAGES / "runtime/src"
+
+#: Package -> packages that it may import.
+MAY_IMPORT_PACKAGES = {
+    "wasm_core": set(),
+    "wasm_ir": {"wasm_core"},
+    "wasm_backend_amd64": {"wasm_core", "wasm_ir"},
+    "wasm_backend_arm64": {"wasm_core", "wasm_ir"},
+    "wasmetal": {"wasm_core", "wasm_ir"},
+    "wasm_wasi": {"wasm_core", "wasmetal"},
+}
+
+#: What the command line makes use of where it is installed.
+AT_THE_COMMAND_LINE = {"wasm_wasi"}
+
+#: Room of the runtime -> rooms that it may import. "" is what users hold: the modules right in `wasmetal`.
+MAY_IMPORT_ROOMS = {
+    "system": set(),
+    "cpython": {"system"},
+    "registry": set(),
+    "code": {"system"},
+    "glue": {"system", "cpython", "code"},
+    "compiled": {"system", "cpython", "code", "glue"},
+    "store": {"system", "cpython", "code", "glue", "compiled", "registry"},
+    "": {"system", "cpython", "code", "glue", "compiled", "store", "registry"},
+    "cli": {"system", "cpython", "code", "glue", "compiled", "store", "registry", ""},
+}
+
+#: The command `python -m wasmetal` is the command line's own front door.
+FRONT_DOORS = {"wasmetal.__main__"}
+
+#: Modules that import each other: at most so many in one room.
+LARGEST_CIRCLE = 3
+
+
+def imports(path: Path, known: set[str]) -> Iterator[str]:
+    """Modules that a file imports anywhere: in functions and for type checking too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: imports are absolute"
+            for alias in node.names:
+                module = f"{node.module}.{alias.name}"
+                yield module if module in known else str(node.module)
+
+
+def modules(source: Path) -> dict[str, Path]:
+    found = {}
+    for path in source.rglob("*.py"):
+        parts = path.relative_to(source).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def room_of(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and (RUNTIME / "wasmetal" / parts[1]).is_dir() else ""
+
+
+def runtime_graph() -> dict[str, set[str]]:
+    """What each module of the runtime imports of the runtime. (The package itself only hands out names.)"""
+    known = modules(RUNTIME)
+    return {
+        module: {name for name in imports(path, set(known)) if name in known and name not in (module, "wasmetal")}
+        for module, path in known.items()
+        if module != "wasmetal"
+    }
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT_PACKAGES)
+def test_packages_import_one_way(package: str) -> None:
+    (source,) = PACKAGES.glob(f"*/src/{package}")
+    for path in source.rglob("*.py"):
+        tops = {name.partition(".")[0] for name in imports(path, set())}
+        allowed = (
+            {package} | MAY_IMPORT_PACKAGES[package] | (AT_THE_COMMAND_LINE if path.parent.name == "cli" else set())
+        )
+        wrong = (tops & MAY_IMPORT_PACKAGES.keys()) - allowed
+        assert not wrong, f"{path} imports {wrong}"
+
+
+def test_rooms_import_one_way() -> None:
+    wrong = [
+        f"{module} imports {imported}"
+        for module, names in runtime_graph().items()
+        for imported in names
+        if module not in FRONT_DOORS
+        and room_of(imported) != room_of(module)
+        and room_of(imported) not in MAY_IMPORT_ROOMS[room_of(module)]
+    ]
+    assert not wrong
+
+
+def test_each_room_is_in_the_table() -> None:
+    rooms = {path.name for path in (RUNTIME / "wasmetal").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert rooms == MAY_IMPORT_ROOMS.keys() - {""}
+    for room in rooms:
+        assert (RUNTIME / "wasmetal" / room / "__init__.py").read_text().startswith('"""'), f"{room} says what it is"
+
+
+def test_circles_are_small() -> None:
+    graph = runtime_graph()
+    reached = {module: _reachable(graph, module) for module in graph}
+    for module in graph:
+        circle = sorted(other for other in reached[module] if module in reached.get(other, ()))
+        assert len(circle) <= LARGEST_CIRCLE, f"these import each other: {circle}"
+
+
+def _reachable(graph: dict[str, set[str]], start: str) -> set[str]:
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        for other in graph.get(waiting.pop(), ()):
+            if other not in found:
+                found.add(other)
+                waiting.append(other)
+    return found
+
+
+#: What asks the operating system for mappings, limits and handlers.
+SYSTEM_NAMES = ("mmap", "mprotect", "madvise", "sigaction(", "/proc/", "CDLL(None", "resource.")
+
+
+def test_only_one_room_asks_the_system() -> None:
+    for module, path in modules(RUNTIME).items():
+        if room_of(module) != "system":
+            found = [name for name in SYSTEM_NAMES if name in path.read_text()]
+            assert not found, f"{module} has {found}: that belongs to wasmetal.system"
