@@ -46,6 +46,7 @@ from wasm_backend_amd64.assembler import (
     rr,
 )
 from wasm_backend_amd64.stubs import build_stubs
+from wasm_backend_amd64.vector_encodings import PXOR
 from wasm_core.errors import TrapCode
 from wasm_ir.backend import StubEnvironment
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, STATUS_EXCEPTION, STATUS_OK, STATUS_TRAP, STORE
@@ -409,7 +410,7 @@ class Resolver:
         ri(code, enc.MOV_RI64, R11, ctypes.addressof(machine.cells))
         rm(code, enc.MOV_MR64, RSP, R11, -1, 0, 16)
         for register in FLOAT_ARGS:
-            rr(code, enc.PXOR_RR, register, register)
+            rr(code, PXOR, register, register)
         for register in (R8, R9, R10, RCX):
             rr(code, enc.XOR_RR32, register, register)
         target = ctypes.cast(self.callback, ctypes.c_void_p).value

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from wasm_backend_amd64.backend import REQUIRED_FEATURES
 from wasm_backend_amd64.registers import REGISTERS
 from wasm_backend_amd64.target import Amd64Target
 from wasm_core.body_validator import validate_body
@@ -33,10 +34,12 @@ def test_program(path: Path, explicit_bounds: bool) -> None:
     module = decode(path.read_bytes())
     layout = ContextLayout(module)
     options = FrontendOptions(explicit_bounds=explicit_bounds, listener=False)
-    target = Amd64Target(frozenset({"sse4_1"}))
+    target = Amd64Target(REQUIRED_FEATURES)
     first = module.imported_functions
     for index in range(first, first + len(module.body_starts)):
         function = translate(module, index, layout, validate_body(module, index), options)
         machine = target.lower(function)
+        # Nothing that only other processors have is selected.
+        assert {inst.op.feature for block in machine.blocks for inst in block.insts} <= {"", *REQUIRED_FEATURES}
         before = snapshot(machine)
         check(machine, before, allocate(machine, REGISTERS), REGISTERS)

@@ -12,6 +12,8 @@ import pytest
 from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64 import cpu
 from wasm_backend_amd64 import encodings as enc
+from wasm_backend_amd64 import vector_encodings as vec
+from wasm_backend_amd64.backend import USED_FEATURES, Amd64Backend
 
 CPUINFO = Path("/proc/cpuinfo")
 on_linux_amd64 = pytest.mark.skipif(
@@ -60,16 +62,21 @@ def test_everything() -> None:
         0x8000_0000: (0x8000_0008, 0, 0, 0),
         0x8000_0001: full,
     }
-    assert cpu.decode_features(fake_cpuid(answers), lambda: 7) == cpu.FEATURE_NAMES
-    # The operating system does not save ymm: no AVX, and what builds on it, but BMI works.
-    without_avx = ("bmi1", "bmi2", "lzcnt", "popcnt", "sse4_1")
+    assert cpu.decode_features(fake_cpuid(answers), lambda: 0xE7) == cpu.FEATURE_NAMES
+    # The operating system does not save zmm: no AVX-512. Nor ymm: no AVX, and what builds on it, but BMI works.
+    without_avx512 = tuple(name for name in cpu.FEATURE_NAMES if not name.startswith("avx512"))
+    assert cpu.decode_features(fake_cpuid(answers), lambda: 7) == without_avx512
+    without_avx = ("bmi1", "bmi2", "lzcnt", "popcnt", "sse3", "sse4_1", "sse4_2", "ssse3")
     assert cpu.decode_features(fake_cpuid(answers), lambda: 3) == without_avx
 
 
 @pytest.mark.parametrize(
     ("leaf", "register", "bit", "name"),
     [
+        (1, 2, 0, "sse3"),
+        (1, 2, 9, "ssse3"),
         (1, 2, 19, "sse4_1"),
+        (1, 2, 20, "sse4_2"),
         (1, 2, 23, "popcnt"),
         (0x8000_0001, 2, 5, "lzcnt"),
         (7, 1, 3, "bmi1"),
@@ -77,6 +84,11 @@ def test_everything() -> None:
         (1, 2, 28, "avx"),
         (7, 1, 5, "avx2"),
         (1, 2, 12, "fma"),
+        (7, 1, 16, "avx512f"),
+        (7, 1, 17, "avx512dq"),
+        (7, 1, 30, "avx512bw"),
+        (7, 1, 31, "avx512vl"),
+        (7, 2, 1, "avx512vbmi"),
     ],
 )
 def test_single_features(leaf: int, register: int, bit: int, name: str) -> None:
@@ -89,7 +101,7 @@ def test_single_features(leaf: int, register: int, bit: int, name: str) -> None:
     }
     answers[leaf][register] |= 1 << bit
     cpuid = fake_cpuid({key: (a, b, c, d) for key, (a, b, c, d) in answers.items()})
-    assert cpu.decode_features(cpuid, lambda: 6) == (name,)
+    assert cpu.decode_features(cpuid, lambda: 0xE6) == (name,)
 
 
 def test_leaves_that_are_not_there() -> None:
@@ -127,6 +139,23 @@ def test_code_not_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpu, "features_by_cpuid", refuse)
     expected = cpu.features_by_cpuinfo(CPUINFO.read_text()) if CPUINFO.exists() else ()
     assert cpu.features() == expected
+
+
+def test_processors_below_the_floor_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Code would end in an illegal instruction there."""
+    monkeypatch.setattr(cpu, "machine", lambda: "x86_64")
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(cpu, "features", lambda: ("sse3", "sse4_1", "ssse3"))
+    support = Amd64Backend.host_support()
+    assert not support.supported
+    assert support.reason == "the processor lacks popcnt, sse4_2: code is made for x86-64-v2 and later"
+
+
+def test_every_feature_of_a_row_can_be_found() -> None:
+    """A row whose feature no processor reports would never be used."""
+    rows = [row for table in (enc, vec) for row in vars(table).values() if isinstance(row, enc.Encoding)]
+    assert {row.feature for row in rows} - {""} <= set(cpu.FEATURE_NAMES)
+    assert {enc.vex(vec.PADDB).feature} | USED_FEATURES <= set(cpu.FEATURE_NAMES)
 
 
 @pytest.mark.parametrize("machine", ["aarch64", "riscv64", "i686", ""])

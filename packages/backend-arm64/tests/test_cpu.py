@@ -6,7 +6,8 @@ import platform
 
 import pytest
 
-from wasm_backend_arm64 import Arm64Backend, cpu
+from wasm_backend_arm64 import Arm64Backend, cpu, encodings, vector_encodings
+from wasm_backend_arm64.backend import USED_FEATURES
 
 _HERE = platform.machine().lower() in ("aarch64", "arm64")
 
@@ -34,6 +35,14 @@ def test_other_systems_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     support = Arm64Backend.host_support()
     assert not support.supported
     assert "darwin" in support.reason
+
+
+def test_every_feature_of_a_row_can_be_found() -> None:
+    """A row whose feature no processor reports would never be used."""
+    rows = [row for table in (encodings, vector_encodings) for row in vars(table).values()]
+    features = {row.feature for row in rows if isinstance(row, encodings.Encoding)}
+    assert features == {"", "asimddp"}
+    assert features - {""} | USED_FEATURES <= set(cpu.FEATURE_NAMES)
 
 
 def test_code_depends_on_no_optional_feature() -> None:

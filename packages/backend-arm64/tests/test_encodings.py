@@ -26,6 +26,9 @@ add sub adds subs | RRR32 w w w shift | RRR64 x x x shift | RRX32 w w w ext | RR
 add sub adds subs | RRI32 w w a12 | RRI64 x x a12
 and bic orr orn eor eon ands | RRR32 w w w rshift | RRR64 x x x rshift
 and orr eor ands | RRL32 w w l32 | RRL64 x x l64
+neg | RZR32 w w shift | RZR64 x x shift
+mov | RZR32 w w | RZR64 x x
+mvn | RZR32 w w rshift | RZR64 x x rshift
 udiv sdiv | RRR32 w w w | RRR64 x x x
 lslv=lsl lsrv=lsr asrv=asr rorv=ror | RRR32 w w w | RRR64 x x x
 madd msub | RRRR32 w w w w | RRRR64 x x x x
@@ -112,11 +115,11 @@ SPECIAL = {
     *("SBFM_RRB32", "SBFM_RRB64", "BFM_RRB32", "BFM_RRB64", "UBFM_RRB32", "UBFM_RRB64"),
     *("MOVN_RI32", "MOVN_RI64", "MOVZ_RI32", "MOVZ_RI64", "MOVK_RI32", "MOVK_RI64"),
     *("B_L", "BL_L", "BCC_L", "CBZ_RL32", "CBZ_RL64", "CBNZ_RL32", "CBNZ_RL64", "TBZ_RBL", "TBNZ_RBL"),
-    *("ADR_RL", "ADRP_RL", "LDR_RL64", "LDR_FL32", "LDR_FL64", "BR_R", "BLR_R", "RET_R"),
+    *("ADR_RL", "ADRP_RL", "LDR_RL64", "LDR_FL32", "LDR_FL64", "LDR_FL128", "BR_R", "BLR_R", "RET_R"),
     *("STP_RRM64", "LDP_RRM64", "STP_RRM64_PRE", "LDP_RRM64_POST"),
     *("STP_FFM64", "LDP_FFM64", "STP_FFM128", "LDP_FFM128"),
     *("FCMP_RR32", "FCMP_RR64", "FCMP_R0_32", "FCMP_R0_64", "FMOV_RF32", "FMOV_RF64"),
-    *("MOVI_ZERO_R", "USHR31_RR2S", "USHR63_RR64", "SLI31_RR2S", "SLI63_RR64"),
+    *("MOVI_ZERO_R", "ORR_RRR16B", "INS_RX64_HIGH", "USHR31_RR2S", "USHR63_RR64", "SLI31_RR2S", "SLI63_RR64"),
     *("NOP", "BRK", "SVC", "MRS_CTR_R", "DC_CVAU_R", "IC_IVAU_R", "DSB_ISH", "ISB"),
 }
 ACCESSES = {name: getattr(e, name) for name in e.names() if isinstance(getattr(e, name), e.Access)}
@@ -149,6 +152,7 @@ def emit(name: str, kinds: tuple[str, ...], values: list[int]) -> bytes:
     form = name.split("_", 1)[1].rstrip("0123456789_B")
     functions: dict[str, Callable[..., None]] = {
         "RRR": asm.rrr, "RRX": asm.rrr, "RRI": asm.rri, "RRL": asm.rrl, "RRRR": asm.rrrr, "RRRI": asm.rrri,
+        "RZR": lambda code, enc, rd, *rest: asm.rrr(code, enc, rd, 31, *rest),
         "RRRC": asm.rrrc, "RR": asm.rr, "RX": asm.rr, "XR": asm.rr, "RRC": asm.ccmp, "RIC": asm.ccmp,
     }  # fmt: skip
     functions[form](code, getattr(e, name), *values)
@@ -350,12 +354,12 @@ def test_bitmask_immediates_are_all_found() -> None:
 @pytest.mark.parametrize("name", ACCESSES)
 def test_loads_and_stores(name: str) -> None:
     access = ACCESSES[name]
+    size = access.size
     wide = name.endswith("64")
-    kind = ("d" if wide else "s") if "_FM" in name else ("x" if wide else "w")
+    kind = ("q" if size == 16 else "d" if wide else "s") if "_FM" in name else ("x" if wide else "w")
     if access.name in ("strb", "strh", "ldrb", "ldrh"):
         kind = "w"
-    mnemonic = access.name
-    size = access.size
+    mnemonic = access.name.partition(".")[0]
     code = bytearray()
     expected = []
     for rt, base in ((0, 1), (30, 31), (7, 27), (15, 0)):
@@ -423,13 +427,16 @@ def test_floating_point_comparisons_and_immediates() -> None:
     asm.rf(code, e.FMOV_RF32, 33, e.FLOAT_IMMEDIATES32[0x3F80_0000])
     asm.rf(code, e.FMOV_RF64, 33, e.FLOAT_IMMEDIATES64[0xC01F << 48 | 0])
     asm.r_low(code, e.MOVI_ZERO_R, 33)
+    asm.rrr(code, e.ORR_RRR16B, 33, 34, 35)
+    asm.rr(code, e.INS_RX64_HIGH, 33, 2)
     asm.rr(code, e.USHR31_RR2S, 33, 34)
     asm.rr(code, e.USHR63_RR64, 33, 34)
     asm.rr(code, e.SLI31_RR2S, 33, 34)
     asm.rr(code, e.SLI63_RR64, 33, 34)
     assert disassemble(code) == [
         "fcmp s1, s2", "fcmp d1, d2", "fcmp s1, #0.0", "fcmp d1, #0.0", "fmov s1, #1.00000000",
-        "fmov d1, #-7.75000000", "movi d1, #0000000000000000", "ushr v1.2s, v2.2s, #0x1f", "ushr d1, d2, #0x3f",
+        "fmov d1, #-7.75000000", "movi d1, #0000000000000000", "orr v1.16b, v2.16b, v3.16b", "mov v1.d[1], x2",
+        "ushr v1.2s, v2.2s, #0x1f", "ushr d1, d2, #0x3f",
         "sli v1.2s, v2.2s, #0x1f", "sli d1, d2, #0x3f",
     ]  # fmt: skip
     assert len(e.FLOAT_IMMEDIATES32) == len(e.FLOAT_IMMEDIATES64) == 256
@@ -470,6 +477,7 @@ def _label_instructions() -> list[tuple[str, int, Callable[[bytearray], int]]]:
         ("ldr x3,", 1 << 20, lambda c: asm.branch_r(c, e.LDR_RL64, 3)),
         ("ldr s3,", 1 << 20, lambda c: asm.branch_r(c, e.LDR_FL32, 35)),
         ("ldr d3,", 1 << 20, lambda c: asm.branch_r(c, e.LDR_FL64, 35)),
+        ("ldr q3,", 1 << 20, lambda c: asm.branch_r(c, e.LDR_FL128, 35)),
     ]
 
 

@@ -8,9 +8,9 @@ from wasm_backend_amd64.instructions import LEA
 from wasm_backend_amd64.operands import pack_address
 from wasm_ir import opcodes as op
 from wasm_ir import types
-from wasm_ir.codegen.call_lowering import CallLowering
 from wasm_ir.codegen.machinst import MInst
 from wasm_ir.codegen.operand_lowering import signed
+from wasm_ir.codegen.selection import Selection
 from wasm_ir.ir import Inst
 
 _CONST: Final = op.CONST
@@ -26,7 +26,7 @@ def fits(number: int) -> bool:
     return -0x8000_0000 <= number <= 0x7FFF_FFFF
 
 
-class Addressing(CallLowering):
+class Addressing(Selection):
     """The part of lowering that finds operands."""
 
     def immediate(self, value: Inst) -> int | None:

@@ -167,25 +167,12 @@ def rip_m(code: bytearray, enc: Encoding) -> int:
     return rip(code, enc, enc.digit)
 
 
-def rip_mi(code: bytearray, enc: Encoding, imm: int) -> int:
-    """[rip + disp32] and an immediate. Returns the position of the displacement, to be filled in by patch_rel32."""
-    if -128 <= imm <= 127:
-        enc = enc.short
-    position = rip(code, enc, enc.digit)
-    code += enc.pack(imm)
-    return position
-
-
 def rrr(code: bytearray, enc: VexEncoding, first: int, second: int, third: int) -> None:
-    """Three registers (BMI1, BMI2)."""
-    encoded = enc.triples.get((first & 15) << 8 | (second & 15) << 4 | third & 15)
-    code += enc.triple(first, second, third) if encoded is None else encoded
-
-
-def rorx(code: bytearray, enc: VexEncoding, first: int, second: int, imm: int) -> None:
-    """first = second rotated right by imm (0..255)."""
-    rrr(code, enc, first, second, 0)
-    code.append(imm)
+    """Three registers. With memory instead: rm and the like with `enc.source(second)`."""
+    if enc.operands == "wrv":
+        rr(code, enc.source(third), first, second)
+    else:
+        rr(code, enc.source(second), first, third)
 
 
 def jmp32(code: bytearray) -> int:

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 _I32 = Struct("<i")
 
-#: Features that generated code cannot do without.
-REQUIRED_FEATURES = frozenset({"sse4_1"})
+#: Features that generated code cannot do without: those of x86-64-v2 (System V psABI for x86-64, 3.1.1), which
+#: processors have had since 2009.
+REQUIRED_FEATURES = frozenset({"popcnt", "sse3", "sse4_1", "sse4_2", "ssse3"})
 #: Features that it makes use of where they are.
-USED_FEATURES = frozenset({"bmi1", "bmi2", "lzcnt", "popcnt"}) | REQUIRED_FEATURES
+USED_FEATURES = frozenset({"bmi1", "bmi2", "lzcnt"}) | REQUIRED_FEATURES
 
 
 class Amd64Backend:
@@ -48,7 +49,8 @@ class Amd64Backend:
         if support.supported:
             missing = REQUIRED_FEATURES.difference(cpu.features())
             if missing:
-                return HostSupport(False, f"the processor lacks {', '.join(sorted(missing))}")
+                reason = f"the processor lacks {', '.join(sorted(missing))}: code is made for x86-64-v2 and later"
+                return HostSupport(False, reason)
         return support
 
     def compile(self, function: Function) -> CompiledCode:

@@ -12,7 +12,6 @@ from wasm_backend_amd64.operands import REL32, branch, jump
 from wasm_backend_amd64.registers import (
     CALLEE_REGISTER,
     CONTEXT_REGISTER,
-    MEMORY_REGISTER,
     R10,
     R12,
     RAX,
@@ -66,21 +65,6 @@ def context_word(emitter: Emitter) -> int:
     return frame.saved_offset - frame.size + 8 * len(frame.saved_registers)
 
 
-class Entry(MOp):
-    """Zero-extend parameters whose registers are in the mask imm."""
-
-    __slots__ = ()
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        mask = inst.imm
-        register = 0
-        while mask:
-            if mask & 1:
-                asm.rr(emitter.code, e.MOV_RR32, register, register)
-            mask >>= 1
-            register += 1
-
-
 def check_stack(emitter: Emitter, lowest: int, wasm_offset: int) -> None:
     """Call the poll exit when address `lowest` is below the stack limit, which the runtime raises to interrupt code.
 
@@ -106,26 +90,6 @@ def emit_poll_sites(emitter: Emitter) -> None:
         asm.m(code, e.CALL_M, CONTEXT_REGISTER, -1, 0, CONTEXT["poll_exit"])
         buffer.mark(len(code), wasm_offset)
         jump(emitter, back)
-
-
-class Poll(MOp):
-    """The comparison with the stack limit that lets the runtime interrupt loops."""
-
-    __slots__ = ()
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        check_stack(emitter, RSP, inst.offset)
-
-
-class Jump(MOp):
-    """To the only edge, if that is not what follows."""
-
-    __slots__ = ()
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        target = emitter.block.edges[0].block
-        if target is not emitter.next_block:
-            jump(emitter, target.label)
 
 
 class BrTable(MOp):
@@ -164,16 +128,6 @@ class Return(MOp):
         code += e.RET
 
 
-class Trap(MOp):
-    """Leave with trap code imm."""
-
-    __slots__ = ()
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        call_tail(emitter, inst.imm)
-        emitter.buffer.mark(len(emitter.code), inst.offset)
-
-
 class Unwind(MOp):
     """To the innermost `enter`; the status is in r10 already."""
 
@@ -203,19 +157,6 @@ class Call(MOp):
         buffer.relocate(RELOCATION_FUNCTION_SLOT, inst.imm)
         code += b"\0\0\0\0"
         buffer.mark(len(code), inst.offset)
-
-
-class CallRef(MOp):
-    """Through the funcref in r10. The callee pins its own VMContext and memory."""
-
-    __slots__ = ()
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        code = emitter.code
-        asm.m(code, e.CALL_M, CALLEE_REGISTER, -1, 0, FUNCREF["code"])
-        emitter.buffer.mark(len(code), inst.offset)
-        _rm(code, e.MOV_RM64, CONTEXT_REGISTER, RBP, -1, 0, context_word(emitter))
-        _rm(code, e.MOV_RM64, MEMORY_REGISTER, CONTEXT_REGISTER, -1, 0, CONTEXT["memory_base"])
 
 
 class CallNative(MOp):
@@ -288,14 +229,9 @@ class Enter(MOp):
         _rm(code, e.LEA_RM64, RSP, RBP, -1, 0, -frame_size)
 
 
-ENTRY: Final = Entry("entry")
-JUMP: Final = Jump("jump", is_jump=True)
 BR_TABLE: Final = BrTable("br_table", temps=1)
 RETURN: Final = Return("return")
-TRAP: Final = Trap("trap")
 UNWIND: Final = Unwind("unwind")
-POLL: Final = Poll("poll")
 CALL: Final = Call("call")
-CALL_REF: Final = CallRef("call_ref")
 CALL_NATIVE: Final = CallNative("call_native")
 ENTER: Final = Enter("enter")

@@ -31,22 +31,33 @@ class _Feature:
     register: int
     bit: int
     cpuinfo_name: str
-    #: The operating system must save the upper halves of the vector registers, too.
-    needs_avx_state: bool = False
+    #: What the operating system must save: bits of XCR0.
+    state: int = 0
 
+
+#: Registers xmm and ymm; besides these the masks and zmm.
+_AVX_STATE = 0b110
+_AVX512_STATE = 0b1110_0110
 
 _FEATURES = (
+    _Feature("sse3", 1, _ECX, 0, "pni"),
+    _Feature("ssse3", 1, _ECX, 9, "ssse3"),
     _Feature("sse4_1", 1, _ECX, 19, "sse4_1"),
+    _Feature("sse4_2", 1, _ECX, 20, "sse4_2"),
     _Feature("popcnt", 1, _ECX, 23, "popcnt"),
     _Feature("lzcnt", _EXTENDED + 1, _ECX, 5, "abm"),
     _Feature("bmi1", 7, _EBX, 3, "bmi1"),
     _Feature("bmi2", 7, _EBX, 8, "bmi2"),
-    _Feature("avx", 1, _ECX, 28, "avx", needs_avx_state=True),
-    _Feature("avx2", 7, _EBX, 5, "avx2", needs_avx_state=True),
-    _Feature("fma", 1, _ECX, 12, "fma", needs_avx_state=True),
+    _Feature("avx", 1, _ECX, 28, "avx", _AVX_STATE),
+    _Feature("avx2", 7, _EBX, 5, "avx2", _AVX_STATE),
+    _Feature("fma", 1, _ECX, 12, "fma", _AVX_STATE),
+    _Feature("avx512f", 7, _EBX, 16, "avx512f", _AVX512_STATE),
+    _Feature("avx512dq", 7, _EBX, 17, "avx512dq", _AVX512_STATE),
+    _Feature("avx512bw", 7, _EBX, 30, "avx512bw", _AVX512_STATE),
+    _Feature("avx512vl", 7, _EBX, 31, "avx512vl", _AVX512_STATE),
+    _Feature("avx512vbmi", 7, _ECX, 1, "avx512vbmi", _AVX512_STATE),
 )
 _OSXSAVE = 1 << 27  # leaf 1, ecx: xgetbv may be used
-_XCR0_SSE_AND_AVX = 0b110
 
 #: Every name that `features` can report, sorted.
 FEATURE_NAMES = tuple(sorted(feature.name for feature in _FEATURES))
@@ -81,9 +92,9 @@ def decode_features(cpuid: Cpuid, xgetbv: Callable[[], int]) -> tuple[str, ...]:
     """
     highest = {0: cpuid(0, 0)[0], _EXTENDED: cpuid(_EXTENDED, 0)[0]}
     found = []
-    avx_state = bool(cpuid(1, 0)[_ECX] & _OSXSAVE) and xgetbv() & _XCR0_SSE_AND_AVX == _XCR0_SSE_AND_AVX
+    saved = xgetbv() if cpuid(1, 0)[_ECX] & _OSXSAVE else 0
     for feature in _FEATURES:
-        if feature.leaf > highest[feature.leaf & _EXTENDED] or (feature.needs_avx_state and not avx_state):
+        if feature.leaf > highest[feature.leaf & _EXTENDED] or feature.state & ~saved:
             continue
         if cpuid(feature.leaf, 0)[feature.register] >> feature.bit & 1:
             found.append(feature.name)

@@ -5,7 +5,7 @@ destination first, and therefore which function emits it:
 
     RR, RM, MR      registers; register and memory; memory and register         rr, rm, rip (MR: rm too, register first)
     R, M            one operand                                                 r, m, rip_m
-    RI, MI          with an immediate                                           ri, mi, rip_mi
+    RI, MI          with an immediate                                           ri, mi
     RRI, RMI        two operands and an immediate                               rri, rmi
     RRR             three registers (VEX)                                       rrr
     XR, RX          xmm and integer register, integer register and xmm          rr
@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from struct import Struct
+from typing import Final
 
 # Condition codes (SDM volume 1, appendix B.1); cc ^ 1 is the opposite condition.
 CC_O, CC_NO, CC_B, CC_AE, CC_E, CC_NE, CC_BE, CC_A, CC_S, CC_NS, CC_P, CC_NP, CC_L, CC_GE, CC_LE, CC_G = range(16)
@@ -36,8 +37,14 @@ NO_IMM, IMM_S8, IMM_U8, IMM_8, IMM_16, IMM_32, IMM_S32, IMM_64 = range(8)
 BYTE_REG, BYTE_RM = 1, 2
 # The register is part of the opcode, there is no ModRM byte.
 IN_OPCODE = 4
-# In the register form the destination is ModRM.rm, not ModRM.reg.
+# The destination is ModRM.rm, not ModRM.reg.
 RM_FIRST = 8
+# The two sources may change places.
+COMMUTATIVE = 16
+# Memory of 16 bytes need not be aligned, though there is no VEX prefix.
+UNALIGNED = 32
+# On SSE registers.
+SSE = 64
 
 
 _pack_u8, _pack_s8 = Struct("<B").pack, Struct("<b").pack
@@ -83,16 +90,32 @@ _IMM_SIZE = (0, 1, 1, 1, 2, 4, 4, 8)
 
 
 class Encoding:
-    """How one instruction is encoded; everything that does not depend on operands is computed beforehand."""
+    """How one instruction is encoded and what it does to its operands; bytes that do not depend on them are computed
+    beforehand.
+
+    `operands` has a letter for each operand, destination first, and is empty where no machine instruction is made from
+    the row (forms.py):
+
+        w   written
+        c   written in part: what the rest was is kept, so it is cleared first
+        m   read and written
+        r   read; the last one of these or of `w` (with RM_FIRST) may be memory, of `memory` bytes
+        v   read, and in VEX.vvvv; V: written, and there
+        i   an immediate
+    """
 
     __slots__ = (
         "digit",
+        "feature",
         "flags",
         "heads",
+        "imm",
         "imm_size",
+        "memory",
         "name",
         "near",
         "opcode",
+        "operands",
         "pack",
         "pairs",
         "prefix",
@@ -111,26 +134,30 @@ class Encoding:
         imm: int = NO_IMM,
         flags: int = 0,
         short: Encoding | None = None,
+        operands: str = "",
+        memory: int = -1,
+        feature: str = "",
     ) -> None:
-        """`digit`: ModRM.reg of instructions with one register or memory operand; `short`: the form with IMM_S8."""
+        """`digit`: ModRM.reg of instructions with one register or memory operand; `short`: the form with IMM_S8;
+        `memory`: bytes of a memory operand, 0 when there can be none (by default as many as of a register);
+        `feature`: what the processor must have."""
         self.name = name
         self.prefix = prefix
         self.w = w
         self.opcode = opcode
         self.digit = digit
         self.flags = flags
+        self.operands = operands
+        self.memory = memory if memory >= 0 else 8 if w else 4
+        self.feature = feature
+        self.imm = imm
         #: Size in bytes of the immediate, and the function that encodes it (raises when it does not fit).
         self.imm_size = _IMM_SIZE[imm]
         self.pack = _PACK[imm]
         #: What to use when the immediate is a signed byte.
         self.short: Encoding = self if short is None else short
         #: Prefixes, REX and opcode for memory operands, by (reg & 12) | REX.X << 1 | REX.B.
-        with_rex = [prefix + rex + opcode for rex in _REX[w]]
-        low = with_rex[:4]
-        if not w:
-            low[0] = prefix + opcode
-        byte_low = with_rex[:4] if flags & BYTE_REG else low
-        self.heads: list[bytes] = low + byte_low + with_rex[4:] + with_rex[4:]
+        self.heads: list[bytes] = self._heads()
         #: Complete register forms by first << 4 | second, filled as they are needed.
         self.pairs: dict[int, bytes] = {}
         #: Complete forms with memory at base + a byte, by reg << 12 | base << 8 | the byte, filled as they are needed.
@@ -138,17 +165,27 @@ class Encoding:
         #: Complete register forms of instructions with one register operand.
         self.singles: list[bytes] = []
         if flags & IN_OPCODE:
-            for head in low[:2]:
+            for head in self.heads[:2]:
                 self.singles += [head[:-1] + _BYTES[head[-1] | register] for register in range(8)]
         elif digit >= 0:
             modrm = _BYTES[0xC0 + 8 * digit : 0xC8 + 8 * digit]
-            for head in low[:2]:
+            for head in self.heads[:2]:
                 self.singles += [head + last for last in modrm]
             if flags & BYTE_RM:
                 self.singles[4:8] = [self._head(0, True) + last for last in modrm[4:]]
 
     def __repr__(self) -> str:
         return f"<Encoding {self.name} {self.heads[0].hex()}>"
+
+    def _heads(self) -> list[bytes]:
+        prefix = self.prefix
+        opcode = self.opcode
+        with_rex = [prefix + rex + opcode for rex in _REX[self.w]]
+        low = with_rex[:4]
+        if not self.w:
+            low[0] = prefix + opcode
+        byte_low = with_rex[:4] if self.flags & BYTE_REG else low
+        return low + byte_low + with_rex[4:] + with_rex[4:]
 
     def _head(self, rxb: int, byte_register: bool) -> bytes:
         """Everything before ModRM. A byte register 4..7 needs REX even when no bit of it is set."""
@@ -169,39 +206,89 @@ class Encoding:
         return encoded
 
 
-class VexEncoding:
-    """An instruction with three register operands, or two and an immediate, and a VEX prefix (SDM 2.3.5)."""
+_PP: Final = {NP: 0, P66: 1, PF3: 2, PF2: 3}
+_MAP: Final = {b"\x0f": 1, b"\x0f\x38": 2, b"\x0f\x3a": 3}
 
-    __slots__ = ("map", "name", "opcode", "pp", "rm_last", "triples", "w")
 
-    def __init__(self, name: str, pp: int, map: int, w: int, opcode: int, rm_last: bool) -> None:
-        """`rm_last`: the third operand is in ModRM.rm and the second in VEX.vvvv; else the other way round."""
-        self.name = name
-        self.pp = pp
-        self.map = map
-        self.w = w
-        self.opcode = opcode
-        self.rm_last = rm_last
-        self.triples: dict[int, bytes] = {}
+class VexEncoding(Encoding):
+    """An instruction with a VEX prefix, on 128 bits or integers.
 
-    def triple(self, first: int, second: int, third: int) -> bytes:
-        """Bytes for three registers, remembered in `triples`. A missing operand in VEX.vvvv is register 0."""
-        first &= 15
-        second &= 15
-        third &= 15
-        v, rm = (second, third) if self.rm_last else (third, second)
-        inverted_rxb = (~first & 8) << 4 | 0x40 | (~rm & 8) << 2
-        encoded = bytes(
-            [
-                0xC4,
-                inverted_rxb | self.map,
-                self.w << 7 | (~v & 15) << 3 | self.pp,
+    The operand in VEX.vvvv is decided, register 0 in the tables; `source` has the others. The rest is encoded as it is
+    without the prefix.
+    """
+
+    __slots__ = ("sources", "vvvv")
+
+    def __init__(
+        self,
+        name: str,
+        prefix: bytes,
+        w: int,
+        opcode: bytes,
+        operands: str,
+        feature: str,
+        digit: int = -1,
+        flags: int = 0,
+        memory: int = 8,
+        vvvv: int = 0,
+    ) -> None:
+        self.vvvv = vvvv
+        imm = IMM_U8 if operands[-1] == "i" else NO_IMM
+        super().__init__(name, prefix, w, opcode, digit, imm, flags | UNALIGNED, None, operands, memory, feature)
+        #: The same with other registers in VEX.vvvv, made as they are needed.
+        self.sources: list[VexEncoding | None] = [None] * 16
+        self.sources[vvvv] = self
+
+    def source(self, register: int) -> VexEncoding:
+        """The instruction with this register in VEX.vvvv."""
+        found = self.sources[register & 15]
+        if found is None:
+            found = self.sources[register & 15] = VexEncoding(
+                self.name,
+                self.prefix,
+                self.w,
                 self.opcode,
-                0xC0 | (first & 7) << 3 | rm & 7,
-            ]
-        )
-        self.triples[first << 8 | second << 4 | third] = encoded
-        return encoded
+                self.operands,
+                self.feature,
+                self.digit,
+                self.flags,
+                self.memory,
+                register & 15,
+            )
+        return found
+
+    def _heads(self) -> list[bytes]:
+        heads = [self._head(rxb, False) for rxb in range(8)]
+        return heads[:4] + heads[:4] + heads[4:] + heads[4:]
+
+    def _head(self, rxb: int, byte_register: bool) -> bytes:
+        """SDM 2.3.5: the form of two bytes where X, B, W and the map are what it stands for."""
+        last = (~self.vvvv & 15) << 3 | _PP[self.prefix]
+        map = _MAP[self.opcode[:-1]]
+        if rxb & 3 or self.w or map != 1:
+            return bytes((0xC4, (~rxb & 7) << 5 | map, self.w << 7 | last, self.opcode[-1]))
+        return bytes((0xC5, (~rxb & 4) << 5 | last, self.opcode[-1]))
+
+
+#: Operands of an SSE instruction -> of the same one with a VEX prefix, which always writes the whole register.
+_VEX_OPERANDS: Final = {
+    "wr": "wr",
+    "wri": "wri",
+    "rr": "rr",
+    "cr": "wvr",
+    "cri": "wvri",
+    "mr": "wvr",
+    "mri": "wvri",
+    "mi": "Vri",
+}
+
+
+def vex(row: Encoding, feature: str = "avx") -> VexEncoding:
+    """The form of an SSE instruction with a VEX prefix."""
+    operands = _VEX_OPERANDS[row.operands]
+    return VexEncoding(
+        "v" + row.name, row.prefix, row.w, row.opcode, operands, feature, row.digit, row.flags, row.memory
+    )
 
 
 # --- Integer arithmetic -----------------------------------------------------------------------------------------------
@@ -210,55 +297,49 @@ _Alu = tuple[Encoding, Encoding, Encoding, Encoding, Encoding]
 
 
 def _alu(name: str, digit: int) -> tuple[_Alu, _Alu, _Alu]:
-    """RR, RM, MR, RI, MI for 8, 32 and 64 bits of the eight operations with opcodes 00..3F and 80..83."""
+    """RR, RM, MR, RI, MI for 8, 32 and 64 bits of the operations with opcodes 00..3F and 80..83."""
     base = digit << 3
     byte_rm = Encoding(name, NP, 0, bytes([base | 2]), flags=BYTE_REG | BYTE_RM)
     byte_mr = Encoding(name, NP, 0, bytes([base]), flags=BYTE_REG)
     byte_i = Encoding(name, NP, 0, b"\x80", digit, IMM_8, BYTE_RM)
+    # add, or, and, xor
+    flags = COMMUTATIVE if digit in (0, 1, 4, 6) else 0
+    modify = "r" if digit == 7 else "m"
     rows: list[_Alu] = [(byte_rm, byte_rm, byte_mr, byte_i, byte_i)]
     for w in (0, 1):
-        rm = Encoding(name, NP, w, bytes([base | 3]))
-        mr = Encoding(name, NP, w, bytes([base | 1]))
+        rm = Encoding(name, NP, w, bytes([base | 3]), flags=flags, operands=modify + "r")
+        mr = Encoding(name, NP, w, bytes([base | 1]), flags=RM_FIRST, operands=modify + "r")
         short = Encoding(name, NP, w, b"\x83", digit, IMM_S8)
-        i = Encoding(name, NP, w, b"\x81", digit, IMM_S32 if w else IMM_32, short=short)
+        i = Encoding(name, NP, w, b"\x81", digit, IMM_S32 if w else IMM_32, short=short, operands=modify + "i")
         rows.append((rm, rm, mr, i, i))
     return rows[0], rows[1], rows[2]
 
 
-_ADD8, _ADD32, _ADD64 = _alu("add", 0)
-_OR8, _OR32, _OR64 = _alu("or", 1)
-_ADC8, _ADC32, _ADC64 = _alu("adc", 2)
-_SBB8, _SBB32, _SBB64 = _alu("sbb", 3)
-_AND8, _AND32, _AND64 = _alu("and", 4)
-_SUB8, _SUB32, _SUB64 = _alu("sub", 5)
-_XOR8, _XOR32, _XOR64 = _alu("xor", 6)
-_CMP8, _CMP32, _CMP64 = _alu("cmp", 7)
-
 # RI32, RI64 and MI32, MI64 choose the form with a byte by themselves.
-ADD_RR8, ADD_RM8, ADD_MR8, ADD_RI8, ADD_MI8 = _ADD8
-ADD_RR32, ADD_RM32, ADD_MR32, ADD_RI32, ADD_MI32 = _ADD32
-ADD_RR64, ADD_RM64, ADD_MR64, ADD_RI64, ADD_MI64 = _ADD64
-OR_RR8, OR_RM8, OR_MR8, OR_RI8, OR_MI8 = _OR8
-OR_RR32, OR_RM32, OR_MR32, OR_RI32, OR_MI32 = _OR32
-OR_RR64, OR_RM64, OR_MR64, OR_RI64, OR_MI64 = _OR64
-ADC_RR8, ADC_RM8, ADC_MR8, ADC_RI8, ADC_MI8 = _ADC8
-ADC_RR32, ADC_RM32, ADC_MR32, ADC_RI32, ADC_MI32 = _ADC32
-ADC_RR64, ADC_RM64, ADC_MR64, ADC_RI64, ADC_MI64 = _ADC64
-SBB_RR8, SBB_RM8, SBB_MR8, SBB_RI8, SBB_MI8 = _SBB8
-SBB_RR32, SBB_RM32, SBB_MR32, SBB_RI32, SBB_MI32 = _SBB32
-SBB_RR64, SBB_RM64, SBB_MR64, SBB_RI64, SBB_MI64 = _SBB64
-AND_RR8, AND_RM8, AND_MR8, AND_RI8, AND_MI8 = _AND8
-AND_RR32, AND_RM32, AND_MR32, AND_RI32, AND_MI32 = _AND32
-AND_RR64, AND_RM64, AND_MR64, AND_RI64, AND_MI64 = _AND64
-SUB_RR8, SUB_RM8, SUB_MR8, SUB_RI8, SUB_MI8 = _SUB8
-SUB_RR32, SUB_RM32, SUB_MR32, SUB_RI32, SUB_MI32 = _SUB32
-SUB_RR64, SUB_RM64, SUB_MR64, SUB_RI64, SUB_MI64 = _SUB64
-XOR_RR8, XOR_RM8, XOR_MR8, XOR_RI8, XOR_MI8 = _XOR8
-XOR_RR32, XOR_RM32, XOR_MR32, XOR_RI32, XOR_MI32 = _XOR32
-XOR_RR64, XOR_RM64, XOR_MR64, XOR_RI64, XOR_MI64 = _XOR64
-CMP_RR8, CMP_RM8, CMP_MR8, CMP_RI8, CMP_MI8 = _CMP8
-CMP_RR32, CMP_RM32, CMP_MR32, CMP_RI32, CMP_MI32 = _CMP32
-CMP_RR64, CMP_RM64, CMP_MR64, CMP_RI64, CMP_MI64 = _CMP64
+_ADD = _alu("add", 0)
+ADD_RR8, ADD_RM8, ADD_MR8, ADD_RI8, ADD_MI8 = _ADD[0]
+ADD_RR32, ADD_RM32, ADD_MR32, ADD_RI32, ADD_MI32 = _ADD[1]
+ADD_RR64, ADD_RM64, ADD_MR64, ADD_RI64, ADD_MI64 = _ADD[2]
+_OR = _alu("or", 1)
+OR_RR8, OR_RM8, OR_MR8, OR_RI8, OR_MI8 = _OR[0]
+OR_RR32, OR_RM32, OR_MR32, OR_RI32, OR_MI32 = _OR[1]
+OR_RR64, OR_RM64, OR_MR64, OR_RI64, OR_MI64 = _OR[2]
+_AND = _alu("and", 4)
+AND_RR8, AND_RM8, AND_MR8, AND_RI8, AND_MI8 = _AND[0]
+AND_RR32, AND_RM32, AND_MR32, AND_RI32, AND_MI32 = _AND[1]
+AND_RR64, AND_RM64, AND_MR64, AND_RI64, AND_MI64 = _AND[2]
+_SUB = _alu("sub", 5)
+SUB_RR8, SUB_RM8, SUB_MR8, SUB_RI8, SUB_MI8 = _SUB[0]
+SUB_RR32, SUB_RM32, SUB_MR32, SUB_RI32, SUB_MI32 = _SUB[1]
+SUB_RR64, SUB_RM64, SUB_MR64, SUB_RI64, SUB_MI64 = _SUB[2]
+_XOR = _alu("xor", 6)
+XOR_RR8, XOR_RM8, XOR_MR8, XOR_RI8, XOR_MI8 = _XOR[0]
+XOR_RR32, XOR_RM32, XOR_MR32, XOR_RI32, XOR_MI32 = _XOR[1]
+XOR_RR64, XOR_RM64, XOR_MR64, XOR_RI64, XOR_MI64 = _XOR[2]
+_CMP = _alu("cmp", 7)
+CMP_RR8, CMP_RM8, CMP_MR8, CMP_RI8, CMP_MI8 = _CMP[0]
+CMP_RR32, CMP_RM32, CMP_MR32, CMP_RI32, CMP_MI32 = _CMP[1]
+CMP_RR64, CMP_RM64, CMP_MR64, CMP_RI64, CMP_MI64 = _CMP[2]
 
 TEST_RR8 = TEST_MR8 = Encoding("test", NP, 0, b"\x84", flags=BYTE_REG | BYTE_RM | RM_FIRST)
 TEST_RR32 = TEST_MR32 = Encoding("test", NP, 0, b"\x85", flags=RM_FIRST)
@@ -267,10 +348,10 @@ TEST_RI8 = TEST_MI8 = Encoding("test", NP, 0, b"\xf6", 0, IMM_8, BYTE_RM)
 TEST_RI32 = TEST_MI32 = Encoding("test", NP, 0, b"\xf7", 0, IMM_32)
 TEST_RI64 = TEST_MI64 = Encoding("test", NP, 1, b"\xf7", 0, IMM_S32)
 
-NOT_R32 = NOT_M32 = Encoding("not", NP, 0, b"\xf7", 2)
-NOT_R64 = NOT_M64 = Encoding("not", NP, 1, b"\xf7", 2)
-NEG_R32 = NEG_M32 = Encoding("neg", NP, 0, b"\xf7", 3)
-NEG_R64 = NEG_M64 = Encoding("neg", NP, 1, b"\xf7", 3)
+NOT_R32 = NOT_M32 = Encoding("not", NP, 0, b"\xf7", 2, operands="m")
+NOT_R64 = NOT_M64 = Encoding("not", NP, 1, b"\xf7", 2, operands="m")
+NEG_R32 = NEG_M32 = Encoding("neg", NP, 0, b"\xf7", 3, operands="m")
+NEG_R64 = NEG_M64 = Encoding("neg", NP, 1, b"\xf7", 3, operands="m")
 MUL_R32 = MUL_M32 = Encoding("mul", NP, 0, b"\xf7", 4)
 MUL_R64 = MUL_M64 = Encoding("mul", NP, 1, b"\xf7", 4)
 IMUL_R32 = IMUL_M32 = Encoding("imul", NP, 0, b"\xf7", 5)
@@ -279,17 +360,15 @@ DIV_R32 = DIV_M32 = Encoding("div", NP, 0, b"\xf7", 6)
 DIV_R64 = DIV_M64 = Encoding("div", NP, 1, b"\xf7", 6)
 IDIV_R32 = IDIV_M32 = Encoding("idiv", NP, 0, b"\xf7", 7)
 IDIV_R64 = IDIV_M64 = Encoding("idiv", NP, 1, b"\xf7", 7)
-INC_R32 = INC_M32 = Encoding("inc", NP, 0, b"\xff", 0)
-INC_R64 = INC_M64 = Encoding("inc", NP, 1, b"\xff", 0)
 DEC_R32 = DEC_M32 = Encoding("dec", NP, 0, b"\xff", 1)
 DEC_R64 = DEC_M64 = Encoding("dec", NP, 1, b"\xff", 1)
 
-IMUL_RR32 = IMUL_RM32 = Encoding("imul", NP, 0, b"\x0f\xaf")
-IMUL_RR64 = IMUL_RM64 = Encoding("imul", NP, 1, b"\x0f\xaf")
+IMUL_RR32 = IMUL_RM32 = Encoding("imul", NP, 0, b"\x0f\xaf", flags=COMMUTATIVE, operands="mr")
+IMUL_RR64 = IMUL_RM64 = Encoding("imul", NP, 1, b"\x0f\xaf", flags=COMMUTATIVE, operands="mr")
 _IMUL_S8_32 = Encoding("imul", NP, 0, b"\x6b", imm=IMM_S8)
 _IMUL_S8_64 = Encoding("imul", NP, 1, b"\x6b", imm=IMM_S8)
-IMUL_RRI32 = IMUL_RMI32 = Encoding("imul", NP, 0, b"\x69", imm=IMM_32, short=_IMUL_S8_32)
-IMUL_RRI64 = IMUL_RMI64 = Encoding("imul", NP, 1, b"\x69", imm=IMM_S32, short=_IMUL_S8_64)
+IMUL_RRI32 = IMUL_RMI32 = Encoding("imul", NP, 0, b"\x69", imm=IMM_32, short=_IMUL_S8_32, operands="wri")
+IMUL_RRI64 = IMUL_RMI64 = Encoding("imul", NP, 1, b"\x69", imm=IMM_S32, short=_IMUL_S8_64, operands="wri")
 
 # --- Shifts and bits --------------------------------------------------------------------------------------------------
 # RI: by an immediate; R and M: by cl; R1 and M1: by one.
@@ -299,7 +378,7 @@ _Shift = tuple[Encoding, Encoding, Encoding]
 
 def _shift(name: str, w: int, digit: int) -> _Shift:
     return (
-        Encoding(name, NP, w, b"\xc1", digit, IMM_U8),
+        Encoding(name, NP, w, b"\xc1", digit, IMM_U8, operands="mi"),
         Encoding(name, NP, w, b"\xd3", digit),
         Encoding(name, NP, w, b"\xd1", digit),
     )
@@ -317,66 +396,57 @@ SAR_RI32, SAR_R32, SAR_R1_32 = SAR_MI32, SAR_M32, SAR_M1_32 = _shift("sar", 0, 7
 SAR_RI64, SAR_R64, SAR_R1_64 = SAR_MI64, SAR_M64, SAR_M1_64 = _shift("sar", 1, 7)
 
 # BMI2 and BMI1, operands as in the manual: shlx destination, source, count; andn destination, inverted, other.
-SHLX_RRR32 = VexEncoding("shlx", 1, 2, 0, 0xF7, rm_last=False)
-SHLX_RRR64 = VexEncoding("shlx", 1, 2, 1, 0xF7, rm_last=False)
-SARX_RRR32 = VexEncoding("sarx", 2, 2, 0, 0xF7, rm_last=False)
-SARX_RRR64 = VexEncoding("sarx", 2, 2, 1, 0xF7, rm_last=False)
-SHRX_RRR32 = VexEncoding("shrx", 3, 2, 0, 0xF7, rm_last=False)
-SHRX_RRR64 = VexEncoding("shrx", 3, 2, 1, 0xF7, rm_last=False)
-ANDN_RRR32 = VexEncoding("andn", 0, 2, 0, 0xF2, rm_last=True)
-ANDN_RRR64 = VexEncoding("andn", 0, 2, 1, 0xF2, rm_last=True)
-#: For assembler.rorx.
-RORX_RRI32 = VexEncoding("rorx", 3, 3, 0, 0xF0, rm_last=False)
-RORX_RRI64 = VexEncoding("rorx", 3, 3, 1, 0xF0, rm_last=False)
+SHLX_RRR32 = VexEncoding("shlx", P66, 0, b"\x0f\x38\xf7", "wrv", "bmi2", memory=0)
+SHLX_RRR64 = VexEncoding("shlx", P66, 1, b"\x0f\x38\xf7", "wrv", "bmi2", memory=0)
+SARX_RRR32 = VexEncoding("sarx", PF3, 0, b"\x0f\x38\xf7", "wrv", "bmi2", memory=0)
+SARX_RRR64 = VexEncoding("sarx", PF3, 1, b"\x0f\x38\xf7", "wrv", "bmi2", memory=0)
+SHRX_RRR32 = VexEncoding("shrx", PF2, 0, b"\x0f\x38\xf7", "wrv", "bmi2", memory=0)
+SHRX_RRR64 = VexEncoding("shrx", PF2, 1, b"\x0f\x38\xf7", "wrv", "bmi2", memory=0)
+ANDN_RRR32 = VexEncoding("andn", NP, 0, b"\x0f\x38\xf2", "wvr", "bmi1", memory=0)
+ANDN_RRR64 = VexEncoding("andn", NP, 1, b"\x0f\x38\xf2", "wvr", "bmi1", memory=0)
+RORX_RRI32 = VexEncoding("rorx", PF2, 0, b"\x0f\x3a\xf0", "wri", "bmi2", memory=0)
+RORX_RRI64 = VexEncoding("rorx", PF2, 1, b"\x0f\x3a\xf0", "wri", "bmi2", memory=0)
 
 BSF_RR32 = BSF_RM32 = Encoding("bsf", NP, 0, b"\x0f\xbc")
 BSF_RR64 = BSF_RM64 = Encoding("bsf", NP, 1, b"\x0f\xbc")
 BSR_RR32 = BSR_RM32 = Encoding("bsr", NP, 0, b"\x0f\xbd")
 BSR_RR64 = BSR_RM64 = Encoding("bsr", NP, 1, b"\x0f\xbd")
-TZCNT_RR32 = TZCNT_RM32 = Encoding("tzcnt", PF3, 0, b"\x0f\xbc")
-TZCNT_RR64 = TZCNT_RM64 = Encoding("tzcnt", PF3, 1, b"\x0f\xbc")
-LZCNT_RR32 = LZCNT_RM32 = Encoding("lzcnt", PF3, 0, b"\x0f\xbd")
-LZCNT_RR64 = LZCNT_RM64 = Encoding("lzcnt", PF3, 1, b"\x0f\xbd")
-POPCNT_RR32 = POPCNT_RM32 = Encoding("popcnt", PF3, 0, b"\x0f\xb8")
-POPCNT_RR64 = POPCNT_RM64 = Encoding("popcnt", PF3, 1, b"\x0f\xb8")
-BT_RR32 = BT_MR32 = Encoding("bt", NP, 0, b"\x0f\xa3", flags=RM_FIRST)
-BT_RR64 = BT_MR64 = Encoding("bt", NP, 1, b"\x0f\xa3", flags=RM_FIRST)
-BT_RI32 = BT_MI32 = Encoding("bt", NP, 0, b"\x0f\xba", 4, IMM_U8)
-BT_RI64 = BT_MI64 = Encoding("bt", NP, 1, b"\x0f\xba", 4, IMM_U8)
-BSWAP_R32 = Encoding("bswap", NP, 0, b"\x0f\xc8", flags=IN_OPCODE)
-BSWAP_R64 = Encoding("bswap", NP, 1, b"\x0f\xc8", flags=IN_OPCODE)
+TZCNT_RR32 = TZCNT_RM32 = Encoding("tzcnt", PF3, 0, b"\x0f\xbc", operands="wr", feature="bmi1")
+TZCNT_RR64 = TZCNT_RM64 = Encoding("tzcnt", PF3, 1, b"\x0f\xbc", operands="wr", feature="bmi1")
+LZCNT_RR32 = LZCNT_RM32 = Encoding("lzcnt", PF3, 0, b"\x0f\xbd", operands="wr", feature="lzcnt")
+LZCNT_RR64 = LZCNT_RM64 = Encoding("lzcnt", PF3, 1, b"\x0f\xbd", operands="wr", feature="lzcnt")
+POPCNT_RR32 = POPCNT_RM32 = Encoding("popcnt", PF3, 0, b"\x0f\xb8", operands="wr", feature="popcnt")
+POPCNT_RR64 = POPCNT_RM64 = Encoding("popcnt", PF3, 1, b"\x0f\xb8", operands="wr", feature="popcnt")
 
 # --- Moves ------------------------------------------------------------------------------------------------------------
 
 MOV_RR8 = MOV_RM8 = Encoding("mov", NP, 0, b"\x8a", flags=BYTE_REG | BYTE_RM)
-MOV_RR32 = MOV_RM32 = Encoding("mov", NP, 0, b"\x8b")
-MOV_RR64 = MOV_RM64 = Encoding("mov", NP, 1, b"\x8b")
-MOV_MR8 = Encoding("mov", NP, 0, b"\x88", flags=BYTE_REG)
-MOV_MR16 = Encoding("mov", P66, 0, b"\x89")
-MOV_MR32 = Encoding("mov", NP, 0, b"\x89")
-MOV_MR64 = Encoding("mov", NP, 1, b"\x89")
-MOV_MI8 = Encoding("mov", NP, 0, b"\xc6", 0, IMM_8)
-MOV_MI16 = Encoding("mov", P66, 0, b"\xc7", 0, IMM_16)
-MOV_MI32 = Encoding("mov", NP, 0, b"\xc7", 0, IMM_32)
+MOV_RR32 = MOV_RM32 = Encoding("mov", NP, 0, b"\x8b", operands="wr")
+MOV_RR64 = MOV_RM64 = Encoding("mov", NP, 1, b"\x8b", operands="wr")
+MOV_MR8 = Encoding("mov", NP, 0, b"\x88", flags=BYTE_REG | RM_FIRST, operands="wr")
+MOV_MR16 = Encoding("mov", P66, 0, b"\x89", flags=RM_FIRST, operands="wr")
+MOV_MR32 = Encoding("mov", NP, 0, b"\x89", flags=RM_FIRST, operands="wr")
+MOV_MR64 = Encoding("mov", NP, 1, b"\x89", flags=RM_FIRST, operands="wr")
+MOV_MI8 = Encoding("mov", NP, 0, b"\xc6", 0, IMM_8, operands="wi")
+MOV_MI16 = Encoding("mov", P66, 0, b"\xc7", 0, IMM_16, operands="wi")
+MOV_MI32 = Encoding("mov", NP, 0, b"\xc7", 0, IMM_32, operands="wi")
 #: The immediate is 32 bits, sign-extended.
-MOV_RI64_S32 = MOV_MI64 = Encoding("mov", NP, 1, b"\xc7", 0, IMM_S32)
+MOV_RI64_S32 = MOV_MI64 = Encoding("mov", NP, 1, b"\xc7", 0, IMM_S32, operands="wi")
 MOV_RI32 = Encoding("mov", NP, 0, b"\xb8", imm=IMM_32, flags=IN_OPCODE)
 #: movabs: all 64 bits.
 MOV_RI64 = Encoding("movabs", NP, 1, b"\xb8", imm=IMM_64, flags=IN_OPCODE)
 
 # From 8, 16 or 32 bits; the number at the end is the destination's size. Zero extension to 64 bits is that to 32.
-MOVZX8_RR32 = MOVZX8_RM32 = Encoding("movzx", NP, 0, b"\x0f\xb6", flags=BYTE_RM)
-MOVZX16_RR32 = MOVZX16_RM32 = Encoding("movzx", NP, 0, b"\x0f\xb7")
-MOVSX8_RR32 = MOVSX8_RM32 = Encoding("movsx", NP, 0, b"\x0f\xbe", flags=BYTE_RM)
-MOVSX8_RR64 = MOVSX8_RM64 = Encoding("movsx", NP, 1, b"\x0f\xbe", flags=BYTE_RM)
-MOVSX16_RR32 = MOVSX16_RM32 = Encoding("movsx", NP, 0, b"\x0f\xbf")
-MOVSX16_RR64 = MOVSX16_RM64 = Encoding("movsx", NP, 1, b"\x0f\xbf")
-MOVSXD_RR64 = MOVSXD_RM64 = Encoding("movsxd", NP, 1, b"\x63")
+MOVZX8_RR32 = MOVZX8_RM32 = Encoding("movzx8", NP, 0, b"\x0f\xb6", flags=BYTE_RM, operands="wr")
+MOVZX16_RR32 = MOVZX16_RM32 = Encoding("movzx16", NP, 0, b"\x0f\xb7", operands="wr")
+MOVSX8_RR32 = MOVSX8_RM32 = Encoding("movsx8", NP, 0, b"\x0f\xbe", flags=BYTE_RM, operands="wr")
+MOVSX8_RR64 = MOVSX8_RM64 = Encoding("movsx8", NP, 1, b"\x0f\xbe", flags=BYTE_RM, operands="wr")
+MOVSX16_RR32 = MOVSX16_RM32 = Encoding("movsx16", NP, 0, b"\x0f\xbf", operands="wr")
+MOVSX16_RR64 = MOVSX16_RM64 = Encoding("movsx16", NP, 1, b"\x0f\xbf", operands="wr")
+MOVSXD_RR64 = MOVSXD_RM64 = Encoding("movsxd", NP, 1, b"\x63", operands="wr")
 
-LEA_RM32 = Encoding("lea", NP, 0, b"\x8d")
-LEA_RM64 = Encoding("lea", NP, 1, b"\x8d")
-XCHG_RR32 = XCHG_MR32 = Encoding("xchg", NP, 0, b"\x87", flags=RM_FIRST)
-XCHG_RR64 = XCHG_MR64 = Encoding("xchg", NP, 1, b"\x87", flags=RM_FIRST)
+LEA_RM32 = Encoding("lea", NP, 0, b"\x8d", operands="wr")
+LEA_RM64 = Encoding("lea", NP, 1, b"\x8d", operands="wr")
 
 #: Indexed by condition code.
 CMOV_RR32 = CMOV_RM32 = [Encoding("cmov" + name, NP, 0, bytes([0x0F, 0x40 | i])) for i, name in enumerate(_CONDITIONS)]
@@ -387,8 +457,6 @@ SET_R8 = SET_M8 = [
 
 PUSH_R = Encoding("push", NP, 0, b"\x50", flags=IN_OPCODE)
 POP_R = Encoding("pop", NP, 0, b"\x58", flags=IN_OPCODE)
-PUSH_M = Encoding("push", NP, 0, b"\xff", 6)
-POP_M = Encoding("pop", NP, 0, b"\x8f", 0)
 
 # --- Control ----------------------------------------------------------------------------------------------------------
 
@@ -428,64 +496,81 @@ NOPS = (
 
 # --- SSE --------------------------------------------------------------------------------------------------------------
 
-MOVSS_RR = MOVSS_RM = Encoding("movss", PF3, 0, b"\x0f\x10")
-MOVSS_MR = Encoding("movss", PF3, 0, b"\x0f\x11")
-MOVSD_RR = MOVSD_RM = Encoding("movsd", PF2, 0, b"\x0f\x10")
-MOVSD_MR = Encoding("movsd", PF2, 0, b"\x0f\x11")
-MOVAPS_RR = MOVAPS_RM = Encoding("movaps", NP, 0, b"\x0f\x28")
-MOVAPS_MR = Encoding("movaps", NP, 0, b"\x0f\x29")
-MOVUPS_RR = MOVUPS_RM = Encoding("movups", NP, 0, b"\x0f\x10")
-MOVUPS_MR = Encoding("movups", NP, 0, b"\x0f\x11")
-# Between xmm and integer registers, or memory: 32 bits (movd) and 64 bits (movq).
-MOVD_XR = MOVD_RM = Encoding("movd", P66, 0, b"\x0f\x6e")
-MOVD_RX = MOVD_MR = Encoding("movd", P66, 0, b"\x0f\x7e", flags=RM_FIRST)
-MOVQ_XR = Encoding("movq", P66, 1, b"\x0f\x6e")
-MOVQ_RX = Encoding("movq", P66, 1, b"\x0f\x7e", flags=RM_FIRST)
-#: Low 64 bits, the rest cleared.
-MOVQ_RR = MOVQ_RM = Encoding("movq", PF3, 0, b"\x0f\x7e")
-MOVQ_MR = Encoding("movq", P66, 0, b"\x0f\xd6")
 
-ADDSS_RR = ADDSS_RM = Encoding("addss", PF3, 0, b"\x0f\x58")
-ADDSD_RR = ADDSD_RM = Encoding("addsd", PF2, 0, b"\x0f\x58")
-MULSS_RR = MULSS_RM = Encoding("mulss", PF3, 0, b"\x0f\x59")
-MULSD_RR = MULSD_RM = Encoding("mulsd", PF2, 0, b"\x0f\x59")
-SUBSS_RR = SUBSS_RM = Encoding("subss", PF3, 0, b"\x0f\x5c")
-SUBSD_RR = SUBSD_RM = Encoding("subsd", PF2, 0, b"\x0f\x5c")
-MINSS_RR = MINSS_RM = Encoding("minss", PF3, 0, b"\x0f\x5d")
-MINSD_RR = MINSD_RM = Encoding("minsd", PF2, 0, b"\x0f\x5d")
-DIVSS_RR = DIVSS_RM = Encoding("divss", PF3, 0, b"\x0f\x5e")
-DIVSD_RR = DIVSD_RM = Encoding("divsd", PF2, 0, b"\x0f\x5e")
-MAXSS_RR = MAXSS_RM = Encoding("maxss", PF3, 0, b"\x0f\x5f")
-MAXSD_RR = MAXSD_RM = Encoding("maxsd", PF2, 0, b"\x0f\x5f")
-SQRTSS_RR = SQRTSS_RM = Encoding("sqrtss", PF3, 0, b"\x0f\x51")
-SQRTSD_RR = SQRTSD_RM = Encoding("sqrtsd", PF2, 0, b"\x0f\x51")
-UCOMISS_RR = UCOMISS_RM = Encoding("ucomiss", NP, 0, b"\x0f\x2e")
-UCOMISD_RR = UCOMISD_RM = Encoding("ucomisd", P66, 0, b"\x0f\x2e")
-CMPSS_RRI = CMPSS_RMI = Encoding("cmpss", PF3, 0, b"\x0f\xc2", imm=IMM_U8)
-CMPSD_RRI = CMPSD_RMI = Encoding("cmpsd", PF2, 0, b"\x0f\xc2", imm=IMM_U8)
+def sse(
+    name: str,
+    prefix: bytes,
+    opcode: bytes,
+    operands: str,
+    memory: int,
+    flags: int = 0,
+    digit: int = -1,
+    w: int = 0,
+    feature: str = "",
+) -> Encoding:
+    """A row on SSE registers; the opcode is what comes behind 0F."""
+    imm = IMM_U8 if operands[-1] == "i" else NO_IMM
+    opcode = b"\x0f" + opcode
+    return Encoding(name, prefix, w, opcode, digit, imm, flags | SSE, None, operands, memory, feature)
+
+
+MOVSS_RR = MOVSS_RM = sse("movss", PF3, b"\x10", "wr", 4)
+MOVSS_MR = sse("movss", PF3, b"\x11", "wr", 4, RM_FIRST)
+MOVSD_RR = MOVSD_RM = sse("movsd", PF2, b"\x10", "wr", 8)
+MOVSD_MR = sse("movsd", PF2, b"\x11", "wr", 8, RM_FIRST)
+MOVAPS_RR = MOVAPS_RM = sse("movaps", NP, b"\x28", "wr", 16)
+MOVAPS_MR = sse("movaps", NP, b"\x29", "wr", 16, RM_FIRST)
+MOVUPS_RR = MOVUPS_RM = sse("movups", NP, b"\x10", "wr", 16, UNALIGNED)
+MOVUPS_MR = sse("movups", NP, b"\x11", "wr", 16, UNALIGNED | RM_FIRST)
+# Between xmm and integer registers, or memory: 32 bits (movd) and 64 bits (movq).
+MOVD_XR = MOVD_RM = sse("movd", P66, b"\x6e", "wr", 4)
+MOVD_RX = MOVD_MR = sse("movd", P66, b"\x7e", "wr", 4, RM_FIRST)
+MOVQ_XR = sse("movq", P66, b"\x6e", "wr", 8, w=1)
+MOVQ_RX = sse("movq", P66, b"\x7e", "wr", 8, RM_FIRST, w=1)
+#: Low 64 bits, the rest cleared.
+MOVQ_RR = MOVQ_RM = sse("movq", PF3, b"\x7e", "wr", 8)
+MOVQ_MR = sse("movq", P66, b"\xd6", "wr", 8, RM_FIRST)
+
+ADDSS_RR = ADDSS_RM = sse("addss", PF3, b"\x58", "mr", 4, COMMUTATIVE)
+ADDSD_RR = ADDSD_RM = sse("addsd", PF2, b"\x58", "mr", 8, COMMUTATIVE)
+MULSS_RR = MULSS_RM = sse("mulss", PF3, b"\x59", "mr", 4, COMMUTATIVE)
+MULSD_RR = MULSD_RM = sse("mulsd", PF2, b"\x59", "mr", 8, COMMUTATIVE)
+SUBSS_RR = SUBSS_RM = sse("subss", PF3, b"\x5c", "mr", 4)
+SUBSD_RR = SUBSD_RM = sse("subsd", PF2, b"\x5c", "mr", 8)
+MINSS_RR = MINSS_RM = sse("minss", PF3, b"\x5d", "mr", 4)
+MINSD_RR = MINSD_RM = sse("minsd", PF2, b"\x5d", "mr", 8)
+DIVSS_RR = DIVSS_RM = sse("divss", PF3, b"\x5e", "mr", 4)
+DIVSD_RR = DIVSD_RM = sse("divsd", PF2, b"\x5e", "mr", 8)
+MAXSS_RR = MAXSS_RM = sse("maxss", PF3, b"\x5f", "mr", 4)
+MAXSD_RR = MAXSD_RM = sse("maxsd", PF2, b"\x5f", "mr", 8)
+SQRTSS_RR = SQRTSS_RM = sse("sqrtss", PF3, b"\x51", "cr", 4)
+SQRTSD_RR = SQRTSD_RM = sse("sqrtsd", PF2, b"\x51", "cr", 8)
+UCOMISS_RR = UCOMISS_RM = sse("ucomiss", NP, b"\x2e", "rr", 4)
+UCOMISD_RR = UCOMISD_RM = sse("ucomisd", P66, b"\x2e", "rr", 8)
+CMPSS_RRI = CMPSS_RMI = sse("cmpss", PF3, b"\xc2", "mri", 4)
+CMPSD_RRI = CMPSD_RMI = sse("cmpsd", PF2, b"\xc2", "mri", 8)
 #: SSE4.1. Immediate: 8 | (0 nearest even, 1 down, 2 up, 3 towards zero); 8 keeps the precision exception quiet.
-ROUNDSS_RRI = ROUNDSS_RMI = Encoding("roundss", P66, 0, b"\x0f\x3a\x0a", imm=IMM_U8)
-ROUNDSD_RRI = ROUNDSD_RMI = Encoding("roundsd", P66, 0, b"\x0f\x3a\x0b", imm=IMM_U8)
+ROUNDSS_RRI = ROUNDSS_RMI = sse("roundss", P66, b"\x3a\x0a", "cri", 4, feature="sse4_1")
+ROUNDSD_RRI = ROUNDSD_RMI = sse("roundsd", P66, b"\x3a\x0b", "cri", 8, feature="sse4_1")
 
 # 128-bit bitwise operations; a memory operand must be aligned to 16 bytes.
-ANDPS_RR = ANDPS_RM = Encoding("andps", NP, 0, b"\x0f\x54")
-ANDPD_RR = ANDPD_RM = Encoding("andpd", P66, 0, b"\x0f\x54")
-ANDNPS_RR = ANDNPS_RM = Encoding("andnps", NP, 0, b"\x0f\x55")
-ANDNPD_RR = ANDNPD_RM = Encoding("andnpd", P66, 0, b"\x0f\x55")
-ORPS_RR = ORPS_RM = Encoding("orps", NP, 0, b"\x0f\x56")
-ORPD_RR = ORPD_RM = Encoding("orpd", P66, 0, b"\x0f\x56")
-XORPS_RR = XORPS_RM = Encoding("xorps", NP, 0, b"\x0f\x57")
-XORPD_RR = XORPD_RM = Encoding("xorpd", P66, 0, b"\x0f\x57")
-PXOR_RR = PXOR_RM = Encoding("pxor", P66, 0, b"\x0f\xef")
+ANDPS_RR = ANDPS_RM = sse("andps", NP, b"\x54", "mr", 16, COMMUTATIVE)
+ANDPD_RR = ANDPD_RM = sse("andpd", P66, b"\x54", "mr", 16, COMMUTATIVE)
+ANDNPS_RR = ANDNPS_RM = sse("andnps", NP, b"\x55", "mr", 16)
+ANDNPD_RR = ANDNPD_RM = sse("andnpd", P66, b"\x55", "mr", 16)
+ORPS_RR = ORPS_RM = sse("orps", NP, b"\x56", "mr", 16, COMMUTATIVE)
+ORPD_RR = ORPD_RM = sse("orpd", P66, b"\x56", "mr", 16, COMMUTATIVE)
+XORPS_RR = XORPS_RM = sse("xorps", NP, b"\x57", "mr", 16, COMMUTATIVE)
+XORPD_RR = XORPD_RM = sse("xorpd", P66, b"\x57", "mr", 16, COMMUTATIVE)
 
 # The number at the end is the size of the integer.
-CVTSI2SS_RR32 = CVTSI2SS_RM32 = Encoding("cvtsi2ss", PF3, 0, b"\x0f\x2a")
-CVTSI2SS_RR64 = CVTSI2SS_RM64 = Encoding("cvtsi2ss", PF3, 1, b"\x0f\x2a")
-CVTSI2SD_RR32 = CVTSI2SD_RM32 = Encoding("cvtsi2sd", PF2, 0, b"\x0f\x2a")
-CVTSI2SD_RR64 = CVTSI2SD_RM64 = Encoding("cvtsi2sd", PF2, 1, b"\x0f\x2a")
-CVTTSS2SI_RR32 = CVTTSS2SI_RM32 = Encoding("cvttss2si", PF3, 0, b"\x0f\x2c")
-CVTTSS2SI_RR64 = CVTTSS2SI_RM64 = Encoding("cvttss2si", PF3, 1, b"\x0f\x2c")
-CVTTSD2SI_RR32 = CVTTSD2SI_RM32 = Encoding("cvttsd2si", PF2, 0, b"\x0f\x2c")
-CVTTSD2SI_RR64 = CVTTSD2SI_RM64 = Encoding("cvttsd2si", PF2, 1, b"\x0f\x2c")
-CVTSS2SD_RR = CVTSS2SD_RM = Encoding("cvtss2sd", PF3, 0, b"\x0f\x5a")
-CVTSD2SS_RR = CVTSD2SS_RM = Encoding("cvtsd2ss", PF2, 0, b"\x0f\x5a")
+CVTSI2SS_RR32 = CVTSI2SS_RM32 = sse("cvtsi2ss", PF3, b"\x2a", "cr", 4)
+CVTSI2SS_RR64 = CVTSI2SS_RM64 = sse("cvtsi2ss", PF3, b"\x2a", "cr", 8, w=1)
+CVTSI2SD_RR32 = CVTSI2SD_RM32 = sse("cvtsi2sd", PF2, b"\x2a", "cr", 4)
+CVTSI2SD_RR64 = CVTSI2SD_RM64 = sse("cvtsi2sd", PF2, b"\x2a", "cr", 8, w=1)
+CVTTSS2SI_RR32 = CVTTSS2SI_RM32 = sse("cvttss2si", PF3, b"\x2c", "wr", 4)
+CVTTSS2SI_RR64 = CVTTSS2SI_RM64 = sse("cvttss2si", PF3, b"\x2c", "wr", 4, w=1)
+CVTTSD2SI_RR32 = CVTTSD2SI_RM32 = sse("cvttsd2si", PF2, b"\x2c", "wr", 8)
+CVTTSD2SI_RR64 = CVTTSD2SI_RM64 = sse("cvttsd2si", PF2, b"\x2c", "wr", 8, w=1)
+CVTSS2SD_RR = CVTSS2SD_RM = sse("cvtss2sd", PF3, b"\x5a", "cr", 4)
+CVTSD2SS_RR = CVTSD2SS_RM = sse("cvtsd2ss", PF2, b"\x5a", "cr", 8)

@@ -8,13 +8,14 @@ from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64 import encodings as e
 from wasm_backend_amd64.assembler import rr as _rr
 from wasm_backend_amd64.encodings import CC_A, CC_AE, CC_B, CC_BE, CC_E, CC_NE, CC_NO, CC_NS, CC_P, CC_S, Encoding
-from wasm_backend_amd64.forms import Load, LoadImm, Unary, UnaryClean, UnaryImm, load_integer
+from wasm_backend_amd64.forms import load_integer, on_constant, on_memory, on_registers
 from wasm_backend_amd64.operands import branch, jump, rm_constant
 from wasm_backend_amd64.registers import FLOAT_SCRATCH, SCRATCH
 from wasm_core.errors import TrapCode
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.machinst import MInst, MOp
+from wasm_ir.codegen.tables import FLOATS, by_operation, by_type
 
 if TYPE_CHECKING:
     from wasm_ir.codegen.emission import Emitter
@@ -59,24 +60,6 @@ class MinMax(MOp):
         _patch(code, ordered)
         _rr(code, self.operation, destination, source)
         _patch(code, done, done2)
-
-
-class SignBits(MOp):
-    """d = op(d, mask): abs and neg."""
-
-    __slots__ = ("encoding", "mask")
-
-    def __init__(self, name: str, encoding: Encoding, mask: int) -> None:
-        super().__init__(name, tied=True)
-        self.encoding = encoding
-        #: 128 bits: SSE's bitwise operations have no narrower memory operand.
-        self.mask = mask
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        destination = inst.defs[0]
-        if destination != inst.uses[0]:
-            _rr(emitter.code, e.MOVAPS_RR, destination, inst.uses[0])
-        rm_constant(emitter, self.encoding, destination, self.mask, 16)
 
 
 class CopySign(MOp):
@@ -300,56 +283,46 @@ def _twice(bits: int, size: int) -> int:
 _SIGNS: Final = {t: _twice(_SIGN[t], types.BYTES[t]) for t in (_F32, _F64)}
 _MAGNITUDES: Final = {t: _twice(_SIGN[t] - 1, types.BYTES[t]) for t in (_F32, _F64)}
 
-# Tables by operation << 3 | type.
+#: By operation << 3 | type.
 MIN_MAX: Final = {
     op.FMIN << 3 | _F32: MinMax("fmin.f32", _F32, e.MINSS_RR, e.ORPS_RR),
     op.FMIN << 3 | _F64: MinMax("fmin.f64", _F64, e.MINSD_RR, e.ORPS_RR),
     op.FMAX << 3 | _F32: MinMax("fmax.f32", _F32, e.MAXSS_RR, e.ANDPS_RR),
     op.FMAX << 3 | _F64: MinMax("fmax.f64", _F64, e.MAXSD_RR, e.ANDPS_RR),
 }
-SIGN_BITS: Final = {
-    op.FABS << 3 | _F32: SignBits("fabs.f32", e.ANDPS_RM, _MAGNITUDES[_F32]),
-    op.FABS << 3 | _F64: SignBits("fabs.f64", e.ANDPS_RM, _MAGNITUDES[_F64]),
-    op.FNEG << 3 | _F32: SignBits("fneg.f32", e.XORPS_RM, _SIGNS[_F32]),
-    op.FNEG << 3 | _F64: SignBits("fneg.f64", e.XORPS_RM, _SIGNS[_F64]),
+#: Signs removed and changed, by operation: with a constant.
+SIGN_BITS: Final = {op.FABS: on_constant(e.ANDPS_RM), op.FNEG: on_constant(e.XORPS_RM)}
+#: Operation << 3 | type -> the constant for that, as wide as these instructions read memory.
+SIGN_MASKS: Final = {
+    **{op.FABS << 3 | t: mask for t, mask in _MAGNITUDES.items()},
+    **{op.FNEG << 3 | t: mask for t, mask in _SIGNS.items()},
 }
 COPY_SIGN: Final = {
     _F32: CopySign("fcopysign.f32", _SIGNS[_F32], _MAGNITUDES[_F32]),
     _F64: CopySign("fcopysign.f64", _SIGNS[_F64], _MAGNITUDES[_F64]),
 }
 
-_CLEAN = {
+_UNARY = {
     op.FSQRT << 3 | _F32: e.SQRTSS_RR,
     op.FSQRT << 3 | _F64: e.SQRTSD_RR,
     op.DEMOTE << 3 | _F32: e.CVTSD2SS_RR,
     op.PROMOTE << 3 | _F64: e.CVTSS2SD_RR,
 }
-FLOAT_UNARY: Final = {key: UnaryClean(op.NAMES[key >> 3], encoding) for key, encoding in _CLEAN.items()}
-FLOAT_UNARY_LOAD: Final = {key: Load(op.NAMES[key >> 3], encoding, True) for key, encoding in _CLEAN.items()}
-ROUND: Final = {
-    _F32: UnaryImm("roundss", e.ROUNDSS_RRI, True),
-    _F64: UnaryImm("roundsd", e.ROUNDSD_RRI, True),
-}
-ROUND_LOAD: Final = {
-    _F32: LoadImm("roundss.rmi", e.ROUNDSS_RMI, True),
-    _F64: LoadImm("roundsd.rmi", e.ROUNDSD_RMI, True),
-}
+#: Operation << 3 | type -> the form on registers and with memory.
+FLOAT_UNARY: Final = {key: on_registers(row) for key, row in _UNARY.items()}
+FLOAT_UNARY_LOAD: Final = {key: on_memory(row) for key, row in _UNARY.items()}
+ROUND: Final = by_type(on_registers, (e.ROUNDSS_RRI, e.ROUNDSD_RRI), FLOATS)
+ROUND_LOAD: Final = by_type(on_memory, (e.ROUNDSS_RMI, e.ROUNDSD_RMI), FLOATS)
 #: roundss immediates; 8 suppresses the precision exception.
 ROUNDING_MODES: Final = {op.FNEAREST: 8, op.FFLOOR: 9, op.FCEIL: 10, op.FTRUNC: 11}
 
 #: Integer to float: integer type << 3 | float type -> signed conversion.
-FROM_SIGNED: Final = {
-    _I32 << 3 | _F32: UnaryClean("cvtsi2ss.i32", e.CVTSI2SS_RR32),
-    _I32 << 3 | _F64: UnaryClean("cvtsi2sd.i32", e.CVTSI2SD_RR32),
-    _I64 << 3 | _F32: UnaryClean("cvtsi2ss.i64", e.CVTSI2SS_RR64),
-    _I64 << 3 | _F64: UnaryClean("cvtsi2sd.i64", e.CVTSI2SD_RR64),
+_FROM_SIGNED = {
+    _I32: (e.CVTSI2SS_RR32, e.CVTSI2SD_RR32),
+    _I64: (e.CVTSI2SS_RR64, e.CVTSI2SD_RR64),
 }
-FROM_SIGNED_LOAD: Final = {
-    _I32 << 3 | _F32: Load("cvtsi2ss.i32", e.CVTSI2SS_RM32, True),
-    _I32 << 3 | _F64: Load("cvtsi2sd.i32", e.CVTSI2SD_RM32, True),
-    _I64 << 3 | _F32: Load("cvtsi2ss.i64", e.CVTSI2SS_RM64, True),
-    _I64 << 3 | _F64: Load("cvtsi2sd.i64", e.CVTSI2SD_RM64, True),
-}
+FROM_SIGNED: Final = by_operation(on_registers, _FROM_SIGNED, FLOATS)
+FROM_SIGNED_LOAD: Final = by_operation(on_memory, _FROM_SIGNED, FLOATS)
 FROM_UNSIGNED64: Final = {
     _F32: FromUnsigned64("cvt.u64.f32", e.CVTSI2SS_RR64, e.ADDSS_RR),
     _F64: FromUnsigned64("cvt.u64.f64", e.CVTSI2SD_RR64, e.ADDSD_RR),
@@ -368,8 +341,6 @@ TO_INTEGER: Final = {
 }
 #: The same bits in the other class, by the result's type.
 BITCAST: Final = {
-    _I32: Unary("movd.rx", e.MOVD_RX, False),
-    _I64: Unary("movq.rx", e.MOVQ_RX, False),
-    _F32: Unary("movd.xr", e.MOVD_XR),
-    _F64: Unary("movq.xr", e.MOVQ_XR),
+    **by_type(on_registers, (e.MOVD_RX, e.MOVQ_RX)),
+    **by_type(on_registers, (e.MOVD_XR, e.MOVQ_XR), FLOATS),
 }

@@ -1,19 +1,21 @@
 """Forms of machine instructions: what their operands are and how they are emitted.
 
-A form is a class of MOp; the operations are its instances, in instructions.py and its siblings. Memory operands are
-described in operands.py.
+A form is a class of MOp; the operations are its instances, in instructions.py and its siblings, most of them made by
+`on_registers`, `on_memory` and `on_constant` from a row of encodings.py, which says which form it takes, what the
+allocator must know and what the processor must have. Memory operands are described in operands.py.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64 import encodings as e
 from wasm_backend_amd64.assembler import rm as _rm
 from wasm_backend_amd64.assembler import rr as _rr
-from wasm_backend_amd64.encodings import Encoding, VexEncoding
-from wasm_backend_amd64.operands import frame_address, mark_fault, rm_constant, rm_frame, unpack_disp
+from wasm_backend_amd64.encodings import COMMUTATIVE, RM_FIRST, SSE, Encoding, VexEncoding
+from wasm_backend_amd64.operands import mark_fault, rm_constant, rm_frame, unpack_disp
 from wasm_backend_amd64.registers import RSP
 from wasm_ir.backend import RELOCATION_SYMBOL, Relocation
 from wasm_ir.codegen.machinst import MInst, MOp
@@ -23,169 +25,77 @@ if TYPE_CHECKING:
     from wasm_ir.codegen.emission import Emitter
 
 
-class Unary(MOp):
-    """d = op(s); s may be spilled."""
+class RowOp(MOp):
+    """Base of the instructions that are a row of the table of encodings.
 
-    __slots__ = ("encoding",)
+    defs and uses are the row's operands in order, one that is read and written at the head of both; imm is the
+    immediate, or has it.
+    """
 
-    def __init__(self, name: str, encoding: Encoding, spilled: bool = True) -> None:
-        super().__init__(name, stack_use=0 if spilled else -1)
-        self.encoding = encoding
+    __slots__ = ("clean", "encoding", "has_imm", "move", "plain", "vex")
 
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        source = inst.uses[0]
-        if source >= 0:
-            _rr(emitter.code, self.encoding, inst.defs[0], source)
-        else:
-            rm_frame(emitter, self.encoding, inst.defs[0], source)
+    def __init__(self, row: Encoding, suffix: str = "", stack_use: int = -1) -> None:
+        operands = row.operands
+        tied = operands[0] == "m" and suffix not in (".s", ".si")
+        commutative = tied and stack_use >= 0 and row.flags & COMMUTATIVE != 0
+        name = row.name + ("" if row.flags & SSE else ".i64" if row.w else ".i32") + suffix
+        super().__init__(name, tied=tied, commutative=commutative, stack_use=stack_use, feature=row.feature)
+        self.encoding = row
+        self.has_imm = operands[-1] == "i"
+        #: The destination is cleared so as not to wait for what was there.
+        self.clean = operands[0] == "c"
+        #: What brings a tied operand to the destination.
+        self.move = e.MOVAPS_RR if row.flags & SSE else e.MOV_RR64 if row.w else e.MOV_RR32
+        #: There is an operand in VEX.vvvv.
+        self.vex = row if isinstance(row, VexEncoding) and ("v" in operands or "V" in operands) else None
+        #: `begin` has nothing to do.
+        self.plain = not tied and not self.clean and self.vex is None
 
-
-class UnaryClean(MOp):
-    """The same for SSE instructions that leave part of d as it was: clears d first, so as not to wait for it."""
-
-    __slots__ = ("encoding",)
-
-    def __init__(self, name: str, encoding: Encoding) -> None:
-        super().__init__(name, stack_use=0)
-        self.encoding = encoding
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        source = inst.uses[0]
+    def begin(self, emitter: Emitter, inst: MInst, source: int) -> Encoding:
+        """What comes before: the encoding of the rest. `source`: the register that the rest reads, or -1."""
+        vex = self.vex
+        if vex is not None:
+            return vex.source(inst.uses[0])
         destination = inst.defs[0]
-        code = emitter.code
-        if source != destination:
-            _rr(code, e.XORPS_RR, destination, destination)
-        if source >= 0:
-            _rr(code, self.encoding, destination, source)
-        else:
-            rm_frame(emitter, self.encoding, destination, source)
-
-
-class UnaryImm(MOp):
-    """d = op(s, imm), not tied: imul, and roundss with `clean`."""
-
-    __slots__ = ("clean", "encoding")
-
-    def __init__(self, name: str, encoding: Encoding, clean: bool) -> None:
-        super().__init__(name, stack_use=0)
-        self.encoding = encoding
-        self.clean = clean
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        source = inst.uses[0]
-        destination = inst.defs[0]
-        code = emitter.code
-        if self.clean and source != destination:
-            _rr(code, e.XORPS_RR, destination, destination)
-        if source >= 0:
-            asm.rri(code, self.encoding, destination, source, inst.imm)
-        else:
-            base, disp = frame_address(emitter, source)
-            asm.rmi(code, self.encoding, destination, base, -1, 0, disp, inst.imm)
-
-
-class UnaryTied(MOp):
-    """d = op(d)."""
-
-    __slots__ = ("encoding", "move")
-
-    def __init__(self, name: str, encoding: Encoding, move: Encoding) -> None:
-        super().__init__(name, tied=True)
-        self.encoding = encoding
-        self.move = move
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        destination = inst.defs[0]
-        if destination != inst.uses[0]:
-            _rr(emitter.code, self.move, destination, inst.uses[0])
-        asm.r(emitter.code, self.encoding, destination)
-
-
-class Load(MOp):
-    """d = op(memory)."""
-
-    __slots__ = ("clean", "encoding")
-
-    def __init__(self, name: str, encoding: Encoding, clean: bool = False) -> None:
-        super().__init__(name)
-        self.encoding = encoding
-        self.clean = clean
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        uses = inst.uses
-        destination = inst.defs[0]
-        if self.clean:
+        if self.tied:
+            if destination != inst.uses[0]:
+                _rr(emitter.code, self.move, destination, inst.uses[0])
+        elif self.clean and destination != source:
             _rr(emitter.code, e.XORPS_RR, destination, destination)
-        if inst.offset:
-            mark_fault(emitter, inst.offset)
-        imm = inst.imm
-        if len(uses) == 1:
-            _rm(emitter.code, self.encoding, destination, uses[0], -1, 0, imm >> 2)
-        else:
-            _rm(emitter.code, self.encoding, destination, uses[0], uses[1], imm & 3, imm >> 2)
+        return self.encoding
 
 
-class LoadImm(MOp):
-    """d = op(memory, imm): imul, and roundss with `clean`."""
+class Registers(RowOp):
+    """d = op(..., s), perhaps with an immediate; s may be spilled where the row lets it be memory.
 
-    __slots__ = ("clean", "encoding")
-
-    def __init__(self, name: str, encoding: Encoding, clean: bool) -> None:
-        super().__init__(name)
-        self.encoding = encoding
-        self.clean = clean
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        uses = inst.uses
-        destination = inst.defs[0]
-        if self.clean:
-            _rr(emitter.code, e.XORPS_RR, destination, destination)
-        if inst.offset:
-            mark_fault(emitter, inst.offset)
-        imm = inst.imm
-        index = uses[1] if len(uses) > 1 else -1
-        asm.rmi(emitter.code, self.encoding, destination, uses[0], index, imm & 3, unpack_disp(imm), imm >> 34)
-
-
-class Lea(MOp):
-    """d = base + (index << shift) + disp; without a base when the only use is scaled."""
-
-    __slots__ = ("encoding",)
-
-    def __init__(self, name: str, encoding: Encoding) -> None:
-        super().__init__(name)
-        self.encoding = encoding
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        uses = inst.uses
-        imm = inst.imm
-        if len(uses) == 1:
-            _rm(emitter.code, self.encoding, inst.defs[0], uses[0], -1, 0, imm >> 2)
-        else:
-            _rm(emitter.code, self.encoding, inst.defs[0], uses[0], uses[1], imm & 3, imm >> 2)
-
-
-class LeaSlot(MOp):
-    """d = address of stack slot imm."""
+    Slots of vectors are aligned to 16 bytes, as SSE wants memory: a row that reads 16 must have vectors for operands.
+    """
 
     __slots__ = ()
 
-    def __init__(self) -> None:
-        super().__init__("lea_slot")
+    def __init__(self, row: Encoding) -> None:
+        operands = row.operands
+        last = len(operands.rstrip("i")) - (1 if operands[0] == "m" else 2)
+        super().__init__(row, "", -1 if row.flags & RM_FIRST or row.memory == 0 else last)
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
-        asm.rm(emitter.code, e.LEA_RM64, inst.defs[0], RSP, -1, 0, emitter.frame.stack_slot_offsets[inst.imm])
+        source = inst.uses[-1]
+        destination = inst.defs[0]
+        encoding = self.encoding if self.plain else self.begin(emitter, inst, source)
+        if self.has_imm and -128 <= inst.imm <= 127:
+            encoding = encoding.short
+        if source >= 0:
+            _rr(emitter.code, encoding, destination, source)
+        else:
+            rm_frame(emitter, encoding, destination, source)
+        if self.has_imm:
+            emitter.code += encoding.pack(inst.imm)
 
 
-class Binary(MOp):
-    """d = op(d, s); s may be spilled."""
+class Binary(Registers):
+    """d = op(d, s), whose operands change places where the allocator wants it."""
 
-    __slots__ = ("encoding", "move")
-
-    def __init__(self, name: str, encoding: Encoding, move: Encoding, commutative: bool) -> None:
-        super().__init__(name, tied=True, commutative=commutative, stack_use=1)
-        self.encoding = encoding
-        self.move = move
+    __slots__ = ()
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
         destination = inst.defs[0]
@@ -201,61 +111,113 @@ class Binary(MOp):
             rm_frame(emitter, self.encoding, destination, second)
 
 
-class BinaryImm(MOp):
-    """d = op(d, imm)."""
+class Count(Registers):
+    """d = op(x, y), y in VEX.vvvv: the count of a shift."""
 
-    __slots__ = ("encoding", "move")
-
-    def __init__(self, name: str, encoding: Encoding, move: Encoding) -> None:
-        super().__init__(name, tied=True)
-        self.encoding = encoding
-        self.move = move
+    __slots__ = ()
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
-        destination = inst.defs[0]
-        if destination != inst.uses[0]:
-            _rr(emitter.code, self.move, destination, inst.uses[0])
-        asm.ri(emitter.code, self.encoding, destination, inst.imm)
+        first, second = inst.uses
+        vex = self.vex
+        assert vex is not None
+        _rr(emitter.code, vex.source(second), inst.defs[0], first)
 
 
-class BinaryLoad(MOp):
-    """d = op(d, memory)."""
+class Single(RowOp):
+    """d = op(d)."""
 
-    __slots__ = ("encoding", "move")
+    __slots__ = ()
 
-    def __init__(self, name: str, encoding: Encoding, move: Encoding) -> None:
-        super().__init__(name, tied=True)
-        self.encoding = encoding
-        self.move = move
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        asm.r(emitter.code, self.begin(emitter, inst, -1), inst.defs[0])
+
+
+class SingleImm(RowOp):
+    """d = op(d, imm), and d = op(s, imm), d in VEX.vvvv."""
+
+    __slots__ = ()
+
+    def __init__(self, row: Encoding) -> None:
+        super().__init__(row, ".i")
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        vex = self.vex
+        if vex is None:
+            asm.ri(emitter.code, self.begin(emitter, inst, -1), inst.defs[0], inst.imm)
+        else:
+            asm.ri(emitter.code, vex.source(inst.defs[0]), inst.uses[0], inst.imm)
+
+
+class Memory(RowOp):
+    """d = op(..., memory), perhaps with an immediate; or, where the row is for that, memory = op(s) or op(memory, s).
+
+    The last uses are the base and perhaps the index, imm the rest of the address, with the immediate if there is one
+    (operands.pack_address, pack_value).
+    """
+
+    __slots__ = ("sources",)
+
+    def __init__(self, row: Encoding) -> None:
+        to_memory = row.flags & RM_FIRST != 0
+        super().__init__(row, ".s" if to_memory else ".m")
+        #: How many uses come before the base.
+        self.sources = 1 if to_memory or self.tied or self.vex is not None else 0
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
         uses = inst.uses
-        destination = inst.defs[0]
-        if destination != uses[0]:
-            _rr(emitter.code, self.move, destination, uses[0])
+        encoding = self.encoding if self.plain else self.begin(emitter, inst, -1)
+        if inst.offset:
+            mark_fault(emitter, inst.offset)
+        register = inst.defs[0] if inst.defs else uses[0]
+        at = self.sources
+        index = uses[at + 1] if len(uses) > at + 1 else -1
+        imm = inst.imm
+        if self.has_imm:
+            asm.rmi(emitter.code, encoding, register, uses[at], index, imm & 3, unpack_disp(imm), imm >> 34)
+        else:
+            _rm(emitter.code, encoding, register, uses[at], index, imm & 3, imm >> 2)
+
+
+class MemoryImm(RowOp):
+    """memory = value, or memory = op(memory, value); imm is both packed."""
+
+    __slots__ = ()
+
+    def __init__(self, row: Encoding) -> None:
+        super().__init__(row, ".si")
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        uses = inst.uses
         if inst.offset:
             mark_fault(emitter, inst.offset)
         imm = inst.imm
-        index = uses[2] if len(uses) > 2 else -1
-        _rm(emitter.code, self.encoding, destination, uses[1], index, imm & 3, imm >> 2)
+        index = uses[1] if len(uses) > 1 else -1
+        asm.mi(emitter.code, self.encoding, uses[0], index, imm & 3, unpack_disp(imm), imm >> 34)
 
 
-class BinaryConstant(MOp):
-    """d = op(d, constant in the pool with bits imm)."""
+class PoolConstant(RowOp):
+    """d = op(..., the constant of the pool with bits imm, as many as the row reads)."""
 
-    __slots__ = ("encoding", "move", "size")
+    __slots__ = ()
 
-    def __init__(self, name: str, encoding: Encoding, move: Encoding, size: int) -> None:
-        super().__init__(name, tied=True)
-        self.encoding = encoding
-        self.move = move
-        self.size = size
+    def __init__(self, row: Encoding) -> None:
+        super().__init__(row, ".c")
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
-        destination = inst.defs[0]
-        if destination != inst.uses[0]:
-            _rr(emitter.code, self.move, destination, inst.uses[0])
-        rm_constant(emitter, self.encoding, destination, inst.imm, self.size)
+        encoding = self.encoding if self.plain else self.begin(emitter, inst, -1)
+        rm_constant(emitter, encoding, inst.defs[0], inst.imm, encoding.memory)
+
+
+class LeaSlot(MOp):
+    """d = address of stack slot imm."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__("lea_slot")
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        asm.rm(emitter.code, e.LEA_RM64, inst.defs[0], RSP, -1, 0, emitter.frame.stack_slot_offsets[inst.imm])
 
 
 class Add(MOp):
@@ -314,32 +276,6 @@ class AddImm(MOp):
             asm.ri(emitter.code, self.add, destination, imm)
 
 
-class Vex(MOp):
-    """d = op(x, y) in three-operand form."""
-
-    __slots__ = ("encoding",)
-
-    def __init__(self, name: str, encoding: VexEncoding) -> None:
-        super().__init__(name)
-        self.encoding = encoding
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        asm.rrr(emitter.code, self.encoding, inst.defs[0], inst.uses[0], inst.uses[1])
-
-
-class Rorx(MOp):
-    """d = x rotated right by imm."""
-
-    __slots__ = ("encoding",)
-
-    def __init__(self, name: str, encoding: VexEncoding) -> None:
-        super().__init__(name)
-        self.encoding = encoding
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        asm.rorx(emitter.code, self.encoding, inst.defs[0], inst.uses[0], inst.imm)
-
-
 class Constant(MOp):
     """d = the integer imm (unsigned)."""
 
@@ -369,56 +305,38 @@ def load_integer(emitter: Emitter, register: int, bits: int) -> None:
                 emitter.buffer.relocations.append(Relocation(len(emitter.code) - 8, RELOCATION_SYMBOL, symbol))
 
 
-class FloatConstant(MOp):
-    """d = the floating-point number with bits imm."""
+class FloatConstant(RowOp):
+    """d = the floating-point number or vector with bits imm, loaded by the row."""
 
-    __slots__ = ("encoding", "size")
-
-    def __init__(self, name: str, encoding: Encoding, size: int) -> None:
-        super().__init__(name)
-        self.encoding = encoding
-        self.size = size
+    __slots__ = ()
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
         if inst.imm:
-            rm_constant(emitter, self.encoding, inst.defs[0], inst.imm, self.size)
+            rm_constant(emitter, self.encoding, inst.defs[0], inst.imm, self.encoding.memory)
         else:
             _rr(emitter.code, e.XORPS_RR, inst.defs[0], inst.defs[0])
 
 
-class Store(MOp):
-    """memory = uses[0]; with the encoding of an arithmetic operation: memory = op(memory, uses[0])."""
-
-    __slots__ = ("encoding",)
-
-    def __init__(self, name: str, encoding: Encoding) -> None:
-        super().__init__(name)
-        self.encoding = encoding
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        uses = inst.uses
-        if inst.offset:
-            mark_fault(emitter, inst.offset)
-        imm = inst.imm
-        if len(uses) == 2:
-            _rm(emitter.code, self.encoding, uses[0], uses[1], -1, 0, imm >> 2)
-        else:
-            _rm(emitter.code, self.encoding, uses[0], uses[1], uses[2], imm & 3, imm >> 2)
+#: Operands of a row -> its form on registers, where that is not `Registers`.
+_ON_REGISTERS: Final[dict[str, Callable[[Encoding], MOp]]] = {
+    "m": Single,
+    "mr": Binary,
+    "mi": SingleImm,
+    "Vri": SingleImm,
+    "wrv": Count,
+}
 
 
-class StoreImm(MOp):
-    """memory = value, or memory = op(memory, value); imm is both packed."""
+def on_registers(row: Encoding) -> MOp:
+    """The instruction on registers."""
+    return _ON_REGISTERS.get(row.operands, Registers)(row)
 
-    __slots__ = ("encoding",)
 
-    def __init__(self, name: str, encoding: Encoding) -> None:
-        super().__init__(name)
-        self.encoding = encoding
+def on_memory(row: Encoding) -> MOp:
+    """The instruction with memory as its last source, or as its destination where that is what the row is for."""
+    return MemoryImm(row) if row.operands in ("wi", "mi") else Memory(row)
 
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        uses = inst.uses
-        if inst.offset:
-            mark_fault(emitter, inst.offset)
-        imm = inst.imm
-        index = uses[1] if len(uses) > 1 else -1
-        asm.mi(emitter.code, self.encoding, uses[0], index, imm & 3, unpack_disp(imm), imm >> 34)
+
+def on_constant(row: Encoding) -> MOp:
+    """The instruction with a constant of the pool as its last source."""
+    return PoolConstant(row)

@@ -8,9 +8,8 @@ from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64 import encodings as e
 from wasm_backend_amd64.assembler import rr as _rr
 from wasm_backend_amd64.encodings import CC_E, CC_NE, CC_O, Encoding
-from wasm_backend_amd64.forms import load_integer
 from wasm_backend_amd64.operands import branch, rm_constant, rm_frame
-from wasm_backend_amd64.registers import RAX, RDX, SCRATCH
+from wasm_backend_amd64.registers import RAX, RDX
 from wasm_core.errors import TrapCode
 from wasm_ir import opcodes as op
 from wasm_ir import types
@@ -119,51 +118,6 @@ class ScanBits(MOp):
             asm.ri(code, e.XOR_RI32, destination, self.bits - 1)
 
 
-class PopulationCount(MOp):
-    """popcnt without the instruction (Hacker's Delight, section 5-1). defs[1] is a temporary."""
-
-    __slots__ = ("wide",)
-
-    def __init__(self, name: str, wide: bool) -> None:
-        super().__init__(name, tied=True, temps=1)
-        self.wide = wide
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        destination, temp = inst.defs
-        code = emitter.code
-        wide = self.wide
-        bits = (1 << 64 if wide else 1 << 32) - 1
-        move = e.MOV_RR64 if wide else e.MOV_RR32
-        shift = e.SHR_RI64 if wide else e.SHR_RI32
-        and_ = e.AND_RR64 if wide else e.AND_RR32
-        add = e.ADD_RR64 if wide else e.ADD_RR32
-        if destination != inst.uses[0]:
-            _rr(code, move, destination, inst.uses[0])
-        # Pairs: x - (x >> 1 & 0x55..)
-        _rr(code, move, temp, destination)
-        asm.ri(code, shift, temp, 1)
-        load_integer(emitter, SCRATCH, 0x5555_5555_5555_5555 & bits)
-        _rr(code, and_, temp, SCRATCH)
-        _rr(code, e.SUB_RR64 if wide else e.SUB_RR32, destination, temp)
-        # Nibbles: (x & 0x33..) + (x >> 2 & 0x33..)
-        load_integer(emitter, SCRATCH, 0x3333_3333_3333_3333 & bits)
-        _rr(code, move, temp, destination)
-        _rr(code, and_, temp, SCRATCH)
-        asm.ri(code, shift, destination, 2)
-        _rr(code, and_, destination, SCRATCH)
-        _rr(code, add, destination, temp)
-        # Bytes: x + (x >> 4) & 0x0f..
-        _rr(code, move, temp, destination)
-        asm.ri(code, shift, temp, 4)
-        _rr(code, add, destination, temp)
-        load_integer(emitter, SCRATCH, 0x0F0F_0F0F_0F0F_0F0F & bits)
-        _rr(code, and_, destination, SCRATCH)
-        # Their sum ends up in the top byte.
-        load_integer(emitter, SCRATCH, 0x0101_0101_0101_0101 & bits)
-        _rr(code, e.IMUL_RR64 if wide else e.IMUL_RR32, destination, SCRATCH)
-        asm.ri(code, shift, destination, 56 if wide else 24)
-
-
 # Tables by operation << 3 | type.
 DIVIDE: Final = {
     code << 3 | t: Divide(code, t) for code in (op.DIV_S, op.DIV_U, op.REM_S, op.REM_U) for t in (_I32, _I64)
@@ -184,11 +138,10 @@ SHIFT_BY_CL: Final = {
     )
     for t, encoding in zip((_I32, _I64), encodings)
 }
-COUNT_BITS_FALLBACK: Final[dict[int, MOp]] = {
+#: Bit counts without lzcnt and bmi1.
+SCAN_BITS: Final[dict[int, MOp]] = {
     op.CLZ << 3 | _I32: ScanBits("clz.bsr.i32", e.BSR_RR32, False, 32),
     op.CLZ << 3 | _I64: ScanBits("clz.bsr.i64", e.BSR_RR64, False, 64),
     op.CTZ << 3 | _I32: ScanBits("ctz.bsf.i32", e.BSF_RR32, True, 32),
     op.CTZ << 3 | _I64: ScanBits("ctz.bsf.i64", e.BSF_RR64, True, 64),
-    op.POPCNT << 3 | _I32: PopulationCount("popcnt.swar.i32", False),
-    op.POPCNT << 3 | _I64: PopulationCount("popcnt.swar.i64", True),
 }

@@ -50,8 +50,8 @@ class ConditionLowering(MemoryLowering):
     for the instruction.
     """
 
-    def __init__(self, function: Function) -> None:
-        super().__init__(function, VOCABULARY)
+    def __init__(self, function: Function, features: frozenset[str]) -> None:
+        super().__init__(function, VOCABULARY, features)
         self.operands: list[int] = []
         self.imm = 0
         self.offset = 0

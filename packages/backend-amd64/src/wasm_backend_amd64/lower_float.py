@@ -17,6 +17,7 @@ from wasm_backend_amd64.float_instructions import (
     ROUND_LOAD,
     ROUNDING_MODES,
     SIGN_BITS,
+    SIGN_MASKS,
     TO_INTEGER,
 )
 from wasm_backend_amd64.instructions import BINARY, BINARY_CONSTANT, BINARY_LOAD, LOAD
@@ -63,7 +64,8 @@ class FloatLowering(DivisionLowering):
 
     def lower_sign_bits(self, inst: Inst) -> None:
         """fabs, fneg."""
-        self.emit(MInst(SIGN_BITS[inst.op << 3 | inst.type], [self.define(inst)], [self.use(inst.args[0])], 0))
+        mask = SIGN_MASKS[inst.op << 3 | inst.type]
+        self.emit(MInst(SIGN_BITS[inst.op], [self.define(inst)], [self.use(inst.args[0])], mask))
 
     def lower_float_unary(self, inst: Inst) -> None:
         """fsqrt, demote, promote."""

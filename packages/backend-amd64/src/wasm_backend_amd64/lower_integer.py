@@ -27,7 +27,7 @@ from wasm_backend_amd64.instructions import (
     ZERO_EXTEND8,
     ZERO_EXTEND16,
 )
-from wasm_backend_amd64.integer_instructions import COUNT_BITS_FALLBACK, MULTIPLY_HIGH, SHIFT_BY_CL
+from wasm_backend_amd64.integer_instructions import MULTIPLY_HIGH, SCAN_BITS, SHIFT_BY_CL
 from wasm_backend_amd64.operands import pack_address, pack_value
 from wasm_backend_amd64.registers import RAX, RCX, RDX
 from wasm_ir import opcodes as op
@@ -41,15 +41,9 @@ _I64: Final = types.I64
 _CONST: Final = op.CONST
 _ALL_ONES: Final = types.MASKS
 
-#: Bit counts -> the processor feature that they need.
-_COUNT_FEATURES: Final = {op.CLZ: "lzcnt", op.CTZ: "bmi1", op.POPCNT: "popcnt"}
-
 
 class IntegerLowering(Addressing):
     """Handlers of integer operations."""
-
-    #: Names of the processor features that may be used.
-    features: frozenset[str] = frozenset()
 
     # Addition.
 
@@ -212,7 +206,7 @@ class IntegerLowering(Addressing):
                 number = signed(_I32, bits)
                 self.emit(MInst(BINARY_IMM[op.AND << 3 | _I32], [self.define(inst)], [source], number))
                 return
-        elif "bmi1" in self.features:
+        elif self.has(ANDN[value_type]):
             for x, y in ((first, second), (second, first)):
                 if (
                     x.op == op.XOR
@@ -272,9 +266,10 @@ class IntegerLowering(Addressing):
                 self.emit(MInst(BINARY_IMM[key], [destination], [source], number))
             return
         count = self._shift_count(count, value_type)
-        if "bmi2" in self.features:
+        shift = SHIFT_VEX[key]
+        if self.has(shift):
             uses = [self.register(first, value_type), self.low(count)]
-            self.emit(MInst(SHIFT_VEX[key], [self.define(inst)], uses, 0))
+            self.emit(MInst(shift, [self.define(inst)], uses, 0))
         else:
             self._lower_shift_by_cl(inst, key, first, count)
 
@@ -288,7 +283,7 @@ class IntegerLowering(Addressing):
         bits = types.BITS[value_type]
         number = count.imm & bits - 1
         source = self.register(first, value_type)
-        if "bmi2" in self.features:
+        if self.has(RORX[value_type]):
             right = number if inst.op == op.ROTR else -number & bits - 1
             self.emit(MInst(RORX[value_type], [self.define(inst)], [source], right))
         else:
@@ -308,12 +303,8 @@ class IntegerLowering(Addressing):
         key = inst.op << 3 | inst.type
         source = self.register(inst.args[0], inst.type)
         destination = self.define(inst)
-        if _COUNT_FEATURES[inst.op] in self.features:
-            self.emit(MInst(COUNT_BITS[key], [destination], [source], 0))
-        elif inst.op == op.POPCNT:
-            self.emit(MInst(COUNT_BITS_FALLBACK[key], [destination, self.temp()], [source], 0))
-        else:
-            self.emit(MInst(COUNT_BITS_FALLBACK[key], [destination], [source], 0))
+        count = COUNT_BITS[key]
+        self.emit(MInst(count if self.has(count) else SCAN_BITS[key], [destination], [source], 0))
 
     def lower_sign_extension(self, inst: Inst) -> None:
         """sext8, sext16, sext32, extend_s."""

@@ -18,7 +18,7 @@ from wasm_backend_amd64.control_instructions import (
 from wasm_backend_amd64.encodings import Encoding
 from wasm_backend_amd64.forms import load_integer
 from wasm_backend_amd64.lower import Amd64Lowering
-from wasm_backend_amd64.operands import frame_address, rm_constant, rm_frame
+from wasm_backend_amd64.operands import frame_address, jump, rm_constant, rm_frame
 from wasm_backend_amd64.registers import (
     CALLEE_REGISTER,
     CONTEXT_REGISTER,
@@ -44,10 +44,11 @@ if TYPE_CHECKING:
 #: functions that call nothing are not checked at all.
 _PAGE: Final = 4096
 
-_MOVES: Final[tuple[Encoding, ...]] = (e.MOV_RR64, e.MOV_RR32, e.MOV_RR64, e.MOVAPS_RR, e.MOVAPS_RR)
+# By type. Places of vectors in the frame are aligned to 16 bytes.
+_MOVES: Final[tuple[Encoding, ...]] = (e.MOV_RR64, e.MOV_RR32, e.MOV_RR64, e.MOVAPS_RR, e.MOVAPS_RR, e.MOVAPS_RR)
 # Integers are spilled with all 64 bits: a spilled i32 may be used as the i64 that it is zero-extended.
-_LOADS: Final[tuple[Encoding, ...]] = (e.MOV_RM64, e.MOV_RM64, e.MOV_RM64, e.MOVSS_RM, e.MOVSD_RM)
-_STORES: Final[tuple[Encoding, ...]] = (e.MOV_MR64, e.MOV_MR64, e.MOV_MR64, e.MOVSS_MR, e.MOVSD_MR)
+_LOADS: Final[tuple[Encoding, ...]] = (e.MOV_RM64, e.MOV_RM64, e.MOV_RM64, e.MOVSS_RM, e.MOVSD_RM, e.MOVAPS_RM)
+_STORES: Final[tuple[Encoding, ...]] = (e.MOV_MR64, e.MOV_MR64, e.MOV_MR64, e.MOVSS_MR, e.MOVSD_MR, e.MOVAPS_MR)
 
 
 class Amd64Target(Target):
@@ -128,6 +129,24 @@ class Amd64Target(Target):
             asm.rr(code, e.XORPS_RR, register, register)
         if destination < 0:
             rm_frame(emitter, _STORES[value_type], register, destination)
+
+    def emit_jump(self, emitter: Emitter, label: int) -> None:
+        jump(emitter, label)
+
+    def emit_poll(self, emitter: Emitter, wasm_offset: int) -> None:
+        check_stack(emitter, RSP, wasm_offset)
+
+    def emit_zero_extension(self, emitter: Emitter, register: int) -> None:
+        asm.rr(emitter.code, e.MOV_RR32, register, register)
+
+    def emit_load_word(self, emitter: Emitter, register: int, base: int, offset: int) -> None:
+        asm.rm(emitter.code, e.MOV_RM64, register, base, -1, 0, offset)
+
+    def emit_call_word(self, emitter: Emitter, base: int, offset: int) -> None:
+        asm.m(emitter.code, e.CALL_M, base, -1, 0, offset)
+
+    def context_place(self, emitter: Emitter) -> tuple[int, int]:
+        return RBP, context_word(emitter)
 
     def emit_padding(self, emitter: Emitter, size: int) -> None:
         """Instructions that do nothing, as few as possible."""

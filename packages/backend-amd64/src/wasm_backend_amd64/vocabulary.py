@@ -8,9 +8,12 @@ from wasm_backend_amd64 import control_instructions as control
 from wasm_backend_amd64.abi import ENTER_CLOBBERS, NATIVE, WASM
 from wasm_backend_amd64.instructions import CONSTANT, FLOAT_CONSTANT
 from wasm_backend_amd64.registers import CALLEE_REGISTER, CONTEXT_REGISTER, MEMORY_REGISTER, R10, RAX
+from wasm_ir.codegen.control import CallRef
 from wasm_ir.codegen.vocabulary import Vocabulary
 
 VOCABULARY: Final = Vocabulary(
+    name="amd64",
+    vectors=False,
     context_register=CONTEXT_REGISTER,
     memory_register=MEMORY_REGISTER,
     callee_register=CALLEE_REGISTER,
@@ -22,14 +25,10 @@ VOCABULARY: Final = Vocabulary(
     enter_clobbers=ENTER_CLOBBERS,
     constant=CONSTANT,
     float_constants={**FLOAT_CONSTANT},
-    entry=control.ENTRY,
     call=control.CALL,
-    call_ref=control.CALL_REF,
+    call_ref=CallRef(CALLEE_REGISTER, CONTEXT_REGISTER, MEMORY_REGISTER),
     call_native=control.CALL_NATIVE,
     enter=control.ENTER,
-    poll=control.POLL,
-    jump=control.JUMP,
     ret=control.RETURN,
-    trap=control.TRAP,
     unwind=control.UNWIND,
 )

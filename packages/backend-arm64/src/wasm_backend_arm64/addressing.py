@@ -24,8 +24,8 @@ from wasm_backend_arm64.forms import pack_index, pack_offset
 from wasm_backend_arm64.registers import ZR
 from wasm_ir import opcodes as op
 from wasm_ir import types
-from wasm_ir.codegen.call_lowering import CallLowering
 from wasm_ir.codegen.operand_lowering import signed
+from wasm_ir.codegen.selection import Selection
 from wasm_ir.ir import Inst
 
 _CONST: Final = op.CONST
@@ -42,7 +42,7 @@ _SIGN_EXTENSIONS: Final = {op.SEXT8: SXTB, op.SEXT16: SXTH, op.SEXT32: SXTW, op.
 _MASKS: Final = {0xFF: UXTB, 0xFFFF: UXTH}
 
 
-class Addressing(CallLowering):
+class Addressing(Selection):
     """The part of lowering that finds operands."""
 
     def source(self, value: Inst, value_type: int) -> int:

@@ -25,6 +25,7 @@ from wasm_backend_arm64.encodings import (
     SUB_RRX64,
     UXTX,
     Access,
+    Encoding,
     add_immediate,
     extended,
     logical_immediate,
@@ -39,114 +40,114 @@ _unpack_from = _U32.unpack_from
 _pack_into = _U32.pack_into
 
 
-def rrr(code: bytearray, word: int, rd: int, rn: int, rm: int, modifier: int = 0) -> None:
+def rrr(code: bytearray, enc: Encoding, rd: int, rn: int, rm: int, modifier: int = 0) -> None:
     """Three registers, the last perhaps shifted or extended."""
-    code += pack(word | modifier | rd & 31 | (rn & 31) << 5 | (rm & 31) << 16)
+    code += pack(enc.word | modifier | rd & 31 | (rn & 31) << 5 | (rm & 31) << 16)
 
 
-def rrrr(code: bytearray, word: int, rd: int, rn: int, rm: int, ra: int) -> None:
+def rrrr(code: bytearray, enc: Encoding, rd: int, rn: int, rm: int, ra: int) -> None:
     """Four registers: rd = ra + rn * rm, or minus."""
-    code += pack(word | rd & 31 | (rn & 31) << 5 | (rm & 31) << 16 | (ra & 31) << 10)
+    code += pack(enc.word | rd & 31 | (rn & 31) << 5 | (rm & 31) << 16 | (ra & 31) << 10)
 
 
-def rrrc(code: bytearray, word: int, rd: int, rn: int, rm: int, condition: int) -> None:
+def rrrc(code: bytearray, enc: Encoding, rd: int, rn: int, rm: int, condition: int) -> None:
     """Three registers and a condition: rd = rn if it holds, else rm (or something made of it)."""
-    code += pack(word | rd & 31 | (rn & 31) << 5 | (rm & 31) << 16 | condition << 12)
+    code += pack(enc.word | rd & 31 | (rn & 31) << 5 | (rm & 31) << 16 | condition << 12)
 
 
-def rrri(code: bytearray, word: int, rd: int, rn: int, rm: int, bit: int) -> None:
+def rrri(code: bytearray, enc: Encoding, rd: int, rn: int, rm: int, bit: int) -> None:
     """extr: the bits of rn:rm from number `bit` on."""
-    if not 0 <= bit < (64 if word >> 31 else 32):
+    if not 0 <= bit < (64 if enc.word >> 31 else 32):
         raise ValueError(f"bit number {bit}")
-    code += pack(word | rd & 31 | (rn & 31) << 5 | (rm & 31) << 16 | bit << 10)
+    code += pack(enc.word | rd & 31 | (rn & 31) << 5 | (rm & 31) << 16 | bit << 10)
 
 
-def ccmp(code: bytearray, word: int, rn: int, second: int, flags: int, condition: int) -> None:
+def ccmp(code: bytearray, enc: Encoding, rn: int, second: int, flags: int, condition: int) -> None:
     """If the condition holds, compare rn with `second` (a register, or 0..31); else set the flags NZCV so."""
     if not 0 <= flags <= 15:
         raise ValueError(f"flags {flags}")
-    code += pack(word | (rn & 31) << 5 | (second & 31) << 16 | flags | condition << 12)
+    code += pack(enc.word | (rn & 31) << 5 | (second & 31) << 16 | flags | condition << 12)
 
 
-def rr(code: bytearray, word: int, rd: int, rn: int) -> None:
+def rr(code: bytearray, enc: Encoding, rd: int, rn: int) -> None:
     """Two registers."""
-    code += pack(word | rd & 31 | (rn & 31) << 5)
+    code += pack(enc.word | rd & 31 | (rn & 31) << 5)
 
 
-def cmp_rr(code: bytearray, word: int, rn: int, rm: int) -> None:
+def cmp_rr(code: bytearray, enc: Encoding, rn: int, rm: int) -> None:
     """Two registers that are compared: fcmp."""
-    code += pack(word | (rn & 31) << 5 | (rm & 31) << 16)
+    code += pack(enc.word | (rn & 31) << 5 | (rm & 31) << 16)
 
 
-def r(code: bytearray, word: int, rn: int) -> None:
+def r(code: bytearray, enc: Encoding, rn: int) -> None:
     """One register: br, blr, ret."""
-    code += pack(word | (rn & 31) << 5)
+    code += pack(enc.word | (rn & 31) << 5)
 
 
-def r_low(code: bytearray, word: int, rt: int) -> None:
+def r_low(code: bytearray, enc: Encoding, rt: int) -> None:
     """One register in the lowest bits: mrs, dc, ic, movi."""
-    code += pack(word | rt & 31)
+    code += pack(enc.word | rt & 31)
 
 
-def rri(code: bytearray, word: int, rd: int, rn: int, number: int) -> None:
+def rri(code: bytearray, enc: Encoding, rd: int, rn: int, number: int) -> None:
     """Two registers and a number: 0..4095, or a multiple of 4096 below 2^24."""
     bits = add_immediate(number)
     if bits is None:
         raise ValueError(f"immediate {number:#x} of an addition")
-    code += pack(word | bits | rd & 31 | (rn & 31) << 5)
+    code += pack(enc.word | bits | rd & 31 | (rn & 31) << 5)
 
 
-def rrl(code: bytearray, word: int, rd: int, rn: int, mask: int) -> None:
+def rrl(code: bytearray, enc: Encoding, rd: int, rn: int, mask: int) -> None:
     """Two registers and a bitmask immediate."""
-    bits = logical_immediate(mask, 64 if word >> 31 else 32)
+    bits = logical_immediate(mask, 64 if enc.word >> 31 else 32)
     if bits is None:
         raise ValueError(f"bitmask immediate {mask:#x}")
-    code += pack(word | bits | rd & 31 | (rn & 31) << 5)
+    code += pack(enc.word | bits | rd & 31 | (rn & 31) << 5)
 
 
-def rrb(code: bytearray, word: int, rd: int, rn: int, immr: int, imms: int) -> None:
+def rrb(code: bytearray, enc: Encoding, rd: int, rn: int, immr: int, imms: int) -> None:
     """Bit field instructions."""
-    if not 0 <= immr | imms < (64 if word >> 31 else 32):
+    if not 0 <= immr | imms < (64 if enc.word >> 31 else 32):
         raise ValueError(f"bit field {immr}, {imms}")
-    code += pack(word | rd & 31 | (rn & 31) << 5 | immr << 16 | imms << 10)
+    code += pack(enc.word | rd & 31 | (rn & 31) << 5 | immr << 16 | imms << 10)
 
 
-def ri(code: bytearray, word: int, rd: int, number: int, half: int = 0) -> None:
+def ri(code: bytearray, enc: Encoding, rd: int, number: int, half: int = 0) -> None:
     """movz, movn, movk: 16 bits, shifted left by 16 * half."""
     if not 0 <= number <= 0xFFFF:
         raise ValueError(f"immediate {number:#x} of 16 bits")
-    code += pack(word | rd & 31 | number << 5 | half << 21)
+    code += pack(enc.word | rd & 31 | number << 5 | half << 21)
 
 
-def rf(code: bytearray, word: int, rd: int, imm8: int) -> None:
+def rf(code: bytearray, enc: Encoding, rd: int, imm8: int) -> None:
     """A floating-point register and the operand from FLOAT_IMMEDIATES."""
-    code += pack(word | rd & 31 | imm8)
+    code += pack(enc.word | rd & 31 | imm8)
 
 
 def load_integer(code: bytearray, rd: int, bits: int) -> None:
     """The shortest sequence of moves for an unsigned 64-bit number; changes no flags."""
     if bits <= 0xFFFF:
-        code += pack(MOVZ_RI32 | rd | bits << 5)
+        code += pack(MOVZ_RI32.word | rd | bits << 5)
         return
     if bits <= 0xFFFF_FFFF:
         low = bits & 0xFFFF
         high = bits >> 16
         if low == 0:
-            code += pack(MOVZ_RI32 | 1 << 21 | rd | high << 5)
+            code += pack(MOVZ_RI32.word | 1 << 21 | rd | high << 5)
             return
         if high == 0xFFFF:
-            code += pack(MOVN_RI32 | rd | (low ^ 0xFFFF) << 5)
+            code += pack(MOVN_RI32.word | rd | (low ^ 0xFFFF) << 5)
             return
         if low == 0xFFFF:
-            code += pack(MOVN_RI32 | 1 << 21 | rd | (high ^ 0xFFFF) << 5)
+            code += pack(MOVN_RI32.word | 1 << 21 | rd | (high ^ 0xFFFF) << 5)
             return
         mask = logical_immediate(bits, 32)
         if mask is not None:
-            code += pack(ORR_RRL32 | mask | rd | ZR << 5)
+            code += pack(ORR_RRL32.word | mask | rd | ZR << 5)
             return
     mask = logical_immediate(bits, 64)
     if mask is not None:
-        code += pack(ORR_RRL64 | mask | rd | ZR << 5)
+        code += pack(ORR_RRL64.word | mask | rd | ZR << 5)
         return
     halves = (bits & 0xFFFF, bits >> 16 & 0xFFFF, bits >> 32 & 0xFFFF, bits >> 48)
     background = 0xFFFF if halves.count(0xFFFF) > halves.count(0) else 0
@@ -157,13 +158,13 @@ def load_integer(code: bytearray, rd: int, bits: int) -> None:
         if first:
             first = False
             if background:
-                code += pack(MOVN_RI64 | rd | (value ^ 0xFFFF) << 5 | half << 21)
+                code += pack(MOVN_RI64.word | rd | (value ^ 0xFFFF) << 5 | half << 21)
             else:
-                code += pack(MOVZ_RI32 | (half >= 2) << 31 | rd | value << 5 | half << 21)
+                code += pack(MOVZ_RI32.word | (half >= 2) << 31 | rd | value << 5 | half << 21)
         else:
-            code += pack(MOVK_RI64 | rd | value << 5 | half << 21)
+            code += pack(MOVK_RI64.word | rd | value << 5 | half << 21)
     if first:
-        code += pack(MOVN_RI64 | rd)
+        code += pack(MOVN_RI64.word | rd)
 
 
 def integer_length(bits: int) -> int:
@@ -191,12 +192,12 @@ def rmx(code: bytearray, access: Access, rt: int, base: int, index: int, modifie
     code += pack(access.register | modifier | rt & 31 | base << 5 | index << 16)
 
 
-def pair(code: bytearray, word: int, first: int, second: int, base: int, offset: int) -> None:
+def pair(code: bytearray, enc: Encoding, first: int, second: int, base: int, offset: int) -> None:
     """Two registers of 64 (128) bits and [base + offset]: a multiple of the size from -64 to 63 times it."""
-    shift = 4 if word & 0xFC00_0000 == 0xAC00_0000 else 3
+    shift = 4 if enc.word & 0xFC00_0000 == 0xAC00_0000 else 3
     if offset & (1 << shift) - 1 or not -64 <= offset >> shift <= 63:
         raise ValueError(f"offset {offset} of a pair")
-    code += pack(word | first & 31 | (second & 31) << 10 | base << 5 | (offset >> shift & 0x7F) << 15)
+    code += pack(enc.word | first & 31 | (second & 31) << 10 | base << 5 | (offset >> shift & 0x7F) << 15)
 
 
 def add_sp(code: bytearray, rd: int, rn: int, number: int, scratch: int) -> None:

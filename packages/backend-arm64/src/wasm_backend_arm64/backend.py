@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from wasm_backend_arm64.target import Arm64Target
     from wasm_ir.ir import Function
 
-#: Features that generated code cannot do without. Every AArch64 Linux has them; nothing else is made use of.
+#: Features that generated code cannot do without; every AArch64 Linux has them.
 REQUIRED_FEATURES = frozenset({"asimd", "fp"})
+#: Features that it makes use of where they are.
+USED_FEATURES = REQUIRED_FEATURES
 
 #: Two instructions.
 _PAIR: Final = Struct("<II")
@@ -37,8 +39,10 @@ class Arm64Backend:
     symbols = True
 
     def __init__(self, features: Iterable[str] | None = None) -> None:
-        """`features`: names of processor features that code may use; there are none beyond the required ones."""
-        self.cpu_features = tuple(sorted(REQUIRED_FEATURES))
+        """`features`: names of processor features (see cpu.py) that code may use; by default all of this machine."""
+        available = frozenset(cpu.features() if features is None else features)
+        chosen = available & USED_FEATURES | REQUIRED_FEATURES
+        self.cpu_features = tuple(sorted(chosen))
         self._target: Arm64Target | None = None
 
     @classmethod
@@ -66,7 +70,7 @@ class Arm64Backend:
         if self._target is None:
             from wasm_backend_arm64.target import Arm64Target
 
-            self._target = Arm64Target()
+            self._target = Arm64Target(frozenset(self.cpu_features))
         return self._target
 
     def relocate(self, code: bytearray, address: int, relocations: list[Relocation], slots: int) -> None:

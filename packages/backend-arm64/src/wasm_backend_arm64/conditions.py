@@ -125,35 +125,35 @@ class Chain(Comparison):
 _I32, _I64, _F32, _F64 = types.I32, types.I64, types.F32, types.F64
 
 COMPARE: Final = {
-    _I32: Registers("cmp.i32", e.SUBS_RRR32 | ZR, 2),
-    _I64: Registers("cmp.i64", e.SUBS_RRR64 | ZR, 2),
-    _F32: Registers("fcmp.f32", e.FCMP_RR32, 2),
-    _F64: Registers("fcmp.f64", e.FCMP_RR64, 2),
+    _I32: Registers("cmp.i32", e.SUBS_RRR32.word | ZR, 2),
+    _I64: Registers("cmp.i64", e.SUBS_RRR64.word | ZR, 2),
+    _F32: Registers("fcmp.f32", e.FCMP_RR32.word, 2),
+    _F64: Registers("fcmp.f64", e.FCMP_RR64.word, 2),
 }
 COMPARE_EXTENDED: Final = {
-    _I32: Registers("cmp.i32.rx", e.SUBS_RRX32 | ZR, 2),
-    _I64: Registers("cmp.i64.rx", e.SUBS_RRX64 | ZR, 2),
+    _I32: Registers("cmp.i32.rx", e.SUBS_RRX32.word | ZR, 2),
+    _I64: Registers("cmp.i64.rx", e.SUBS_RRX64.word | ZR, 2),
 }
 COMPARE_IMM: Final = {
-    _I32: Immediate("cmp.i32.ri", e.SUBS_RRI32 | ZR, 1),
-    _I64: Immediate("cmp.i64.ri", e.SUBS_RRI64 | ZR, 1),
+    _I32: Immediate("cmp.i32.ri", e.SUBS_RRI32.word | ZR, 1),
+    _I64: Immediate("cmp.i64.ri", e.SUBS_RRI64.word | ZR, 1),
 }
 #: With a negative immediate.
 COMPARE_NEGATIVE: Final = {
-    _I32: Immediate("cmn.i32.ri", e.ADDS_RRI32 | ZR, 1),
-    _I64: Immediate("cmn.i64.ri", e.ADDS_RRI64 | ZR, 1),
+    _I32: Immediate("cmn.i32.ri", e.ADDS_RRI32.word | ZR, 1),
+    _I64: Immediate("cmn.i64.ri", e.ADDS_RRI64.word | ZR, 1),
 }
 COMPARE_FLOAT_ZERO: Final = {
-    _F32: Immediate("fcmp.f32.zero", e.FCMP_R0_32, 1),
-    _F64: Immediate("fcmp.f64.zero", e.FCMP_R0_64, 1),
+    _F32: Immediate("fcmp.f32.zero", e.FCMP_R0_32.word, 1),
+    _F64: Immediate("fcmp.f64.zero", e.FCMP_R0_64.word, 1),
 }
 TEST: Final = {
-    _I32: Registers("tst.i32", e.ANDS_RRR32 | ZR, 2),
-    _I64: Registers("tst.i64", e.ANDS_RRR64 | ZR, 2),
+    _I32: Registers("tst.i32", e.ANDS_RRR32.word | ZR, 2),
+    _I64: Registers("tst.i64", e.ANDS_RRR64.word | ZR, 2),
 }
 TEST_IMM: Final = {
-    _I32: Immediate("tst.i32.ri", e.ANDS_RRL32 | ZR, 1),
-    _I64: Immediate("tst.i64.ri", e.ANDS_RRL64 | ZR, 1),
+    _I32: Immediate("tst.i32.ri", e.ANDS_RRL32.word | ZR, 1),
+    _I64: Immediate("tst.i64.ri", e.ANDS_RRL64.word | ZR, 1),
 }
 IS_ZERO: Final = {
     _I32: Zero("cbz.i32", e.CBZ_RL32, 1),
@@ -162,9 +162,14 @@ IS_ZERO: Final = {
 BIT_IS_ZERO: Final = Bit("tbz", e.TBZ_RBL, 1)
 
 #: Words of conditional comparisons, by type: on two registers, with 0..31, with -31..-1.
-_CHAIN_REGISTERS: Final = {_I32: e.CCMP_RRC32, _I64: e.CCMP_RRC64, _F32: e.FCCMP_RRC32, _F64: e.FCCMP_RRC64}
-_CHAIN_IMM: Final = {_I32: e.CCMP_RIC32, _I64: e.CCMP_RIC64}
-_CHAIN_NEGATIVE: Final = {_I32: e.CCMN_RIC32, _I64: e.CCMN_RIC64}
+_CHAIN_REGISTERS: Final = {
+    _I32: e.CCMP_RRC32.word,
+    _I64: e.CCMP_RRC64.word,
+    _F32: e.FCCMP_RRC32.word,
+    _F64: e.FCCMP_RRC64.word,
+}
+_CHAIN_IMM: Final = {_I32: e.CCMP_RIC32.word, _I64: e.CCMP_RIC64.word}
+_CHAIN_NEGATIVE: Final = {_I32: e.CCMN_RIC32.word, _I64: e.CCMN_RIC64.word}
 
 
 @cache
@@ -230,7 +235,7 @@ class Set(MOp):
     def __init__(self, comparison: Comparison, code: int) -> None:
         super().__init__(f"set.{comparison.name}")
         self.comparison = comparison
-        self.word = e.CSINC_RRRC32 | ZR << 5 | ZR << 16 | (code ^ 1) << 12
+        self.word = e.CSINC_RRRC32.word | ZR << 5 | ZR << 16 | (code ^ 1) << 12
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
         self.comparison.emit(emitter, inst, 0, inst.imm)
@@ -255,10 +260,10 @@ class Select(MOp):
 
 #: By type.
 SELECT_WORDS: Final = {
-    _I32: e.CSEL_RRRC32,
-    _I64: e.CSEL_RRRC64,
-    _F32: e.FCSEL_RRRC32,
-    _F64: e.FCSEL_RRRC64,
+    _I32: e.CSEL_RRRC32.word,
+    _I64: e.CSEL_RRRC64.word,
+    _F32: e.FCSEL_RRRC32.word,
+    _F64: e.FCSEL_RRRC64.word,
 }
 
 # Consumers are made when they are first needed: there would be some thousand.

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from wasm_backend_arm64 import assembler as asm
 from wasm_backend_arm64 import encodings as e
-from wasm_backend_arm64.encodings import CC_HS, CC_LO, CC_NE, UXTW, UXTX, extended, indexed
+from wasm_backend_arm64.encodings import CC_HS, CC_LO, CC_NE, UXTW, UXTX, Access, Encoding, extended, indexed
 from wasm_backend_arm64.operands import INSTRUCTION, branch, is_compact, jump, load_address
 from wasm_backend_arm64.registers import (
     CALLEE_REGISTER,
     CONTEXT_REGISTER,
     FRAME_POINTER,
     LINK_REGISTER,
-    MEMORY_REGISTER,
     NATIVE_REGISTER,
     SCRATCH,
     SCRATCH2,
@@ -68,7 +67,7 @@ def _saved_place(emitter: Emitter) -> tuple[int, int]:
     return FRAME_POINTER, frame.saved_offset - frame.size
 
 
-def _move_saved(emitter: Emitter, pair_word: int, word: e.Access, float_pair_word: int, float_word: e.Access) -> None:
+def _move_saved(emitter: Emitter, pair: Encoding, word: Access, float_pair: Encoding, float_word: Access) -> None:
     """Store or load saved registers, two at a time."""
     registers = saved_registers(emitter)
     base, offset = _saved_place(emitter)
@@ -78,8 +77,8 @@ def _move_saved(emitter: Emitter, pair_word: int, word: e.Access, float_pair_wor
         register = registers[number]
         is_float = register >= V8
         if number + 1 < len(registers) and (registers[number + 1] >= V8) == is_float:
-            pair_form = float_pair_word if is_float else pair_word
-            asm.pair(code, pair_form, register, registers[number + 1], base, offset + 8 * number)
+            enc = float_pair if is_float else pair
+            asm.pair(code, enc, register, registers[number + 1], base, offset + 8 * number)
             number += 2
         else:
             _rm(code, float_word if is_float else word, register, base, offset + 8 * number)
@@ -134,21 +133,6 @@ def emit_trap_tails(emitter: Emitter) -> None:
     asm.r(code, e.BR_R, SCRATCH2)
 
 
-class Entry(MOp):
-    """Zero-extend parameters whose registers are in the mask imm."""
-
-    __slots__ = ()
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        mask = inst.imm
-        register = 0
-        while mask:
-            if mask & 1:
-                asm.rrr(emitter.code, e.ORR_RRR32, register, ZR, register)
-            mask >>= 1
-            register += 1
-
-
 def check_stack(emitter: Emitter, lowest: int, wasm_offset: int) -> None:
     """Call the poll exit when address `lowest` (sp or x17) is below the stack limit.
 
@@ -191,26 +175,6 @@ def emit_poll_sites(emitter: Emitter) -> None:
         asm.r(code, e.BR_R, SCRATCH)
 
 
-class Poll(MOp):
-    """The comparison with the stack limit that lets the runtime interrupt loops."""
-
-    __slots__ = ()
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        check_stack(emitter, SP, inst.offset)
-
-
-class Jump(MOp):
-    """To the only edge, if that is not what follows."""
-
-    __slots__ = ()
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        target = emitter.block.edges[0].block
-        if target is not emitter.next_block:
-            jump(emitter, target.label)
-
-
 class BrTable(MOp):
     """To edge uses[0], the last one when it is out of range."""
 
@@ -251,16 +215,6 @@ class Return(MOp):
         asm.r(code, e.RET_R, LINK_REGISTER)
 
 
-class Trap(MOp):
-    """Leave with trap code imm."""
-
-    __slots__ = ()
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        emit_trap_site(emitter, inst.imm)
-        emitter.buffer.mark(len(emitter.code), inst.offset)
-
-
 class Unwind(MOp):
     """To the innermost `enter`; the status is in its register already."""
 
@@ -292,21 +246,6 @@ class Call(MOp):
         _rm(code, e.LDR_RM64, SCRATCH2, SCRATCH, 0)
         asm.r(code, e.BLR_R, SCRATCH2)
         buffer.mark(len(code), inst.offset)
-
-
-class CallRef(MOp):
-    """Through the funcref in x15. The callee pins its own VMContext and memory."""
-
-    __slots__ = ()
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        code = emitter.code
-        _rm(code, e.LDR_RM64, SCRATCH, CALLEE_REGISTER, FUNCREF["code"])
-        asm.r(code, e.BLR_R, SCRATCH)
-        emitter.buffer.mark(len(code), inst.offset)
-        base, offset = context_place(emitter)
-        _rm(code, e.LDR_RM64, CONTEXT_REGISTER, base, offset)
-        _rm(code, e.LDR_RM64, MEMORY_REGISTER, CONTEXT_REGISTER, CONTEXT["memory_base"])
 
 
 class CallNative(MOp):
@@ -389,14 +328,9 @@ class Enter(MOp):
         restore_sp(emitter)
 
 
-ENTRY: Final = Entry("entry")
-JUMP: Final = Jump("jump", is_jump=True)
 BR_TABLE: Final = BrTable("br_table")
 RETURN: Final = Return("return")
-TRAP: Final = Trap("trap")
 UNWIND: Final = Unwind("unwind")
-POLL: Final = Poll("poll")
 CALL: Final = Call("call")
-CALL_REF: Final = CallRef("call_ref")
 CALL_NATIVE: Final = CallNative("call_native")
 ENTER: Final = Enter("enter")

@@ -5,6 +5,7 @@ destination first, and therefore which function emits it:
 
     RRR     three registers; the last perhaps shifted (`shifted`)               rrr
     RRX     the same with the last extended (`extended`)                        rrr
+    RZR     the same as RRR with the second of them zero                        rrr
     RRRR    four registers                                                      rrrr
     RRRC    three registers and a condition                                     rrrc
     RRRI    three registers and a bit number (extr)                             rrri
@@ -20,9 +21,9 @@ destination first, and therefore which function emits it:
     L, RL, RBL  a label; with a register; with a register and a bit             branch, branch_r, branch_bit, adr
     32, 64  operand size in bits, where there is more than one
 
-A row is the instruction with all operands zero. Register 31 is the zero register or the stack pointer, as the
-instruction has it. Floating-point registers have their own numbering in the instruction: only the low five bits of
-a register number count.
+Register 31 is the zero register or the stack pointer, as the instruction has it. Floating-point registers have their
+own numbering in the instruction: only the low five bits of a register number count. Instructions with a label or
+without operands are plain words. Vector instructions are in vector_encodings.py.
 """
 
 from __future__ import annotations
@@ -50,6 +51,49 @@ def shifted(kind: int, amount: int) -> int:
 def extended(kind: int, amount: int = 0) -> int:
     """Modifier of an RRX instruction: the last register is extended and then shifted left by 0..4."""
     return kind << 13 | amount << 10
+
+
+class Encoding:
+    """How one instruction is encoded and what it does to its operands.
+
+    `operands` has a letter for each register, in the places Rd, Rn, Rm, Ra of the word, and is empty where no machine
+    instruction is made from the row (forms.py):
+
+        w   written
+        m   read and written: what the instruction leaves of it stays
+        r   read
+        -   no operand: the zero register, which the word has
+        a   read: the address in memory
+
+    Immediates, shifts, extensions and numbers of lanes are bits to be added.
+    """
+
+    __slots__ = ("feature", "name", "operands", "word")
+
+    def __init__(self, name: str, word: int, operands: str = "", feature: str = "") -> None:
+        """`word`: the instruction with all operands zero; `feature`: what the processor must have."""
+        self.name = name
+        self.word = word
+        self.operands = operands
+        self.feature = feature
+
+    def __repr__(self) -> str:
+        return f"<Encoding {self.name} {self.word:08x}>"
+
+
+def _widths(name: str, word: int, operands: str = "", wide: int = _WIDE) -> tuple[Encoding, Encoding]:
+    """On integers of 32 and 64 bits."""
+    return Encoding(name + ".i32", word, operands), Encoding(name + ".i64", word | wide, operands)
+
+
+def _floats(name: str, word: int, operands: str = "") -> tuple[Encoding, Encoding]:
+    """On floats of 32 and 64 bits."""
+    return Encoding(name + ".f32", word, operands), Encoding(name + ".f64", word | _DOUBLE, operands)
+
+
+def _conversions(name: str, word: int) -> tuple[Encoding, Encoding, Encoding, Encoding]:
+    """Between f32 and both integers, then f64 and both integers."""
+    return (*_widths(name + ".f32", word, "wr"), *_widths(name + ".f64", word | _DOUBLE, "wr"))
 
 
 class Access:
@@ -82,112 +126,68 @@ def indexed(kind: int, scale: bool) -> int:
 
 
 # Arithmetic and logic on registers.
-ADD_RRR32 = 0x0B00_0000
-ADD_RRR64 = ADD_RRR32 | _WIDE
-ADDS_RRR32 = 0x2B00_0000
-ADDS_RRR64 = ADDS_RRR32 | _WIDE
-SUB_RRR32 = 0x4B00_0000
-SUB_RRR64 = SUB_RRR32 | _WIDE
-SUBS_RRR32 = 0x6B00_0000
-SUBS_RRR64 = SUBS_RRR32 | _WIDE
-ADD_RRX32 = 0x0B20_0000
-ADD_RRX64 = ADD_RRX32 | _WIDE
-ADDS_RRX32 = 0x2B20_0000
-ADDS_RRX64 = ADDS_RRX32 | _WIDE
-SUB_RRX32 = 0x4B20_0000
-SUB_RRX64 = SUB_RRX32 | _WIDE
-SUBS_RRX32 = 0x6B20_0000
-SUBS_RRX64 = SUBS_RRX32 | _WIDE
-AND_RRR32 = 0x0A00_0000
-AND_RRR64 = AND_RRR32 | _WIDE
-BIC_RRR32 = 0x0A20_0000
-BIC_RRR64 = BIC_RRR32 | _WIDE
-ORR_RRR32 = 0x2A00_0000
-ORR_RRR64 = ORR_RRR32 | _WIDE
-ORN_RRR32 = 0x2A20_0000
-ORN_RRR64 = ORN_RRR32 | _WIDE
-EOR_RRR32 = 0x4A00_0000
-EOR_RRR64 = EOR_RRR32 | _WIDE
-EON_RRR32 = 0x4A20_0000
-EON_RRR64 = EON_RRR32 | _WIDE
-ANDS_RRR32 = 0x6A00_0000
-ANDS_RRR64 = ANDS_RRR32 | _WIDE
-UDIV_RRR32 = 0x1AC0_0800
-UDIV_RRR64 = UDIV_RRR32 | _WIDE
-SDIV_RRR32 = 0x1AC0_0C00
-SDIV_RRR64 = SDIV_RRR32 | _WIDE
-LSLV_RRR32 = 0x1AC0_2000
-LSLV_RRR64 = LSLV_RRR32 | _WIDE
-LSRV_RRR32 = 0x1AC0_2400
-LSRV_RRR64 = LSRV_RRR32 | _WIDE
-ASRV_RRR32 = 0x1AC0_2800
-ASRV_RRR64 = ASRV_RRR32 | _WIDE
-RORV_RRR32 = 0x1AC0_2C00
-RORV_RRR64 = RORV_RRR32 | _WIDE
-MADD_RRRR32 = 0x1B00_0000
-MADD_RRRR64 = MADD_RRRR32 | _WIDE
-MSUB_RRRR32 = 0x1B00_8000
-MSUB_RRRR64 = MSUB_RRRR32 | _WIDE
-SMADDL_RRRR = 0x9B20_0000
-SMSUBL_RRRR = 0x9B20_8000
-UMADDL_RRRR = 0x9BA0_0000
-UMSUBL_RRRR = 0x9BA0_8000
-SMULH_RRR64 = 0x9B40_7C00
-UMULH_RRR64 = 0x9BC0_7C00
-EXTR_RRRI32 = 0x1380_0000
-EXTR_RRRI64 = 0x93C0_0000
-RBIT_RR32 = 0x5AC0_0000
-RBIT_RR64 = RBIT_RR32 | _WIDE
-CLZ_RR32 = 0x5AC0_1000
-CLZ_RR64 = CLZ_RR32 | _WIDE
+ADD_RRR32, ADD_RRR64 = _widths("add", 0x0B00_0000, "wrr")
+ADDS_RRR32, ADDS_RRR64 = _widths("adds", 0x2B00_0000)
+SUB_RRR32, SUB_RRR64 = _widths("sub", 0x4B00_0000, "wrr")
+SUBS_RRR32, SUBS_RRR64 = _widths("subs", 0x6B00_0000)
+ADD_RRX32, ADD_RRX64 = _widths("add", 0x0B20_0000, "wrr")
+ADDS_RRX32, ADDS_RRX64 = _widths("adds", 0x2B20_0000)
+SUB_RRX32, SUB_RRX64 = _widths("sub", 0x4B20_0000, "wrr")
+SUBS_RRX32, SUBS_RRX64 = _widths("subs", 0x6B20_0000)
+NEG_RZR32, NEG_RZR64 = _widths("neg", 0x4B00_03E0, "w-r")
+AND_RRR32, AND_RRR64 = _widths("and", 0x0A00_0000, "wrr")
+BIC_RRR32, BIC_RRR64 = _widths("bic", 0x0A20_0000, "wrr")
+ORR_RRR32, ORR_RRR64 = _widths("orr", 0x2A00_0000, "wrr")
+ORN_RRR32, ORN_RRR64 = _widths("orn", 0x2A20_0000, "wrr")
+EOR_RRR32, EOR_RRR64 = _widths("eor", 0x4A00_0000, "wrr")
+EON_RRR32, EON_RRR64 = _widths("eon", 0x4A20_0000, "wrr")
+ANDS_RRR32, ANDS_RRR64 = _widths("ands", 0x6A00_0000)
+MOV_RZR32, MOV_RZR64 = _widths("mov", 0x2A00_03E0, "w-r")
+MVN_RZR32, MVN_RZR64 = _widths("mvn", 0x2A20_03E0, "w-r")
+UDIV_RRR32, UDIV_RRR64 = _widths("udiv", 0x1AC0_0800, "wrr")
+SDIV_RRR32, SDIV_RRR64 = _widths("sdiv", 0x1AC0_0C00, "wrr")
+LSLV_RRR32, LSLV_RRR64 = _widths("lsl", 0x1AC0_2000, "wrr")
+LSRV_RRR32, LSRV_RRR64 = _widths("lsr", 0x1AC0_2400, "wrr")
+ASRV_RRR32, ASRV_RRR64 = _widths("asr", 0x1AC0_2800, "wrr")
+RORV_RRR32, RORV_RRR64 = _widths("ror", 0x1AC0_2C00, "wrr")
+MADD_RRRR32, MADD_RRRR64 = _widths("madd", 0x1B00_0000, "wrrr")
+MSUB_RRRR32, MSUB_RRRR64 = _widths("msub", 0x1B00_8000, "wrrr")
+SMADDL_RRRR = Encoding("smaddl", 0x9B20_0000, "wrrr")
+SMSUBL_RRRR = Encoding("smsubl", 0x9B20_8000, "wrrr")
+UMADDL_RRRR = Encoding("umaddl", 0x9BA0_0000, "wrrr")
+UMSUBL_RRRR = Encoding("umsubl", 0x9BA0_8000, "wrrr")
+SMULH_RRR64 = Encoding("smulh", 0x9B40_7C00, "wrr")
+UMULH_RRR64 = Encoding("umulh", 0x9BC0_7C00, "wrr")
+EXTR_RRRI32, EXTR_RRRI64 = _widths("extr", 0x1380_0000, "wrr", _WIDE | _DOUBLE)
+RBIT_RR32, RBIT_RR64 = _widths("rbit", 0x5AC0_0000, "wr")
+CLZ_RR32, CLZ_RR64 = _widths("clz", 0x5AC0_1000, "wr")
 
 # With immediates.
-ADD_RRI32 = 0x1100_0000
-ADD_RRI64 = ADD_RRI32 | _WIDE
-ADDS_RRI32 = 0x3100_0000
-ADDS_RRI64 = ADDS_RRI32 | _WIDE
-SUB_RRI32 = 0x5100_0000
-SUB_RRI64 = SUB_RRI32 | _WIDE
-SUBS_RRI32 = 0x7100_0000
-SUBS_RRI64 = SUBS_RRI32 | _WIDE
-AND_RRL32 = 0x1200_0000
-AND_RRL64 = AND_RRL32 | _WIDE
-ORR_RRL32 = 0x3200_0000
-ORR_RRL64 = ORR_RRL32 | _WIDE
-EOR_RRL32 = 0x5200_0000
-EOR_RRL64 = EOR_RRL32 | _WIDE
-ANDS_RRL32 = 0x7200_0000
-ANDS_RRL64 = ANDS_RRL32 | _WIDE
-SBFM_RRB32 = 0x1300_0000
-SBFM_RRB64 = 0x9340_0000
-BFM_RRB32 = 0x3300_0000
-BFM_RRB64 = 0xB340_0000
-UBFM_RRB32 = 0x5300_0000
-UBFM_RRB64 = 0xD340_0000
-MOVN_RI32 = 0x1280_0000
-MOVN_RI64 = MOVN_RI32 | _WIDE
-MOVZ_RI32 = 0x5280_0000
-MOVZ_RI64 = MOVZ_RI32 | _WIDE
-MOVK_RI32 = 0x7280_0000
-MOVK_RI64 = MOVK_RI32 | _WIDE
+ADD_RRI32, ADD_RRI64 = _widths("add", 0x1100_0000, "wr")
+ADDS_RRI32, ADDS_RRI64 = _widths("adds", 0x3100_0000)
+SUB_RRI32, SUB_RRI64 = _widths("sub", 0x5100_0000, "wr")
+SUBS_RRI32, SUBS_RRI64 = _widths("subs", 0x7100_0000)
+AND_RRL32, AND_RRL64 = _widths("and", 0x1200_0000, "wr")
+ORR_RRL32, ORR_RRL64 = _widths("orr", 0x3200_0000, "wr")
+EOR_RRL32, EOR_RRL64 = _widths("eor", 0x5200_0000, "wr")
+ANDS_RRL32, ANDS_RRL64 = _widths("ands", 0x7200_0000)
+SBFM_RRB32, SBFM_RRB64 = _widths("sbfm", 0x1300_0000, "wr", _WIDE | _DOUBLE)
+BFM_RRB32, BFM_RRB64 = _widths("bfm", 0x3300_0000, "mr", _WIDE | _DOUBLE)
+UBFM_RRB32, UBFM_RRB64 = _widths("ubfm", 0x5300_0000, "wr", _WIDE | _DOUBLE)
+MOVN_RI32, MOVN_RI64 = _widths("movn", 0x1280_0000)
+MOVZ_RI32, MOVZ_RI64 = _widths("movz", 0x5280_0000)
+MOVK_RI32, MOVK_RI64 = _widths("movk", 0x7280_0000)
 
 # Conditional selection and comparison.
-CSEL_RRRC32 = 0x1A80_0000
-CSEL_RRRC64 = CSEL_RRRC32 | _WIDE
-CSINC_RRRC32 = 0x1A80_0400
-CSINC_RRRC64 = CSINC_RRRC32 | _WIDE
-CSINV_RRRC32 = 0x5A80_0000
-CSINV_RRRC64 = CSINV_RRRC32 | _WIDE
-CSNEG_RRRC32 = 0x5A80_0400
-CSNEG_RRRC64 = CSNEG_RRRC32 | _WIDE
-CCMP_RRC32 = 0x7A40_0000
-CCMP_RRC64 = CCMP_RRC32 | _WIDE
-CCMN_RIC32 = 0x3A40_0800
-CCMN_RIC64 = CCMN_RIC32 | _WIDE
-CCMP_RIC32 = 0x7A40_0800
-CCMP_RIC64 = CCMP_RIC32 | _WIDE
+CSEL_RRRC32, CSEL_RRRC64 = _widths("csel", 0x1A80_0000)
+CSINC_RRRC32, CSINC_RRRC64 = _widths("csinc", 0x1A80_0400)
+CSINV_RRRC32, CSINV_RRRC64 = _widths("csinv", 0x5A80_0000)
+CSNEG_RRRC32, CSNEG_RRRC64 = _widths("csneg", 0x5A80_0400)
+CCMP_RRC32, CCMP_RRC64 = _widths("ccmp", 0x7A40_0000)
+CCMN_RIC32, CCMN_RIC64 = _widths("ccmn", 0x3A40_0800)
+CCMP_RIC32, CCMP_RIC64 = _widths("ccmp", 0x7A40_0800)
 
-# Branches and addresses relative to the instruction.
+# Branches and addresses relative to the instruction: plain words, but for those to an address in a register.
 B_L = 0x1400_0000
 BL_L = 0x9400_0000
 BCC_L = 0x5400_0000
@@ -202,116 +202,90 @@ ADRP_RL = 0x9000_0000
 LDR_RL64 = 0x5800_0000
 LDR_FL32 = 0x1C00_0000
 LDR_FL64 = 0x5C00_0000
-BR_R = 0xD61F_0000
-BLR_R = 0xD63F_0000
-RET_R = 0xD65F_0000
+LDR_FL128 = 0x9C00_0000
+BR_R = Encoding("br", 0xD61F_0000)
+BLR_R = Encoding("blr", 0xD63F_0000)
+RET_R = Encoding("ret", 0xD65F_0000)
 
 # Memory. The number is the width of the register; B, H and SW say what is in memory.
 STRB_RM32 = Access("strb", 0x3900_0000, 1)
 STRH_RM32 = Access("strh", 0x7900_0000, 2)
-STR_RM32 = Access("str", 0xB900_0000, 4)
-STR_RM64 = Access("str", 0xF900_0000, 8)
-STR_FM32 = Access("str", 0xBD00_0000, 4)
-STR_FM64 = Access("str", 0xFD00_0000, 8)
+STR_RM32 = Access("str.i32", 0xB900_0000, 4)
+STR_RM64 = Access("str.i64", 0xF900_0000, 8)
+STR_FM32 = Access("str.f32", 0xBD00_0000, 4)
+STR_FM64 = Access("str.f64", 0xFD00_0000, 8)
+STR_FM128 = Access("str.v128", 0x3D80_0000, 16)
 LDRB_RM32 = Access("ldrb", 0x3940_0000, 1)
 LDRH_RM32 = Access("ldrh", 0x7940_0000, 2)
-LDR_RM32 = Access("ldr", 0xB940_0000, 4)
-LDR_RM64 = Access("ldr", 0xF940_0000, 8)
-LDR_FM32 = Access("ldr", 0xBD40_0000, 4)
-LDR_FM64 = Access("ldr", 0xFD40_0000, 8)
-LDRSB_RM32 = Access("ldrsb", 0x39C0_0000, 1)
-LDRSB_RM64 = Access("ldrsb", 0x3980_0000, 1)
-LDRSH_RM32 = Access("ldrsh", 0x79C0_0000, 2)
-LDRSH_RM64 = Access("ldrsh", 0x7980_0000, 2)
+LDR_RM32 = Access("ldr.i32", 0xB940_0000, 4)
+LDR_RM64 = Access("ldr.i64", 0xF940_0000, 8)
+LDR_FM32 = Access("ldr.f32", 0xBD40_0000, 4)
+LDR_FM64 = Access("ldr.f64", 0xFD40_0000, 8)
+LDR_FM128 = Access("ldr.v128", 0x3DC0_0000, 16)
+LDRSB_RM32 = Access("ldrsb.i32", 0x39C0_0000, 1)
+LDRSB_RM64 = Access("ldrsb.i64", 0x3980_0000, 1)
+LDRSH_RM32 = Access("ldrsh.i32", 0x79C0_0000, 2)
+LDRSH_RM64 = Access("ldrsh.i64", 0x7980_0000, 2)
 LDRSW_RM64 = Access("ldrsw", 0xB980_0000, 4)
 # Pairs of 64-bit registers: [base + immediate]; the same, base changed before (PRE), and after (POST).
-STP_RRM64 = 0xA900_0000
-LDP_RRM64 = 0xA940_0000
-STP_RRM64_PRE = 0xA980_0000
-LDP_RRM64_POST = 0xA8C0_0000
-STP_FFM128 = 0xAD00_0000
-LDP_FFM128 = 0xAD40_0000
-STP_FFM64 = 0x6D00_0000
-LDP_FFM64 = 0x6D40_0000
+STP_RRM64 = Encoding("stp", 0xA900_0000)
+LDP_RRM64 = Encoding("ldp", 0xA940_0000)
+STP_RRM64_PRE = Encoding("stp", 0xA980_0000)
+LDP_RRM64_POST = Encoding("ldp", 0xA8C0_0000)
+STP_FFM128 = Encoding("stp", 0xAD00_0000)
+LDP_FFM128 = Encoding("ldp", 0xAD40_0000)
+STP_FFM64 = Encoding("stp", 0x6D00_0000)
+LDP_FFM64 = Encoding("ldp", 0x6D40_0000)
 
 # Floating point.
-FADD_RRR32 = 0x1E20_2800
-FADD_RRR64 = FADD_RRR32 | _DOUBLE
-FSUB_RRR32 = 0x1E20_3800
-FSUB_RRR64 = FSUB_RRR32 | _DOUBLE
-FMUL_RRR32 = 0x1E20_0800
-FMUL_RRR64 = FMUL_RRR32 | _DOUBLE
-FDIV_RRR32 = 0x1E20_1800
-FDIV_RRR64 = FDIV_RRR32 | _DOUBLE
-FMAX_RRR32 = 0x1E20_4800
-FMAX_RRR64 = FMAX_RRR32 | _DOUBLE
-FMIN_RRR32 = 0x1E20_5800
-FMIN_RRR64 = FMIN_RRR32 | _DOUBLE
-FMOV_RR32 = 0x1E20_4000
-FMOV_RR64 = FMOV_RR32 | _DOUBLE
-FABS_RR32 = 0x1E20_C000
-FABS_RR64 = FABS_RR32 | _DOUBLE
-FNEG_RR32 = 0x1E21_4000
-FNEG_RR64 = FNEG_RR32 | _DOUBLE
-FSQRT_RR32 = 0x1E21_C000
-FSQRT_RR64 = FSQRT_RR32 | _DOUBLE
-FRINTN_RR32 = 0x1E24_4000
-FRINTN_RR64 = FRINTN_RR32 | _DOUBLE
-FRINTP_RR32 = 0x1E24_C000
-FRINTP_RR64 = FRINTP_RR32 | _DOUBLE
-FRINTM_RR32 = 0x1E25_4000
-FRINTM_RR64 = FRINTM_RR32 | _DOUBLE
-FRINTZ_RR32 = 0x1E25_C000
-FRINTZ_RR64 = FRINTZ_RR32 | _DOUBLE
-FCVT_RR64_32 = 0x1E22_C000  # to double from single
-FCVT_RR32_64 = 0x1E62_4000  # to single from double
-FCMP_RR32 = 0x1E20_2000
-FCMP_RR64 = FCMP_RR32 | _DOUBLE
-FCMP_R0_32 = 0x1E20_2008  # with zero
-FCMP_R0_64 = FCMP_R0_32 | _DOUBLE
-FCCMP_RRC32 = 0x1E20_0400
-FCCMP_RRC64 = FCCMP_RRC32 | _DOUBLE
-FCSEL_RRRC32 = 0x1E20_0C00
-FCSEL_RRRC64 = FCSEL_RRRC32 | _DOUBLE
-FMOV_RF32 = 0x1E20_1000
-FMOV_RF64 = FMOV_RF32 | _DOUBLE
+FADD_RRR32, FADD_RRR64 = _floats("fadd", 0x1E20_2800, "wrr")
+FSUB_RRR32, FSUB_RRR64 = _floats("fsub", 0x1E20_3800, "wrr")
+FMUL_RRR32, FMUL_RRR64 = _floats("fmul", 0x1E20_0800, "wrr")
+FDIV_RRR32, FDIV_RRR64 = _floats("fdiv", 0x1E20_1800, "wrr")
+FMAX_RRR32, FMAX_RRR64 = _floats("fmax", 0x1E20_4800, "wrr")
+FMIN_RRR32, FMIN_RRR64 = _floats("fmin", 0x1E20_5800, "wrr")
+FMOV_RR32, FMOV_RR64 = _floats("fmov", 0x1E20_4000, "wr")
+FABS_RR32, FABS_RR64 = _floats("fabs", 0x1E20_C000, "wr")
+FNEG_RR32, FNEG_RR64 = _floats("fneg", 0x1E21_4000, "wr")
+FSQRT_RR32, FSQRT_RR64 = _floats("fsqrt", 0x1E21_C000, "wr")
+FRINTN_RR32, FRINTN_RR64 = _floats("frintn", 0x1E24_4000, "wr")
+FRINTP_RR32, FRINTP_RR64 = _floats("frintp", 0x1E24_C000, "wr")
+FRINTM_RR32, FRINTM_RR64 = _floats("frintm", 0x1E25_4000, "wr")
+FRINTZ_RR32, FRINTZ_RR64 = _floats("frintz", 0x1E25_C000, "wr")
+FCVT_RR64_32 = Encoding("fcvt.f64.f32", 0x1E22_C000, "wr")  # to double from single
+FCVT_RR32_64 = Encoding("fcvt.f32.f64", 0x1E62_4000, "wr")  # to single from double
+FCMP_RR32, FCMP_RR64 = _floats("fcmp", 0x1E20_2000)
+FCMP_R0_32, FCMP_R0_64 = _floats("fcmp", 0x1E20_2008)  # with zero
+FCCMP_RRC32, FCCMP_RRC64 = _floats("fccmp", 0x1E20_0400)
+FCSEL_RRRC32, FCSEL_RRRC64 = _floats("fcsel", 0x1E20_0C00)
+FMOV_RF32, FMOV_RF64 = _floats("fmov", 0x1E20_1000)
 # Conversions: the integer's width, then the float's.
-FCVTZS_RR32_32 = 0x1E38_0000
-FCVTZS_RR64_32 = FCVTZS_RR32_32 | _WIDE
-FCVTZS_RR32_64 = FCVTZS_RR32_32 | _DOUBLE
-FCVTZS_RR64_64 = FCVTZS_RR32_32 | _WIDE | _DOUBLE
-FCVTZU_RR32_32 = 0x1E39_0000
-FCVTZU_RR64_32 = FCVTZU_RR32_32 | _WIDE
-FCVTZU_RR32_64 = FCVTZU_RR32_32 | _DOUBLE
-FCVTZU_RR64_64 = FCVTZU_RR32_32 | _WIDE | _DOUBLE
-SCVTF_RR32_32 = 0x1E22_0000
-SCVTF_RR64_32 = SCVTF_RR32_32 | _WIDE
-SCVTF_RR32_64 = SCVTF_RR32_32 | _DOUBLE
-SCVTF_RR64_64 = SCVTF_RR32_32 | _WIDE | _DOUBLE
-UCVTF_RR32_32 = 0x1E23_0000
-UCVTF_RR64_32 = UCVTF_RR32_32 | _WIDE
-UCVTF_RR32_64 = UCVTF_RR32_32 | _DOUBLE
-UCVTF_RR64_64 = UCVTF_RR32_32 | _WIDE | _DOUBLE
-FMOV_RX32 = 0x1E27_0000  # floating-point register from integer register
-FMOV_RX64 = 0x9E67_0000
-FMOV_XR32 = 0x1E26_0000  # the other way
-FMOV_XR64 = 0x9E66_0000
-# Vectors, as far as scalars need them. 8B: eight bytes of a 64-bit register.
-MOVI_ZERO_R = 0x2F00_E400
-CNT_RR8B = 0x0E20_5800
-ADDV_RR8B = 0x0E31_B800
-USHR31_RR2S = 0x2F21_0400
-USHR63_RR64 = 0x7F41_0400
-SLI31_RR2S = 0x2F3F_5400
-SLI63_RR64 = 0x7F7F_5400
+FCVTZS_RR32_32, FCVTZS_RR64_32, FCVTZS_RR32_64, FCVTZS_RR64_64 = _conversions("fcvtzs", 0x1E38_0000)
+FCVTZU_RR32_32, FCVTZU_RR64_32, FCVTZU_RR32_64, FCVTZU_RR64_64 = _conversions("fcvtzu", 0x1E39_0000)
+SCVTF_RR32_32, SCVTF_RR64_32, SCVTF_RR32_64, SCVTF_RR64_64 = _conversions("scvtf", 0x1E22_0000)
+UCVTF_RR32_32, UCVTF_RR64_32, UCVTF_RR32_64, UCVTF_RR64_64 = _conversions("ucvtf", 0x1E23_0000)
+FMOV_RX32 = Encoding("fmov.f32.i32", 0x1E27_0000, "wr")  # floating-point register from integer register
+FMOV_RX64 = Encoding("fmov.f64.i64", 0x9E67_0000, "wr")
+FMOV_XR32 = Encoding("fmov.i32.f32", 0x1E26_0000, "wr")  # the other way
+FMOV_XR64 = Encoding("fmov.i64.f64", 0x9E66_0000, "wr")
+# Vectors, as far as scalars need them; the others are in vector_encodings.py. 8B: eight bytes of a 64-bit register.
+MOVI_ZERO_R = Encoding("movi", 0x2F00_E400)
+INS_RX64_HIGH = Encoding("ins.d", 0x4E18_1C00, "mr")  # to the upper half
+ORR_RRR16B = Encoding("orr.16b", 0x4EA0_1C00, "wrr")
+CNT_RR8B = Encoding("cnt.8b", 0x0E20_5800, "wr")
+ADDV_RR8B = Encoding("addv.8b", 0x0E31_B800, "wr")
+USHR31_RR2S = Encoding("ushr.2s", 0x2F21_0400, "wr")
+USHR63_RR64 = Encoding("ushr.1d", 0x7F41_0400, "wr")
+SLI31_RR2S = Encoding("sli.2s", 0x2F3F_5400, "mr")
+SLI63_RR64 = Encoding("sli.1d", 0x7F7F_5400, "mr")
 
 # System.
 NOP = 0xD503_201F
 BRK = 0xD420_0000
 SVC = 0xD400_0001
-MRS_CTR_R = 0xD53B_0020
-DC_CVAU_R = 0xD50B_7B20
-IC_IVAU_R = 0xD50B_7520
+MRS_CTR_R = Encoding("mrs", 0xD53B_0020)
+DC_CVAU_R = Encoding("dc", 0xD50B_7B20)
+IC_IVAU_R = Encoding("ic", 0xD50B_7520)
 DSB_ISH = 0xD503_3B9F
 ISB = 0xD503_3FDF
 
@@ -392,6 +366,6 @@ def names() -> list[str]:
 
 
 def _is_row(name: str, value: object) -> bool:
-    if isinstance(value, Access):
-        return True
+    if isinstance(value, Access | Encoding):
+        return not name.startswith("_")
     return isinstance(value, int) and value > 0xFF_FFFF and not name.startswith("_")

@@ -6,14 +6,24 @@ from typing import TYPE_CHECKING, Final
 
 from wasm_backend_arm64 import assembler as asm
 from wasm_backend_arm64 import encodings as e
-from wasm_backend_arm64.encodings import CC_EQ, CC_LE, CC_MI, CC_NE, CC_VS, FLOAT_IMMEDIATES32, FLOAT_IMMEDIATES64
-from wasm_backend_arm64.forms import Rr
+from wasm_backend_arm64.encodings import (
+    CC_EQ,
+    CC_LE,
+    CC_MI,
+    CC_NE,
+    CC_VS,
+    FLOAT_IMMEDIATES32,
+    FLOAT_IMMEDIATES64,
+    Encoding,
+)
+from wasm_backend_arm64.forms import on_registers
 from wasm_backend_arm64.operands import branch
 from wasm_backend_arm64.registers import FLOAT_SCRATCH, SCRATCH, ZR
 from wasm_core.errors import TrapCode
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.machinst import MInst, MOp
+from wasm_ir.codegen.tables import FLOATS, by_operation, by_type
 
 if TYPE_CHECKING:
     from wasm_ir.codegen.emission import Emitter
@@ -26,7 +36,7 @@ class CopySign(MOp):
 
     __slots__ = ("insert", "isolate")
 
-    def __init__(self, name: str, isolate: int, insert: int) -> None:
+    def __init__(self, name: str, isolate: Encoding, insert: Encoding) -> None:
         super().__init__(name, tied=True)
         self.isolate = isolate
         self.insert = insert
@@ -132,20 +142,21 @@ class ToUnsigned64(_ToInteger):
 
 #: By operation << 3 | type of the result.
 FLOAT_UNARY: Final = {
-    code << 3 | t: Rr(f"{op.NAMES[code]}.{types.NAMES[t]}", word)
-    for code, row in (
-        (op.FABS, (e.FABS_RR32, e.FABS_RR64)),
-        (op.FNEG, (e.FNEG_RR32, e.FNEG_RR64)),
-        (op.FSQRT, (e.FSQRT_RR32, e.FSQRT_RR64)),
-        (op.FCEIL, (e.FRINTP_RR32, e.FRINTP_RR64)),
-        (op.FFLOOR, (e.FRINTM_RR32, e.FRINTM_RR64)),
-        (op.FTRUNC, (e.FRINTZ_RR32, e.FRINTZ_RR64)),
-        (op.FNEAREST, (e.FRINTN_RR32, e.FRINTN_RR64)),
-        (op.DEMOTE, (e.FCVT_RR32_64, 0)),
-        (op.PROMOTE, (0, e.FCVT_RR64_32)),
-    )
-    for t, word in zip((_F32, _F64), row)
-    if word
+    **by_operation(
+        on_registers,
+        {
+            op.FABS: (e.FABS_RR32, e.FABS_RR64),
+            op.FNEG: (e.FNEG_RR32, e.FNEG_RR64),
+            op.FSQRT: (e.FSQRT_RR32, e.FSQRT_RR64),
+            op.FCEIL: (e.FRINTP_RR32, e.FRINTP_RR64),
+            op.FFLOOR: (e.FRINTM_RR32, e.FRINTM_RR64),
+            op.FTRUNC: (e.FRINTZ_RR32, e.FRINTZ_RR64),
+            op.FNEAREST: (e.FRINTN_RR32, e.FRINTN_RR64),
+        },
+        FLOATS,
+    ),
+    op.DEMOTE << 3 | _F32: on_registers(e.FCVT_RR32_64),
+    op.PROMOTE << 3 | _F64: on_registers(e.FCVT_RR64_32),
 }
 COPY_SIGN: Final = {
     _F32: CopySign("fcopysign.f32", e.USHR31_RR2S, e.SLI31_RR2S),
@@ -153,38 +164,32 @@ COPY_SIGN: Final = {
 }
 #: Integer to float: (operation, type of the integer, type of the float).
 FROM_INTEGER: Final = {
-    (op.ITOF_S, _I32, _F32): Rr("scvtf.i32.f32", e.SCVTF_RR32_32),
-    (op.ITOF_S, _I32, _F64): Rr("scvtf.i32.f64", e.SCVTF_RR32_64),
-    (op.ITOF_S, _I64, _F32): Rr("scvtf.i64.f32", e.SCVTF_RR64_32),
-    (op.ITOF_S, _I64, _F64): Rr("scvtf.i64.f64", e.SCVTF_RR64_64),
-    (op.ITOF_U, _I32, _F32): Rr("ucvtf.i32.f32", e.UCVTF_RR32_32),
-    (op.ITOF_U, _I32, _F64): Rr("ucvtf.i32.f64", e.UCVTF_RR32_64),
-    (op.ITOF_U, _I64, _F32): Rr("ucvtf.i64.f32", e.UCVTF_RR64_32),
-    (op.ITOF_U, _I64, _F64): Rr("ucvtf.i64.f64", e.UCVTF_RR64_64),
+    (op.ITOF_S, _I32, _F32): on_registers(e.SCVTF_RR32_32),
+    (op.ITOF_S, _I32, _F64): on_registers(e.SCVTF_RR32_64),
+    (op.ITOF_S, _I64, _F32): on_registers(e.SCVTF_RR64_32),
+    (op.ITOF_S, _I64, _F64): on_registers(e.SCVTF_RR64_64),
+    (op.ITOF_U, _I32, _F32): on_registers(e.UCVTF_RR32_32),
+    (op.ITOF_U, _I32, _F64): on_registers(e.UCVTF_RR32_64),
+    (op.ITOF_U, _I64, _F32): on_registers(e.UCVTF_RR64_32),
+    (op.ITOF_U, _I64, _F64): on_registers(e.UCVTF_RR64_64),
 }
 #: Float to integer: (operation, type of the float, type of the integer).
 TO_INTEGER: Final[dict[tuple[int, int, int], MOp]] = {
-    (op.FTOI_SAT_S, _F32, _I32): Rr("fcvtzs.f32.i32", e.FCVTZS_RR32_32),
-    (op.FTOI_SAT_S, _F64, _I32): Rr("fcvtzs.f64.i32", e.FCVTZS_RR32_64),
-    (op.FTOI_SAT_S, _F32, _I64): Rr("fcvtzs.f32.i64", e.FCVTZS_RR64_32),
-    (op.FTOI_SAT_S, _F64, _I64): Rr("fcvtzs.f64.i64", e.FCVTZS_RR64_64),
-    (op.FTOI_SAT_U, _F32, _I32): Rr("fcvtzu.f32.i32", e.FCVTZU_RR32_32),
-    (op.FTOI_SAT_U, _F64, _I32): Rr("fcvtzu.f64.i32", e.FCVTZU_RR32_64),
-    (op.FTOI_SAT_U, _F32, _I64): Rr("fcvtzu.f32.i64", e.FCVTZU_RR64_32),
-    (op.FTOI_SAT_U, _F64, _I64): Rr("fcvtzu.f64.i64", e.FCVTZU_RR64_64),
-    (op.FTOI_S, _F32, _I32): ToInteger32("ftoi_s.f32.i32", _F32, e.SXTW),
-    (op.FTOI_S, _F64, _I32): ToInteger32("ftoi_s.f64.i32", _F64, e.SXTW),
-    (op.FTOI_U, _F32, _I32): ToInteger32("ftoi_u.f32.i32", _F32, e.UXTW),
-    (op.FTOI_U, _F64, _I32): ToInteger32("ftoi_u.f64.i32", _F64, e.UXTW),
-    (op.FTOI_S, _F32, _I64): ToSigned64("ftoi_s.f32.i64", _F32),
-    (op.FTOI_S, _F64, _I64): ToSigned64("ftoi_s.f64.i64", _F64),
-    (op.FTOI_U, _F32, _I64): ToUnsigned64("ftoi_u.f32.i64", _F32),
-    (op.FTOI_U, _F64, _I64): ToUnsigned64("ftoi_u.f64.i64", _F64),
+    (op.FTOI_SAT_S, _F32, _I32): on_registers(e.FCVTZS_RR32_32),
+    (op.FTOI_SAT_S, _F64, _I32): on_registers(e.FCVTZS_RR32_64),
+    (op.FTOI_SAT_S, _F32, _I64): on_registers(e.FCVTZS_RR64_32),
+    (op.FTOI_SAT_S, _F64, _I64): on_registers(e.FCVTZS_RR64_64),
+    (op.FTOI_SAT_U, _F32, _I32): on_registers(e.FCVTZU_RR32_32),
+    (op.FTOI_SAT_U, _F64, _I32): on_registers(e.FCVTZU_RR32_64),
+    (op.FTOI_SAT_U, _F32, _I64): on_registers(e.FCVTZU_RR64_32),
+    (op.FTOI_SAT_U, _F64, _I64): on_registers(e.FCVTZU_RR64_64),
+    **{(op.FTOI_S, t, _I32): ToInteger32("ftoi_s.i32", t, e.SXTW) for t in (_F32, _F64)},
+    **{(op.FTOI_U, t, _I32): ToInteger32("ftoi_u.i32", t, e.UXTW) for t in (_F32, _F64)},
+    **{(op.FTOI_S, t, _I64): ToSigned64("ftoi_s.i64", t) for t in (_F32, _F64)},
+    **{(op.FTOI_U, t, _I64): ToUnsigned64("ftoi_u.i64", t) for t in (_F32, _F64)},
 }
 #: The same bits in the other class, by the result's type.
 BITCAST: Final = {
-    _I32: Rr("fmov.xr32", e.FMOV_XR32),
-    _I64: Rr("fmov.xr64", e.FMOV_XR64),
-    _F32: Rr("fmov.rx32", e.FMOV_RX32),
-    _F64: Rr("fmov.rx64", e.FMOV_RX64),
+    **by_type(on_registers, (e.FMOV_XR32, e.FMOV_XR64)),
+    **by_type(on_registers, (e.FMOV_RX32, e.FMOV_RX64), FLOATS),
 }

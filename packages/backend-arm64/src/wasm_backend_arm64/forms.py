@@ -1,16 +1,19 @@
 """Forms of machine instructions: what their operands are and how they are emitted.
 
-A form is a class of MOp; the operations are its instances, in instructions.py and its siblings. In most of them
-MInst.imm is what lowering adds to the instruction word: an encoded immediate, shift or extension.
+A form is a class of MOp; the operations are its instances, in instructions.py and its siblings, most of them made by
+`on_registers` from a row of encodings.py, which says which form it takes, what the allocator must know and what the
+processor must have. In most of them MInst.imm is what lowering adds to the instruction word: an encoded immediate,
+shift, extension or number of a lane.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from wasm_backend_arm64 import assembler as asm
 from wasm_backend_arm64 import encodings as e
-from wasm_backend_arm64.encodings import Access
+from wasm_backend_arm64.encodings import Access, Encoding
 from wasm_backend_arm64.operands import load_float, load_integer, mark_fault, stack_slot_offset
 from wasm_backend_arm64.registers import SCRATCH, SP
 from wasm_ir.codegen.machinst import MInst, MOp
@@ -37,58 +40,109 @@ def pack_index(kind: int, scale: bool) -> int:
     return _REGISTER | e.indexed(kind, scale)
 
 
-class Rr(MOp):
-    """d = op(s), with or without an immediate."""
+class RowOp(MOp):
+    """Base of the instructions that are a row of the table of encodings; MInst.imm is added to the word."""
 
     __slots__ = ("word",)
 
-    def __init__(self, name: str, word: int, is_move: bool = False) -> None:
-        super().__init__(name, is_move=is_move)
-        self.word = word
+    def __init__(self, row: Encoding) -> None:
+        super().__init__(row.name, tied=row.operands[0] == "m", feature=row.feature)
+        self.word = row.word
+
+
+class R(RowOp):
+    """d = a number."""
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        destination = inst.defs[0]
+        if inst.uses:
+            tie(emitter, destination, inst.uses[0])
+        emitter.code += _pack(self.word | inst.imm | destination & 31)
+
+
+class Rr(RowOp):
+    """d = op(s)."""
+
+    __slots__ = ()
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
         emitter.code += _pack(self.word | inst.imm | inst.defs[0] & 31 | (inst.uses[0] & 31) << 5)
 
 
-class Rm(MOp):
-    """d = op(zero, s), s perhaps shifted: moves, negation, complement."""
+class Rzr(RowOp):
+    """d = op(zero, s), s perhaps shifted."""
 
-    __slots__ = ("word",)
-
-    def __init__(self, name: str, word: int) -> None:
-        super().__init__(name)
-        self.word = word | asm.ZR << 5
+    __slots__ = ()
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
         emitter.code += _pack(self.word | inst.imm | inst.defs[0] | inst.uses[0] << 16)
 
 
-class Rrr(MOp):
+class Rrr(RowOp):
     """d = op(x, y), y perhaps shifted or extended."""
 
-    __slots__ = ("word",)
-
-    def __init__(self, name: str, word: int) -> None:
-        super().__init__(name)
-        self.word = word
+    __slots__ = ()
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
         first, second = inst.uses
         emitter.code += _pack(self.word | inst.imm | inst.defs[0] & 31 | (first & 31) << 5 | (second & 31) << 16)
 
 
-class Rrrr(MOp):
+class Rrrr(RowOp):
     """d = z + x * y, or minus; uses are x, y, z."""
 
-    __slots__ = ("word",)
-
-    def __init__(self, name: str, word: int) -> None:
-        super().__init__(name)
-        self.word = word
+    __slots__ = ()
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
         first, second, third = inst.uses
         emitter.code += _pack(self.word | inst.defs[0] | first << 5 | second << 16 | third << 10)
+
+
+class TiedRr(RowOp):
+    """d = op(d, s)."""
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        destination = inst.defs[0]
+        first, second = inst.uses
+        tie(emitter, destination, first)
+        emitter.code += _pack(self.word | inst.imm | destination & 31 | (second & 31) << 5)
+
+
+class TiedRrr(RowOp):
+    """d = op(d, x, y)."""
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        destination = inst.defs[0]
+        first, second, third = inst.uses
+        tie(emitter, destination, first)
+        emitter.code += _pack(self.word | inst.imm | destination & 31 | (second & 31) << 5 | (third & 31) << 16)
+
+
+class Element(RowOp):
+    """d = memory, d = op(d, memory) or memory = s: elements of a vector at the address in the last use."""
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        uses = inst.uses
+        register = inst.defs[0] if inst.defs else uses[0]
+        if self.tied:
+            tie(emitter, register, uses[0])
+        if inst.offset:
+            mark_fault(emitter, inst.offset)
+        emitter.code += _pack(self.word | inst.imm | register & 31 | uses[-1] << 5)
+
+
+def tie(emitter: Emitter, destination: int, source: int) -> None:
+    """What a tied instruction starts with: the operand that it changes, brought to where the result will be."""
+    if destination != source:
+        asm.rrr(emitter.code, e.ORR_RRR16B, destination, source, source)
 
 
 class Constant(MOp):
@@ -121,8 +175,8 @@ class Load(MOp):
 
     __slots__ = ("access", "word")
 
-    def __init__(self, access: Access, suffix: str = "") -> None:
-        super().__init__(access.name + suffix)
+    def __init__(self, access: Access) -> None:
+        super().__init__(access.name)
         self.access = access
         self.word = access.unscaled
 
@@ -139,8 +193,8 @@ class Store(MOp):
 
     __slots__ = ("access", "word")
 
-    def __init__(self, access: Access, suffix: str = "") -> None:
-        super().__init__(access.name + suffix)
+    def __init__(self, access: Access) -> None:
+        super().__init__(access.name)
         self.access = access
         self.word = access.unscaled
 
@@ -162,3 +216,22 @@ class SlotAddress(MOp):
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
         asm.add_sp(emitter.code, inst.defs[0], SP, stack_slot_offset(emitter, inst.imm), SCRATCH)
+
+
+#: Operands of a row -> its form.
+_ON_REGISTERS: Final[dict[str, Callable[[Encoding], MOp]]] = {
+    "w": R,
+    "m": R,
+    "wr": Rr,
+    "w-r": Rzr,
+    "wrr": Rrr,
+    "wrrr": Rrrr,
+    "mr": TiedRr,
+    "mrr": TiedRrr,
+}
+
+
+def on_registers(row: Encoding) -> MOp:
+    """The instruction on registers: defs and uses are the row's operands in order, one that is read and written at the
+    head of both."""
+    return _ON_REGISTERS[row.operands](row)

@@ -6,9 +6,10 @@ from typing import Final
 
 from wasm_backend_arm64 import encodings as e
 from wasm_backend_arm64.encodings import Access
-from wasm_backend_arm64.forms import Constant, FloatConstant, Load, Rm, Rr, Rrr, Rrrr, SlotAddress, Store
+from wasm_backend_arm64.forms import Constant, FloatConstant, Load, SlotAddress, Store, on_registers
 from wasm_ir import opcodes as op
 from wasm_ir import types
+from wasm_ir.codegen.tables import FLOATS, by_operation, by_type
 
 _I32, _I64, _F32, _F64 = types.I32, types.I64, types.F32, types.F64
 
@@ -16,12 +17,9 @@ CONSTANT: Final = Constant()
 FLOAT_CONSTANT: Final = {
     _F32: FloatConstant("const.f32", _F32),
     _F64: FloatConstant("const.f64", _F64),
+    types.V128: FloatConstant("const.v128", types.V128),
 }
 SLOT_ADDRESS: Final = SlotAddress()
-
-
-def _name(operation: int, value_type: int, form: str) -> str:
-    return f"{op.NAMES[operation]}.{types.NAMES[value_type]}.{form}"
 
 
 _RRR = {
@@ -45,59 +43,51 @@ _FLOAT_RRR = {
     op.FMAX: (e.FMAX_RRR32, e.FMAX_RRR64),
 }
 
+
 #: Operation << 3 | type -> the form on registers.
-BINARY: Final = {
-    code << 3 | t: Rrr(_name(code, t, "rr"), word)
-    for rows, kinds in ((_RRR, (_I32, _I64)), (_FLOAT_RRR, (_F32, _F64)))
-    for code, row in rows.items()
-    for t, word in zip(kinds, row)
-}
+BINARY: Final = {**by_operation(on_registers, _RRR), **by_operation(on_registers, _FLOAT_RRR, FLOATS)}
 #: The same with the second register extended.
-BINARY_EXTENDED: Final = {
-    op.IADD << 3 | _I32: Rrr("add.i32.rx", e.ADD_RRX32),
-    op.IADD << 3 | _I64: Rrr("add.i64.rx", e.ADD_RRX64),
-    op.ISUB << 3 | _I32: Rrr("sub.i32.rx", e.SUB_RRX32),
-    op.ISUB << 3 | _I64: Rrr("sub.i64.rx", e.SUB_RRX64),
-}
+BINARY_EXTENDED: Final = by_operation(
+    on_registers, {op.IADD: (e.ADD_RRX32, e.ADD_RRX64), op.ISUB: (e.SUB_RRX32, e.SUB_RRX64)}
+)
 #: The same with the second register complemented.
-BINARY_NOT: Final = {
-    op.AND << 3 | _I32: Rrr("bic.i32", e.BIC_RRR32),
-    op.AND << 3 | _I64: Rrr("bic.i64", e.BIC_RRR64),
-    op.OR << 3 | _I32: Rrr("orn.i32", e.ORN_RRR32),
-    op.OR << 3 | _I64: Rrr("orn.i64", e.ORN_RRR64),
-    op.XOR << 3 | _I32: Rrr("eon.i32", e.EON_RRR32),
-    op.XOR << 3 | _I64: Rrr("eon.i64", e.EON_RRR64),
-}
-ADD_IMM: Final = {_I32: Rr("add.i32.ri", e.ADD_RRI32), _I64: Rr("add.i64.ri", e.ADD_RRI64)}
-SUB_IMM: Final = {_I32: Rr("sub.i32.ri", e.SUB_RRI32), _I64: Rr("sub.i64.ri", e.SUB_RRI64)}
+BINARY_NOT: Final = by_operation(
+    on_registers,
+    {
+        op.AND: (e.BIC_RRR32, e.BIC_RRR64),
+        op.OR: (e.ORN_RRR32, e.ORN_RRR64),
+        op.XOR: (e.EON_RRR32, e.EON_RRR64),
+    },
+)
+ADD_IMM: Final = by_type(on_registers, (e.ADD_RRI32, e.ADD_RRI64))
+SUB_IMM: Final = by_type(on_registers, (e.SUB_RRI32, e.SUB_RRI64))
 #: Operation << 3 | type -> the form with a bitmask immediate.
-LOGICAL_IMM: Final = {
-    code << 3 | t: Rr(_name(code, t, "ri"), word)
-    for code, row in (
-        (op.AND, (e.AND_RRL32, e.AND_RRL64)),
-        (op.OR, (e.ORR_RRL32, e.ORR_RRL64)),
-        (op.XOR, (e.EOR_RRL32, e.EOR_RRL64)),
-    )
-    for t, word in zip((_I32, _I64), row)
-}
-NEGATE: Final = {_I32: Rm("neg.i32", e.SUB_RRR32), _I64: Rm("neg.i64", e.SUB_RRR64)}
-NOT: Final = {_I32: Rm("mvn.i32", e.ORN_RRR32), _I64: Rm("mvn.i64", e.ORN_RRR64)}
+LOGICAL_IMM: Final = by_operation(
+    on_registers,
+    {
+        op.AND: (e.AND_RRL32, e.AND_RRL64),
+        op.OR: (e.ORR_RRL32, e.ORR_RRL64),
+        op.XOR: (e.EOR_RRL32, e.EOR_RRL64),
+    },
+)
+NEGATE: Final = by_type(on_registers, (e.NEG_RZR32, e.NEG_RZR64))
+NOT: Final = by_type(on_registers, (e.MVN_RZR32, e.MVN_RZR64))
 #: The low 32 bits, zero-extended.
-MOVE_LOW: Final = Rm("mov.low", e.ORR_RRR32)
+MOVE_LOW: Final = on_registers(e.MOV_RZR32)
 #: Unsigned and signed bit fields; imm is immr << 16 | imms << 10.
-UNSIGNED_FIELD: Final = {_I32: Rr("ubfm.i32", e.UBFM_RRB32), _I64: Rr("ubfm.i64", e.UBFM_RRB64)}
-SIGNED_FIELD: Final = {_I32: Rr("sbfm.i32", e.SBFM_RRB32), _I64: Rr("sbfm.i64", e.SBFM_RRB64)}
+UNSIGNED_FIELD: Final = by_type(on_registers, (e.UBFM_RRB32, e.UBFM_RRB64))
+SIGNED_FIELD: Final = by_type(on_registers, (e.SBFM_RRB32, e.SBFM_RRB64))
 #: Bits of two registers together, from number imm >> 10 on.
-EXTRACT: Final = {_I32: Rrr("extr.i32", e.EXTR_RRRI32), _I64: Rrr("extr.i64", e.EXTR_RRRI64)}
-MULTIPLY_ADD: Final = {_I32: Rrrr("madd.i32", e.MADD_RRRR32), _I64: Rrrr("madd.i64", e.MADD_RRRR64)}
-MULTIPLY_SUBTRACT: Final = {_I32: Rrrr("msub.i32", e.MSUB_RRRR32), _I64: Rrrr("msub.i64", e.MSUB_RRRR64)}
+EXTRACT: Final = by_type(on_registers, (e.EXTR_RRRI32, e.EXTR_RRRI64))
+MULTIPLY_ADD: Final = by_type(on_registers, (e.MADD_RRRR32, e.MADD_RRRR64))
+MULTIPLY_SUBTRACT: Final = by_type(on_registers, (e.MSUB_RRRR32, e.MSUB_RRRR64))
 #: i64 from two i32.
-MULTIPLY_ADD_WIDE: Final = Rrrr("smaddl", e.SMADDL_RRRR)
-MULTIPLY_SUBTRACT_WIDE: Final = Rrrr("smsubl", e.SMSUBL_RRRR)
+MULTIPLY_ADD_WIDE: Final = on_registers(e.SMADDL_RRRR)
+MULTIPLY_SUBTRACT_WIDE: Final = on_registers(e.SMSUBL_RRRR)
 #: High halves of products, by operation.
-MULTIPLY_HIGH: Final = {op.MULHI_S: Rrr("smulh", e.SMULH_RRR64), op.MULHI_U: Rrr("umulh", e.UMULH_RRR64)}
-COUNT_LEADING: Final = {_I32: Rr("clz.i32", e.CLZ_RR32), _I64: Rr("clz.i64", e.CLZ_RR64)}
-REVERSE_BITS: Final = {_I32: Rr("rbit.i32", e.RBIT_RR32), _I64: Rr("rbit.i64", e.RBIT_RR64)}
+MULTIPLY_HIGH: Final = {op.MULHI_S: on_registers(e.SMULH_RRR64), op.MULHI_U: on_registers(e.UMULH_RRR64)}
+COUNT_LEADING: Final = by_type(on_registers, (e.CLZ_RR32, e.CLZ_RR64))
+REVERSE_BITS: Final = by_type(on_registers, (e.RBIT_RR32, e.RBIT_RR64))
 
 
 def field(immr: int, imms: int) -> int:
@@ -107,19 +97,19 @@ def field(immr: int, imms: int) -> int:
 
 _LDRB = Load(e.LDRB_RM32)
 _LDRH = Load(e.LDRH_RM32)
-_LDR32 = Load(e.LDR_RM32, ".i32")
+_LDR32 = Load(e.LDR_RM32)
 #: Loads by operation << 3 | type (the operation of those that cannot fault).
 LOAD: Final = {
     op.LOAD << 3 | _I32: _LDR32,
-    op.LOAD << 3 | _I64: Load(e.LDR_RM64, ".i64"),
-    op.LOAD << 3 | _F32: Load(e.LDR_FM32, ".f32"),
-    op.LOAD << 3 | _F64: Load(e.LDR_FM64, ".f64"),
-    op.LOAD8_S << 3 | _I32: Load(e.LDRSB_RM32, ".i32"),
-    op.LOAD8_S << 3 | _I64: Load(e.LDRSB_RM64, ".i64"),
+    op.LOAD << 3 | _I64: Load(e.LDR_RM64),
+    op.LOAD << 3 | _F32: Load(e.LDR_FM32),
+    op.LOAD << 3 | _F64: Load(e.LDR_FM64),
+    op.LOAD8_S << 3 | _I32: Load(e.LDRSB_RM32),
+    op.LOAD8_S << 3 | _I64: Load(e.LDRSB_RM64),
     op.LOAD8_U << 3 | _I32: _LDRB,
     op.LOAD8_U << 3 | _I64: _LDRB,
-    op.LOAD16_S << 3 | _I32: Load(e.LDRSH_RM32, ".i32"),
-    op.LOAD16_S << 3 | _I64: Load(e.LDRSH_RM64, ".i64"),
+    op.LOAD16_S << 3 | _I32: Load(e.LDRSH_RM32),
+    op.LOAD16_S << 3 | _I64: Load(e.LDRSH_RM64),
     op.LOAD16_U << 3 | _I32: _LDRH,
     op.LOAD16_U << 3 | _I64: _LDRH,
     op.LOAD32_S << 3 | _I64: Load(e.LDRSW_RM64),
@@ -128,7 +118,7 @@ LOAD: Final = {
 
 
 def _stores(operation: int, access: Access) -> dict[int, Store]:
-    store = Store(access, ".i32" if access is e.STR_RM32 else "")
+    store = Store(access)
     return {operation << 3 | _I32: store, operation << 3 | _I64: store}
 
 
@@ -137,8 +127,8 @@ STORE: Final = {
     **_stores(op.STORE8, e.STRB_RM32),
     **_stores(op.STORE16, e.STRH_RM32),
     **_stores(op.STORE32, e.STR_RM32),
-    op.STORE << 3 | _I32: Store(e.STR_RM32, ".i32"),
-    op.STORE << 3 | _I64: Store(e.STR_RM64, ".i64"),
-    op.STORE << 3 | _F32: Store(e.STR_FM32, ".f32"),
-    op.STORE << 3 | _F64: Store(e.STR_FM64, ".f64"),
+    op.STORE << 3 | _I32: Store(e.STR_RM32),
+    op.STORE << 3 | _I64: Store(e.STR_RM64),
+    op.STORE << 3 | _F32: Store(e.STR_FM32),
+    op.STORE << 3 | _F64: Store(e.STR_FM64),
 }

@@ -53,8 +53,8 @@ class ConditionLowering(MemoryLowering):
     The methods that choose a comparison append its operands to `self.operands` and set `self.imm`.
     """
 
-    def __init__(self, function: Function) -> None:
-        super().__init__(function, VOCABULARY)
+    def __init__(self, function: Function, features: frozenset[str]) -> None:
+        super().__init__(function, VOCABULARY, features)
         self.operands: list[int] = []
         self.imm = 0
 
@@ -314,22 +314,22 @@ class ConditionLowering(MemoryLowering):
         operation = value.op
         if operation == _CONST:
             if value.imm == 1:
-                return e.CSINC_RRRC32, None
-            return (e.CSINV_RRRC32, None) if value.imm == types.MASKS[value.type] else None
+                return e.CSINC_RRRC32.word, None
+            return (e.CSINV_RRRC32.word, None) if value.imm == types.MASKS[value.type] else None
         if not self.is_inner(value):
             return None
         if operation == op.IADD:
             number = value.args[1]
             if number.op == _CONST and number.imm == 1:
-                return e.CSINC_RRRC32, value.args[0]
+                return e.CSINC_RRRC32.word, value.args[0]
         elif operation == op.XOR:
             number = value.args[1]
             if number.op == _CONST and number.imm == types.MASKS[value.type]:
-                return e.CSINV_RRRC32, value.args[0]
+                return e.CSINV_RRRC32.word, value.args[0]
         elif operation == op.ISUB:
             number = value.args[0]
             if number.op == _CONST and number.imm == 0:
-                return e.CSNEG_RRRC32, value.args[1]
+                return e.CSNEG_RRRC32.word, value.args[1]
         return None
 
     def lower_br_table(self, inst: Inst) -> None:

@@ -15,7 +15,6 @@ from wasm_backend_arm64.encodings import (
     logical_immediate,
     shifted,
 )
-from wasm_backend_arm64.forms import Rrrr
 from wasm_backend_arm64.instructions import (
     ADD_IMM,
     BINARY,
@@ -43,7 +42,7 @@ from wasm_backend_arm64.integer_instructions import POPULATION_COUNT
 from wasm_backend_arm64.registers import ZR
 from wasm_ir import opcodes as op
 from wasm_ir import types
-from wasm_ir.codegen.machinst import MInst
+from wasm_ir.codegen.machinst import MInst, MOp
 from wasm_ir.codegen.operand_lowering import signed
 from wasm_ir.ir import Inst
 
@@ -149,7 +148,7 @@ class IntegerLowering(Addressing):
             and self.vregs[second.id] == 0
         )
 
-    def _lower_multiply_add(self, operation: Rrrr, wide: Rrrr, destination: int, addend: Inst, product: Inst) -> bool:
+    def _lower_multiply_add(self, operation: MOp, wide: MOp, destination: int, addend: Inst, product: Inst) -> bool:
         """destination = addend + product, or minus; not where the product is one of an easy constant."""
         value_type = product.type
         first, second = product.args

@@ -31,6 +31,15 @@ FAR_ALL: Final = 2
 
 _pack = asm.pack
 
+#: By type: numbers that an instruction has room for, that instruction, the move from an integer register (of a vector's
+#: lower half, the other cleared) and the load from the pool.
+_FLOATS: Final = {
+    types.F32: (FLOAT_IMMEDIATES32, e.FMOV_RF32, e.FMOV_RX32, e.LDR_FL32),
+    types.F64: (FLOAT_IMMEDIATES64, e.FMOV_RF64, e.FMOV_RX64, e.LDR_FL64),
+    # An immediate of fmov clears the upper half: the vector has these bits, too.
+    types.V128: (FLOAT_IMMEDIATES64, e.FMOV_RF64, e.FMOV_RX64, e.LDR_FL128),
+}
+
 
 def is_compact(frame: Frame) -> bool:
     """Whether x29 and x30 are saved at the bottom of the frame, which then takes one instruction to make.
@@ -60,7 +69,7 @@ def stack_slot_offset(emitter: Emitter, number: int) -> int:
 
 
 def rm_frame(emitter: Emitter, access: Access, register: int, location: int) -> None:
-    """An access of 8 bytes to a place in the frame. Uses x17 when it is far from the stack pointer."""
+    """An access of 8 or 16 bytes to a place in the frame. Uses x17 when it is far from the stack pointer."""
     base, offset = frame_place(emitter, location)
     if offset <= 0x7FF8:
         asm.rm(emitter.code, access, register, base, offset)
@@ -76,7 +85,7 @@ def load_integer(emitter: Emitter, register: int, bits: int) -> None:
     """
     code = emitter.code
     if bits <= 0xFFFF:
-        code += _pack(e.MOVZ_RI32 | register | bits << 5)
+        code += _pack(e.MOVZ_RI32.word | register | bits << 5)
         return
     is_symbol = bool(emitter.function.symbols) and symbol_number(bits) >= 0
     start = len(code)
@@ -88,22 +97,26 @@ def load_integer(emitter: Emitter, register: int, bits: int) -> None:
 
 
 def load_float(emitter: Emitter, register: int, bits: int, value_type: int) -> None:
-    """A floating-point number. Uses x16."""
+    """A floating-point number or a vector. Uses x16."""
     code = emitter.code
-    single = value_type == types.F32
     if bits == 0:
         asm.r_low(code, e.MOVI_ZERO_R, register)
         return
-    imm8 = (FLOAT_IMMEDIATES32 if single else FLOAT_IMMEDIATES64).get(bits)
+    immediates, immediate, move, load = _FLOATS[value_type]
+    imm8 = immediates.get(bits)
     if imm8 is not None:
-        asm.rf(code, e.FMOV_RF32 if single else e.FMOV_RF64, register, imm8)
+        asm.rf(code, immediate, register, imm8)
         return
-    if emitter.far >= FAR_ALL or asm.integer_length(bits) == 1:
-        asm.load_integer(code, SCRATCH, bits)
-        asm.rr(code, e.FMOV_RX32 if single else e.FMOV_RX64, register, SCRATCH)
+    low = bits & 0xFFFF_FFFF_FFFF_FFFF
+    if emitter.far >= FAR_ALL or (low == bits and asm.integer_length(low) == 1):
+        asm.load_integer(code, SCRATCH, low)
+        asm.rr(code, move, register, SCRATCH)
+        if low != bits:
+            asm.load_integer(code, SCRATCH, bits >> 64)
+            asm.rr(code, e.INS_RX64_HIGH, register, SCRATCH)
         return
-    emitter.buffer.refer(emitter.constant(bits, 4 if single else 8), INSTRUCTION)
-    asm.branch_r(code, e.LDR_FL32 if single else e.LDR_FL64, register)
+    emitter.buffer.refer(emitter.constant(bits, types.BYTES[value_type]), INSTRUCTION)
+    asm.branch_r(code, load, register)
 
 
 def mark_fault(emitter: Emitter, wasm_offset: int) -> None:
@@ -173,6 +186,6 @@ def load_address(emitter: Emitter, register: int, label: int) -> None:
         return
     code += _pack(e.ADR_RL | register)
     buffer.fixups.append((len(code), label, DISTANCE))
-    code += _pack(e.MOVZ_RI64 | SCRATCH2)
-    code += _pack(e.MOVK_RI64 | SCRATCH2 | 1 << 21)
+    code += _pack(e.MOVZ_RI64.word | SCRATCH2)
+    code += _pack(e.MOVK_RI64.word | SCRATCH2 | 1 << 21)
     asm.rrr(code, e.ADD_RRX64, register, register, SCRATCH2, e.extended(e.SXTW))

@@ -56,11 +56,10 @@ from wasm_ir.vmcontext import CONTEXT, STATUS_EXCEPTION, STATUS_TRAP, STORE
 
 _SIG_DFL, _SIG_IGN = 0, 1
 
-# What the lazy stubs save: arguments of WebAssembly functions (x0..x7, v0..v7, of which no value takes more than the
-# lower half), the funcref.
+# What the lazy stubs save: arguments of WebAssembly functions (x0..x7, all of v0..v7), the funcref.
 _LAZY_FLOATS = 64
-_LAZY_FUNCREF = 128
-_LAZY_FRAME = 144
+_LAZY_FUNCREF = _LAZY_FLOATS + 8 * 16
+_LAZY_FRAME = _LAZY_FUNCREF + 16
 # What a poll saves: all that C functions may destroy, but x16, x17 and x18, which no code of ours keeps anything in.
 _POLL_FLOATS = 128
 _POLL_FRAME = _POLL_FLOATS + 32 * 16
@@ -190,7 +189,7 @@ def _lazy(code: bytearray, by_funcref: bool) -> None:
     _push_frame(code, _LAZY_FRAME)
     for number in range(0, 8, 2):
         pair(code, e.STP_RRM64, X0 + number, X0 + number + 1, SP, 8 * number)
-        pair(code, e.STP_FFM64, V0 + number, V0 + number + 1, SP, _LAZY_FLOATS + 8 * number)
+        pair(code, e.STP_FFM128, V0 + number, V0 + number + 1, SP, _LAZY_FLOATS + 16 * number)
     _store(code, SP, _LAZY_FUNCREF, CALLEE_REGISTER)
 
     if by_funcref:
@@ -215,7 +214,7 @@ def _lazy(code: bytearray, by_funcref: bool) -> None:
     add_sp(code, SP, FRAME_POINTER, -_LAZY_FRAME, SCRATCH2)
     for number in range(0, 8, 2):
         pair(code, e.LDP_RRM64, X0 + number, X0 + number + 1, SP, 8 * number)
-        pair(code, e.LDP_FFM64, V0 + number, V0 + number + 1, SP, _LAZY_FLOATS + 8 * number)
+        pair(code, e.LDP_FFM128, V0 + number, V0 + number + 1, SP, _LAZY_FLOATS + 16 * number)
     _load(code, CALLEE_REGISTER, SP, _LAZY_FUNCREF)
     add_sp(code, SP, FRAME_POINTER, 0, SCRATCH2)
     pair(code, e.LDP_RRM64_POST, FRAME_POINTER, LINK_REGISTER, SP, 16)

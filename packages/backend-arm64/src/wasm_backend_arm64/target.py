@@ -24,6 +24,7 @@ from wasm_backend_arm64.operands import (
     INSTRUCTION,
     TABLE_ENTRY,
     is_compact,
+    jump,
     load_float,
     load_integer,
     rm_frame,
@@ -58,21 +59,23 @@ if TYPE_CHECKING:
 #: functions that call nothing are not checked at all.
 _PAGE: Final = 4096
 
-# Words of the frame have 8 bytes. Integers are spilled with all 64 bits: a spilled i32 may be used as the i64 that it
-# is zero-extended.
-_LOADS: Final[tuple[Access, ...]] = (e.LDR_RM64, e.LDR_RM64, e.LDR_RM64, e.LDR_FM64, e.LDR_FM64)
-_STORES: Final[tuple[Access, ...]] = (e.STR_RM64, e.STR_RM64, e.STR_RM64, e.STR_FM64, e.STR_FM64)
+# By type. Words of the frame have 8 bytes, places of vectors 16, to which they are aligned. Integers are spilled with
+# all 64 bits: a spilled i32 may be used as the i64 that it is zero-extended.
+_LOADS: Final[tuple[Access, ...]] = (e.LDR_RM64, e.LDR_RM64, e.LDR_RM64, e.LDR_FM64, e.LDR_FM64, e.LDR_FM128)
+_STORES: Final[tuple[Access, ...]] = (e.STR_RM64, e.STR_RM64, e.STR_RM64, e.STR_FM64, e.STR_FM64, e.STR_FM128)
 
 
 class Arm64Target(Target):
     """What the shared code generator asks of this architecture."""
 
-    def __init__(self) -> None:
+    def __init__(self, features: frozenset[str]) -> None:
+        """`features`: names of the processor features that code may use (see cpu.py)."""
         super().__init__(REGISTERS, REGISTERS)
+        self.features = features
 
     def lower(self, function: Function) -> MFunction:
         """Instruction selection. Raises CompileError for what this backend does not have."""
-        machine = Arm64Lowering(function).run()
+        machine = Arm64Lowering(function, self.features).run()
         if function.abi == ABI_C and (types.F32 in machine.vreg_types or types.F64 in machine.vreg_types):
             machine.flags |= SAVES_FLOATS
         if machine.flags & ENTERS:
@@ -121,6 +124,8 @@ class Arm64Target(Target):
             rm_frame(emitter, _LOADS[type], destination, source)
         elif destination < 0:
             rm_frame(emitter, _STORES[type], source, destination)
+        elif type == types.V128:
+            asm.rrr(emitter.code, e.ORR_RRR16B, destination, source, source)
         elif type >= types.F32:
             asm.rr(emitter.code, e.FMOV_RR64, destination, source)
         else:
@@ -143,7 +148,26 @@ class Arm64Target(Target):
             load_float(emitter, destination, bits, value_type)
         else:
             load_float(emitter, FLOAT_SCRATCH, bits, value_type)
-            rm_frame(emitter, e.STR_FM64, FLOAT_SCRATCH, destination)
+            rm_frame(emitter, _STORES[value_type], FLOAT_SCRATCH, destination)
+
+    def emit_jump(self, emitter: Emitter, label: int) -> None:
+        jump(emitter, label)
+
+    def emit_poll(self, emitter: Emitter, wasm_offset: int) -> None:
+        check_stack(emitter, SP, wasm_offset)
+
+    def emit_zero_extension(self, emitter: Emitter, register: int) -> None:
+        asm.rrr(emitter.code, e.MOV_RZR32, register, ZR, register)
+
+    def emit_load_word(self, emitter: Emitter, register: int, base: int, offset: int) -> None:
+        asm.rm(emitter.code, e.LDR_RM64, register, base, offset)
+
+    def emit_call_word(self, emitter: Emitter, base: int, offset: int) -> None:
+        asm.rm(emitter.code, e.LDR_RM64, SCRATCH, base, offset)
+        asm.r(emitter.code, e.BLR_R, SCRATCH)
+
+    def context_place(self, emitter: Emitter) -> tuple[int, int]:
+        return context_place(emitter)
 
     def emit_padding(self, emitter: Emitter, size: int) -> None:
         """Never asked for: instructions are aligned by nature."""

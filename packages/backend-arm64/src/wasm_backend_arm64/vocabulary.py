@@ -15,9 +15,12 @@ from wasm_backend_arm64.registers import (
     STATUS_REGISTER,
     STORE_REGISTER,
 )
+from wasm_ir.codegen.control import CallRef
 from wasm_ir.codegen.vocabulary import Vocabulary
 
 VOCABULARY: Final = Vocabulary(
+    name="arm64",
+    vectors=False,
     context_register=CONTEXT_REGISTER,
     memory_register=MEMORY_REGISTER,
     callee_register=CALLEE_REGISTER,
@@ -29,14 +32,10 @@ VOCABULARY: Final = Vocabulary(
     enter_clobbers=ENTER_CLOBBERS,
     constant=CONSTANT,
     float_constants={**FLOAT_CONSTANT},
-    entry=control.ENTRY,
     call=control.CALL,
-    call_ref=control.CALL_REF,
+    call_ref=CallRef(CALLEE_REGISTER, CONTEXT_REGISTER, MEMORY_REGISTER),
     call_native=control.CALL_NATIVE,
     enter=control.ENTER,
-    poll=control.POLL,
-    jump=control.JUMP,
     ret=control.RETURN,
-    trap=control.TRAP,
     unwind=control.UNWIND,
 )

@@ -6,6 +6,7 @@ from wasm_core.errors import CompileError
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.abi import Convention
+from wasm_ir.codegen.control import ENTRY, JUMP, POLL, TRAP
 from wasm_ir.codegen.machinst import CALLS_REFERENCES, ENTERS, MAKES_CALLS, MFixed, MInst, MOp
 from wasm_ir.codegen.operand_lowering import OperandLowering
 from wasm_ir.ir import ABI_C, ABI_WASM, Call, Inst
@@ -39,7 +40,7 @@ class CallLowering(OperandLowering):
                 if inst.op == op.CALLEE and self.vregs[inst.id]:
                     fixed_defs.append((self.vregs[inst.id], self.vocabulary.callee_register))
         if fixed_defs:
-            self.emit(MFixed(self.vocabulary.entry, [], [], narrow, [], fixed_defs, 0))
+            self.emit(MFixed(ENTRY, [], [], narrow, [], fixed_defs, 0))
 
     def lower_return(self, inst: Inst) -> None:
         places = self._convention().results(self.function.signature.results).incoming
@@ -127,18 +128,18 @@ class CallLowering(OperandLowering):
     def lower_poll(self, inst: Inst) -> None:
         # A `loop` that nothing branches to is none.
         if self.function.blocks[self._block].is_loop_header:
-            self.emit(MInst(self.vocabulary.poll, [], [], 0, inst.offset))
+            self.emit(MInst(POLL, [], [], 0, inst.offset))
 
     # Terminators.
 
     def lower_jump(self) -> None:
-        self.emit(MInst(self.vocabulary.jump, [], [], 0))
+        self.emit(MInst(JUMP, [], [], 0))
 
     def lower_jump_inst(self, inst: Inst) -> None:
         self.lower_jump()
 
     def lower_trap(self, inst: Inst) -> None:
-        self.emit(MInst(self.vocabulary.trap, [], [], inst.imm, inst.offset))
+        self.emit(MInst(TRAP, [], [], inst.imm, inst.offset))
 
     def lower_unwind(self, inst: Inst) -> None:
         assert self.function.abi == ABI_WASM

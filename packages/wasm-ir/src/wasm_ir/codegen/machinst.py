@@ -56,9 +56,10 @@ class MOp:
     * `temps`: the last `temps` entries of defs are temporaries: written while the uses are still needed, then dead.
     * `is_move`: defs[0] = uses[0] and nothing else: hints both to the same register; dropped when they are the same.
     * `is_jump`: goes to the block's only edge and does nothing else: a block of just this is not worth emitting.
+    * `feature`: the optional processor feature that it needs, by the backend's name, or "".
     """
 
-    __slots__ = ("commutative", "is_jump", "is_move", "late", "name", "stack_use", "temps", "tied")
+    __slots__ = ("commutative", "feature", "is_jump", "is_move", "late", "name", "stack_use", "temps", "tied")
 
     def __init__(
         self,
@@ -71,6 +72,7 @@ class MOp:
         temps: int = 0,
         is_move: bool = False,
         is_jump: bool = False,
+        feature: str = "",
     ) -> None:
         self.name = name
         self.tied = tied
@@ -80,6 +82,7 @@ class MOp:
         self.temps = temps
         self.is_move = is_move
         self.is_jump = is_jump
+        self.feature = feature
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
         """Append the code of `inst`, which is of this kind and allocated."""

@@ -46,6 +46,30 @@ class Target:
         destination is in memory, the scratch register of its class."""
         raise NotImplementedError
 
+    def emit_jump(self, emitter: Emitter, label: int) -> None:
+        """Emit a jump."""
+        raise NotImplementedError
+
+    def emit_poll(self, emitter: Emitter, wasm_offset: int) -> None:
+        """Emit the call of the poll exit that is made when the stack pointer is below the stack limit."""
+        raise NotImplementedError
+
+    def emit_zero_extension(self, emitter: Emitter, register: int) -> None:
+        """Clear the upper half of an integer register."""
+        raise NotImplementedError
+
+    def emit_load_word(self, emitter: Emitter, register: int, base: int, offset: int) -> None:
+        """Load the 8 bytes at [base + offset]."""
+        raise NotImplementedError
+
+    def emit_call_word(self, emitter: Emitter, base: int, offset: int) -> None:
+        """Call the address in the 8 bytes at [base + offset]."""
+        raise NotImplementedError
+
+    def context_place(self, emitter: Emitter) -> tuple[int, int]:
+        """Base register and offset of where a function that calls references keeps its VMContext."""
+        raise NotImplementedError
+
     def emit_padding(self, emitter: Emitter, size: int) -> None:
         """Emit `size` bytes that do nothing when they are run; with a `loop_alignment` of 1 it is never called."""
         raise NotImplementedError

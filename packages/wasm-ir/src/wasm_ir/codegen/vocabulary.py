@@ -11,6 +11,10 @@ from wasm_ir.codegen.machinst import MOp
 class Vocabulary:
     """An architecture's registers, conventions and instructions that selection uses the same way on all of them."""
 
+    #: What errors call the backend.
+    name: str
+    #: Whether there is a handler for each operation on vectors.
+    vectors: bool
     #: Where functions with WebAssembly's convention always have the VMContext and the base address of memory 0.
     context_register: int
     memory_register: int
@@ -30,13 +34,10 @@ class Vocabulary:
     constant: MOp
     #: By type: loads imm, the bits of an f32 or f64.
     float_constants: dict[int, MOp]
-    entry: MOp
+    # Those of `control` are not here: they are the same everywhere.
     call: MOp
     call_ref: MOp
     call_native: MOp
     enter: MOp
-    poll: MOp
-    jump: MOp
     ret: MOp
-    trap: MOp
     unwind: MOp

@@ -10,5 +10,5 @@ import pytest
 
 # Before the modules are imported: only then do failing assertions say what was compared.
 pytest.register_assert_rewrite(
-    *(f"wasm_ir.testing.{name}" for name in ("control", "floats", "integers", "large", "memory", "stubs"))
+    *(f"wasm_ir.testing.{name}" for name in ("control", "floats", "integers", "large", "memory", "stubs", "vectors"))
 )
