@@ -116,5 +116,22 @@ def test_the_map_has_all_rooms_and_modules() -> None:
 
 
 def test_rationale_answers_questions() -> None:
-    headings = re.findall(r"^## (.+)$", (ROOT / "docs/rationale.md").read_text(), re.MULTILINE)
-    assert [heading for heading in headings if not heading.endswith("?")] == []
+    """Questions in sections, and a list of all of them, in order, at the top."""
+    text = (ROOT / "docs/rationale.md").read_text()
+    top, _, rest = text.partition("\n## ")
+    sections, questions = (re.findall(rf"^{level} (.+)$", f"\n## {rest}", re.MULTILINE) for level in ("##", "###"))
+    assert [question for question in questions if not question.endswith("?")] == []
+    assert re.findall(r"^- \[(.+)\]", top, re.MULTILINE) == sections
+    assert re.findall(r"^  - \[(.+)\]", top, re.MULTILINE) == questions
+    # Nothing stands in a section without a question.
+    assert re.findall(r"^## .+\n\n(?!### ).+", f"## {rest}", re.MULTILINE) == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.parent.parent == PACKAGES], ids=page_id)
+def test_tables_of_modules(page: Path) -> None:
+    """In the tables on a package's page whose first column is called `module` or `file`."""
+    (source,) = page.parent.glob("src/*")
+    tables = re.findall(r"^\| (?:module|file) \|.*\n\|-.*\n((?:\|.*\n)+)", page.read_text(), re.MULTILINE)
+    rows = [row for table in tables for row in table.splitlines()]
+    named = [name for row in rows for name in re.findall(r"`(\w+)(?:\.py)?`", row.split("|")[1])]
+    assert [name for name in named if not any((source / found).exists() for found in (name, f"{name}.py"))] == []
