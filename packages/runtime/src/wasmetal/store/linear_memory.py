@@ -161,16 +161,20 @@ class LinearMemory:
     def _grow(self, pages: int) -> int:
         """As the instruction memory.grow: the previous number of pages, or -1."""
         words = self._words
+        lease = self._anchor.target
+        assert isinstance(lease, MemoryLease)
+        again = False
         with exclusive():
             while True:
                 size: int = words[_SIZE]
                 previous = size // PAGE_SIZE
                 if previous + pages > self._limit:
+                    if again:
+                        self._settle(lease)
                     return -1
                 if not pages:
                     return previous
-                lease = self._anchor.target
-                assert isinstance(lease, MemoryLease)
+                again = True
                 grown = size + pages * PAGE_SIZE
                 try:
                     lease.commit(size, pages * PAGE_SIZE)
@@ -183,10 +187,18 @@ class LinearMemory:
                 except MemoryError:
                     return -1
                 except BaseException:  # out of a signal handler or a trace function
-                    with suppress(MemoryError):
-                        lease.commit_first(words[_SIZE])
-                    self._view = self._view_of(words[_SIZE])
+                    self._settle(lease)
                     raise
+
+    def _settle(self, lease: MemoryLease) -> None:
+        """After growth that was interrupted: let there be what the size says, whatever handlers do meanwhile."""
+        words = self._words
+        size = -1
+        while size != words[_SIZE] or size != len(self._view):
+            size = words[_SIZE]
+            with suppress(MemoryError):
+                lease.commit_first(size)
+            self._view = self._view_of(size)
 
     @property
     def _matching_type(self) -> MemoryType:

@@ -194,12 +194,13 @@ def _table(found: Imports, code: CompiledModule, entry: Import, value: object) -
     assert isinstance(wanted, TableType)
     if not _is(value, TableHandle):
         raise _incompatible(entry, _describe_value(value))
+    # First: it is closed from one moment to the next, and an open one without an owner refers to nobody.
+    owner = value._owner
     storage = value._open()
     actual = matching_type(storage)
     if actual.element is not wanted.element or not _matches(actual.minimum, actual.maximum, wanted):
         raise _incompatible(entry, _describe(actual))
     found.tables.append(storage)
-    owner = value._owner  # None from one moment to the next, when it is closed
     if owner is not None and wanted.element is ValueType.FUNCREF:
         found.owners.append(owner)
 
@@ -229,11 +230,11 @@ def _global(found: Imports, code: CompiledModule, entry: Import, value: object) 
             value = global_cells.global_class(wanted, value)
         except (TypeError, OverflowError) as error:
             raise LinkError(f"{_incompatible(entry, _describe_value(value))}: {error}") from error
+    owner = value._owner  # first, see `_table`
     cell = value._open()
     if cell.type != wanted:
         raise _incompatible(entry, _describe(cell.type))
     found.cells.append(cell)
-    owner = value._owner  # None from one moment to the next, when it is closed
     if owner is not None and wanted.value_type is ValueType.FUNCREF:
         found.owners.append(owner)
 
