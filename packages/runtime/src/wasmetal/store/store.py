@@ -186,8 +186,9 @@ class Store:
     def _prepare(self, kept: dict[int, object]) -> None:
         """Make host functions callable from WebAssembly that were kept when there was no glue to do it."""
         for value in list(kept.values()):
+            # Not isinstance, which believes what objects say of themselves (`unittest.mock`).
             if issubclass(type(value), FuncHandle):
-                value._core.prepare(self._glue)
+                value._core.prepare(self._glue)  # type: ignore[attr-defined]
 
     # Another thread may have made this store a part of another one since it was looked up: each of the following is
     # about that one then.
