@@ -22,8 +22,11 @@ zip1 zip2 uzp1 uzp2 trn1 trn2 | VVV | bhsd | T T T
 mul mla mls smax umax smin umin umaxp uminp urhadd | VVV | bhs | T T T
 sqrdmulh | VVV | hs | T T T
 sdot udot | VVV | . | v.4s B B
-smull umull smlal umlal | VVV | bhs | W t t
-smullq=smull2 umullq=umull2 smlalq=smlal2 umlalq=umlal2 | VVV | bhs | W T T
+smull umull smlal umlal smlsl umlsl saddl uaddl ssubl usubl | VVV | bhs | W t t
+smullq=smull2 umullq=umull2 smlalq=smlal2 umlalq=umlal2 smlslq=smlsl2 umlslq=umlsl2 | VVV | bhs | W T T
+saddlq=saddl2 uaddlq=uaddl2 ssublq=ssubl2 usublq=usubl2 | VVV | bhs | W T T
+saddw uaddw ssubw usubw | VVV | bhs | W W t
+saddwq=saddw2 uaddwq=uaddw2 ssubwq=ssubw2 usubwq=usubw2 | VVV | bhs | W W T
 xtn sqxtn sqxtun uqxtn | VV | bhs | t W
 xtnq=xtn2 sqxtnq=sqxtn2 sqxtunq=sqxtun2 uqxtnq=uqxtn2 | VV | bhs | T W
 abs neg | VV | bhsd | T T
@@ -63,6 +66,7 @@ fmov | V4S | . | v.4s f8
 fmov | V2D | . | v.2d f8
 fadd fsub fmul fdiv fmax fmin fmla fmls fcmeq fcmge fcmgt | VVV | sd | T T T
 fabs fneg fsqrt frintn frintm frintp frintz fcvtzs fcvtzu scvtf ucvtf | VV | sd | T T
+fcmeq0=fcmeq fcmgt0=fcmgt fcmge0=fcmge fcmlt0=fcmlt fcmle0=fcmle | VV | sd | T T #0.0
 fcvtl | VV | . | v.2d v.2s
 fcvtlq=fcvtl2 | VV | . | v.2d v.4s
 fcvtn | VV | . | v.2s v.2d
@@ -159,7 +163,7 @@ def test_every_constant_is_in_the_table() -> None:
 def test_rows(name: str, mnemonic: str, rows: dict[int, Encoding], widths: str, kinds: list[str]) -> None:
     assert list(rows) == [v.B if width == "." else WIDTHS.index(width) for width in widths]
     numeric = ("left", "right", "i4", "i8", "i8h", "i8s", "i8m", "mask", "f8")
-    registers = [kind for kind in kinds if kind != "#0" and kind not in numeric]
+    registers = [kind for kind in kinds if kind not in ("#0", "#0.0") and kind not in numeric]
     code = bytearray()
     expected = []
     for width, row in rows.items():
@@ -182,8 +186,7 @@ def test_rows(name: str, mnemonic: str, rows: dict[int, Encoding], widths: str, 
             lanes = [at for at, kind in enumerate(registers) if kind in ("E", "S", "{M}")]
             for at, part in zip(lanes, text.split("+")):
                 texts[at] += part
-            if "#0" in kinds:
-                texts.append("#0")
+            texts += [kind for kind in kinds if kind in ("#0", "#0.0")]
             shown = "mov" if mnemonic == "umov" and width >= v.S else mnemonic
             expected.append(f"{shown} {', '.join(texts)}" + ("" if lanes else text))
     lines = [f"{op} {operands}" for _, _, op, operands in _decoder.disasm_lite(bytes(code), 0)]
