@@ -14,7 +14,7 @@ capstone = pytest.importorskip("capstone", reason="capstone is not installed")
 
 # Families: the constants' names without suffix, or name=mnemonic | suffix | widths of lanes | operands.
 # T: all lanes of the width, t: half of them; W: lanes of twice the width; B: bytes, of 128 bits in all; P: the lowest
-# lane as a scalar, p: twice as wide; E: a lane by number; X: an integer register, w: of 32 bits; others stand for
+# lane as a scalar, p: twice as wide; E, I: a lane by number; X: an integer register, w: of 32 bits; others stand for
 # themselves. left, right: counts; i4: 0 to 15; i8 and so on: immediates, shifted as the name says.
 TABLE = """
 add sub addp sqadd uqadd sqsub uqsub cmeq cmtst cmgt cmge cmhi cmhs sshl ushl | VVV | bhsd | T T T
@@ -65,6 +65,7 @@ orr bic | V4S | . | v.4s i8s
 fmov | V4S | . | v.4s f8
 fmov | V2D | . | v.2d f8
 fadd fsub fmul fdiv fmax fmin fmla fmls fcmeq fcmge fcmgt | VVV | sd | T T T
+fmul fmla fmls | VVE | sd | T T I
 fabs fneg fsqrt frintn frintm frintp frintz fcvtzs fcvtzu scvtf ucvtf | VV | sd | T T
 fcmeq0=fcmeq fcmgt0=fcmgt fcmge0=fcmge fcmlt0=fcmlt fcmle0=fcmle | VV | sd | T T #0.0
 fcvtl | VV | . | v.2d v.2s
@@ -110,6 +111,8 @@ def immediates(kind: str, width: int) -> Iterator[tuple[int, str]]:
         yield from ((v.lane(width, n), f".{letter}[{number(n)[1:]}]") for n in range(lanes))
     elif kind == "S":
         yield from ((v.source_lane(width, n), f".{letter}[{number(n)[1:]}]") for n in range(lanes))
+    elif kind == "I":
+        yield from ((v.element(width, n), f".{letter}[{number(n)[1:]}]") for n in range(lanes))
     elif kind == "{M}":
         yield from ((v.memory_lane(width, n), f".{letter}}}[{number(n)[1:]}]") for n in range(lanes))
     elif kind == "i4":
@@ -144,7 +147,7 @@ def operand(kind: str, width: int, register: int) -> str:
         "X": lambda: ("x" if width == v.D else "w") + (f"{register}" if register < 31 else "zr"),
         "w": lambda: f"w{register}" if register < 31 else "wzr",
         "a": lambda: f"[x{register}]" if register < 31 else "[sp]",
-        **dict.fromkeys("ESM", lambda: vector),
+        **dict.fromkeys("ESIM", lambda: vector),
         **{f"v.{shape}": lambda: f"{vector}.{braces[2:]}" for shape in ("16b", "8h", "4s", "2s", "2d")},
     }[braces]()
     if kind.startswith("{"):
@@ -170,7 +173,7 @@ def test_rows(name: str, mnemonic: str, rows: dict[int, Encoding], widths: str, 
         # Rd, Rn, Rm: what has a register here is what the row's letters say, but for tables of two.
         assert name == "TBL2_VVV" or len(registers) == len(row.operands)
         swept = [(0, "")]
-        choices = [list(immediates(kind, width)) for kind in kinds if kind in (*numeric, "E", "S", "{M}")]
+        choices = [list(immediates(kind, width)) for kind in kinds if kind in (*numeric, "E", "S", "I", "{M}")]
         if choices:
             swept = choices[0]
         if len(choices) == 2:
@@ -183,7 +186,7 @@ def test_rows(name: str, mnemonic: str, rows: dict[int, Encoding], widths: str, 
                 word |= register << shift
             code += asm.pack(word)
             texts = [operand(kind, width, register) for kind, register in zip(registers, places)]
-            lanes = [at for at, kind in enumerate(registers) if kind in ("E", "S", "{M}")]
+            lanes = [at for at, kind in enumerate(registers) if kind in ("E", "S", "I", "{M}")]
             for at, part in zip(lanes, text.split("+")):
                 texts[at] += part
             texts += [kind for kind in kinds if kind in ("#0", "#0.0")]

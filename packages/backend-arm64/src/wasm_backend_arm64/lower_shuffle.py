@@ -106,6 +106,13 @@ def lower_shuffle(s: ConditionLowering, inst: Inst) -> None:
         _shuffle_two(s, destination, first, second, numbers)
 
 
+def splat_of_lane(imm: int, width: int) -> int:
+    """The number of the lane that a shuffle of one operand puts everywhere, else -1."""
+    found = _ONE.get(tuple(imm.to_bytes(16, "little")))
+    form = SPLAT_LANE[width]
+    return found[1] >> width + 17 if found is not None and found[0] is form else -1
+
+
 def _constant(s: ConditionLowering, numbers: _Pattern) -> int:
     register = s.temp(_V128)
     s.emit(MInst(s.vocabulary.float_constants[_V128], [register], [], int.from_bytes(bytes(numbers), "little")))

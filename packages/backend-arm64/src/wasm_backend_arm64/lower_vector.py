@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 from wasm_backend_arm64.conditions import COMPARE_IMM, set_op
 from wasm_backend_arm64.encodings import CC_NE, LSL, logical_immediate, shifted
 from wasm_backend_arm64.instructions import BINARY, LOGICAL_IMM, NEGATE
-from wasm_backend_arm64.lower_shuffle import lower_shuffle
+from wasm_backend_arm64.lower_shuffle import lower_shuffle, splat_of_lane
 from wasm_backend_arm64.lower_vector_memory import load_into_lane, load_low, load_splat
 from wasm_backend_arm64.vector_constants import small_immediate
-from wasm_backend_arm64.vector_encodings import B, D, H, S, lane, left, right, source_lane
+from wasm_backend_arm64.vector_encodings import B, D, H, S, element, lane, left, right, source_lane
 from wasm_backend_arm64.vector_instructions import (
     ACCUMULATE,
     ADD_EXTENDED,
@@ -49,7 +49,9 @@ from wasm_backend_arm64.vector_instructions import (
     MINIMUM,
     MULTIPLY,
     MULTIPLY_ADD,
+    MULTIPLY_ADD_BY_LANE,
     MULTIPLY_ADD_LOW,
+    MULTIPLY_BY_LANE,
     MULTIPLY_HIGH,
     MULTIPLY_LOW,
     NARROW,
@@ -95,6 +97,7 @@ _V128: Final = types.V128
 _SHAPE: Final = op.SHAPE_MASK
 _SHIFT: Final = op.SHAPE_SHIFT
 _EXTRACTIONS: Final = (op.V_EXTRACT_U, op.V_EXTRACT_S)
+_BITWISE: Final = (op.AND, op.OR, op.XOR, op.V_ANDNOT, op.V_NOT)
 _EXTENSIONS: Final = (op.V_EXTEND_S, op.V_EXTEND_U)
 #: Shape -> bits 0, 1, 2 and so on in its lanes.
 _LANE_BITS: Final = {
@@ -309,7 +312,7 @@ def truth(s: ConditionLowering, inst: Inst) -> tuple[int, int, bool]:
     vector = inst.args[0]
     if inst.op == op.V_BITMASK:
         # Whether any lane is negative.
-        if not (vector.op == op.V_ICMP or vector.op == op.V_FCMP):
+        if not _is_mask(vector, inst.imm, 4):
             width = WIDTHS[inst.imm]
             return _I64, _any(s, _emit(s, LESS_THAN_ZERO[width], [s.use(vector)])), False
         return _I64, _any(s, s.use(vector)), False
@@ -331,6 +334,16 @@ def truth(s: ConditionLowering, inst: Inst) -> tuple[int, int, bool]:
         return _I64, _any(s, _emit(s, ZERO_COMPARISONS[shape], [s.use(vector)])), True
     smallest = _emit(s, MINIMUM[WIDTHS[shape]], [s.use(vector)])
     return _I32, _emit(s, TO_INTEGER[S], [smallest], 0, _I32), False
+
+
+def _is_mask(vector: Inst, shape: int, depth: int) -> bool:
+    """Whether all lanes are ones or zeros: comparisons, and what bits of comparisons are put together to."""
+    operation = vector.op
+    if operation == op.V_ICMP or operation == op.V_FCMP:
+        return WIDTHS[vector.imm & _SHAPE] >= WIDTHS[shape]
+    if operation in _BITWISE and depth:
+        return all(_is_mask(arg, shape, depth - 1) for arg in vector.args)
+    return False
 
 
 def _any(s: ConditionLowering, vector: int) -> int:
@@ -366,7 +379,7 @@ def _bitmask(s: ConditionLowering, inst: Inst) -> None:
         high = _emit(s, EXTRACT_U[D], [signs], lane(D, 1), _I64)
         s.emit(MInst(BINARY[op.IADD << 3 | _I32], [destination], [low, high], shifted(LSL, 1)))
         return
-    if not (vector.op == op.V_ICMP or vector.op == op.V_FCMP) or vector.imm & _SHAPE != shape:
+    if not _is_mask(vector, shape, 4):
         register = _emit(s, LESS_THAN_ZERO[width], [register])
     register = _emit(s, AND, [register, _constant(s, _LANE_BITS[shape])])
     if shape == I8X16:
@@ -494,12 +507,21 @@ def _product(s: ConditionLowering, inst: Inst) -> None:
         return
     # low * low + ((low * high + high * low) << 32)
     destination = s.define(inst)
-    first, second = s.use(x), s.use(y)
-    swapped = _emit(s, REVERSE_PAIRS, [second])
+    if x.op == _CONST:
+        x, y = y, x
+    first = s.use(x)
+    if y.op == _CONST:
+        words = [y.imm >> at & 0xFFFF_FFFF for at in range(0, 128, 32)]
+        swapped = _constant(s, words[1] | words[0] << 32 | words[3] << 64 | words[2] << 96)
+        second_low = _constant(s, words[0] | words[2] << 32)
+    else:
+        second = s.use(y)
+        swapped = _emit(s, REVERSE_PAIRS, [second])
+        second_low = _emit(s, TRUNCATE[S], [second])
     crossed = _emit(s, ADD_PAIRS[S], [_emit(s, MULTIPLY[S], [swapped, first])])
     upper = _emit(s, SHIFT_BY_CONSTANT[op.V_SHL][D], [crossed], left(32))
-    low = [_emit(s, TRUNCATE[S], [first]), _emit(s, TRUNCATE[S], [second])]
-    s.emit(MInst(MULTIPLY_ADD_LOW[S], [destination], [upper, *low], 0))
+    first_low = _emit(s, TRUNCATE[S], [first])
+    s.emit(MInst(MULTIPLY_ADD_LOW[S], [destination], [upper, first_low, second_low], 0))
 
 
 def _shift(s: ConditionLowering, inst: Inst) -> None:
@@ -568,10 +590,42 @@ def _pseudo_minimum(s: ConditionLowering, inst: Inst) -> None:
     s.emit(MInst(SELECT_BITS, [s.define(inst)], [mask, y, x], 0))
 
 
+def _multiply(s: ConditionLowering, inst: Inst) -> None:
+    width = WIDTHS[inst.imm]
+    x, y = inst.args
+    for vector, other in ((x, y), (y, x)):
+        number = _lane_everywhere(s, other, inst.imm)
+        if number >= 0:
+            uses = [s.use(vector), s.use(other.args[0])]
+            s.emit(MInst(MULTIPLY_BY_LANE[width], [s.define(inst)], uses, element(width, number)))
+            return
+    _row(s, inst)
+
+
 def _multiply_add(s: ConditionLowering, inst: Inst) -> None:
+    width = WIDTHS[inst.imm]
     x, y, z = inst.args
+    destination = s.define(inst)
+    for vector, other in ((x, y), (y, x)):
+        number = _lane_everywhere(s, other, inst.imm)
+        if number >= 0:
+            uses = [s.use(z), s.use(vector), s.use(other.args[0])]
+            s.emit(MInst(MULTIPLY_ADD_BY_LANE[inst.op][width], [destination], uses, element(width, number)))
+            return
     form = MULTIPLY_ADD[inst.op << 4 | inst.imm]
-    s.emit(MInst(form, [s.define(inst)], [s.use(z), s.use(x), s.use(y)], 0))
+    s.emit(MInst(form, [destination], [s.use(z), s.use(x), s.use(y)], 0))
+
+
+def _lane_everywhere(s: ConditionLowering, value: Inst, shape: int) -> int:
+    """If all lanes of a vector that nobody else has asked for are one lane of its operand, or a scalar, the number of
+    that, else -1."""
+    if s.vregs[value.id]:
+        return -1
+    if value.op == op.V_SPLAT and value.imm == shape:
+        return 0
+    if value.op == op.V_SHUFFLE and value.args[0] is value.args[1]:
+        return splat_of_lane(value.imm, WIDTHS[shape])
+    return -1
 
 
 def _convert(s: ConditionLowering, inst: Inst) -> None:
@@ -626,6 +680,7 @@ HANDLERS: Final[dict[int, _Handler]] = {
     op.V_NARROW_U: _narrow,
     op.V_EXTEND_S: _extend,
     op.V_EXTEND_U: _extend,
+    op.V_FMUL: _multiply,
     op.V_FPMIN: _pseudo_minimum,
     op.V_FPMAX: _pseudo_minimum,
     op.V_RELAXED_MADD: _multiply_add,

@@ -112,6 +112,11 @@ def source_lane(width: int, number: int) -> int:
     return number << width + 11
 
 
+def element(width: int, number: int) -> int:
+    """Bits of the number of a lane (of S or D) in a row that ends with VVE."""
+    return (number & 1) << 21 | number >> 1 << 11 if width == S else number << 11
+
+
 def memory_lane(width: int, number: int) -> int:
     """Bits of the number of a lane that is loaded or stored: the top one is Q, the others S and size."""
     index = number << width
@@ -275,6 +280,10 @@ FMAX_VVV: Final = _three_floats("fmax", 0x0E20_F400)
 FMIN_VVV: Final = _three_floats("fmin", 0x0EA0_F400)
 FMLA_VVV: Final = _three_floats("fmla", 0x0E20_CC00, "mrr")
 FMLS_VVV: Final = _three_floats("fmls", 0x0EA0_CC00, "mrr")
+#: The last source is one lane of a vector (`element`).
+FMUL_VVE: Final = _three_floats("fmul", 0x0F80_9000)
+FMLA_VVE: Final = _three_floats("fmla", 0x0F80_1000, "mrr")
+FMLS_VVE: Final = _three_floats("fmls", 0x0F80_5000, "mrr")
 FCMEQ_VVV: Final = _three_floats("fcmeq", 0x0E20_E400)
 FCMGE_VVV: Final = _three_floats("fcmge", 0x2E20_E400)
 FCMGT_VVV: Final = _three_floats("fcmgt", 0x2EA0_E400)

@@ -306,6 +306,12 @@ MULTIPLY_ADD: Final = _by_shape(
     {op.V_RELAXED_MADD: v.FMLA_VVV, op.V_RELAXED_NMADD: v.FMLS_VVV},
     FLOAT_SHAPES,
 )
+#: The same with one lane of the last operand (`element`), by width; on x and y, on z, x and y.
+MULTIPLY_BY_LANE: Final = on_lanes(v.FMUL_VVE)
+MULTIPLY_ADD_BY_LANE: Final = {
+    op.V_RELAXED_MADD: on_lanes(v.FMLA_VVE),
+    op.V_RELAXED_NMADD: on_lanes(v.FMLS_VVE),
+}
 #: Sums of four products of bytes, added to lanes of 32 bits.
 DOT_PRODUCT: Final = on_registers(v.SDOT_VVV)
 CONVERT_LONG: Final = {op.V_CONVERT_S: on_registers(v.SCVTF_VV[D]), op.V_CONVERT_U: on_registers(v.UCVTF_VV[D])}
