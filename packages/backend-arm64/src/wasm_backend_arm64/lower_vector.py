@@ -460,7 +460,8 @@ def _accumulate(s: ConditionLowering, inst: Inst, base: Inst, term: Inst) -> boo
             uses = [s.use(base), s.use(dot.args[0]), s.use(dot.args[1])]
             s.emit(MInst(DOT_PRODUCT, [s.define(inst)], uses, 0))
             return True
-    form = ACCUMULATE[inst.op].get(term.op << 4 | term.imm)
+    # Lanes, conditions and constants have larger numbers.
+    form = ACCUMULATE[inst.op].get(term.op << 4 | term.imm) if term.imm < 16 else None
     if form is None:
         return False
     imm = 0
