@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final
 from wasm_backend_amd64 import encodings as e
 from wasm_backend_amd64 import vector_encodings as v
 from wasm_backend_amd64.encodings import Encoding
+from wasm_backend_amd64.forms import in_registers_alone
 from wasm_backend_amd64.vector_instructions import (
     BROADCAST,
     INTERLEAVE_HIGH,
     INTERLEAVE_LOW,
     LOWEST_LANE,
-    in_registers_alone,
 )
 from wasm_backend_amd64.vector_operands import make, make_with, operate, operate_one, vector_constant
 from wasm_ir import opcodes as op

@@ -13,6 +13,7 @@ from wasm_backend_amd64 import vector_encodings as v
 from wasm_backend_amd64.conditions import COMPARE_IMM, TEST_ZERO, Comparison, set_op
 from wasm_backend_amd64.encodings import CC_AE, CC_E, CC_NE
 from wasm_backend_amd64.float_instructions import ROUNDING_MODES
+from wasm_backend_amd64.forms import in_registers_alone, with_constant, with_memory
 from wasm_backend_amd64.instructions import ADD_IMM, BINARY_IMM, SIGN_EXTEND
 from wasm_backend_amd64.lower_shuffle import shuffle
 from wasm_backend_amd64.lower_vector_memory import load_lane, load_low, load_low_half, load_splat
@@ -43,10 +44,7 @@ from wasm_backend_amd64.vector_instructions import (
     SPREAD_HALF,
     TO_VECTOR,
     UNORDERED,
-    in_registers_alone,
     test_bits,
-    with_constant,
-    with_memory,
 )
 from wasm_backend_amd64.vector_operands import (
     is_memory,
