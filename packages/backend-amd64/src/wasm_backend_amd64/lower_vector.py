@@ -234,22 +234,25 @@ def swizzle(s: ConditionLowering, inst: Inst) -> None:
 def either(s: ConditionLowering, inst: Inst) -> None:
     """or: lanes shifted to the left and to the right are rotated; by whole bytes, these change places."""
     x, y = inst.args
-    if x.op == op.V_SHR_U:
-        x, y = y, x
-    if x.op == op.V_SHL and y.op == op.V_SHR_U and x.imm == y.imm and x.args[0] is y.args[0]:
-        left, right = x.args[1], y.args[1]
-        width = op.SHAPE_BITS[x.imm]
-        if left.op == _CONST and right.op == _CONST and left.imm + right.imm == width:
-            if left.imm & 7 == 0 and s.is_inner(x) and s.is_inner(y):
-                size = width >> 3
-                shuffle_bytes(
-                    s,
-                    x.args[0],
-                    bytes([n - n % size + (n - (left.imm >> 3)) % size for n in range(16)]),
-                    s.define(inst),
-                )
-                return
-    operate(s, v.POR, inst.args[0], inst.args[1], s.define(inst))
+    destination = s.define(inst)
+    rotated = _rotation(s, x, y) or _rotation(s, y, x)
+    if rotated and rotated & 7 == 0:
+        size = op.SHAPE_BITS[x.imm] >> 3
+        by = rotated >> 3
+        numbers = bytes([n - n % size + (n - by) % size for n in range(16)])
+        shuffle_bytes(s, x.args[0], numbers, destination)
+    else:
+        operate(s, v.POR, x, y, destination)
+
+
+def _rotation(s: ConditionLowering, x: Inst, y: Inst) -> int:
+    """By how many bits lanes are rotated to the left where x, shifted to the left, and y, to the right, meet; else 0."""
+    if x.op != op.V_SHL or y.op != op.V_SHR_U or x.imm != y.imm or x.args[0] is not y.args[0]:
+        return 0
+    left, right = x.args[1], y.args[1]
+    if left.op != _CONST or right.op != _CONST or left.imm + right.imm != op.SHAPE_BITS[x.imm]:
+        return 0
+    return left.imm if s.is_inner(x) and s.is_inner(y) else 0
 
 
 def invert(s: ConditionLowering, inst: Inst) -> None:

@@ -213,10 +213,8 @@ class VectorTests(BackendFixtures):
         """By every number: both shifts of one value, and almost that."""
         width = op.SHAPE_BITS[shape]
         chance = random.Random(shape)
-        for left, right, same in [(n, width - n, True) for n in range(1, width)] + [
-            (3, width - 3, False),
-            (1, 2, True),
-        ]:
+        cases = [(count, width - count, True) for count in range(1, width)]
+        for left, right, same in (*cases, (3, width - 3, False), (1, 2, True)):
 
             def body(b: Builder, p: list[Inst], counts: tuple[int, int, bool] = (left, right, same)) -> list[Inst]:
                 base = pointer(b, p[0])
