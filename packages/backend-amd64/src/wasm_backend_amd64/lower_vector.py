@@ -225,8 +225,21 @@ def swizzle(s: ConditionLowering, inst: Inst) -> None:
         known = [number if number < 16 else 0x80 for number in numbers.imm.to_bytes(16, "little")]
         make_with(s, v.PSHUFB, s.use(x), int.from_bytes(bytes(known), "little"), s.define(inst))
         return
+    if _are_numbers(numbers):
+        operate(s, v.PSHUFB, x, numbers, s.define(inst))
+        return
     indices = make_with(s, v.PADDUSB, s.use(numbers), 0x70 * _SPREAD[I8X16])
     make(s, v.PSHUFB, [s.use(x), indices], 0, s.define(inst))
+
+
+def _are_numbers(numbers: Inst) -> bool:
+    """Whether bytes are known to be below 16, or above 127."""
+    operation = numbers.op
+    if operation == op.V_SHR_U:
+        return numbers.imm == I8X16 and numbers.args[1].op == _CONST and numbers.args[1].imm & 7 >= 4
+    if operation == op.AND:
+        return any(arg.op == _CONST and arg.imm & 0x70 * _SPREAD[I8X16] == 0 for arg in numbers.args)
+    return False
 
 
 # Bits.
