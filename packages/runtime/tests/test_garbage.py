@@ -7,6 +7,8 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
+
 PRELUDE = """
 import gc, weakref
 import wasmetal
@@ -218,3 +220,33 @@ def test_traps_do_not_keep_anything() -> None:
                 del owner
         assert at_rest() == start
     """)
+
+
+@pytest.mark.parametrize("where", ["builtins", "sys", "threading", "wasmetal", "weakref"])
+def test_the_end_of_the_interpreter_is_quiet(wasm, where: str) -> None:
+    # What modules that are cleared late hold is finalized when the globals of the library are gone already.
+    builder = wasm()
+    op = wasm.op
+    builder.import_func("env", "host", "i", "i")
+    builder.memory(1, export="memory")
+    builder.table("r", 4, export="table")
+    builder.glob("i", op.i32(1), mutable=True, export="global")
+    builder.func("i", "i", op.get(0) + op.call(0), export="f")
+    program = f"""if True:
+        import {where} as place
+        import wasmetal
+        from wasmetal import GlobalType, MemoryType, TableType
+        module = wasmetal.Module({builder.build()!r})
+        instance = module.instantiate({{"env": {{"host": lambda n: n}}}})
+        assert instance.exports.f(3) == 3
+        memory = wasmetal.Memory(MemoryType(40, 100))
+        memory.grow(20)
+        made = [module, instance, memory, wasmetal.Table(TableType("funcref", 3))]
+        made.append(wasmetal.Global(GlobalType("i64"), 3))
+        made += [instance.exports.f, instance.exports.memory, instance.exports.table, wasmetal.Engine()]
+        made.append(made)
+        place.kept = made
+        place.view = memory.view()
+    """
+    done = subprocess.run([sys.executable, "-X", "faulthandler", "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -36,12 +36,14 @@ class StackLease:
         except IndexError:
             self.stack = NativeStack(size)
 
-    def __del__(self, discard=host.discard) -> None:  # type: ignore[no-untyped-def]
+    def __del__(  # type: ignore[no-untyped-def]
+        self, discard=host.discard, reserve: int = RESERVE, warm: int = _WARM
+    ) -> None:
         # The names are bound at definition, because module globals may be gone when the interpreter shuts down.
         if not hasattr(self, "stack"):
             return
         stack = self.stack
-        low = stack.limit - RESERVE
-        if stack.top - low > _WARM:
-            discard(low, stack.top - _WARM - low)
+        low = stack.limit - reserve
+        if stack.top - low > warm:
+            discard(low, stack.top - warm - low)
         self._pool.append(stack)
