@@ -54,7 +54,6 @@ from wasm_backend_amd64.vector_operands import (
     operate,
     operate_one,
     scalar_lane,
-    vector_constant,
 )
 from wasm_ir import opcodes as op
 from wasm_ir import types
@@ -353,7 +352,7 @@ def bitselect(s: ConditionLowering, inst: Inst) -> None:
 def _bits_of_constant(s: ConditionLowering, x: Inst, mask: int) -> int:
     """x & mask"""
     if x.op == _CONST:
-        return vector_constant(s, x.imm & mask)
+        return s.vector_constant(x.imm & mask)
     return make_with(s, v.PAND, s.use(x), mask)
 
 
@@ -422,7 +421,7 @@ def truth(s: ConditionLowering, value: Inst) -> tuple[Comparison, int]:
         return one, CC_E
     if s.is_inner(x) and x.op in (op.AND, op.V_ANDNOT, op.V_NOT):
         if x.op == op.V_NOT:
-            s.operands += (s.use(x.args[0]), vector_constant(s, _ONES))
+            s.operands += (s.use(x.args[0]), s.vector_constant(_ONES))
             return two, CC_AE
         first, second = x.args
         if x.op == op.AND:
@@ -500,7 +499,7 @@ def _inverted(s: ConditionLowering, inst: Inst, register: int) -> None:
 
 def _turned(s: ConditionLowering, x: Inst, bits: int) -> int:
     if x.op == _CONST:
-        return vector_constant(s, x.imm ^ bits)
+        return s.vector_constant(x.imm ^ bits)
     return make_with(s, v.PXOR, s.use(x), bits)
 
 
@@ -547,7 +546,7 @@ def shift(s: ConditionLowering, inst: Inst) -> None:
     elif shape == I64X2 and inst.op == op.V_SHR_S:
         # What a logical shift makes of the sign is 2^(63 - count), and subtracting that from the rest extends it.
         number = _in_vector(s, _masked_count(s, count, width))
-        sign = make(s, v.PSRLQ, [vector_constant(s, _SIGNS[I64X2]), number])
+        sign = make(s, v.PSRLQ, [s.vector_constant(_SIGNS[I64X2]), number])
         shifted = make(s, v.PSRLQ, [s.use(inst.args[0]), number])
         make(s, v.PSUBQ, [make(s, v.PXOR, [shifted, sign]), sign], 0, s.define(inst))
     else:
@@ -564,7 +563,7 @@ def _shift_by_constant(s: ConditionLowering, inst: Inst, number: int) -> None:
     if number == 0:
         make(s, v.POR, [x, x], 0, destination)
     elif operation == op.V_SHR_S and number == width - 1 and shape in (I8X16, I64X2):
-        make(s, GREATER[shape], [vector_constant(s, 0), x], 0, destination)
+        make(s, GREATER[shape], [s.vector_constant(0), x], 0, destination)
     elif shape == I64X2 and operation == op.V_SHR_S:
         if "avx512vl" in s.features:
             make(s, v.VPSRAQ_I, [x], number, destination)
@@ -607,7 +606,7 @@ def _shift_bytes(s: ConditionLowering, inst: Inst, count: int) -> None:
         make(s, v.PACKSSWB, [lower, upper], 0, destination)
         return
     number = _in_vector(s, count)
-    words = make(s, v.PSRLW, [vector_constant(s, 0xFF * _SPREAD[I16X8]), number])
+    words = make(s, v.PSRLW, [s.vector_constant(0xFF * _SPREAD[I16X8]), number])
     kept = make(s, v.PACKUSWB, [words, words])
     if inst.op == op.V_SHL:
         make(s, v.PSLLW, [make(s, v.PAND, [x, kept]), number], 0, destination)
@@ -620,7 +619,7 @@ def _shift_bytes(s: ConditionLowering, inst: Inst, count: int) -> None:
 
 def negate(s: ConditionLowering, inst: Inst) -> None:
     row = ROWS[op.V_SUB << 4 | inst.imm]
-    make(s, row, [vector_constant(s, 0), s.use(inst.args[0])], 0, s.define(inst))
+    make(s, row, [s.vector_constant(0), s.use(inst.args[0])], 0, s.define(inst))
 
 
 def absolute(s: ConditionLowering, inst: Inst) -> None:
@@ -663,7 +662,7 @@ def multiply(s: ConditionLowering, inst: Inst) -> None:
         else:
             cross.append(cross[0])
         product = make(s, v.PMULUDQ, [x, y])
-    total = make(s, v.PADDQ, cross) if len(cross) == 2 else cross[0] if cross else vector_constant(s, 0)
+    total = make(s, v.PADDQ, cross) if len(cross) == 2 else cross[0] if cross else s.vector_constant(0)
     make(s, v.PADDQ, [make(s, v.PSLLQ_I, [total], 32), product], 0, s.define(inst))
 
 
@@ -674,7 +673,7 @@ def count_bits(s: ConditionLowering, inst: Inst) -> None:
         make(s, v.VPOPCNTB, [x], 0, s.define(inst))
         return
     half = 0x0F * _SPREAD[I8X16]
-    table = vector_constant(s, int.from_bytes(bytes([number.bit_count() for number in range(16)]), "little"))
+    table = s.vector_constant(int.from_bytes(bytes([number.bit_count() for number in range(16)]), "little"))
     lower = make(s, v.PSHUFB, [table, make_with(s, v.PAND, x, half)])
     upper = make(s, v.PSHUFB, [table, make_with(s, v.PAND, make(s, v.PSRLW_I, [x], 4), half)])
     make(s, v.PADDB, [lower, upper], 0, s.define(inst))
@@ -700,7 +699,7 @@ def extend(s: ConditionLowering, inst: Inst) -> None:
         if not load_low_half(s, row, x, destination):
             make(s, row, [s.use(x)], 0, destination)
     elif inst.op == op.V_EXTEND_U and s.avx:
-        make(s, INTERLEAVE_HIGH[shape - 1], [s.use(x), vector_constant(s, 0)], 0, destination)
+        make(s, INTERLEAVE_HIGH[shape - 1], [s.use(x), s.vector_constant(0)], 0, destination)
     else:
         make(s, row, [make(s, v.PSHUFD, [s.use(x)], 0xEE)], 0, destination)
 
@@ -746,7 +745,7 @@ def pairwise_sum(s: ConditionLowering, inst: Inst) -> None:
             make_with(s, v.PMADDUBSW, x, _SPREAD[I8X16], destination)
         else:
             # The unsigned operand comes first.
-            make(s, v.PMADDUBSW, [vector_constant(s, _SPREAD[I8X16]), x], 0, destination)
+            make(s, v.PMADDUBSW, [s.vector_constant(_SPREAD[I8X16]), x], 0, destination)
     elif inst.op == op.V_EXTADD_S or _is_not_negative(narrow):
         make_with(s, v.PMADDWD, x, _SPREAD[I16X8], destination)
     else:
@@ -853,7 +852,7 @@ def convert(s: ConditionLowering, inst: Inst) -> None:
     else:
         # The low half, and the high half divided by two and doubled again, are exact; their sum is rounded, once.
         source = s.use(x)
-        lower = make(s, v.PBLENDW, [source, vector_constant(s, 0)], 0b1010_1010)
+        lower = make(s, v.PBLENDW, [source, s.vector_constant(0)], 0b1010_1010)
         upper = make(s, v.PSRLD_I, [make(s, v.PSUBD, [source, lower])], 1)
         half = make(s, v.CVTDQ2PS, [upper])
         doubled = make(s, v.ADDPS, [half, half])
@@ -881,14 +880,14 @@ def saturating_s(s: ConditionLowering, inst: Inst) -> None:
         make(s, v.CVTTPD2DQ, [make(s, v.MINPD, [x, limit])], 0, destination)
         return
     number = make(s, v.PAND, [x, make(s, v.CMPPS, [x, x])])
-    large = make(s, v.CMPPS, [number, vector_constant(s, _TWO_31)], NOT_LESS)
+    large = make(s, v.CMPPS, [number, s.vector_constant(_TWO_31)], NOT_LESS)
     make(s, v.PXOR, [make(s, v.CVTTPS2DQ, [number]), large], 0, destination)
 
 
 def saturating_u(s: ConditionLowering, inst: Inst) -> None:
     """v_trunc_sat_u."""
     x = s.use(inst.args[0])
-    zero = vector_constant(s, 0)
+    zero = s.vector_constant(0)
     if "avx512vl" in s.features:
         # What is too large becomes 2^32 - 1.
         if inst.imm == F32X4:
@@ -904,7 +903,7 @@ def saturating_u(s: ConditionLowering, inst: Inst) -> None:
     number = make(s, v.MAXPS, [x, zero])
     lower = make(s, v.CVTTPS2DQ, [number])
     rest = make_with(s, v.SUBPS, number, _TWO_31)
-    large = make(s, v.CMPPS, [rest, vector_constant(s, _TWO_31)], NOT_LESS)
+    large = make(s, v.CMPPS, [rest, s.vector_constant(_TWO_31)], NOT_LESS)
     upper = make(s, v.PXOR, [make(s, v.CVTTPS2DQ, [rest]), large])
     make(s, v.PADDD, [make(s, v.PMAXSD, [upper, zero]), lower], 0, s.define(inst))
 
@@ -922,7 +921,7 @@ def relaxed_u(s: ConditionLowering, inst: Inst) -> None:
         make(s, v.VCVTTPS2UDQ if inst.imm == F32X4 else v.VCVTTPD2UDQ, [x], 0, s.define(inst))
         return
     if inst.imm == F64X2:
-        _low_words(s, inst, x, vector_constant(s, 0))
+        _low_words(s, inst, x, s.vector_constant(0))
         return
     lower = make(s, v.CVTTPS2DQ, [x])
     upper = make(s, v.CVTTPS2DQ, [make_with(s, v.SUBPS, x, _TWO_31)])
