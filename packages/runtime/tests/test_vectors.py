@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import platform
 import random
 from array import array
 from pathlib import Path
@@ -423,7 +424,9 @@ def test_accesses_at_the_end_of_memory(wasm: Any) -> None:
             for name, arguments in (("load", ()), ("load_far", ()), ("store", (TWO,))):
                 with pytest.raises(wasmetal.Trap, match="out of bounds memory access"):
                     exports[name](address, *arguments)
-        assert exports.load(last) == ONE
+        # AArch64 leaves open whether a store that faults in its second page has written to the first; QEMU does.
+        if engine is ENGINES[1] or platform.machine() != "aarch64":
+            assert exports.load(last) == ONE
 
 
 @needs_vectors
