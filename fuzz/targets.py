@@ -35,7 +35,8 @@ TARGETS = {
     "assembler": Target("fuzz.assembler", 60),
     "arithmetic": Target("fuzz.arithmetic", 60),
     "generated": Target("fuzz.generated", 60),
+    "vectors": Target("fuzz.vectors", 60),
     "binaryen": Target("fuzz.binaryen", 60, needs=("wasm-opt",)),
 }
 #: What a name on the command line stands for, where it is not one target.
-GROUPS = {"differential": ("arithmetic", "generated", "binaryen"), "all": tuple(TARGETS)}
+GROUPS = {"differential": ("arithmetic", "generated", "vectors", "binaryen"), "all": tuple(TARGETS)}
