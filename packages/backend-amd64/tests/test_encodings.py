@@ -310,6 +310,10 @@ INTEGER_OPERANDS = {
 }
 
 
+#: Rows that are for memory alone: on registers the same bytes are another instruction, or one of another processor.
+MEMORY_ALONE = ("MOVLPS_RM", "MOVHPS_RM", "MOVHPS_MR", "VBROADCASTSS_RM")
+
+
 def vector_rows() -> Iterator[tuple[str, enc.Encoding]]:
     """Every row of vector_encodings.py and the VEX form of each that has another."""
     for name, row in vars(vec).items():
@@ -337,7 +341,7 @@ def test_vector_rows() -> None:
         # In the text a VEX instruction has all operands, and one without has its tied operand once.
         vex_source = "v" in row.operands
         for n in range(16 * 16):
-            first, second, third = n >> 4, n & 15, 7 * n + (n >> 4) & 15
+            first, second, third, fourth = n >> 4, n & 15, 7 * n + (n >> 4) & 15, 11 * n + (n >> 4) & 15
             imm = (37 * n & 255) if not predicate else n & 7
             if isinstance(row, enc.VexEncoding):
                 v = first if row.operands[0] == "V" else second if vex_source else 0
@@ -347,6 +351,8 @@ def test_vector_rows() -> None:
             texts = [NAMES[kind if place == 0 else "x"][first], NAMES[kind if place == 1 else "x"][third]]
             if vex_source:
                 texts.insert(1, NAMES["x"][second])
+            mask = row.operands[-1] == "k"
+            start = len(sweep.code)
             if row.digit >= 0:
                 if isinstance(row, enc.VexEncoding):
                     asm.ri(sweep.code, encoding, third, imm)
@@ -357,7 +363,12 @@ def test_vector_rows() -> None:
                 asm.rri(sweep.code, encoding, first, third, imm)
             else:
                 asm.rr(sweep.code, encoding, first, third)
-            if not name.endswith("_MR"):
+            if mask:
+                sweep.code += encoding.pack(fourth << 4)
+                texts.append(NAMES["x"][fourth])
+            if name in MEMORY_ALONE:
+                del sweep.code[start:]
+            elif not name.endswith("_MR"):
                 text, last = vector_text(row, texts, imm)
                 sweep.expect(text, last, 8)
             else:
@@ -365,7 +376,7 @@ def test_vector_rows() -> None:
             if not row.memory:
                 continue
             memory = SOME_MEMORY[n % len(SOME_MEMORY)]
-            texts[0 if row.flags & enc.RM_FIRST else -1] = memory_text(sizes[row.memory], memory)
+            texts[0 if row.flags & enc.RM_FIRST else -2 if mask else -1] = memory_text(sizes[row.memory], memory)
             register = first
             if row.flags & enc.RM_FIRST:
                 register = third
@@ -373,6 +384,8 @@ def test_vector_rows() -> None:
                 asm.rmi(sweep.code, encoding, register, *memory, imm)
             else:
                 asm.rm(sweep.code, encoding, register, *memory)
+            if mask:
+                sweep.code += encoding.pack(fourth << 4)
             text, last = vector_text(row, texts, imm)
             sweep.expect(text, last, 8)
     assert sweep.check() > 50_000

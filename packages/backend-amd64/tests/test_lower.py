@@ -189,4 +189,6 @@ def test_loops_are_tight() -> None:
 def test_features_are_those_asked_for() -> None:
     floor = ("popcnt", "sse3", "sse4_1", "sse4_2", "ssse3")
     assert Amd64Backend(()).cpu_features == floor
-    assert Amd64Backend(("bmi2", "avx")).cpu_features == ("bmi2", *floor)
+    assert Amd64Backend(("bmi2", "avx", "avx512f")).cpu_features == ("avx", "bmi2", *floor)
+    # What needs AVX is not there without.
+    assert Amd64Backend(("avx2", "fma")).cpu_features == floor

@@ -31,13 +31,14 @@ from wasm_ir.ir import ABI_C, Function, Inst, Signature
 
 pytestmark = pytest.mark.skipif(not Amd64Backend.host_support().supported, reason="needs x86-64")
 
-#: The result, both sources, and where the second one is spilled.
-D, A, B = XMM0 + 3, XMM0 + 1, XMM0 + 9
+#: The result, both sources, the second one's double that is a third source, and where the second one is spilled.
+D, A, B, C = XMM0 + 3, XMM0 + 1, XMM0 + 9, XMM0 + 10
 SLOT = spill_slot(0)
 #: Rows with an operand that is an integer register: which one.
 INTEGER_OPERANDS = {"PINSRB": 1, "PINSRW": 1, "PINSRD": 1, "PINSRQ": 1}
 INTEGER_OPERANDS |= dict.fromkeys(("PEXTRB", "PEXTRW", "PEXTRD", "PEXTRQ", "PMOVMSKB", "MOVMSKPS", "MOVMSKPD"), 0)
 IMM = 5
+MEMORY_ALONE = ("MOVDQU_MR", "MOVLPS_RM", "MOVHPS_RM", "MOVHPS_MR", "VBROADCASTSS_RM")
 ROWS = {name: row for name, row in vars(vec).items() if isinstance(row, Encoding) and row.operands != "rr"}
 #: Offsets from rdi: the sources, the result.
 AT_A, AT_B, AT_RESULT = 0, 16, 32
@@ -69,17 +70,20 @@ def cases(name: str, row: Encoding, second: int) -> Iterator[Case]:
         yield Case("in place", MInst(on_registers(row), [A], [A], imm), A)
         return
     before = [A] if operands[0] == "m" or "v" in operands else []
-    if name != "MOVDQU_MR":
+    if operands == "mvr":
+        before.append(C)
+    after = [C] if operands[-1] == "k" else []
+    if name not in MEMORY_ALONE:
         operation = on_registers(row)
-        yield Case("registers", MInst(operation, [result], [*before, source], imm), result)
+        yield Case("registers", MInst(operation, [result], [*before, source, *after], imm), result)
         if before:
-            yield Case("in place", MInst(operation, [A], [A, source], imm), A)
+            yield Case("in place", MInst(operation, [A], [*before, source, *after], imm), A)
             if row.flags & COMMUTATIVE:
                 yield Case("changed places", MInst(operation, [source], [A, source], imm), source)
         if operation.stack_use >= 0:
             assert operation.stack_use == len(before)
-            yield Case("spilled", MInst(operation, [result], [*before, SLOT], imm), result)
-    if not row.memory:
+            yield Case("spilled", MInst(operation, [result], [*before, SLOT, *after], imm), result)
+    if not row.memory or after:
         return
     for label, address, shift in (("memory", [RDI], 0), ("indexed", [RDI, RCX], 3)):
         packed = pack_address((AT_RESULT if to_memory else AT_B) - (8 if shift else 0), shift)
@@ -103,6 +107,7 @@ def compiled(case: Case) -> bytes:
         MInst(_LOAD, [D], [RDI], pack_address(AT_RESULT, 0)),
         MInst(_LOAD, [A], [RDI], pack_address(AT_A, 0)),
         MInst(_LOAD, [B], [RDI], pack_address(AT_B, 0)),
+        MInst(_LOAD, [C], [RDI], pack_address(AT_B, 0)),
         MInst(_LOAD64, [RSI], [RDI], pack_address(AT_B, 0)),
         MInst(MOVE, [SLOT], [B], types.V128),
         MInst(_LOAD64, [RCX], [RDI], pack_address(48, 0)),

@@ -11,7 +11,8 @@ from wasm_ir import types
 from wasm_ir.codegen.machinst import MInst
 from wasm_ir.codegen.operand_lowering import signed
 from wasm_ir.codegen.selection import Selection
-from wasm_ir.ir import Inst
+from wasm_ir.codegen.vocabulary import Vocabulary
+from wasm_ir.ir import Function, Inst
 
 _CONST: Final = op.CONST
 _IADD: Final = op.IADD
@@ -28,6 +29,11 @@ def fits(number: int) -> bool:
 
 class Addressing(Selection):
     """The part of lowering that finds operands."""
+
+    def __init__(self, function: Function, vocabulary: Vocabulary, features: frozenset[str]) -> None:
+        super().__init__(function, vocabulary, features)
+        #: Whether instructions on SSE registers take their VEX forms.
+        self.avx = "avx" in features
 
     def immediate(self, value: Inst) -> int | None:
         """The signed immediate that stands for `value`, or None when it is no constant or too large."""

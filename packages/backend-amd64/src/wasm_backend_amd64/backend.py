@@ -21,7 +21,9 @@ _I32 = Struct("<i")
 #: processors have had since 2009.
 REQUIRED_FEATURES = frozenset({"popcnt", "sse3", "sse4_1", "sse4_2", "ssse3"})
 #: Features that it makes use of where they are.
-USED_FEATURES = frozenset({"bmi1", "bmi2", "lzcnt"}) | REQUIRED_FEATURES
+USED_FEATURES = frozenset({"avx", "avx2", "bmi1", "bmi2", "fma", "lzcnt"}) | REQUIRED_FEATURES
+#: Those whose instructions are made for processors that have this one.
+_AVX_FEATURES = frozenset({"avx2", "fma"})
 
 
 class Amd64Backend:
@@ -34,11 +36,15 @@ class Amd64Backend:
     layout = LAYOUT
     #: Constants that stand for symbols are relocated (wasm_ir.backend.RELOCATION_SYMBOL).
     symbols = True
+    #: Functions may have values of type v128.
+    vectors = True
 
     def __init__(self, features: Iterable[str] | None = None) -> None:
         """`features`: names of processor features (see cpu.py) that code may use; by default all of this machine."""
         available = frozenset(cpu.features() if features is None else features)
         chosen = available & USED_FEATURES | REQUIRED_FEATURES
+        if "avx" not in chosen:
+            chosen -= _AVX_FEATURES
         self.cpu_features = tuple(sorted(chosen))
         self._target: Amd64Target | None = None
 

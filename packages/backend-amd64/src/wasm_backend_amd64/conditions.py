@@ -298,6 +298,9 @@ class Select(MOp):
             rm_frame(emitter, self.moves[condition], destination, source)
 
 
+_LOADS: Final = {_F32: e.MOVSS_RM, _F64: e.MOVSD_RM, types.V128: e.MOVAPS_RM}
+
+
 class SelectFloat(MOp):
     """The same for SSE registers, by a branch."""
 
@@ -307,7 +310,7 @@ class SelectFloat(MOp):
         super().__init__(f"select.{comparison.name}", tied=True, stack_use=1)
         self.comparison = comparison
         self.code = code
-        self.load = e.MOVSS_RM if value_type == types.F32 else e.MOVSD_RM
+        self.load = _LOADS[value_type]
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
         destination = inst.defs[0]

@@ -101,6 +101,7 @@ class Encoding:
         m   read and written
         r   read; the last one of these or of `w` (with RM_FIRST) may be memory, of `memory` bytes
         v   read, and in VEX.vvvv; V: written, and there
+        k   read, and in the upper half of an immediate
         i   an immediate
     """
 
@@ -233,7 +234,7 @@ class VexEncoding(Encoding):
         vvvv: int = 0,
     ) -> None:
         self.vvvv = vvvv
-        imm = IMM_U8 if operands[-1] == "i" else NO_IMM
+        imm = IMM_U8 if operands[-1] in "ik" else NO_IMM
         super().__init__(name, prefix, w, opcode, digit, imm, flags | UNALIGNED, None, operands, memory, feature)
         #: The same with other registers in VEX.vvvv, made as they are needed.
         self.sources: list[VexEncoding | None] = [None] * 16

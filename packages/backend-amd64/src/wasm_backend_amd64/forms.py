@@ -53,14 +53,15 @@ class RowOp(MOp):
 
     def begin(self, emitter: Emitter, inst: MInst, source: int) -> Encoding:
         """What comes before: the encoding of the rest. `source`: the register that the rest reads, or -1."""
-        vex = self.vex
-        if vex is not None:
-            return vex.source(inst.uses[0])
         destination = inst.defs[0]
+        vex = self.vex
         if self.tied:
             if destination != inst.uses[0]:
                 _rr(emitter.code, self.move, destination, inst.uses[0])
-        elif self.clean and destination != source:
+            return self.encoding if vex is None else vex.source(inst.uses[1])
+        if vex is not None:
+            return vex.source(inst.uses[0])
+        if self.clean and destination != source:
             _rr(emitter.code, e.XORPS_RR, destination, destination)
         return self.encoding
 
@@ -75,7 +76,7 @@ class Registers(RowOp):
 
     def __init__(self, row: Encoding) -> None:
         operands = row.operands
-        last = len(operands.rstrip("i")) - (1 if operands[0] == "m" else 2)
+        last = len(operands.rstrip("ik")) - (1 if operands[0] == "m" else 2)
         super().__init__(row, "", -1 if row.flags & RM_FIRST or row.memory == 0 else last)
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
@@ -109,6 +110,23 @@ class Binary(Registers):
             _rr(emitter.code, self.encoding, destination, second)
         else:
             rm_frame(emitter, self.encoding, destination, second)
+
+
+class Masked(Registers):
+    """d = op(x, y, mask), x in VEX.vvvv and the mask in the immediate; y may be spilled."""
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        first, second, mask = inst.uses
+        vex = self.vex
+        assert vex is not None
+        encoding = vex.source(first)
+        if second >= 0:
+            _rr(emitter.code, encoding, inst.defs[0], second)
+        else:
+            rm_frame(emitter, encoding, inst.defs[0], second)
+        emitter.code += encoding.pack((mask & 15) << 4)
 
 
 class Count(Registers):
@@ -161,7 +179,7 @@ class Memory(RowOp):
         to_memory = row.flags & RM_FIRST != 0
         super().__init__(row, ".s" if to_memory else ".m")
         #: How many uses come before the base.
-        self.sources = 1 if to_memory or self.tied or self.vex is not None else 0
+        self.sources = 1 if to_memory else int(self.tied) + int(self.vex is not None)
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
         uses = inst.uses
@@ -324,6 +342,7 @@ _ON_REGISTERS: Final[dict[str, Callable[[Encoding], MOp]]] = {
     "mi": SingleImm,
     "Vri": SingleImm,
     "wrv": Count,
+    "wvrk": Masked,
 }
 
 

@@ -40,6 +40,9 @@ from wasm_ir.ir import Function, Inst
 
 _CONST: Final = op.CONST
 _I32: Final = types.I32
+_V128: Final = types.V128
+_ANY_TRUE: Final = op.V_ANY_TRUE
+_ALL_TRUE: Final = op.V_ALL_TRUE
 _BYTE_LOADS: Final[tuple[int, ...]] = (op.LOAD8_U, op.HEAP_LOAD8_U)
 
 
@@ -150,6 +153,11 @@ class ConditionLowering(MemoryLowering):
         operands = self.operands
         code = ICMP_CODES[condition]
         alone = alone and self.use_counts[value.id] == 1
+        if _ANY_TRUE <= value.op <= _ALL_TRUE and condition <= op.NE and self.is_inner(value):
+            from wasm_backend_amd64.lower_vector import truth
+
+            comparison, truth_code = truth(self, value)
+            return comparison, truth_code ^ condition ^ op.NE
         if value.op == op.AND and self.vregs[value.id] == 0:
             first, second = value.args
             if second.op == _CONST:
@@ -241,3 +249,29 @@ class ConditionLowering(MemoryLowering):
 
     def lower_br_table(self, inst: Inst) -> None:
         self.emit(MInst(BR_TABLE, [self.temp()], [self.use(inst.args[0])], 0))
+
+    # Vectors. Most programs have none, and need not wait for the tables.
+
+    def lower_vector(self, inst: Inst) -> None:
+        """All operations on vectors but select, and loads and stores of 16 bytes."""
+        from wasm_backend_amd64.lower_vector import HANDLERS
+
+        HANDLERS[inst.op](self, inst)
+
+    def lower_and(self, inst: Inst) -> None:
+        if inst.type == _V128:
+            self.lower_vector(inst)
+        else:
+            super().lower_and(inst)
+
+    def lower_or(self, inst: Inst) -> None:
+        if inst.type == _V128:
+            self.lower_vector(inst)
+        else:
+            super().lower_or(inst)
+
+    def lower_xor(self, inst: Inst) -> None:
+        if inst.type == _V128:
+            self.lower_vector(inst)
+        else:
+            super().lower_xor(inst)

@@ -69,7 +69,7 @@ class IntegerLowering(Addressing):
             if self._is_scaled(y):
                 self._lower_lea(inst, destination, x, y, 0)
                 return
-            if x.op == op.IADD and self._is_inner(x) and x.args[1].op == _CONST:
+            if x.op == op.IADD and self.is_inner(x) and x.args[1].op == _CONST:
                 number = signed(value_type, x.args[1].imm)
                 if fits(number):
                     self._lower_lea(inst, destination, x.args[0], y, number)
@@ -83,17 +83,17 @@ class IntegerLowering(Addressing):
             )
         )
 
-    def _is_inner(self, value: Inst) -> bool:
+    def is_inner(self, value: Inst) -> bool:
         """Whether an operand's work can be done by its only user."""
         return self.use_counts[value.id] == 1 and self.vregs[value.id] == 0
 
     def _is_sum(self, value: Inst) -> bool:
-        return value.op == op.IADD and self._is_inner(value) and value.args[1].op != _CONST
+        return value.op == op.IADD and self.is_inner(value) and value.args[1].op != _CONST
 
     def _is_scaled(self, value: Inst) -> bool:
         return (
             value.op == op.SHL
-            and self._is_inner(value)
+            and self.is_inner(value)
             and value.args[1].op == _CONST
             and 1 <= value.args[1].imm & types.BITS[value.type] - 1 <= 3
         )
@@ -210,7 +210,7 @@ class IntegerLowering(Addressing):
             for x, y in ((first, second), (second, first)):
                 if (
                     x.op == op.XOR
-                    and self._is_inner(x)
+                    and self.is_inner(x)
                     and x.args[1].op == _CONST
                     and x.args[1].imm == _ALL_ONES[value_type]
                 ):

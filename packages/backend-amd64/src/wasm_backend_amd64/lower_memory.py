@@ -17,6 +17,7 @@ from wasm_ir.ir import Inst
 
 _CONST: Final = op.CONST
 _HEAP_STORE: Final = op.HEAP_STORE
+_EXTRACT_U: Final = op.V_EXTRACT_U
 
 
 class MemoryLowering(FloatLowering):
@@ -50,7 +51,12 @@ class MemoryLowering(FloatLowering):
                 value_type = value.type
             if value_type <= types.I64 and self._lower_modify(inst, pointer, value, offset):
                 return
-        if value.op == _CONST:
+        if value.op == _EXTRACT_U and self.is_inner(value):
+            from wasm_backend_amd64.lower_vector_memory import store_lane
+
+            if store_lane(self, value, width, pointer, inst.imm, offset):
+                return
+        if value.op == _CONST and width <= 8:
             bits = value.imm & (1 << 8 * width) - 1
             number = signed(types.I64, bits) if width == 8 else bits
             if width < 8 or fits(number):

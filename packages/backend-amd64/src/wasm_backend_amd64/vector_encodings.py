@@ -22,7 +22,7 @@ from wasm_backend_amd64.encodings import (
     sse,
 )
 
-_SSSE3, _SSE41, _SSE42, _AVX2 = "ssse3", "sse4_1", "sse4_2", "avx2"
+_SSSE3, _SSE41, _SSE42, _AVX, _AVX2, _FMA = "ssse3", "sse4_1", "sse4_2", "avx", "avx2", "fma"
 
 
 def _two(name: str, opcode: bytes, feature: str = "", prefix: bytes = P66, memory: int = 16) -> Encoding:
@@ -43,6 +43,16 @@ def _one(name: str, opcode: bytes, feature: str = "", prefix: bytes = P66, memor
 def _shift(name: str, opcode: bytes, digit: int) -> Encoding:
     """d = op(d, imm)"""
     return sse(name, P66, opcode, "mi", 0, digit=digit)
+
+
+def _blend(name: str, opcode: bytes) -> VexEncoding:
+    """d = lanes of x, or of y where the top bit of the mask's lane is set"""
+    return VexEncoding(name, P66, 0, opcode, "wvrk", _AVX, flags=SSE, memory=16)
+
+
+def _fused(name: str, opcode: bytes, w: int) -> VexEncoding:
+    """d = op(d, x, y)"""
+    return VexEncoding(name, P66, w, opcode, "mvr", _FMA, flags=SSE, memory=16)
 
 
 # Integer arithmetic.
@@ -147,8 +157,15 @@ SHUFPD: Final = sse("shufpd", P66, b"\xc6", "mri", 16)
 PALIGNR: Final = sse("palignr", P66, b"\x3a\x0f", "mri", 16, feature=_SSSE3)
 PBLENDW: Final = sse("pblendw", P66, b"\x3a\x0e", "mri", 16, feature=_SSE41)
 UNPCKLPS: Final = _two("unpcklps", b"\x14", prefix=NP)
+#: The lowest lane alone, of registers.
+MOVSS: Final = _two("movss", b"\x10", prefix=PF3, memory=0)
+MOVSD: Final = _two("movsd", b"\x10", prefix=PF2, memory=0)
 MOVLHPS: Final = _two("movlhps", b"\x16", prefix=NP, memory=0)
 MOVHLPS: Final = _two("movhlps", b"\x12", prefix=NP, memory=0)
+#: With memory alone: on registers these bytes are the two above. MOVLPS_RM, MOVHPS_RM: the other half stays.
+MOVLPS_RM: Final = _two("movlps", b"\x12", prefix=NP, memory=8)
+MOVHPS_RM: Final = _two("movhps", b"\x16", prefix=NP, memory=8)
+MOVHPS_MR: Final = sse("movhps", NP, b"\x17", "wr", 8, RM_FIRST)
 MOVDDUP: Final = _one("movddup", b"\x12", "sse3", PF2, 8)
 #: The integer register or memory is the source of pinsr and the destination of pextr.
 PINSRB: Final = sse("pinsrb", P66, b"\x3a\x20", "mri", 1, feature=_SSE41)
@@ -207,3 +224,19 @@ VPBROADCASTB: Final = VexEncoding("vpbroadcastb", P66, 0, b"\x0f\x38\x78", "wr",
 VPBROADCASTW: Final = VexEncoding("vpbroadcastw", P66, 0, b"\x0f\x38\x79", "wr", _AVX2, flags=SSE, memory=2)
 VPBROADCASTD: Final = VexEncoding("vpbroadcastd", P66, 0, b"\x0f\x38\x58", "wr", _AVX2, flags=SSE, memory=4)
 VPBROADCASTQ: Final = VexEncoding("vpbroadcastq", P66, 0, b"\x0f\x38\x59", "wr", _AVX2, flags=SSE, memory=8)
+#: With memory alone: on registers it takes AVX2.
+VBROADCASTSS_RM: Final = VexEncoding("vbroadcastss", P66, 0, b"\x0f\x38\x18", "wr", _AVX, flags=SSE, memory=4)
+VPBLENDVB: Final = _blend("vpblendvb", b"\x0f\x3a\x4c")
+VBLENDVPS: Final = _blend("vblendvps", b"\x0f\x3a\x4a")
+VBLENDVPD: Final = _blend("vblendvpd", b"\x0f\x3a\x4b")
+VPBLENDD: Final = VexEncoding("vpblendd", P66, 0, b"\x0f\x3a\x02", "wvri", _AVX2, flags=SSE, memory=16)
+
+# FMA: 213 is d = d * x + y, 231 is d = x * y + d.
+VFMADD213PS: Final = _fused("vfmadd213ps", b"\x0f\x38\xa8", 0)
+VFMADD213PD: Final = _fused("vfmadd213pd", b"\x0f\x38\xa8", 1)
+VFMADD231PS: Final = _fused("vfmadd231ps", b"\x0f\x38\xb8", 0)
+VFMADD231PD: Final = _fused("vfmadd231pd", b"\x0f\x38\xb8", 1)
+VFNMADD213PS: Final = _fused("vfnmadd213ps", b"\x0f\x38\xac", 0)
+VFNMADD213PD: Final = _fused("vfnmadd213pd", b"\x0f\x38\xac", 1)
+VFNMADD231PS: Final = _fused("vfnmadd231ps", b"\x0f\x38\xbc", 0)
+VFNMADD231PD: Final = _fused("vfnmadd231pd", b"\x0f\x38\xbc", 1)
