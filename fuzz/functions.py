@@ -6,7 +6,7 @@ import random
 from typing import Final
 
 from fuzz.binary import signed, unsigned
-from fuzz.edge_values import F32, F64, FUNCREF, I32, I64, NUMERIC, WIDTHS, bits, from_float
+from fuzz.edge_values import F32, F64, FUNCREF, I32, I64, NUMERIC, V128, WIDTHS, bits, from_float
 from fuzz.instructions import BY_RESULT, EQUAL, LOADS, STORES, WHOLE_STORES, Instruction
 from fuzz.program import FUEL_PER_CALL, Body, Program, Signature
 from fuzz.tree import NEVER, VOID, Label, Node, Part, const
@@ -134,7 +134,9 @@ class FunctionGenerator:
 
     def _dump(self) -> list[Part]:
         """Store locals, so that all of them are alive until the end and can be compared."""
-        chosen = [i for i in range(len(self.types)) if self.chance.random() < 0.8]
+        # The scratch local for vectors has NaNs whose bits are open.
+        names = [i for i in range(len(self.types)) if i != self.scratch.get(V128)]
+        chosen = [i for i in names if self.chance.random() < 0.8]
         parts: list[Part] = []
         for index in chosen:
             type = self.types[index]
@@ -158,7 +160,9 @@ class FunctionGenerator:
         get = b"\x20" + name
         if value.nan_lanes:
             pattern, equal = _NAN_LANES[value.nan_lanes]
-            return Node(type, [value, b"\x22" + name, const(type, pattern), get + get + equal + _BITSELECT])
+            node = Node(type, [value, b"\x22" + name, const(type, pattern), get + get + equal + _BITSELECT])
+            node.repeatable = value.repeatable
+            return node
         test = const(type, _NAN[type])
         return Node(type, [value, b"\x22" + name, test, get + get + EQUAL[type] + b"\x1b"], exact=True)
 
@@ -244,7 +248,7 @@ class FunctionGenerator:
         if row.shows_nan:
             operands[0] = self.settled(operands[0])
         node = Node(type, [*operands, row.code], exact=row.code in (b"\xbe", b"\xbf"))
-        if all(_is_repeatable(operand) for operand in operands):
+        if all(is_repeatable(operand) for operand in operands):
             node.repeatable = True
             self.seen[type].append(node)
         return node
@@ -567,7 +571,7 @@ class FunctionGenerator:
         return self._assign_results([Node(VOID, parts, label)], results)
 
 
-def _is_repeatable(node: Node) -> bool:
+def is_repeatable(node: Node) -> bool:
     """Whether it does no harm to evaluate it somewhere else, too."""
     leaf = len(node.parts) == 1 and isinstance(node.parts[0], bytes) and node.type in WIDTHS
     return node.repeatable or leaf
@@ -575,7 +579,7 @@ def _is_repeatable(node: Node) -> bool:
 
 def local_or(first: Node, second: Node) -> Node:
     """The first again if evaluating it twice does no harm, else the second."""
-    return first.copy() if _is_repeatable(first) and first.type == second.type else second
+    return first.copy() if is_repeatable(first) and first.type == second.type else second
 
 
 def take_fuel(amount: int) -> Node:

@@ -7,7 +7,7 @@ from typing import Final
 
 from fuzz.binary import unsigned
 from fuzz.edge_values import F32, F64, I32, I64, NUMERIC, V128, bits
-from fuzz.functions import FunctionGenerator
+from fuzz.functions import FunctionGenerator, is_repeatable
 from fuzz.program import Program
 from fuzz.tree import VOID, Node, Part, const
 from fuzz.vector_instructions import (
@@ -38,7 +38,8 @@ class VectorFunctionGenerator(FunctionGenerator):
     def _numeric(self, type: int, depth: int) -> Node:
         if type == V128:
             node = self.settled(self._vector(depth))
-            self.seen[V128].append(node)
+            if is_repeatable(node):
+                self.seen[V128].append(node)
             return node
         if self.chance.random() < 0.25:
             return self._scalar(type, depth)
@@ -131,7 +132,9 @@ class VectorFunctionGenerator(FunctionGenerator):
         if len(operands) == 2 and first and row.params == (V128, V128) and chance.random() < 0.15:
             operands.reverse()
         code = row.code + (bytes([chance.randrange(row.lanes)]) if row.lanes else b"")
-        return Node(row.result, [*operands, code], nan_lanes=self._nan_lanes(row, operands))
+        node = Node(row.result, [*operands, code], nan_lanes=self._nan_lanes(row, operands))
+        node.repeatable = all(map(is_repeatable, operands))
+        return node
 
     def _allowed(self, row: VectorInstruction, operand: Node) -> Node:
         return operand if operand.nan_lanes in (0, row.operand_nan) else self.settled(operand)
