@@ -78,7 +78,7 @@ class Filetest:
         module = decode(assemble(text), Features.default())
         validate_module(module, Features.default())
         (index,) = [export.index for export in module.exports if export.kind is ExternKind.FUNC]
-        options = FrontendOptions(explicit_bounds=_EXPLICIT in text.splitlines())
+        options = FrontendOptions(explicit_bounds=_EXPLICIT in text.splitlines(), vectors=True)
         return cls(path, text.rstrip("\n"), expected, module, index, options)
 
     def ir(self) -> Function:

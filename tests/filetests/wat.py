@@ -149,10 +149,19 @@ class _Body:
         if kind == table.IMM_LABEL_TABLE:
             *labels, default = self.numbers()
             return _vector([_unsigned(label) for label in labels]) + _unsigned(default)
-        if kind == table.IMM_MEMARG:
+        if kind in (table.IMM_MEMARG, table.IMM_MEMARG_LANE):
             offset = self.option("offset", 0)
             align = self.option("align", instruction.access_size)
-            return _unsigned(align.bit_length() - 1) + _unsigned(offset)
+            lane = bytes([int(self.word())]) if kind == table.IMM_MEMARG_LANE else b""
+            return _unsigned(align.bit_length() - 1) + _unsigned(offset) + lane
+        if kind == table.IMM_LANE:
+            return bytes([int(self.word())])
+        if kind == table.IMM_SHUFFLE:
+            return bytes(self.numbers())
+        if kind == table.IMM_V128:
+            if self.word() != "i32x4":
+                raise ValueError("vectors are written as four numbers of 32 bits, i32x4")
+            return struct.pack("<4I", *[int(self.word(), 0) for _ in range(4)])
         if kind in (table.IMM_I32, table.IMM_I64):
             return _signed(int(self.word(), 0))
         if kind in (table.IMM_F32, table.IMM_F64):

@@ -1,7 +1,7 @@
 """Runs the specification's test suite in the form of wabt's `wast2json`: JSON lists of commands, and their modules.
 
-As a library: `run_file`, `run_folder`. As a program: python runner.py PATH [-k NAME] [--bounds-checks explicit]; prints
-a table and exits with 1 when a command failed.
+As a library: `run_file`, `run_folder`. As a program: python runner.py PATH [-k NAME] [--bounds-checks explicit]
+[--relaxed-simd] [--cpu avx,avx2]; prints a table and exits with 1 when a command failed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import struct
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -22,6 +22,7 @@ from wasmetal import (
     CompileError,
     Config,
     Engine,
+    Features,
     Func,
     FuncType,
     Global,
@@ -195,11 +196,12 @@ def _reference_matches(found: object, expected: dict[str, Any]) -> bool:
 class Script:
     """The execution of one file."""
 
-    def __init__(self, path: Path, bounds_checks: BoundsChecks = "auto") -> None:
+    def __init__(self, path: Path, bounds_checks: BoundsChecks = "auto", features: Features | None = None) -> None:
         self.folder = path.parent
         self.commands: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))["commands"]
         self.result = Result(path.stem)
-        self.engine = Engine(Config(bounds_checks=bounds_checks))
+        self.features = features or Features.default()
+        self.engine = Engine(Config(bounds_checks=bounds_checks, features=self.features))
         #: What modules can import from.
         self.registered: dict[str, Any] = {"spectest": spectest()}
         #: Instances by their names in the script. None stands for a module that could not be instantiated.
@@ -323,11 +325,13 @@ class Script:
             raise Failure(f"accepted; expected {command['text']!r}")
 
     def assert_invalid(self, command: dict[str, Any]) -> None:
-        self._refused(command, InvalidError, lambda: wasmetal.validate(self._source(command)))
+        self._refused(command, InvalidError, lambda: wasmetal.validate(self._source(command), self.features))
 
     def assert_malformed(self, command: dict[str, Any]) -> None:
         # The words depend on where a decoder notices the damage; wasm-core's tests look at them.
-        self._refused(command, MalformedError, lambda: wasmetal.validate(self._source(command)), words=False)
+        self._refused(
+            command, MalformedError, lambda: wasmetal.validate(self._source(command), self.features), words=False
+        )
 
     def assert_unlinkable(self, command: dict[str, Any]) -> None:
         self._refused(command, LinkError, lambda: self._instantiate(command))
@@ -347,9 +351,9 @@ _COMMANDS: Final[dict[str, Callable[[Script, dict[str, Any]], None]]] = {
 }
 
 
-def run_file(path: Path, bounds_checks: BoundsChecks = "auto") -> Result:
-    """Run one JSON file."""
-    return Script(path, bounds_checks).run()
+def run_file(path: Path, bounds_checks: BoundsChecks = "auto", features: Features | None = None) -> Result:
+    """Run one JSON file. `features`: the standard's, by default those of Features.default()."""
+    return Script(path, bounds_checks, features).run()
 
 
 def find_files(path: Path, name: str | None = None) -> list[Path]:
@@ -358,10 +362,20 @@ def find_files(path: Path, name: str | None = None) -> list[Path]:
     return [file for file in files if name is None or name in file.stem]
 
 
-def run_folder(path: Path, bounds_checks: BoundsChecks = "auto", name: str | None = None) -> Iterator[Result]:
+def run_folder(
+    path: Path, bounds_checks: BoundsChecks = "auto", name: str | None = None, features: Features | None = None
+) -> Iterator[Result]:
     """Run every JSON file of a folder."""
     for file in find_files(path, name):
-        yield run_file(file, bounds_checks)
+        yield run_file(file, bounds_checks, features)
+
+
+def use_processor(names: Iterable[str]) -> None:
+    """Make code for an x86-64 processor that has of this one's optional features just these and the required ones."""
+    from wasm_backend_amd64 import backend, cpu
+
+    found = tuple(sorted(backend.REQUIRED_FEATURES.union(names).intersection(cpu.features())))
+    cpu.features = lambda: found  # type: ignore[assignment]
 
 
 def main() -> int:
@@ -370,12 +384,17 @@ def main() -> int:
     parser.add_argument("path", type=Path, help="folder of JSON files, or one of them")
     parser.add_argument("-k", dest="name", help="only files whose name contains this")
     parser.add_argument("--bounds-checks", choices=["auto", "guard", "explicit"], default="auto")
+    parser.add_argument("--relaxed-simd", action="store_true", help="with the relaxed vector instructions")
+    parser.add_argument("--cpu", help="optional features of the processor (x86-64) that code may use, with commas")
     parser.add_argument("-v", "--verbose", action="store_true", help="show every failure, not just five of a file")
     arguments = parser.parse_args()
+    features = attrs.evolve(Features.default(), relaxed_simd=arguments.relaxed_simd)
+    if arguments.cpu is not None:
+        use_processor(arguments.cpu.split(","))
     row = "{:32} {:>7} {:>7} {:>7} {:>12} {:>8}"
     print(row.format("file", "passed", "failed", "text", "unsupported", "seconds"))
     total = Result("total")
-    for result in run_folder(arguments.path, arguments.bounds_checks, arguments.name):
+    for result in run_folder(arguments.path, arguments.bounds_checks, arguments.name, features):
         _print_row(row, result)
         for failure in result.failures if arguments.verbose else result.failures[:5]:
             print(f"    {failure[:300]}")

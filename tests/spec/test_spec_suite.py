@@ -13,11 +13,16 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import attrs
 import pytest
+
+from wasmetal import Features
 
 _HERE = Path(__file__).resolve().parent
 _SHARED = Path(os.environ.get("WASMETAL_SHARED") or _HERE.parents[2] / "shared")
 _CORE = _SHARED / "spec" / "2.0" / "core"
+_SIMD = _SHARED / "spec" / "2.0" / "simd"
+_RELAXED_SIMD = _SHARED / "spec" / "3.0" / "relaxed-simd"
 _ALL = os.environ.get("WASMETAL_SPEC") == "all"
 
 #: Files whose modules access memory.
@@ -47,13 +52,40 @@ def _load_runner() -> ModuleType:
 
 runner = _load_runner()
 FILES = runner.find_files(_CORE)
+SIMD_FILES = runner.find_files(_SIMD)
+RELAXED_SIMD_FILES = runner.find_files(_RELAXED_SIMD)
 EXPLICIT_FILES = [f for f in FILES if _ALL or f.stem in _MEMORY_FILES or f.stem.startswith("memory")]
 
 pytestmark = pytest.mark.skipif(not FILES, reason="no specification test suite; set WASMETAL_SHARED")
 
 
-def _check(path: Path, bounds_checks: str) -> None:
-    result = runner.run_file(path, bounds_checks)
+#: Optional features of x86-64 processors that code may use; None: all that this one has.
+PROCESSORS = {
+    "host": None,
+    "baseline": (),
+    "avx": ("avx",),
+    "avx2": ("avx", "avx2", "bmi1", "bmi2", "lzcnt"),
+    "fma": ("avx", "avx2", "bmi1", "bmi2", "fma", "lzcnt"),
+}
+
+
+@pytest.fixture(params=PROCESSORS)
+def processor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each kind of vector code that a backend makes."""
+    chosen = PROCESSORS[request.param]
+    if chosen is None:
+        return
+    from wasm_backend_amd64 import cpu
+
+    available = cpu.features()
+    if not available or not set(chosen) <= set(available):
+        pytest.skip("the processor lacks some of these features")
+    monkeypatch.setattr(cpu, "features", cpu.features)
+    runner.use_processor(chosen)
+
+
+def _check(path: Path, bounds_checks: str, features: Features | None = None) -> None:
+    result = runner.run_file(path, bounds_checks, features)
     assert not result.failures, "\n".join(result.failures[:20])
     assert not result.unsupported
     if not result.passed:
@@ -68,6 +100,23 @@ def test_core(path: Path) -> None:
 @pytest.mark.parametrize("path", EXPLICIT_FILES, ids=lambda path: path.stem)
 def test_core_with_explicit_bounds_checks(path: Path) -> None:
     _check(path, "explicit")
+
+
+@pytest.mark.usefixtures("processor")
+@pytest.mark.parametrize("path", SIMD_FILES, ids=lambda path: path.stem)
+def test_simd(path: Path) -> None:
+    _check(path, "auto")
+
+
+@pytest.mark.parametrize("path", SIMD_FILES, ids=lambda path: path.stem)
+def test_simd_with_explicit_bounds_checks(path: Path) -> None:
+    _check(path, "explicit")
+
+
+@pytest.mark.usefixtures("processor")
+@pytest.mark.parametrize("path", RELAXED_SIMD_FILES, ids=lambda path: path.stem)
+def test_relaxed_simd(path: Path) -> None:
+    _check(path, "auto", attrs.evolve(Features.default(), relaxed_simd=True))
 
 
 def test_nothing_is_left_out() -> None:

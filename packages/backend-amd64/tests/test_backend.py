@@ -10,6 +10,7 @@ import pytest
 from wasm_backend_amd64 import Amd64Backend, cpu
 from wasm_ir.testing.floats import FloatTests
 from wasm_ir.testing.suite import BackendTests
+from wasm_ir.testing.vector_trees import VectorTreeTests
 from wasm_ir.testing.vectors import VectorTests
 
 
@@ -44,15 +45,15 @@ def _needs(level: type[Avx]) -> pytest.MarkDecorator:
 
 
 @_needs(Avx)
-class TestAvx(FloatTests, VectorTests):
+class TestAvx(FloatTests, VectorTests, VectorTreeTests):
     backend_class = Avx
 
 
 @_needs(Avx2)
-class TestAvx2(VectorTests):
+class TestAvx2(VectorTests, VectorTreeTests):
     backend_class = Avx2
 
 
 @_needs(Fma)
-class TestFma(FloatTests, VectorTests):
+class TestFma(FloatTests, VectorTests, VectorTreeTests):
     backend_class = Fma

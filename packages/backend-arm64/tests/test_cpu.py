@@ -45,5 +45,6 @@ def test_every_feature_of_a_row_can_be_found() -> None:
     assert features - {""} | USED_FEATURES <= set(cpu.FEATURE_NAMES)
 
 
-def test_code_depends_on_no_optional_feature() -> None:
-    assert Arm64Backend().cpu_features == Arm64Backend(("atomics",)).cpu_features == ("asimd", "fp")
+def test_code_depends_on_features_that_are_used_alone() -> None:
+    assert Arm64Backend(()).cpu_features == Arm64Backend(("atomics",)).cpu_features == ("asimd", "fp")
+    assert Arm64Backend(("asimddp", "aes")).cpu_features == ("asimd", "asimddp", "fp")

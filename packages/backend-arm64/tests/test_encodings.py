@@ -55,7 +55,7 @@ addv | RR8B b v8
 REGISTERS: dict[str, list[str]] = {
     "w": [f"w{n}" for n in range(31)] + ["wzr"],
     "x": [f"x{n}" for n in range(31)] + ["xzr"],
-    **{kind: [f"{kind}{n}" for n in range(32)] for kind in "bsdq"},
+    **{kind: [f"{kind}{n}" for n in range(32)] for kind in "bhsdq"},
     "v8": [f"v{n}.8b" for n in range(32)],
 }
 #: Register numbers that are swept; 31 often makes an alias, and is tested on its own below.
@@ -356,7 +356,7 @@ def test_loads_and_stores(name: str) -> None:
     access = ACCESSES[name]
     size = access.size
     wide = name.endswith("64")
-    kind = ("q" if size == 16 else "d" if wide else "s") if "_FM" in name else ("x" if wide else "w")
+    kind = {1: "b", 2: "h", 4: "s", 8: "d", 16: "q"}[size] if "_FM" in name else "x" if wide else "w"
     if access.name in ("strb", "strh", "ldrb", "ldrh"):
         kind = "w"
     mnemonic = access.name.partition(".")[0]

@@ -14,7 +14,7 @@ capstone = pytest.importorskip("capstone", reason="capstone is not installed")
 
 # Families: the constants' names without suffix, or name=mnemonic | suffix | widths of lanes | operands.
 # T: all lanes of the width, t: half of them; W: lanes of twice the width; B: bytes, of 128 bits in all; P: the lowest
-# lane as a scalar, p: twice as wide; E: a lane by number; X: an integer register, w: of 32 bits; others stand for
+# lane as a scalar, p: twice as wide; E, I: a lane by number; X: an integer register, w: of 32 bits; others stand for
 # themselves. left, right: counts; i4: 0 to 15; i8 and so on: immediates, shifted as the name says.
 TABLE = """
 add sub addp sqadd uqadd sqsub uqsub cmeq cmtst cmgt cmge cmhi cmhs sshl ushl | VVV | bhsd | T T T
@@ -22,8 +22,11 @@ zip1 zip2 uzp1 uzp2 trn1 trn2 | VVV | bhsd | T T T
 mul mla mls smax umax smin umin umaxp uminp urhadd | VVV | bhs | T T T
 sqrdmulh | VVV | hs | T T T
 sdot udot | VVV | . | v.4s B B
-smull umull smlal umlal | VVV | bhs | W t t
-smullq=smull2 umullq=umull2 smlalq=smlal2 umlalq=umlal2 | VVV | bhs | W T T
+smull umull smlal umlal smlsl umlsl saddl uaddl ssubl usubl | VVV | bhs | W t t
+smullq=smull2 umullq=umull2 smlalq=smlal2 umlalq=umlal2 smlslq=smlsl2 umlslq=umlsl2 | VVV | bhs | W T T
+saddlq=saddl2 uaddlq=uaddl2 ssublq=ssubl2 usublq=usubl2 | VVV | bhs | W T T
+saddw uaddw ssubw usubw | VVV | bhs | W W t
+saddwq=saddw2 uaddwq=uaddw2 ssubwq=ssubw2 usubwq=usubw2 | VVV | bhs | W W T
 xtn sqxtn sqxtun uqxtn | VV | bhs | t W
 xtnq=xtn2 sqxtnq=sqxtn2 sqxtunq=sqxtun2 uqxtnq=uqxtn2 | VV | bhs | T W
 abs neg | VV | bhsd | T T
@@ -62,7 +65,9 @@ orr bic | V4S | . | v.4s i8s
 fmov | V4S | . | v.4s f8
 fmov | V2D | . | v.2d f8
 fadd fsub fmul fdiv fmax fmin fmla fmls fcmeq fcmge fcmgt | VVV | sd | T T T
+fmul fmla fmls | VVE | sd | T T I
 fabs fneg fsqrt frintn frintm frintp frintz fcvtzs fcvtzu scvtf ucvtf | VV | sd | T T
+fcmeq0=fcmeq fcmgt0=fcmgt fcmge0=fcmge fcmlt0=fcmlt fcmle0=fcmle | VV | sd | T T #0.0
 fcvtl | VV | . | v.2d v.2s
 fcvtlq=fcvtl2 | VV | . | v.2d v.4s
 fcvtn | VV | . | v.2s v.2d
@@ -106,6 +111,8 @@ def immediates(kind: str, width: int) -> Iterator[tuple[int, str]]:
         yield from ((v.lane(width, n), f".{letter}[{number(n)[1:]}]") for n in range(lanes))
     elif kind == "S":
         yield from ((v.source_lane(width, n), f".{letter}[{number(n)[1:]}]") for n in range(lanes))
+    elif kind == "I":
+        yield from ((v.element(width, n), f".{letter}[{number(n)[1:]}]") for n in range(lanes))
     elif kind == "{M}":
         yield from ((v.memory_lane(width, n), f".{letter}}}[{number(n)[1:]}]") for n in range(lanes))
     elif kind == "i4":
@@ -140,7 +147,7 @@ def operand(kind: str, width: int, register: int) -> str:
         "X": lambda: ("x" if width == v.D else "w") + (f"{register}" if register < 31 else "zr"),
         "w": lambda: f"w{register}" if register < 31 else "wzr",
         "a": lambda: f"[x{register}]" if register < 31 else "[sp]",
-        **dict.fromkeys("ESM", lambda: vector),
+        **dict.fromkeys("ESIM", lambda: vector),
         **{f"v.{shape}": lambda: f"{vector}.{braces[2:]}" for shape in ("16b", "8h", "4s", "2s", "2d")},
     }[braces]()
     if kind.startswith("{"):
@@ -159,14 +166,14 @@ def test_every_constant_is_in_the_table() -> None:
 def test_rows(name: str, mnemonic: str, rows: dict[int, Encoding], widths: str, kinds: list[str]) -> None:
     assert list(rows) == [v.B if width == "." else WIDTHS.index(width) for width in widths]
     numeric = ("left", "right", "i4", "i8", "i8h", "i8s", "i8m", "mask", "f8")
-    registers = [kind for kind in kinds if kind != "#0" and kind not in numeric]
+    registers = [kind for kind in kinds if kind not in ("#0", "#0.0") and kind not in numeric]
     code = bytearray()
     expected = []
     for width, row in rows.items():
         # Rd, Rn, Rm: what has a register here is what the row's letters say, but for tables of two.
         assert name == "TBL2_VVV" or len(registers) == len(row.operands)
         swept = [(0, "")]
-        choices = [list(immediates(kind, width)) for kind in kinds if kind in (*numeric, "E", "S", "{M}")]
+        choices = [list(immediates(kind, width)) for kind in kinds if kind in (*numeric, "E", "S", "I", "{M}")]
         if choices:
             swept = choices[0]
         if len(choices) == 2:
@@ -179,11 +186,10 @@ def test_rows(name: str, mnemonic: str, rows: dict[int, Encoding], widths: str, 
                 word |= register << shift
             code += asm.pack(word)
             texts = [operand(kind, width, register) for kind, register in zip(registers, places)]
-            lanes = [at for at, kind in enumerate(registers) if kind in ("E", "S", "{M}")]
+            lanes = [at for at, kind in enumerate(registers) if kind in ("E", "S", "I", "{M}")]
             for at, part in zip(lanes, text.split("+")):
                 texts[at] += part
-            if "#0" in kinds:
-                texts.append("#0")
+            texts += [kind for kind in kinds if kind in ("#0", "#0.0")]
             shown = "mov" if mnemonic == "umov" and width >= v.S else mnemonic
             expected.append(f"{shown} {', '.join(texts)}" + ("" if lanes else text))
     lines = [f"{op} {operands}" for _, _, op, operands in _decoder.disasm_lite(bytes(code), 0)]

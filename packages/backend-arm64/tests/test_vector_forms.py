@@ -10,6 +10,7 @@ from wasm_backend_arm64.backend import Arm64Backend
 from wasm_backend_arm64.forms import Element, Load, Store, on_registers, pack_offset
 from wasm_backend_arm64.instructions import FLOAT_CONSTANT
 from wasm_backend_arm64.target import Arm64Target
+from wasm_backend_arm64.vector_constants import immediate
 from wasm_ir import opcodes, types
 from wasm_ir.codegen.emission import Emitter
 from wasm_ir.codegen.frame import Frame
@@ -112,16 +113,21 @@ def constant(bits: int) -> Inst:
 
 
 def test_constants() -> None:
-    """In the lower half alone: what gives a float of 64 bits. Others from the pool, or far away from that by halves."""
+    """In the lower half alone: what gives a float. Others from the pool, or far away from that by halves."""
     work = emitter()
     TARGET.emit_constant(work, V1, constant(0))
     TARGET.emit_constant(work, V1, constant(0x3FF0 << 48))
     TARGET.emit_constant(work, V1, constant(0x1234))
+    TARGET.emit_constant(work, V1, constant(0x1234 << 48))
     TARGET.emit_constant(work, spill_slot(0), constant(0))
     assert text(work) == [
-        *("movi d1, #0000000000000000", "fmov d1, #1.00000000", "mov w16, #0x1234", "fmov d1, x16"),
+        *("movi d1, #0000000000000000", "fmov d1, #1.00000000", "mov w16, #0x1234", "fmov s1, w16"),
+        *("mov x16, #0x1234000000000000", "fmov d1, x16"),
         *("movi d31, #0000000000000000", "str q31, [sp, #0x10]"),
     ]
+    assert not work.constants
+    TARGET.emit_constant(work, V1, constant(0x1234_5678_9ABC_DEF0))
+    assert list(work.constants) == [(0x1234_5678_9ABC_DEF0, 8)]
     bits = 0x1111 << 64 | 0x2222
     work = emitter()
     TARGET.emit_constant(work, V1, constant(bits))
@@ -130,3 +136,67 @@ def test_constants() -> None:
     work = emitter(far=2)
     TARGET.emit_constant(work, V1, constant(bits))
     assert text(work) == ["mov w16, #0x2222", "fmov d1, x16", "mov w16, #0x1111", "mov v1.d[1], x16"]
+
+
+def every(width: int, bits: int) -> int:
+    return sum(bits << at for at in range(0, 128, width))
+
+
+@pytest.mark.parametrize(
+    ("bits", "expected"),
+    [
+        (every(8, 0x55), "movi v1.16b, #0x55"),
+        (every(8, 0xFF), "movi v1.16b, #0xff"),
+        (every(16, 0x7F), "movi v1.8h, #0x7f"),
+        (every(16, 0x7F00), "movi v1.8h, #0x7f, lsl #8"),
+        (every(16, 0xFF7F), "mvni v1.8h, #0x80"),
+        (every(32, 1), "movi v1.4s, #1"),
+        (every(32, 0x80_0000), "movi v1.4s, #0x80, lsl #16"),
+        (every(32, 0x7FFF_FFFF), "mvni v1.4s, #0x80, lsl #24"),
+        (every(32, 0x12FF), "movi v1.4s, #0x12, msl #8"),
+        (every(32, 0xFFEE_0000), "mvni v1.4s, #0x11, msl #16"),
+        (every(32, 0x3F80_0000), "fmov v1.4s, #1.00000000"),
+        (every(64, 0xFF), "movi v1.2d, #0x000000000000ff"),
+        (every(64, 0xFF00_FF00_00FF_FFFF), "movi v1.2d, #0xff00ff0000ffffff"),
+        (every(64, 0xBFF0 << 48), "fmov v1.2d, #-1.00000000"),
+    ],
+)
+def test_constants_that_instructions_have_room_for(bits: int, expected: str) -> None:
+    work = emitter()
+    TARGET.emit_constant(work, V1, constant(bits))
+    assert text(work) == [expected]
+
+
+def test_every_immediate_is_what_the_instruction_makes_of_it() -> None:
+    """Numbers that instructions have room for, and their neighbours, which most often they have not."""
+    count = 0
+    for width in (8, 16, 32, 64):
+        for place in range(0, width, 8):
+            for byte in range(256):
+                for bits in (byte << place, ~(byte << place), byte << place | (1 << place) - 1, byte << place ^ 1):
+                    wanted = every(width, bits & (1 << width) - 1)
+                    found = immediate(wanted)
+                    if found is not None:
+                        count += 1
+                        assert expanded(found[0], found[1]) == wanted, hex(wanted)
+    assert count > 6000
+
+
+def expanded(row: e.Encoding, imm: int) -> int:
+    """AdvSIMDExpandImm of the manual."""
+    number = imm >> 11 & 0xE0 | imm >> 5 & 31
+    kind, _, arrangement = row.name.partition(".")
+    if arrangement == "16b":
+        return every(8, number)
+    if kind == "fmov":
+        table, width = (e.FLOAT_IMMEDIATES32, 32) if arrangement == "4s" else (e.FLOAT_IMMEDIATES64, 64)
+        return every(width, next(bits for bits, encoded in table.items() if encoded >> 13 == number))
+    if arrangement == "2d":
+        return every(64, sum(0xFF << 8 * bit for bit in range(8) if number >> bit & 1))
+    width = 16 if arrangement == "8h" else 32
+    if row in (v.MOVI_V4S_ONES, v.MVNI_V4S_ONES):
+        shift = 8 << (imm >> 12 & 1)
+        lane = number << shift | (1 << shift) - 1
+    else:
+        lane = number << 8 * (imm >> 13 & 3)
+    return every(width, lane ^ ((1 << width) - 1 if kind == "mvni" else 0))

@@ -78,7 +78,12 @@ class Machine:
             return
         if operation == op.V_SHUFFLE:
             result, operands, count = V128, [V128, V128], 1
-            imm = int.from_bytes(rng.choices(rng.choice([range(32), range(16), range(16, 32)]), k=16), "little")
+            numbers = rng.choices(rng.choice([range(32), range(16), range(16, 32)]), k=16)
+            if rng.random() < 0.3:
+                # Lanes that are only brought down.
+                start = rng.randrange(0, 32, 4)
+                numbers[:8] = [(start + n) % 32 for n in range(8)]
+            imm = int.from_bytes(numbers, "little")
         else:
             kind, kinds, shapes, count = VECTOR_RULES[operation]
             shape = rng.choice(shapes)
@@ -139,6 +144,10 @@ def built(build: Callable[[Builder, Inst, Inst, Inst, Inst], Inst]) -> str:
 
 def shuffle(b: Builder, numbers: list[int], x: Inst, y: Inst) -> Inst:
     return b.vector(op.V_SHUFFLE, V128, int.from_bytes(bytes(numbers), "little"), [x, y])
+
+
+def extend(b: Builder, shape: int, x: Inst) -> Inst:
+    return b.vector(op.V_EXTEND_U, V128, shape, [x])
 
 
 FIRST = list(range(16))
@@ -215,6 +224,30 @@ CASES: list[tuple[Callable[[Builder, Inst, Inst, Inst, Inst], Inst], str]] = [
         "v4 = v_extmul_s.i16x8 high v0, v1\nreturn v4",
     ),
     (
+        # The upper half, brought down.
+        lambda b, x, y, i, f: extend(b, I32X4, shuffle(b, [24, 25, 26, 27, 28, 29, 30, 31, *[0] * 8], x, y)),
+        "v4 = v_shuffle [8 9 10 11 12 13 14 15 16 16 16 16 16 16 16 16] v1, v0\n"
+        "v5 = v_extend_u.i32x4 high v1\nreturn v5",
+    ),
+    (
+        # The second and the last quarter.
+        lambda b, x, y, i, f: bitwise(
+            b,
+            op.OR,
+            extend(b, I32X4, extend(b, I16X8, shuffle(b, [4, 5, 6, 7, *[0] * 12], x, x))),
+            extend(b, I32X4, extend(b, I16X8, shuffle(b, [12, 13, 14, 15, *[0] * 12], x, x))),
+        ),
+        "v4 = v_shuffle [4 5 6 7 0 0 0 0 0 0 0 0 0 0 0 0] v0, v0\n"
+        "v5 = v_extend_u.i16x8 low v4\n"
+        "v6 = v_extend_u.i16x8 low v0\n"
+        "v7 = v_extend_u.i32x4 high v6\n"
+        "v8 = v_shuffle [12 13 14 15 0 0 0 0 0 0 0 0 0 0 0 0] v0, v0\n"
+        "v9 = v_extend_u.i16x8 low v8\n"
+        "v10 = v_extend_u.i16x8 high v0\n"
+        "v11 = v_extend_u.i32x4 high v10\n"
+        "v12 = or.v128 v7, v11\nreturn v12",
+    ),
+    (
         lambda b, x, y, i, f: b.vector(op.V_FCMP, V128, F64X2 | op.FGE << 3, [x, y]),
         "v4 = v_fcmp.f64x2 ge v0, v1\nreturn v4",
     ),
@@ -251,6 +284,7 @@ def test_long_chains_are_fast() -> None:
             b.vector(op.V_EXTRACT_U, I32, I8X16 | 5 << 3, [x])
             x = b.vector(op.V_NOT, V128, 0, [bitwise(b, op.AND, b.vector(op.V_NOT, V128, 0, [x]), x)])
             x = shuffle(b, FIRST[::-1], shuffle(b, FIRST[::-1], x, x), zero)
+            extend(b, I32X4, extend(b, I16X8, x))
     for number in range(3000):
         x = b.vector(op.V_REPLACE, V128, I8X16, [x, b.binary(op.IADD, I32, i, b.const(I32, number))])
         b.vector(op.V_EXTRACT_U, I32, I8X16 | 5 << 3, [x])

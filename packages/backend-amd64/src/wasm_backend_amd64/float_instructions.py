@@ -8,7 +8,7 @@ from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64 import encodings as e
 from wasm_backend_amd64.assembler import rr as _rr
 from wasm_backend_amd64.encodings import CC_A, CC_AE, CC_B, CC_BE, CC_E, CC_NE, CC_NO, CC_NS, CC_P, CC_S, Encoding
-from wasm_backend_amd64.forms import load_integer, on_constant, on_memory, on_registers
+from wasm_backend_amd64.forms import load_integer, on_memory, on_registers
 from wasm_backend_amd64.operands import branch, jump, rm_constant
 from wasm_backend_amd64.registers import FLOAT_SCRATCH, SCRATCH
 from wasm_core.errors import TrapCode
@@ -291,7 +291,7 @@ MIN_MAX: Final = {
     op.FMAX << 3 | _F64: MinMax("fmax.f64", _F64, e.MAXSD_RR, e.ANDPS_RR),
 }
 #: Signs removed and changed, by operation: with a constant.
-SIGN_BITS: Final = {op.FABS: on_constant(e.ANDPS_RM), op.FNEG: on_constant(e.XORPS_RM)}
+SIGN_BITS: Final = {op.FABS: e.ANDPS_RM, op.FNEG: e.XORPS_RM}
 #: Operation << 3 | type -> the constant for that, as wide as these instructions read memory.
 SIGN_MASKS: Final = {
     **{op.FABS << 3 | t: mask for t, mask in _MAGNITUDES.items()},
@@ -302,17 +302,25 @@ COPY_SIGN: Final = {
     _F64: CopySign("fcopysign.f64", _SIGNS[_F64], _MAGNITUDES[_F64]),
 }
 
-_UNARY = {
+#: Rows on floats, of which forms.py makes what is needed: by operation << 3 | type.
+FLOAT_BINARY: Final = {
+    op.FADD << 3 | _F32: e.ADDSS_RR,
+    op.FADD << 3 | _F64: e.ADDSD_RR,
+    op.FSUB << 3 | _F32: e.SUBSS_RR,
+    op.FSUB << 3 | _F64: e.SUBSD_RR,
+    op.FMUL << 3 | _F32: e.MULSS_RR,
+    op.FMUL << 3 | _F64: e.MULSD_RR,
+    op.FDIV << 3 | _F32: e.DIVSS_RR,
+    op.FDIV << 3 | _F64: e.DIVSD_RR,
+}
+FLOAT_UNARY: Final = {
     op.FSQRT << 3 | _F32: e.SQRTSS_RR,
     op.FSQRT << 3 | _F64: e.SQRTSD_RR,
     op.DEMOTE << 3 | _F32: e.CVTSD2SS_RR,
     op.PROMOTE << 3 | _F64: e.CVTSS2SD_RR,
 }
-#: Operation << 3 | type -> the form on registers and with memory.
-FLOAT_UNARY: Final = {key: on_registers(row) for key, row in _UNARY.items()}
-FLOAT_UNARY_LOAD: Final = {key: on_memory(row) for key, row in _UNARY.items()}
-ROUND: Final = by_type(on_registers, (e.ROUNDSS_RRI, e.ROUNDSD_RRI), FLOATS)
-ROUND_LOAD: Final = by_type(on_memory, (e.ROUNDSS_RMI, e.ROUNDSD_RMI), FLOATS)
+#: By type.
+ROUND: Final = {_F32: e.ROUNDSS_RRI, _F64: e.ROUNDSD_RRI}
 #: roundss immediates; 8 suppresses the precision exception.
 ROUNDING_MODES: Final = {op.FNEAREST: 8, op.FFLOOR: 9, op.FCEIL: 10, op.FTRUNC: 11}
 

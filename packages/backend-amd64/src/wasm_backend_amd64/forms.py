@@ -8,13 +8,14 @@ allocator must know and what the processor must have. Memory operands are descri
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64 import encodings as e
 from wasm_backend_amd64.assembler import rm as _rm
 from wasm_backend_amd64.assembler import rr as _rr
-from wasm_backend_amd64.encodings import COMMUTATIVE, RM_FIRST, SSE, Encoding, VexEncoding
+from wasm_backend_amd64.encodings import COMMUTATIVE, RM_FIRST, SSE, Encoding, VexEncoding, vex
 from wasm_backend_amd64.operands import mark_fault, rm_constant, rm_frame, unpack_disp
 from wasm_backend_amd64.registers import RSP
 from wasm_ir.backend import RELOCATION_SYMBOL, Relocation
@@ -359,3 +360,39 @@ def on_memory(row: Encoding) -> MOp:
 def on_constant(row: Encoding) -> MOp:
     """The instruction with a constant of the pool as its last source."""
     return PoolConstant(row)
+
+
+# Forms of rows on SSE registers, with a VEX prefix where `avx` says so: code has one or the other, and most rows are in
+# no code, so they are made when they are first needed.
+
+
+@cache
+def at_level(row: Encoding, avx: bool) -> Encoding:
+    """The row, or its VEX form."""
+    return vex(row) if avx and not isinstance(row, VexEncoding) else row
+
+
+@cache
+def in_registers(row: Encoding, avx: bool) -> MOp:
+    """The form on registers, of which one may be spilled where the row lets it be memory."""
+    return on_registers(at_level(row, avx))
+
+
+@cache
+def in_registers_alone(row: Encoding, avx: bool) -> MOp:
+    """The same where the last source, if it was in memory, would be another, or not be as long as the row reads."""
+    form = on_registers(at_level(row, avx))
+    form.stack_use = -1
+    return form
+
+
+@cache
+def with_memory(row: Encoding, avx: bool) -> MOp:
+    """The form with memory as its last source, or as its destination."""
+    return on_memory(at_level(row, avx))
+
+
+@cache
+def with_constant(row: Encoding, avx: bool) -> MOp:
+    """The form with a constant of the pool as its last source."""
+    return on_constant(at_level(row, avx))

@@ -17,7 +17,7 @@ from wasm_backend_amd64.forms import (
 )
 from wasm_ir import opcodes as op
 from wasm_ir import types
-from wasm_ir.codegen.tables import FLOATS, by_operation, by_type
+from wasm_ir.codegen.tables import by_operation, by_type
 
 CONSTANT: Final = Constant()
 FLOAT_CONSTANT: Final = {
@@ -36,18 +36,12 @@ _RR = {
     op.OR: (e.OR_RR32, e.OR_RR64),
     op.XOR: (e.XOR_RR32, e.XOR_RR64),
 }
-_FLOAT_RR = {
-    op.FADD: (e.ADDSS_RR, e.ADDSD_RR),
-    op.FSUB: (e.SUBSS_RR, e.SUBSD_RR),
-    op.FMUL: (e.MULSS_RR, e.MULSD_RR),
-    op.FDIV: (e.DIVSS_RR, e.DIVSD_RR),
-}
 
 
 #: Operation << 3 | type -> the form on two registers, with memory, with a pool constant, with an immediate.
-BINARY: Final = by_operation(on_registers, _RR) | by_operation(on_registers, _FLOAT_RR, FLOATS)
-BINARY_LOAD: Final = by_operation(on_memory, _RR) | by_operation(on_memory, _FLOAT_RR, FLOATS)
-BINARY_CONSTANT: Final = by_operation(on_constant, _RR) | by_operation(on_constant, _FLOAT_RR, FLOATS)
+BINARY: Final = by_operation(on_registers, _RR)
+BINARY_LOAD: Final = by_operation(on_memory, _RR)
+BINARY_CONSTANT: Final = by_operation(on_constant, _RR)
 BINARY_IMM: Final = by_operation(
     on_registers,
     {

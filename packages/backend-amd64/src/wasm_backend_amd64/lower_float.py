@@ -7,20 +7,20 @@ from typing import Final
 from wasm_backend_amd64.float_instructions import (
     BITCAST,
     COPY_SIGN,
+    FLOAT_BINARY,
     FLOAT_UNARY,
-    FLOAT_UNARY_LOAD,
     FROM_SIGNED,
     FROM_SIGNED_LOAD,
     FROM_UNSIGNED64,
     MIN_MAX,
     ROUND,
-    ROUND_LOAD,
     ROUNDING_MODES,
     SIGN_BITS,
     SIGN_MASKS,
     TO_INTEGER,
 )
-from wasm_backend_amd64.instructions import BINARY, BINARY_CONSTANT, BINARY_LOAD, LOAD
+from wasm_backend_amd64.forms import in_registers, with_constant, with_memory
+from wasm_backend_amd64.instructions import LOAD
 from wasm_backend_amd64.lower_division import DivisionLowering
 from wasm_backend_amd64.operands import pack_value
 from wasm_ir import opcodes as op
@@ -37,7 +37,7 @@ class FloatLowering(DivisionLowering):
     def lower_float_binary(self, inst: Inst) -> None:
         """fadd, fsub, fmul, fdiv."""
         value_type = inst.type
-        key = inst.op << 3 | value_type
+        row = FLOAT_BINARY[inst.op << 3 | value_type]
         first, second = inst.args
         destination = self.define(inst)
         if op.PROPERTIES[inst.op] & op.COMMUTATIVE and (
@@ -46,13 +46,13 @@ class FloatLowering(DivisionLowering):
             first, second = second, first
         uses = [self.use(first)]
         if second.op == _CONST and second.imm:
-            self.emit(MInst(BINARY_CONSTANT[key], [destination], uses, second.imm))
+            self.emit(MInst(with_constant(row, self.avx), [destination], uses, second.imm))
         elif self.is_operand(second, value_type):
             imm = self.memory(second, uses)
-            self.emit(MInst(BINARY_LOAD[key], [destination], uses, imm, self.fault_offset(second)))
+            self.emit(MInst(with_memory(row, self.avx), [destination], uses, imm, self.fault_offset(second)))
         else:
             uses.append(self.use(second))
-            self.emit(MInst(BINARY[key], [destination], uses, 0))
+            self.emit(MInst(in_registers(row, self.avx), [destination], uses, 0))
 
     def lower_min_max(self, inst: Inst) -> None:
         uses = [self.use(inst.args[0]), self.use(inst.args[1])]
@@ -65,32 +65,39 @@ class FloatLowering(DivisionLowering):
     def lower_sign_bits(self, inst: Inst) -> None:
         """fabs, fneg."""
         mask = SIGN_MASKS[inst.op << 3 | inst.type]
-        self.emit(MInst(SIGN_BITS[inst.op], [self.define(inst)], [self.use(inst.args[0])], mask))
+        operation = with_constant(SIGN_BITS[inst.op], self.avx)
+        self.emit(MInst(operation, [self.define(inst)], [self.use(inst.args[0])], mask))
 
     def lower_float_unary(self, inst: Inst) -> None:
         """fsqrt, demote, promote."""
-        key = inst.op << 3 | inst.type
+        row = FLOAT_UNARY[inst.op << 3 | inst.type]
         source = inst.args[0]
         destination = self.define(inst)
         if self.is_operand(source, source.type):
+            # Without VEX prefix, where the rest of the destination would have to come from a register.
             uses: list[int] = []
             imm = self.memory(source, uses)
-            self.emit(MInst(FLOAT_UNARY_LOAD[key], [destination], uses, imm, self.fault_offset(source)))
+            self.emit(MInst(with_memory(row, False), [destination], uses, imm, self.fault_offset(source)))
         else:
-            self.emit(MInst(FLOAT_UNARY[key], [destination], [self.use(source)], 0))
+            register = self.use(source)
+            uses = [register, register] if self.avx else [register]
+            self.emit(MInst(in_registers(row, self.avx), [destination], uses, 0))
 
     def lower_round(self, inst: Inst) -> None:
         """fceil, ffloor, ftrunc, fnearest."""
         value_type = inst.type
         mode = ROUNDING_MODES[inst.op]
+        row = ROUND[value_type]
         source = inst.args[0]
         destination = self.define(inst)
         if self.is_operand(source, value_type):
             uses: list[int] = []
             imm = pack_value(self.memory(source, uses), mode)
-            self.emit(MInst(ROUND_LOAD[value_type], [destination], uses, imm, self.fault_offset(source)))
+            self.emit(MInst(with_memory(row, False), [destination], uses, imm, self.fault_offset(source)))
         else:
-            self.emit(MInst(ROUND[value_type], [destination], [self.use(source)], mode))
+            register = self.use(source)
+            uses = [register, register] if self.avx else [register]
+            self.emit(MInst(in_registers(row, self.avx), [destination], uses, mode))
 
     def lower_to_integer(self, inst: Inst) -> None:
         """The four kinds of ftoi."""

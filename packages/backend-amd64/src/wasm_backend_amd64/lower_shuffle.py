@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final
 from wasm_backend_amd64 import encodings as e
 from wasm_backend_amd64 import vector_encodings as v
 from wasm_backend_amd64.encodings import Encoding
+from wasm_backend_amd64.forms import in_registers_alone
 from wasm_backend_amd64.vector_instructions import (
     BROADCAST,
     INTERLEAVE_HIGH,
     INTERLEAVE_LOW,
     LOWEST_LANE,
-    in_registers_alone,
 )
 from wasm_backend_amd64.vector_operands import make, make_with, operate, operate_one, vector_constant
 from wasm_ir import opcodes as op
@@ -98,7 +98,7 @@ def shuffle(s: MemoryLowering, inst: Inst) -> None:
     numbers = inst.imm.to_bytes(16, "little")
     destination = s.define(inst)
     if x is y:
-        _one(s, x, bytes([number & 15 for number in numbers]), destination)
+        shuffle_bytes(s, x, bytes([number & 15 for number in numbers]), destination)
     elif y.op == op.CONST and y.imm == 0:
         _with_zeros(s, x, bytes([number if number < 16 else _ZERO for number in numbers]), destination)
     elif x.op == op.CONST and x.imm == 0:
@@ -107,7 +107,7 @@ def shuffle(s: MemoryLowering, inst: Inst) -> None:
         _two(s, x, y, numbers, destination)
 
 
-def _one(s: MemoryLowering, x: Inst, numbers: bytes, destination: int) -> None:
+def shuffle_bytes(s: MemoryLowering, x: Inst, numbers: bytes, destination: int) -> None:
     """Bytes of one vector."""
     dwords = _elements(numbers, 4)
     if dwords is not None:

@@ -13,8 +13,9 @@ from wasm_backend_amd64 import vector_encodings as v
 from wasm_backend_amd64.conditions import COMPARE_IMM, TEST_ZERO, Comparison, set_op
 from wasm_backend_amd64.encodings import CC_AE, CC_E, CC_NE
 from wasm_backend_amd64.float_instructions import ROUNDING_MODES
+from wasm_backend_amd64.forms import in_registers_alone, with_constant, with_memory
 from wasm_backend_amd64.instructions import ADD_IMM, BINARY_IMM, SIGN_EXTEND
-from wasm_backend_amd64.lower_shuffle import shuffle
+from wasm_backend_amd64.lower_shuffle import shuffle, shuffle_bytes
 from wasm_backend_amd64.lower_vector_memory import load_lane, load_low, load_low_half, load_splat
 from wasm_backend_amd64.vector_instructions import (
     BOUNDS,
@@ -43,10 +44,7 @@ from wasm_backend_amd64.vector_instructions import (
     SPREAD_HALF,
     TO_VECTOR,
     UNORDERED,
-    in_registers_alone,
     test_bits,
-    with_constant,
-    with_memory,
 )
 from wasm_backend_amd64.vector_operands import (
     is_memory,
@@ -231,6 +229,30 @@ def swizzle(s: ConditionLowering, inst: Inst) -> None:
 
 
 # Bits.
+
+
+def either(s: ConditionLowering, inst: Inst) -> None:
+    """or: lanes shifted to the left and to the right are rotated; by whole bytes, these change places."""
+    x, y = inst.args
+    destination = s.define(inst)
+    rotated = _rotation(s, x, y) or _rotation(s, y, x)
+    if rotated and rotated & 7 == 0:
+        size = op.SHAPE_BITS[x.imm] >> 3
+        by = rotated >> 3
+        numbers = bytes([n - n % size + (n - by) % size for n in range(16)])
+        shuffle_bytes(s, x.args[0], numbers, destination)
+    else:
+        operate(s, v.POR, x, y, destination)
+
+
+def _rotation(s: ConditionLowering, x: Inst, y: Inst) -> int:
+    """By how many bits lanes are rotated to the left where x, shifted to the left, and y, to the right, meet; else 0."""
+    if x.op != op.V_SHL or y.op != op.V_SHR_U or x.imm != y.imm or x.args[0] is not y.args[0]:
+        return 0
+    left, right = x.args[1], y.args[1]
+    if left.op != _CONST or right.op != _CONST or left.imm + right.imm != op.SHAPE_BITS[x.imm]:
+        return 0
+    return left.imm if s.is_inner(x) and s.is_inner(y) else 0
 
 
 def invert(s: ConditionLowering, inst: Inst) -> None:
@@ -551,9 +573,9 @@ def count_bits(s: ConditionLowering, inst: Inst) -> None:
     """A table of numbers for each half of a byte."""
     x = s.use(inst.args[0])
     half = 0x0F * _SPREAD[I8X16]
-    table = int.from_bytes(bytes([number.bit_count() for number in range(16)]), "little")
-    lower = make(s, v.PSHUFB, [vector_constant(s, table), make_with(s, v.PAND, x, half)])
-    upper = make(s, v.PSHUFB, [vector_constant(s, table), make_with(s, v.PAND, make(s, v.PSRLW_I, [x], 4), half)])
+    table = vector_constant(s, int.from_bytes(bytes([number.bit_count() for number in range(16)]), "little"))
+    lower = make(s, v.PSHUFB, [table, make_with(s, v.PAND, x, half)])
+    upper = make(s, v.PSHUFB, [table, make_with(s, v.PAND, make(s, v.PSRLW_I, [x], 4), half)])
     make(s, v.PADDB, [lower, upper], 0, s.define(inst))
 
 
@@ -615,7 +637,8 @@ def _both(s: ConditionLowering, x: int, y: int, change: Callable[[int], int]) ->
 
 def pairwise_sum(s: ConditionLowering, inst: Inst) -> None:
     """v_extadd_s, v_extadd_u."""
-    x = s.use(inst.args[0])
+    (narrow,) = inst.args
+    x = s.use(narrow)
     destination = s.define(inst)
     if inst.imm == I16X8:
         if inst.op == op.V_EXTADD_U:
@@ -623,12 +646,20 @@ def pairwise_sum(s: ConditionLowering, inst: Inst) -> None:
         else:
             # The unsigned operand comes first.
             make(s, v.PMADDUBSW, [vector_constant(s, _SPREAD[I8X16]), x], 0, destination)
-    elif inst.op == op.V_EXTADD_S:
+    elif inst.op == op.V_EXTADD_S or _is_not_negative(narrow):
         make_with(s, v.PMADDWD, x, _SPREAD[I16X8], destination)
     else:
         odd = make(s, v.PSRLD_I, [x], 16)
         even = make_with(s, v.PAND, x, 0xFFFF * _SPREAD[I32X4])
         make(s, v.PADDD, [odd, even], 0, destination)
+
+
+def _is_not_negative(words: Inst) -> bool:
+    """Whether words are known not to have their top bits set."""
+    operation = words.op
+    if operation in (op.V_EXTADD_U, op.V_EXTEND_U, op.V_SHR_U) and words.imm & _SHAPE == I16X8:
+        return operation != op.V_SHR_U or (words.args[1].op == _CONST and words.args[1].imm & 15 != 0)
+    return operation == op.AND and words.args[1].op == _CONST and words.args[1].imm & _SIGNS[I16X8] == 0
 
 
 # Floating point.
@@ -797,6 +828,7 @@ HANDLERS: Final[dict[int, _Handler]] = {
     op.V_REPLACE: replace,
     op.V_SHUFFLE: shuffle,
     op.V_SWIZZLE: swizzle,
+    op.OR: either,
     op.V_NOT: invert,
     op.V_BITSELECT: bitselect,
     op.V_RELAXED_LANESELECT: lane_select,

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 from wasm_backend_amd64 import encodings as e
 from wasm_backend_amd64 import vector_encodings as v
 from wasm_backend_amd64.encodings import Encoding
+from wasm_backend_amd64.forms import with_memory
 from wasm_backend_amd64.operands import pack_value
-from wasm_backend_amd64.vector_instructions import BROADCAST, EXTRACT, INSERT, with_memory
+from wasm_backend_amd64.vector_instructions import BROADCAST, EXTRACT, INSERT
 from wasm_backend_amd64.vector_operands import make
 from wasm_ir import opcodes as op
 from wasm_ir import types

@@ -1,7 +1,6 @@
 """Machine instructions on vectors: tables of rows by operation and shape, and their forms. Read with the first vector.
 
-There are two forms of most rows, the legacy one and the one with a VEX prefix, of which code has one or the other; so
-the tables have rows, and forms are made when they are first needed.
+The tables have rows: there are two forms of each, one with a VEX prefix, which forms.py makes when they are needed.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ from wasm_backend_amd64 import encodings as e
 from wasm_backend_amd64 import vector_encodings as v
 from wasm_backend_amd64.conditions import Comparison
 from wasm_backend_amd64.conditions import Registers as ComparedRegisters
-from wasm_backend_amd64.encodings import Encoding, VexEncoding, vex
-from wasm_backend_amd64.forms import on_constant, on_memory, on_registers
+from wasm_backend_amd64.encodings import Encoding
+from wasm_backend_amd64.forms import at_level
 from wasm_ir import opcodes as op
 from wasm_ir.codegen.machinst import MInst, MOp
 from wasm_ir.opcodes import F32X4, F64X2, HIGH_HALF, I8X16, I16X8, I32X4, I64X2
@@ -25,37 +24,6 @@ if TYPE_CHECKING:
 
 INTEGER_SHAPES: Final = (I8X16, I16X8, I32X4, I64X2)
 FLOAT_SHAPES: Final = (F32X4, F64X2)
-
-# Forms of rows, with a VEX prefix where `avx` says so.
-
-
-@cache
-def _at_level(row: Encoding, avx: bool) -> Encoding:
-    return vex(row) if avx and not isinstance(row, VexEncoding) else row
-
-
-@cache
-def in_registers(row: Encoding, avx: bool) -> MOp:
-    """The form on registers, of which one may be spilled where the row lets it be memory."""
-    return on_registers(_at_level(row, avx))
-
-
-@cache
-def in_registers_alone(row: Encoding, avx: bool) -> MOp:
-    """The same where the last source, if it was in memory, would be another, or not be as long as the row reads."""
-    form = on_registers(_at_level(row, avx))
-    form.stack_use = -1
-    return form
-
-
-@cache
-def with_memory(row: Encoding, avx: bool) -> MOp:
-    return on_memory(_at_level(row, avx))
-
-
-@cache
-def with_constant(row: Encoding, avx: bool) -> MOp:
-    return on_constant(_at_level(row, avx))
 
 
 def _by_shape(
@@ -222,5 +190,5 @@ LOWEST_LANE: Final = LowestLane()
 def test_bits(avx: bool) -> tuple[Comparison, Comparison]:
     """Whether two vectors have bits in common (else "equal"), and whether the second one has none that the first one
     has not ("below"): of one vector, of two."""
-    row = _at_level(v.PTEST, avx)
+    row = at_level(v.PTEST, avx)
     return ComparedRegisters("ptest", row), ComparedRegisters("ptest.two", row, 1)

@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from wasm_backend_amd64.encodings import COMMUTATIVE, Encoding
+from wasm_backend_amd64.forms import in_registers, with_constant, with_memory
 from wasm_backend_amd64.instructions import FLOAT_CONSTANT
 from wasm_backend_amd64.operands import pack_value
-from wasm_backend_amd64.vector_instructions import LOWEST_LANE, in_registers, with_constant, with_memory
+from wasm_backend_amd64.vector_instructions import LOWEST_LANE
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.machinst import MInst

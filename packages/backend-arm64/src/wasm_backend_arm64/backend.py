@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: Features that generated code cannot do without; every AArch64 Linux has them.
 REQUIRED_FEATURES = frozenset({"asimd", "fp"})
 #: Features that it makes use of where they are.
-USED_FEATURES = REQUIRED_FEATURES
+USED_FEATURES = REQUIRED_FEATURES | {"asimddp"}
 
 #: Two instructions.
 _PAIR: Final = Struct("<II")
@@ -37,6 +37,8 @@ class Arm64Backend:
     layout = LAYOUT
     #: Constants that stand for symbols are relocated (wasm_ir.backend.RELOCATION_SYMBOL).
     symbols = True
+    #: Functions may have values of type v128.
+    vectors = True
 
     def __init__(self, features: Iterable[str] | None = None) -> None:
         """`features`: names of processor features (see cpu.py) that code may use; by default all of this machine."""

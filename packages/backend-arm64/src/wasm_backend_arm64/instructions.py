@@ -11,13 +11,13 @@ from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.tables import FLOATS, by_operation, by_type
 
-_I32, _I64, _F32, _F64 = types.I32, types.I64, types.F32, types.F64
+_I32, _I64, _F32, _F64, _V128 = types.I32, types.I64, types.F32, types.F64, types.V128
 
 CONSTANT: Final = Constant()
 FLOAT_CONSTANT: Final = {
     _F32: FloatConstant("const.f32", _F32),
     _F64: FloatConstant("const.f64", _F64),
-    types.V128: FloatConstant("const.v128", types.V128),
+    _V128: FloatConstant("const.v128", _V128),
 }
 SLOT_ADDRESS: Final = SlotAddress()
 
@@ -104,6 +104,7 @@ LOAD: Final = {
     op.LOAD << 3 | _I64: Load(e.LDR_RM64),
     op.LOAD << 3 | _F32: Load(e.LDR_FM32),
     op.LOAD << 3 | _F64: Load(e.LDR_FM64),
+    op.LOAD << 3 | _V128: Load(e.LDR_FM128),
     op.LOAD8_S << 3 | _I32: Load(e.LDRSB_RM32),
     op.LOAD8_S << 3 | _I64: Load(e.LDRSB_RM64),
     op.LOAD8_U << 3 | _I32: _LDRB,
@@ -131,4 +132,5 @@ STORE: Final = {
     op.STORE << 3 | _I64: Store(e.STR_RM64),
     op.STORE << 3 | _F32: Store(e.STR_FM32),
     op.STORE << 3 | _F64: Store(e.STR_FM64),
+    op.STORE << 3 | _V128: Store(e.STR_FM128),
 }

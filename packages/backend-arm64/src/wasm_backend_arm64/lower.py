@@ -16,6 +16,7 @@ _HANDLERS: Final = handlers(
         "lower_float_binary": (op.FMIN, op.FMAX),
         "lower_float_unary": (op.FABS, op.FNEG, op.FCEIL, op.FFLOOR, op.FTRUNC, op.FNEAREST),
         "lower_from_integer": (op.ITOF_S, op.ITOF_U),
+        "lower_vector": (*range(op.V_SPLAT, op.V_PROMOTE + 1),),
     },
 )
 

@@ -41,6 +41,7 @@ from wasm_ir.ir import Function, Inst
 _CONST: Final = op.CONST
 _I32: Final = types.I32
 _I64: Final = types.I64
+_V128: Final = types.V128
 _COMPARISONS: Final[tuple[int, ...]] = (op.ICMP, op.FCMP)
 #: Conditions on x and c -> the same on x and c - 1, and on x and c + 1.
 _WITH_PREVIOUS: Final = {op.LT_S: op.LE_S, op.GE_S: op.GT_S, op.LT_U: op.LE_U, op.GE_U: op.GT_U}
@@ -144,6 +145,12 @@ class ConditionLowering(MemoryLowering):
         value_type = value.type
         operands = self.operands
         code = ICMP_CODES[condition]
+        if op.V_ANY_TRUE <= value.op <= op.V_BITMASK and self.is_inner(value):
+            from wasm_backend_arm64.lower_vector import truth
+
+            value_type, register, is_zero = truth(self, value)
+            operands.append(register)
+            return (IS_ZERO if branching else COMPARE_IMM)[value_type], code ^ is_zero
         if value.op == op.AND and self.vregs[value.id] == 0:
             first, second = value.args
             if second.op == _CONST:
@@ -277,17 +284,30 @@ class ConditionLowering(MemoryLowering):
     def lower_and(self, inst: Inst) -> None:
         if self.is_chain(inst):
             self.lower_set(inst)
+        elif inst.type == _V128:
+            self.lower_vector(inst)
         else:
             super().lower_and(inst)
 
     def lower_or(self, inst: Inst) -> None:
         if self.is_chain(inst):
             self.lower_set(inst)
+        elif inst.type == _V128:
+            self.lower_vector(inst)
         else:
             super().lower_or(inst)
 
+    def lower_xor(self, inst: Inst) -> None:
+        if inst.type == _V128:
+            self.lower_vector(inst)
+        else:
+            super().lower_xor(inst)
+
     def lower_select(self, inst: Inst) -> None:
         value_type = inst.type
+        if value_type == _V128:
+            self.lower_vector(inst)
+            return
         condition, if_true, if_false = inst.args
         destination = self.define(inst)
         word = SELECT_WORDS[value_type]
@@ -334,3 +354,11 @@ class ConditionLowering(MemoryLowering):
 
     def lower_br_table(self, inst: Inst) -> None:
         self.emit(MInst(BR_TABLE, [], [self.low(inst.args[0])], 0))
+
+    # Vectors. Most programs have none, and need not wait for the tables.
+
+    def lower_vector(self, inst: Inst) -> None:
+        """All operations on vectors but loads and stores of 16 bytes."""
+        from wasm_backend_arm64.lower_vector import HANDLERS
+
+        HANDLERS[inst.op](self, inst)

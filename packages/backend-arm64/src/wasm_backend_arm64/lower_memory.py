@@ -16,6 +16,7 @@ from wasm_ir.ir import Inst
 
 _CONST: Final = op.CONST
 _HEAP_STORE: Final = op.HEAP_STORE
+_EXTRACT_U: Final = op.V_EXTRACT_U
 
 
 class MemoryLowering(FloatLowering):
@@ -40,7 +41,13 @@ class MemoryLowering(FloatLowering):
         elif value.op == op.BITCAST and self.vregs[value.id] == 0:
             value = value.args[0]
         value_type = value.type
-        if value.op == _CONST and (operation != op.STORE or value.imm == 0):
+        if value.op == _EXTRACT_U and self.is_inner(value):
+            from wasm_backend_arm64.lower_vector_memory import store_lane
+
+            size = NARROW_STORES.get(operation, types.BYTES[value_type])
+            if store_lane(self, value, size, pointer, inst.imm, offset):
+                return
+        if value.op == _CONST and value_type != types.V128 and (operation != op.STORE or value.imm == 0):
             bits = value.imm & (1 << 8 * NARROW_STORES.get(operation, 8)) - 1
             register = self.constant(value_type, bits) if bits else ZR
             if value_type >= types.F32:

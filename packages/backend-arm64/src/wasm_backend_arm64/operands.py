@@ -107,6 +107,8 @@ def load_float(emitter: Emitter, register: int, bits: int, value_type: int) -> N
     if imm8 is not None:
         asm.rf(code, immediate, register, imm8)
         return
+    if value_type == types.V128 and _load_vector(emitter, register, bits):
+        return
     low = bits & 0xFFFF_FFFF_FFFF_FFFF
     if emitter.far >= FAR_ALL or (low == bits and asm.integer_length(low) == 1):
         asm.load_integer(code, SCRATCH, low)
@@ -117,6 +119,21 @@ def load_float(emitter: Emitter, register: int, bits: int, value_type: int) -> N
         return
     emitter.buffer.refer(emitter.constant(bits, types.BYTES[value_type]), INSTRUCTION)
     asm.branch_r(code, load, register)
+
+
+def _load_vector(emitter: Emitter, register: int, bits: int) -> bool:
+    """A vector that an instruction has room for, or whose upper half, which is zero, need not be in the pool."""
+    # Most programs have none, and need not wait for the tables.
+    from wasm_backend_arm64.vector_constants import immediate
+
+    found = immediate(bits)
+    if found is not None:
+        emitter.code += _pack(found[0].word | found[1] | register & 31)
+        return True
+    if bits >> 64 == 0:
+        load_float(emitter, register, bits, types.F64 if bits >> 32 else types.F32)
+        return True
+    return False
 
 
 def mark_fault(emitter: Emitter, wasm_offset: int) -> None:

@@ -58,6 +58,8 @@ if TYPE_CHECKING:
 #: Frames of this size and more are checked before the stack pointer goes there; smaller ones after, and those in
 #: functions that call nothing are not checked at all.
 _PAGE: Final = 4096
+#: Types of values that are in v0..v31.
+_FLOAT_TYPES: Final = frozenset((types.F32, types.F64, types.V128))
 
 # By type. Words of the frame have 8 bytes, places of vectors 16, to which they are aligned. Integers are spilled with
 # all 64 bits: a spilled i32 may be used as the i64 that it is zero-extended.
@@ -76,9 +78,7 @@ class Arm64Target(Target):
     def lower(self, function: Function) -> MFunction:
         """Instruction selection. Raises CompileError for what this backend does not have."""
         machine = Arm64Lowering(function, self.features).run()
-        if function.abi == ABI_C and (types.F32 in machine.vreg_types or types.F64 in machine.vreg_types):
-            machine.flags |= SAVES_FLOATS
-        if machine.flags & ENTERS:
+        if machine.flags & ENTERS or (function.abi == ABI_C and not _FLOAT_TYPES.isdisjoint(machine.vreg_types)):
             machine.flags |= SAVES_FLOATS
         return machine
 

@@ -112,6 +112,11 @@ def source_lane(width: int, number: int) -> int:
     return number << width + 11
 
 
+def element(width: int, number: int) -> int:
+    """Bits of the number of a lane (of S or D) in a row that ends with VVE."""
+    return (number & 1) << 21 | number >> 1 << 11 if width == S else number << 11
+
+
 def memory_lane(width: int, number: int) -> int:
     """Bits of the number of a lane that is loaded or stored: the top one is Q, the others S and size."""
     index = number << width
@@ -158,6 +163,17 @@ SMULL_VVV, SMULLQ_VVV = _different("smull", 0x0E20_C000)
 UMULL_VVV, UMULLQ_VVV = _different("umull", 0x2E20_C000)
 SMLAL_VVV, SMLALQ_VVV = _different("smlal", 0x0E20_8000, "mrr")
 UMLAL_VVV, UMLALQ_VVV = _different("umlal", 0x2E20_8000, "mrr")
+SMLSL_VVV, SMLSLQ_VVV = _different("smlsl", 0x0E20_A000, "mrr")
+UMLSL_VVV, UMLSLQ_VVV = _different("umlsl", 0x2E20_A000, "mrr")
+SADDL_VVV, SADDLQ_VVV = _different("saddl", 0x0E20_0000)
+UADDL_VVV, UADDLQ_VVV = _different("uaddl", 0x2E20_0000)
+SSUBL_VVV, SSUBLQ_VVV = _different("ssubl", 0x0E20_2000)
+USUBL_VVV, USUBLQ_VVV = _different("usubl", 0x2E20_2000)
+#: The first source is as wide as the result.
+SADDW_VVV, SADDWQ_VVV = _different("saddw", 0x0E20_1000)
+UADDW_VVV, UADDWQ_VVV = _different("uaddw", 0x2E20_1000)
+SSUBW_VVV, SSUBWQ_VVV = _different("ssubw", 0x0E20_3000)
+USUBW_VVV, USUBWQ_VVV = _different("usubw", 0x2E20_3000)
 XTN_VV, XTNQ_VV = _narrow("xtn", 0x0E21_2800)
 SQXTN_VV, SQXTNQ_VV = _narrow("sqxtn", 0x0E21_4800)
 SQXTUN_VV, SQXTUNQ_VV = _narrow("sqxtun", 0x2E21_2800)
@@ -264,9 +280,19 @@ FMAX_VVV: Final = _three_floats("fmax", 0x0E20_F400)
 FMIN_VVV: Final = _three_floats("fmin", 0x0EA0_F400)
 FMLA_VVV: Final = _three_floats("fmla", 0x0E20_CC00, "mrr")
 FMLS_VVV: Final = _three_floats("fmls", 0x0EA0_CC00, "mrr")
+#: The last source is one lane of a vector (`element`).
+FMUL_VVE: Final = _three_floats("fmul", 0x0F80_9000)
+FMLA_VVE: Final = _three_floats("fmla", 0x0F80_1000, "mrr")
+FMLS_VVE: Final = _three_floats("fmls", 0x0F80_5000, "mrr")
 FCMEQ_VVV: Final = _three_floats("fcmeq", 0x0E20_E400)
 FCMGE_VVV: Final = _three_floats("fcmge", 0x2E20_E400)
 FCMGT_VVV: Final = _three_floats("fcmgt", 0x2EA0_E400)
+#: With zero.
+FCMEQ0_VV: Final = _three_floats("fcmeq", 0x0EA0_D800, "wr")
+FCMGT0_VV: Final = _three_floats("fcmgt", 0x0EA0_C800, "wr")
+FCMGE0_VV: Final = _three_floats("fcmge", 0x2EA0_C800, "wr")
+FCMLT0_VV: Final = _three_floats("fcmlt", 0x0EA0_E800, "wr")
+FCMLE0_VV: Final = _three_floats("fcmle", 0x2EA0_D800, "wr")
 FABS_VV: Final = _three_floats("fabs", 0x0EA0_F800, "wr")
 FNEG_VV: Final = _three_floats("fneg", 0x2EA0_F800, "wr")
 FSQRT_VV: Final = _three_floats("fsqrt", 0x2EA1_F800, "wr")

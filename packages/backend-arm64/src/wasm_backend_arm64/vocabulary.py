@@ -20,7 +20,7 @@ from wasm_ir.codegen.vocabulary import Vocabulary
 
 VOCABULARY: Final = Vocabulary(
     name="arm64",
-    vectors=False,
+    vectors=True,
     context_register=CONTEXT_REGISTER,
     memory_register=MEMORY_REGISTER,
     callee_register=CALLEE_REGISTER,

@@ -350,6 +350,38 @@ def _neg(b: Builder, imm: int, args: list[Inst]) -> Inst | None:
     return x.args[0] if x.op == op.V_NEG and x.imm == imm else None
 
 
+def _extended(operation: int) -> _Rule:
+    """Of lanes that a shuffle has only brought to the low half: from where they were. So a program that extends all
+    lanes to four times the width, a quarter at a time, does the first step once for two of them."""
+
+    def rule(b: Builder, imm: int, args: list[Inst]) -> Inst | None:
+        (x,) = args
+        if imm & op.HIGH_HALF:
+            return None
+        inner: Inst | None = None
+        size = 8
+        if (x.op == op.V_EXTEND_S or x.op == op.V_EXTEND_U) and not x.imm & op.HIGH_HALF:
+            inner = x
+            x = x.args[0]
+            size = 4
+        if x.op != op.V_SHUFFLE:
+            return None
+        numbers = x.imm.to_bytes(16, "little")
+        start = numbers[0]
+        if start % size or any(numbers[place] != start + place for place in range(1, size)):
+            return None
+        source = x.args[start >> 4]
+        # Not through a chain of any length.
+        if source.op == op.V_SHUFFLE:
+            return None
+        if inner is not None:
+            source = b.vector(inner.op, _V128, inner.imm | (op.HIGH_HALF if start & 8 else 0), [source])
+            start <<= 1
+        return b.vector(operation, _V128, imm | (op.HIGH_HALF if start & 8 else 0), [source])
+
+    return rule
+
+
 def _same(b: Builder, imm: int, args: list[Inst]) -> Inst | None:
     """Of the same operand twice it is that: minimum and maximum."""
     return args[0] if args[0] is args[1] else None
@@ -398,6 +430,8 @@ _RULES: Final[dict[int, _Rule]] = {
     op.V_MAX_S: _same,
     op.V_MAX_U: _same,
     op.V_AVGR_U: _same,
+    op.V_EXTEND_S: _extended(op.V_EXTEND_S),
+    op.V_EXTEND_U: _extended(op.V_EXTEND_U),
     op.V_FNEG: _fneg,
     op.V_FABS: _fabs,
 }

@@ -8,10 +8,13 @@ from wasm_ir.testing.integers import IntegerTests
 from wasm_ir.testing.large import LargeTests
 from wasm_ir.testing.memory import MemoryTests
 from wasm_ir.testing.stubs import StubsTests
+from wasm_ir.testing.vector_trees import VectorTreeTests
 from wasm_ir.testing.vectors import VectorTests
 
 
-class BackendTests(ControlTests, FloatTests, IntegerTests, LargeTests, MemoryTests, StubsTests, VectorTests):
+class BackendTests(
+    ControlTests, FloatTests, IntegerTests, LargeTests, MemoryTests, StubsTests, VectorTests, VectorTreeTests
+):
     """Runs every operation of the IR, calls, traps and stubs on a backend, against models in Python.
 
     A subclass, whose name begins with `Test`, says which by `backend_class`. Without a machine that runs the

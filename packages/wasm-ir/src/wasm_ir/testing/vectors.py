@@ -209,6 +209,32 @@ class VectorTests(BackendFixtures):
                 function(0)
                 assert _get(any_native, V128) == vector(op.V_SHUFFLE, imm, operands), numbers
 
+    @pytest.mark.parametrize("shape", [I8X16, I16X8, I32X4, I64X2], ids=lambda shape: op.SHAPE_NAMES[shape])
+    def test_rotations(self, any_native: Native, shape: int) -> None:
+        """By every number: both shifts of one value, and almost that."""
+        width = op.SHAPE_BITS[shape]
+        chance = random.Random(shape)
+        cases = [(count, width - count, True) for count in range(1, width)]
+        for left, right, same in (*cases, (3, width - 3, False), (1, 2, True)):
+
+            def body(b: Builder, p: list[Inst], counts: tuple[int, int, bool] = (left, right, same)) -> list[Inst]:
+                base = pointer(b, p[0])
+                x, y = (b.load(op.HEAP_LOAD, V128, base, at) for at in _OPERANDS[:2])
+                shifted = raw(b, op.V_SHL, V128, [x, b.const(I32, counts[0])], shape)
+                other = raw(b, op.V_SHR_U, V128, [x if counts[2] else y, b.const(I32, counts[1])], shape)
+                operands = [shifted, other] if counts[0] & 1 else [other, shifted]
+                b.store(op.HEAP_STORE, base, raw(b, op.OR, V128, operands), _RESULT)
+                return []
+
+            function = any_native.function(_NOTHING, body)
+            for _ in range(3):
+                x, y = chance.getrandbits(128), chance.getrandbits(128)
+                _put(any_native, _OPERANDS[0], x)
+                _put(any_native, _OPERANDS[1], y)
+                function(0)
+                shifted = vector(op.V_SHL, shape, [x, left])
+                assert _get(any_native, V128) == shifted | vector(op.V_SHR_U, shape, [x if same else y, right])
+
     # Constants.
 
     def test_constants(self, any_native: Native) -> None:
