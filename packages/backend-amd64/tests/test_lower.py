@@ -190,5 +190,6 @@ def test_features_are_those_asked_for() -> None:
     floor = ("popcnt", "sse3", "sse4_1", "sse4_2", "ssse3")
     assert Amd64Backend(()).cpu_features == floor
     assert Amd64Backend(("bmi2", "avx", "avx512f")).cpu_features == ("avx", "bmi2", *floor)
+    assert "avx512f" not in Amd64Backend(("avx", "avx2", "avx512f")).cpu_features
     # What needs AVX is not there without.
     assert Amd64Backend(("avx2", "fma")).cpu_features == floor

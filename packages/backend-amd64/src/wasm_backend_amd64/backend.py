@@ -22,7 +22,10 @@ _I32 = Struct("<i")
 REQUIRED_FEATURES = frozenset({"popcnt", "sse3", "sse4_1", "sse4_2", "ssse3"})
 #: Features that it makes use of where they are.
 USED_FEATURES = frozenset({"avx", "avx2", "bmi1", "bmi2", "fma", "lzcnt"}) | REQUIRED_FEATURES
-#: Those whose instructions are made for processors that have this one.
+#: The same of AVX-512: used where all of the first set are there.
+_AVX512 = frozenset({"avx512bw", "avx512dq", "avx512f", "avx512vl"})
+_AVX512_EXTENSIONS = frozenset({"avx512bitalg", "avx512vbmi"})
+#: Those whose instructions are made for processors that have AVX, too.
 _AVX_FEATURES = frozenset({"avx2", "fma"})
 
 
@@ -45,6 +48,8 @@ class Amd64Backend:
         chosen = available & USED_FEATURES | REQUIRED_FEATURES
         if "avx" not in chosen:
             chosen -= _AVX_FEATURES
+        elif "avx2" in chosen and available >= _AVX512:
+            chosen |= _AVX512 | available & _AVX512_EXTENSIONS
         self.cpu_features = tuple(sorted(chosen))
         self._target: Amd64Target | None = None
 

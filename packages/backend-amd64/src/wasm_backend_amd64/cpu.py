@@ -56,6 +56,7 @@ _FEATURES = (
     _Feature("avx512bw", 7, _EBX, 30, "avx512bw", _AVX512_STATE),
     _Feature("avx512vl", 7, _EBX, 31, "avx512vl", _AVX512_STATE),
     _Feature("avx512vbmi", 7, _ECX, 1, "avx512vbmi", _AVX512_STATE),
+    _Feature("avx512bitalg", 7, _ECX, 12, "avx512_bitalg", _AVX512_STATE),
 )
 _OSXSAVE = 1 << 27  # leaf 1, ecx: xgetbv may be used
 

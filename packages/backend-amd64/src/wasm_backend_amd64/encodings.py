@@ -212,13 +212,13 @@ _MAP: Final = {b"\x0f": 1, b"\x0f\x38": 2, b"\x0f\x3a": 3}
 
 
 class VexEncoding(Encoding):
-    """An instruction with a VEX prefix, on 128 bits or integers.
+    """An instruction with a VEX prefix, on 128 bits or integers; or with an EVEX prefix, on 128 bits, without a mask.
 
     The operand in VEX.vvvv is decided, register 0 in the tables; `source` has the others. The rest is encoded as it is
-    without the prefix.
+    without the prefix. With EVEX displacements of a byte would count by 16, so rows with that have no memory operand.
     """
 
-    __slots__ = ("sources", "vvvv")
+    __slots__ = ("evex", "sources", "vvvv")
 
     def __init__(
         self,
@@ -232,8 +232,10 @@ class VexEncoding(Encoding):
         flags: int = 0,
         memory: int = 8,
         vvvv: int = 0,
+        evex: bool = False,
     ) -> None:
         self.vvvv = vvvv
+        self.evex = evex
         imm = IMM_U8 if operands[-1] in "ik" else NO_IMM
         super().__init__(name, prefix, w, opcode, digit, imm, flags | UNALIGNED, None, operands, memory, feature)
         #: The same with other registers in VEX.vvvv, made as they are needed.
@@ -255,6 +257,7 @@ class VexEncoding(Encoding):
                 self.flags,
                 self.memory,
                 register & 15,
+                self.evex,
             )
         return found
 
@@ -263,9 +266,11 @@ class VexEncoding(Encoding):
         return heads[:4] + heads[:4] + heads[4:] + heads[4:]
 
     def _head(self, rxb: int, byte_register: bool) -> bytes:
-        """SDM 2.3.5: the form of two bytes where X, B, W and the map are what it stands for."""
+        """SDM 2.3.5: the form of two bytes where X, B, W and the map are what it stands for; 2.7.1 for EVEX."""
         last = (~self.vvvv & 15) << 3 | _PP[self.prefix]
         map = _MAP[self.opcode[:-1]]
+        if self.evex:
+            return bytes((0x62, (~rxb & 7) << 5 | 0x10 | map, self.w << 7 | last | 4, 8, self.opcode[-1]))
         if rxb & 3 or self.w or map != 1:
             return bytes((0xC4, (~rxb & 7) << 5 | map, self.w << 7 | last, self.opcode[-1]))
         return bytes((0xC5, (~rxb & 4) << 5 | last, self.opcode[-1]))

@@ -202,6 +202,9 @@ def _two(s: MemoryLowering, x: Inst, y: Inst, numbers: bytes, destination: int) 
         ]
         make(s, pack, halves, 0, destination)
         return
+    if "avx512vbmi" in s.features:
+        make(s, v.VPERMI2B, [vector_constant(s, _from(numbers)), s.use(x), s.use(y)], 0, destination)
+        return
     of_x = make_with(s, v.PSHUFB, s.use(x), _from([number if number < 16 else _ZERO for number in numbers]))
     of_y = make_with(s, v.PSHUFB, s.use(y), _from([number - 16 if number > 15 else _ZERO for number in numbers]))
     make(s, v.POR, [of_x, of_y], 0, destination)

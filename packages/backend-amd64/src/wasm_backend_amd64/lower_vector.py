@@ -36,6 +36,7 @@ from wasm_backend_amd64.vector_instructions import (
     NOT_LESS,
     PREDICATES,
     REVERSED_ROWS,
+    ROTATE,
     ROUND,
     ROWS,
     SHIFTS,
@@ -224,11 +225,81 @@ def swizzle(s: ConditionLowering, inst: Inst) -> None:
         known = [number if number < 16 else 0x80 for number in numbers.imm.to_bytes(16, "little")]
         make_with(s, v.PSHUFB, s.use(x), int.from_bytes(bytes(known), "little"), s.define(inst))
         return
+    if _are_numbers(numbers):
+        operate(s, v.PSHUFB, x, numbers, s.define(inst))
+        return
     indices = make_with(s, v.PADDUSB, s.use(numbers), 0x70 * _SPREAD[I8X16])
     make(s, v.PSHUFB, [s.use(x), indices], 0, s.define(inst))
 
 
+def _are_numbers(numbers: Inst) -> bool:
+    """Whether bytes are known to be below 16, or above 127."""
+    operation = numbers.op
+    if operation == op.V_SHR_U:
+        return numbers.imm == I8X16 and numbers.args[1].op == _CONST and numbers.args[1].imm & 7 >= 4
+    if operation == op.AND:
+        return any(arg.op == _CONST and arg.imm & 0x70 * _SPREAD[I8X16] == 0 for arg in numbers.args)
+    return False
+
+
 # Bits.
+
+_LOGIC: Final = (op.AND, op.OR, op.XOR, op.V_NOT, op.V_ANDNOT, op.V_BITSELECT)
+#: Of these, and besides, those that take more than one instruction otherwise.
+_LONG_LOGIC: Final = (op.V_NOT, op.V_BITSELECT, op.V_RELAXED_LANESELECT)
+#: Tables of the three operands of vpternlog.
+_OPERANDS: Final = (0xF0, 0xCC, 0xAA)
+
+
+def bitwise(s: ConditionLowering, inst: Inst) -> None:
+    """Operations on bits: with AVX-512, any number of them on no more than three values is one instruction."""
+    if "avx512vl" not in s.features or not _three_operands(s, inst):
+        _HANDLERS_OF_BITS[inst.op](s, inst)
+
+
+def _three_operands(s: ConditionLowering, inst: Inst) -> bool:
+    leaves = _distinct(inst.args)
+    taken = [inst]
+    found = True
+    while found:
+        found = False
+        for leaf in leaves:
+            if leaf.op in _LOGIC and s.is_inner(leaf):
+                following = _distinct([*[other for other in leaves if other is not leaf], *leaf.args])
+                if len(following) <= 3:
+                    leaves = following
+                    taken.append(leaf)
+                    found = True
+                    break
+    if len(taken) == 1 and inst.op not in _LONG_LOGIC:
+        return False
+    tables = {leaf.id: table for leaf, table in zip(leaves, _OPERANDS)}
+    for value in reversed(taken):
+        tables[value.id] = _table(value.op, [tables[arg.id] for arg in value.args])
+    uses = [s.use(leaf) for leaf in leaves]
+    uses += uses[-1:] * (3 - len(uses))
+    make(s, v.VPTERNLOGD, uses, tables[inst.id], s.define(inst))
+    return True
+
+
+def _distinct(values: list[Inst]) -> list[Inst]:
+    return [value for number, value in enumerate(values) if all(other is not value for other in values[:number])]
+
+
+def _table(operation: int, args: list[int]) -> int:
+    """What an operation makes of tables."""
+    if operation == op.AND:
+        return args[0] & args[1]
+    if operation == op.OR:
+        return args[0] | args[1]
+    if operation == op.XOR:
+        return args[0] ^ args[1]
+    if operation == op.V_NOT:
+        return args[0] ^ 0xFF
+    if operation == op.V_ANDNOT:
+        return args[0] & ~args[1]
+    x, y, mask = args
+    return x & mask | y & ~mask
 
 
 def either(s: ConditionLowering, inst: Inst) -> None:
@@ -236,17 +307,19 @@ def either(s: ConditionLowering, inst: Inst) -> None:
     x, y = inst.args
     destination = s.define(inst)
     rotated = _rotation(s, x, y) or _rotation(s, y, x)
-    if rotated and rotated & 7 == 0:
+    if rotated and x.imm >= I32X4 and "avx512vl" in s.features:
+        make(s, ROTATE[x.imm], [s.use(x.args[0])], rotated, destination)
+    elif rotated and rotated & 7 == 0:
         size = op.SHAPE_BITS[x.imm] >> 3
         by = rotated >> 3
         numbers = bytes([n - n % size + (n - by) % size for n in range(16)])
         shuffle_bytes(s, x.args[0], numbers, destination)
     else:
-        operate(s, v.POR, x, y, destination)
+        bitwise(s, inst)
 
 
 def _rotation(s: ConditionLowering, x: Inst, y: Inst) -> int:
-    """By how many bits lanes are rotated to the left where x, shifted to the left, and y, to the right, meet; else 0."""
+    """By how many bits lanes are rotated where x, shifted to the left, and y, shifted to the right, meet; else 0."""
     if x.op != op.V_SHL or y.op != op.V_SHR_U or x.imm != y.imm or x.args[0] is not y.args[0]:
         return 0
     left, right = x.args[1], y.args[1]
@@ -287,11 +360,22 @@ def _bits_of_constant(s: ConditionLowering, x: Inst, mask: int) -> int:
 _BLENDS: Final = {I8X16: v.VPBLENDVB, I32X4: v.VBLENDVPS, I64X2: v.VBLENDVPD}
 
 
+_HANDLERS_OF_BITS: Final[dict[int, _Handler]] = {
+    op.AND: row_of_table,
+    op.OR: row_of_table,
+    op.XOR: row_of_table,
+    op.V_ANDNOT: reversed_row,
+    op.V_NOT: invert,
+    op.V_BITSELECT: bitselect,
+    op.V_RELAXED_LANESELECT: bitselect,
+}
+
+
 def lane_select(s: ConditionLowering, inst: Inst) -> None:
     """v_relaxed_laneselect: by top bits where there is an instruction."""
     row = _BLENDS.get(inst.imm)
-    if row is None or not s.avx:
-        bitselect(s, inst)
+    if row is None or not s.avx or "avx512vl" in s.features:
+        bitwise(s, inst)
         return
     x, y, mask = inst.args
     make(s, row, [s.use(y), s.use(x), s.use(mask)], 0, s.define(inst))
@@ -408,6 +492,9 @@ def integer_comparison(s: ConditionLowering, inst: Inst) -> None:
 
 
 def _inverted(s: ConditionLowering, inst: Inst, register: int) -> None:
+    if "avx512vl" in s.features:
+        make(s, v.VPTERNLOGD, [register] * 3, _OPERANDS[2] ^ 0xFF, s.define(inst))
+        return
     make_with(s, v.PXOR, register, _ONES, s.define(inst))
 
 
@@ -454,6 +541,9 @@ def shift(s: ConditionLowering, inst: Inst) -> None:
         _shift_by_constant(s, inst, count.imm & width - 1)
     elif shape == I8X16:
         _shift_bytes(s, inst, _masked_count(s, count, width))
+    elif shape == I64X2 and inst.op == op.V_SHR_S and "avx512vl" in s.features:
+        number = _in_vector(s, _masked_count(s, count, width))
+        make(s, v.VPSRAQ, [s.use(inst.args[0]), number], 0, s.define(inst))
     elif shape == I64X2 and inst.op == op.V_SHR_S:
         # What a logical shift makes of the sign is 2^(63 - count), and subtracting that from the rest extends it.
         number = _in_vector(s, _masked_count(s, count, width))
@@ -476,7 +566,9 @@ def _shift_by_constant(s: ConditionLowering, inst: Inst, number: int) -> None:
     elif operation == op.V_SHR_S and number == width - 1 and shape in (I8X16, I64X2):
         make(s, GREATER[shape], [vector_constant(s, 0), x], 0, destination)
     elif shape == I64X2 and operation == op.V_SHR_S:
-        if number < 32:
+        if "avx512vl" in s.features:
+            make(s, v.VPSRAQ_I, [x], number, destination)
+        elif number < 32:
             # The upper half is that of lanes of 32 bits.
             upper = make(s, v.PSRAD_I, [x], number)
             lower = make(s, v.PSRLQ_I, [x], number)
@@ -536,6 +628,9 @@ def absolute(s: ConditionLowering, inst: Inst) -> None:
         row_of_table(s, inst)
         return
     x = s.use(inst.args[0])
+    if "avx512vl" in s.features:
+        make(s, v.VPABSQ, [x], 0, s.define(inst))
+        return
     sign = make(s, v.PSHUFD, [make(s, v.PSRAD_I, [x], 31)], 0xF5)
     make(s, v.PSUBQ, [make(s, v.PXOR, [x, sign]), sign], 0, s.define(inst))
 
@@ -549,6 +644,9 @@ def multiply(s: ConditionLowering, inst: Inst) -> None:
     if first.op == _CONST:
         first, second = second, first
     x = s.use(first)
+    if "avx512dq" in s.features:
+        make(s, v.VPMULLQ, [x, s.use(second)], 0, s.define(inst))
+        return
     cross: list[int] = []
     if second.op == _CONST:
         upper = second.imm >> 32 & 0xFFFF_FFFF * _SPREAD[I64X2]
@@ -572,6 +670,9 @@ def multiply(s: ConditionLowering, inst: Inst) -> None:
 def count_bits(s: ConditionLowering, inst: Inst) -> None:
     """A table of numbers for each half of a byte."""
     x = s.use(inst.args[0])
+    if "avx512bitalg" in s.features:
+        make(s, v.VPOPCNTB, [x], 0, s.define(inst))
+        return
     half = 0x0F * _SPREAD[I8X16]
     table = vector_constant(s, int.from_bytes(bytes([number.bit_count() for number in range(16)]), "little"))
     lower = make(s, v.PSHUFB, [table, make_with(s, v.PAND, x, half)])
@@ -744,6 +845,8 @@ def convert(s: ConditionLowering, inst: Inst) -> None:
             operate_one(s, row, x, destination)
         elif not load_low_half(s, row, x, destination):
             make(s, row, [s.use(x)], 0, destination)
+    elif "avx512vl" in s.features:
+        make(s, v.VCVTUDQ2PS if shape == F32X4 else v.VCVTUDQ2PD, [s.use(x)], 0, destination)
     elif shape == F64X2:
         number = make_with(s, v.UNPCKLPS, s.use(x), _TWO_52_UPPER)
         make_with(s, v.SUBPD, number, _TWO_52, destination)
@@ -786,6 +889,13 @@ def saturating_u(s: ConditionLowering, inst: Inst) -> None:
     """v_trunc_sat_u."""
     x = s.use(inst.args[0])
     zero = vector_constant(s, 0)
+    if "avx512vl" in s.features:
+        # What is too large becomes 2^32 - 1.
+        if inst.imm == F32X4:
+            make(s, v.VCVTTPS2UDQ, [make(s, v.MAXPS, [x, zero])], 0, s.define(inst))
+        else:
+            make(s, v.VCVTTPD2UDQ, [make(s, v.MAXPD, [x, zero])], 0, s.define(inst))
+        return
     if inst.imm == F64X2:
         number = make_with(s, v.MINPD, make(s, v.MAXPD, [x, zero]), _UINT_MAX)
         _low_words(s, inst, number, zero)
@@ -808,6 +918,9 @@ def _low_words(s: ConditionLowering, inst: Inst, number: int, zero: int) -> None
 def relaxed_u(s: ConditionLowering, inst: Inst) -> None:
     """v_relaxed_trunc_u."""
     x = s.use(inst.args[0])
+    if "avx512vl" in s.features:
+        make(s, v.VCVTTPS2UDQ if inst.imm == F32X4 else v.VCVTTPD2UDQ, [x], 0, s.define(inst))
+        return
     if inst.imm == F64X2:
         _low_words(s, inst, x, vector_constant(s, 0))
         return
@@ -828,9 +941,8 @@ HANDLERS: Final[dict[int, _Handler]] = {
     op.V_REPLACE: replace,
     op.V_SHUFFLE: shuffle,
     op.V_SWIZZLE: swizzle,
+    **dict.fromkeys(_HANDLERS_OF_BITS, bitwise),
     op.OR: either,
-    op.V_NOT: invert,
-    op.V_BITSELECT: bitselect,
     op.V_RELAXED_LANESELECT: lane_select,
     op.V_ANY_TRUE: any_or_all_true,
     op.V_ALL_TRUE: any_or_all_true,

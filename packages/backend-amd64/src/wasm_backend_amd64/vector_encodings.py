@@ -23,6 +23,7 @@ from wasm_backend_amd64.encodings import (
 )
 
 _SSSE3, _SSE41, _SSE42, _AVX, _AVX2, _FMA = "ssse3", "sse4_1", "sse4_2", "avx", "avx2", "fma"
+_VL, _DQ = "avx512vl", "avx512dq"
 
 
 def _two(name: str, opcode: bytes, feature: str = "", prefix: bytes = P66, memory: int = 16) -> Encoding:
@@ -53,6 +54,13 @@ def _blend(name: str, opcode: bytes) -> VexEncoding:
 def _fused(name: str, opcode: bytes, w: int) -> VexEncoding:
     """d = op(d, x, y)"""
     return VexEncoding(name, P66, w, opcode, "mvr", _FMA, flags=SSE, memory=16)
+
+
+def _evex(
+    name: str, opcode: bytes, operands: str, feature: str, w: int = 0, prefix: bytes = P66, digit: int = -1
+) -> VexEncoding:
+    """A row of AVX-512, on registers."""
+    return VexEncoding(name, prefix, w, opcode, operands, feature, digit, SSE, 0, evex=True)
 
 
 # Integer arithmetic.
@@ -240,3 +248,20 @@ VFNMADD213PS: Final = _fused("vfnmadd213ps", b"\x0f\x38\xac", 0)
 VFNMADD213PD: Final = _fused("vfnmadd213pd", b"\x0f\x38\xac", 1)
 VFNMADD231PS: Final = _fused("vfnmadd231ps", b"\x0f\x38\xbc", 0)
 VFNMADD231PD: Final = _fused("vfnmadd231pd", b"\x0f\x38\xbc", 1)
+
+# AVX-512.
+VPABSQ: Final = _evex("vpabsq", b"\x0f\x38\x1f", "wr", _VL, 1)
+VPMULLQ: Final = _evex("vpmullq", b"\x0f\x38\x40", "wvr", _DQ, 1)
+VPSRAQ: Final = _evex("vpsraq", b"\x0f\xe2", "wvr", _VL, 1)
+VPSRAQ_I: Final = _evex("vpsraq", b"\x0f\x72", "Vri", _VL, 1, digit=4)
+VPROLD_I: Final = _evex("vprold", b"\x0f\x72", "Vri", _VL, digit=1)
+VPROLQ_I: Final = _evex("vprolq", b"\x0f\x72", "Vri", _VL, 1, digit=1)
+#: The immediate is the table of d << 2 | x << 1 | y, for each bit.
+VPTERNLOGD: Final = _evex("vpternlogd", b"\x0f\x3a\x25", "mvri", _VL)
+VPOPCNTB: Final = _evex("vpopcntb", b"\x0f\x38\x54", "wr", "avx512bitalg")
+#: d = bytes by numbers, in d, of x and y.
+VPERMI2B: Final = _evex("vpermi2b", b"\x0f\x38\x75", "mvr", "avx512vbmi")
+VCVTUDQ2PS: Final = _evex("vcvtudq2ps", b"\x0f\x7a", "wr", _VL, prefix=PF2)
+VCVTUDQ2PD: Final = _evex("vcvtudq2pd", b"\x0f\x7a", "wr", _VL, prefix=PF3)
+VCVTTPS2UDQ: Final = _evex("vcvttps2udq", b"\x0f\x78", "wr", _VL, prefix=NP)
+VCVTTPD2UDQ: Final = _evex("vcvttpd2udq", b"\x0f\x78", "wr", _VL, 1, prefix=NP)

@@ -138,6 +138,9 @@ SHIFTS_BY_CONSTANT: Final[dict[int, tuple[Encoding, ...]]] = {
     op.V_SHR_U: (v.PSRLW_I, v.PSRLW_I, v.PSRLD_I, v.PSRLQ_I),
 }
 
+#: Rotations to the left by a constant, by shape.
+ROTATE: Final = {I32X4: v.VPROLD_I, I64X2: v.VPROLQ_I}
+
 # Lanes, by shape.
 INSERT: Final = (v.PINSRB, v.PINSRW, v.PINSRD, v.PINSRQ)
 EXTRACT: Final = (v.PEXTRB, v.PEXTRW, v.PEXTRD, v.PEXTRQ)

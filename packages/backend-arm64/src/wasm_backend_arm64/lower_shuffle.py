@@ -16,14 +16,12 @@ from wasm_backend_arm64.vector_instructions import (
     TABLE_REGISTERS,
 )
 from wasm_ir import opcodes as op
-from wasm_ir import types
 from wasm_ir.codegen.machinst import MFixed, MInst, MOp
 from wasm_ir.ir import Inst
 
 if TYPE_CHECKING:
     from wasm_backend_arm64.lower_conditions import ConditionLowering
 
-_V128: Final = types.V128
 #: The number of no byte: tables give 0 for it.
 _NONE: Final = 0xFF
 
@@ -114,9 +112,7 @@ def splat_of_lane(imm: int, width: int) -> int:
 
 
 def _constant(s: ConditionLowering, numbers: _Pattern) -> int:
-    register = s.temp(_V128)
-    s.emit(MInst(s.vocabulary.float_constants[_V128], [register], [], int.from_bytes(bytes(numbers), "little")))
-    return register
+    return s.vector_constant(int.from_bytes(bytes(numbers), "little"))
 
 
 def _rotation(numbers: _Pattern, modulus: int) -> int:

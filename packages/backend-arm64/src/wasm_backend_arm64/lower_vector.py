@@ -114,10 +114,6 @@ def _emit(s: ConditionLowering, operation: MOp, uses: list[int], imm: int = 0, v
     return result
 
 
-def _constant(s: ConditionLowering, bits: int) -> int:
-    return _emit(s, s.vocabulary.float_constants[_V128], [], bits)
-
-
 def _row(s: ConditionLowering, inst: Inst) -> None:
     """One instruction, all operands in registers."""
     s.emit(MInst(ROWS[inst.op << 4 | inst.imm], [s.define(inst)], [s.use(arg) for arg in inst.args], 0))
@@ -281,8 +277,7 @@ def _bitselect(s: ConditionLowering, inst: Inst) -> None:
     register, inverted = _mask(s, mask)
     if inverted:
         x, y = y, x
-    mask_is_new = inverted or s.use_counts[mask.id] == 1 or mask.op == _CONST
-    if not mask_is_new:
+    if not inverted and not _is_last_use(s, mask):
         if _is_last_use(s, y):
             s.emit(MInst(INSERT_TRUE, [destination], [s.use(y), s.use(x), register], 0))
             return
@@ -293,7 +288,8 @@ def _bitselect(s: ConditionLowering, inst: Inst) -> None:
 
 
 def _is_last_use(s: ConditionLowering, value: Inst) -> bool:
-    return value.op == _CONST or s.use_counts[value.id] == 1
+    """Constants may be those of a loop."""
+    return value.op != _CONST and s.use_counts[value.id] == 1
 
 
 def _select(s: ConditionLowering, inst: Inst) -> None:
@@ -381,7 +377,7 @@ def _bitmask(s: ConditionLowering, inst: Inst) -> None:
         return
     if not _is_mask(vector, shape, 4):
         register = _emit(s, LESS_THAN_ZERO[width], [register])
-    register = _emit(s, AND, [register, _constant(s, _LANE_BITS[shape])])
+    register = _emit(s, AND, [register, s.vector_constant(_LANE_BITS[shape])])
     if shape == I8X16:
         # The upper eight beside the lower ones, as halves of 16 bits.
         upper = _emit(s, BYTES_FROM, [register, register], 8 << 11)
@@ -513,8 +509,8 @@ def _product(s: ConditionLowering, inst: Inst) -> None:
     first = s.use(x)
     if y.op == _CONST:
         words = [y.imm >> at & 0xFFFF_FFFF for at in range(0, 128, 32)]
-        swapped = _constant(s, words[1] | words[0] << 32 | words[3] << 64 | words[2] << 96)
-        second_low = _constant(s, words[0] | words[2] << 32)
+        swapped = s.vector_constant(words[1] | words[0] << 32 | words[3] << 64 | words[2] << 96)
+        second_low = s.vector_constant(words[0] | words[2] << 32)
     else:
         second = s.use(y)
         swapped = _emit(s, REVERSE_PAIRS, [second])

@@ -21,6 +21,7 @@ from wasm_ir.codegen.vocabulary import Vocabulary
 VOCABULARY: Final = Vocabulary(
     name="arm64",
     vectors=True,
+    loop_registers=20,
     context_register=CONTEXT_REGISTER,
     memory_register=MEMORY_REGISTER,
     callee_register=CALLEE_REGISTER,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from wasm_ir import opcodes, types
+from wasm_ir.codegen.loop_constants import LoopConstants
 from wasm_ir.codegen.machinst import MBlock, MEdge, MFunction, MInst
 from wasm_ir.ir import Block, Branch, Function, Inst
 from wasm_ir.mypyc_attributes import mypyc_attr
@@ -37,6 +38,8 @@ class Lowering:
         self.sunk = [0] * count
         #: Number of effects before each memory read: two equal numbers in one block see the same memory.
         self.colors = [0] * count
+        #: Constants that loops keep in registers, from the first on that could be.
+        self.loop_constants: LoopConstants | None = None
         #: The block that each memory read is in.
         self.blocks: list[int] = [-1] * count
         #: The block's machine instructions, the last one first; at the end those of the IR instruction that is being
@@ -112,6 +115,10 @@ class Lowering:
         """Emit the instruction that loads a constant."""
         raise NotImplementedError
 
+    def load_loop_constants(self, constants: list[tuple[int, int]]) -> None:
+        """Emit the instructions that load constants, (bits, virtual register), for loops that begin here."""
+        raise NotImplementedError
+
     def pinned(self, value: Inst) -> int:
         """The physical register in which `value` always is (vmctx, memory_base), or -1."""
         return -1
@@ -140,6 +147,8 @@ class Lowering:
             emitted = self._emitted = []
             self._block = number
             self._lower_terminator(block, mblock)
+            if self.loop_constants is not None:
+                self.load_loop_constants(self.loop_constants.loaded(number))
             self._lower_body(block)
             if number == 0:
                 start = len(emitted)

@@ -6,6 +6,7 @@ from typing import Final
 
 from wasm_ir import opcodes as op
 from wasm_ir import types
+from wasm_ir.codegen.loop_constants import LoopConstants
 from wasm_ir.codegen.lowering import Lowering
 from wasm_ir.codegen.machinst import MInst
 from wasm_ir.codegen.vocabulary import Vocabulary
@@ -19,6 +20,7 @@ _VMCTX: Final = op.VMCTX
 _MEMORY_BASE: Final = op.MEMORY_BASE
 _I32: Final = types.I32
 _I64: Final = types.I64
+_V128: Final = types.V128
 _HEAP_LOAD: Final = op.HEAP_LOAD
 _HEAP_LOAD_LAST: Final = op.HEAP_LOAD32_U
 _FULL_LOADS: Final[tuple[int, ...]] = (op.LOAD, op.HEAP_LOAD)
@@ -79,6 +81,8 @@ class OperandLowering(Lowering):
                 return vreg
             operation = value.op
         if operation == _CONST:
+            if value.type == _V128:
+                return self.vector_constant(value.imm)
             vreg = self.machine.new_vreg(value.type)
             self.load_constant(vreg, value)
             return vreg
@@ -120,6 +124,30 @@ class OperandLowering(Lowering):
         value_type = constant.type
         operation = vocabulary.constant if value_type <= _I64 else vocabulary.float_constants[value_type]
         self.emit(MInst(operation, [vreg], [], constant.imm))
+
+    def vector_constant(self, bits: int) -> int:
+        """A register that holds a vector: loaded here, or in front of the loop around this. Zeros cost nothing."""
+        machine = self.machine
+        vocabulary = self.vocabulary
+        if bits and vocabulary.loop_registers:
+            constants = self.loop_constants
+            if constants is None:
+                constants = self.loop_constants = LoopConstants(self.function, vocabulary.loop_registers)
+            vreg = constants.find(self._block, bits)
+            if vreg:
+                return vreg
+            vreg = machine.new_vreg(_V128)
+            if constants.keep(self._block, bits, vreg):
+                return vreg
+        else:
+            vreg = machine.new_vreg(_V128)
+        self.emit(MInst(vocabulary.float_constants[_V128], [vreg], [], bits))
+        return vreg
+
+    def load_loop_constants(self, constants: list[tuple[int, int]]) -> None:
+        operation = self.vocabulary.float_constants[_V128]
+        for bits, vreg in constants:
+            self.emit(MInst(operation, [vreg], [], bits))
 
     # Memory.
 

@@ -15,6 +15,9 @@ class Vocabulary:
     name: str
     #: Whether there is a handler for each operation on vectors.
     vectors: bool
+    #: How many registers the vector constants that a loop keeps may have together with the values that go round in it;
+    #: 0 where every constant is loaded where it is needed.
+    loop_registers: int
     #: Where functions with WebAssembly's convention always have the VMContext and the base address of memory 0.
     context_register: int
     memory_register: int

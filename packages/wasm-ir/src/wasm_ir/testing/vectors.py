@@ -256,6 +256,67 @@ class VectorTests(BackendFixtures):
             any_native.function(_NOTHING, body)(0)
             assert _get(any_native, V128) == constant
 
+    @pytest.mark.parametrize("count", [1, 6, 15, 50])
+    @pytest.mark.parametrize("where", ["nowhere", "inside", "outside"])
+    def test_constants_in_loops(self, any_native: Native, count: int, where: str) -> None:
+        """In two loops, one in the other, with a call in the inner one, in the outer one, or in neither, and behind
+        them; each constant is used in both and behind."""
+        nothing = Signature((), ())
+        if where != "nowhere":
+            any_native.define(8, build(nothing, lambda b, p: []))
+        chance = random.Random(count)
+        constants = [chance.getrandbits(128) for _ in range(count)]
+
+        def step(b: Builder, x: Inst) -> Inst:
+            for number, constant in enumerate(constants):
+                x = raw(b, op.V_ADD if number % 2 else op.XOR, V128, [x, b.const(V128, constant)], I64X2 * (number % 2))
+            return x
+
+        def model(x: int) -> int:
+            for number, constant in enumerate(constants):
+                x = vector(op.V_ADD, I64X2, [x, constant]) if number % 2 else x ^ constant
+            return x
+
+        function = Function("loops", Signature((I32, I32), ()), ABI_WASM)
+        b = Builder(function)
+        entry, outer, inner, following, done = (b.new_block() for _ in range(5))
+        turns, inner_turns = b.append_param(entry, I32), b.append_param(entry, I32)
+        outer_count, outer_value = b.append_param(outer, I32), b.append_param(outer, V128)
+        inner_count, inner_value = b.append_param(inner, I32), b.append_param(inner, V128)
+        last = b.append_param(done, V128)
+        b.switch_to(entry)
+        base = pointer(b, b.const(I32, 0))
+        b.jump(outer, [turns, b.load(op.HEAP_LOAD, V128, base, _OPERANDS[0])])
+        b.switch_to(outer)
+        outer.is_loop_header, outer.loop_depth = True, 1
+        if where == "outside":
+            b.call(8, nothing, [])
+        b.jump(inner, [inner_turns, step(b, outer_value)])
+        b.switch_to(inner)
+        inner.is_loop_header, inner.loop_depth = True, 2
+        if where == "inside":
+            b.call(8, nothing, [])
+        stepped = step(b, inner_value)
+        less = raw(b, op.ISUB, I32, [inner_count, b.const(I32, 1)])
+        b.brif(less, inner, [less, stepped], following, ())
+        b.switch_to(following)
+        following.loop_depth = 1
+        less = raw(b, op.ISUB, I32, [outer_count, b.const(I32, 1)])
+        b.brif(less, outer, [less, stepped], done, [stepped])
+        b.switch_to(done)
+        b.store(op.HEAP_STORE, pointer(b, b.const(I32, 0)), step(b, last), _RESULT)
+        b.ret([])
+        verify(function)
+        address, _ = any_native.place(function)
+        funcref = any_native.funcref(address)
+        for numbers in ((1, 1), (3, 2)):
+            expected = value = chance.getrandbits(128)
+            for _ in range(numbers[0] * (numbers[1] + 1) + 1):
+                expected = model(expected)
+            _put(any_native, _OPERANDS[0], value)
+            any_native.call(funcref, function.signature, numbers)
+            assert _get(any_native, V128) == expected
+
     # Memory: the trees that `wasm_ir.opcodes` lists.
 
     @pytest.mark.parametrize("used_twice", [False, True])
