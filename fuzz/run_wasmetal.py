@@ -69,6 +69,8 @@ MACHINES = (
     Machine("listener", "explicit", listens=True, direct=True),
     Machine("slots", "guard", slots=True, direct=True),
     Machine("few-registers", "guard", ("bmi1", "bmi2", "lzcnt", "popcnt"), registers=(5, 3)),
+    Machine("avx", "explicit", ("avx",), direct=True),
+    Machine("few-vectors", "guard", ("avx", "avx2", "fma"), registers=(6, 4)),
     Machine("no-preserved", "explicit", (), registers=(6, 8)),
 )
 
