@@ -100,9 +100,9 @@ class VectorFunctionGenerator(FunctionGenerator):
             return self.expression(V128, depth - 1)
         if how < 0.24:
             return self._vector_load(depth)
-        if how < 0.36:
+        if how < 0.40:
             return self._shuffle(depth)
-        if how < 0.46:
+        if how < 0.50:
             return self._idiom(depth)
         rows = BY_SHAPE[shape] if shape and how < 0.85 else COMPUTING
         return self._apply(chance.choice(rows), [], depth)
