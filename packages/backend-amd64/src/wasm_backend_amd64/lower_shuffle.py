@@ -18,7 +18,7 @@ from wasm_backend_amd64.vector_instructions import (
     INTERLEAVE_LOW,
     LOWEST_LANE,
 )
-from wasm_backend_amd64.vector_operands import make, make_with, operate, operate_one, vector_constant
+from wasm_backend_amd64.vector_operands import make, make_with, operate, operate_one
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.machinst import MInst
@@ -163,7 +163,7 @@ def _with_zeros(s: MemoryLowering, x: Inst, numbers: bytes, destination: int) ->
         return
     kept = [number for number in numbers if number != _ZERO]
     if not kept:
-        s.emit(MInst(LOWEST_LANE, [destination], [vector_constant(s, 0)], 0))
+        s.emit(MInst(LOWEST_LANE, [destination], [s.vector_constant(0)], 0))
         return
     zeros = 16 - len(kept)
     if numbers == bytes([_ZERO] * zeros) + _IDENTITY[: len(kept)]:
@@ -203,7 +203,7 @@ def _two(s: MemoryLowering, x: Inst, y: Inst, numbers: bytes, destination: int) 
         make(s, pack, halves, 0, destination)
         return
     if "avx512vbmi" in s.features:
-        make(s, v.VPERMI2B, [vector_constant(s, _from(numbers)), s.use(x), s.use(y)], 0, destination)
+        make(s, v.VPERMI2B, [s.vector_constant(_from(numbers)), s.use(x), s.use(y)], 0, destination)
         return
     of_x = make_with(s, v.PSHUFB, s.use(x), _from([number if number < 16 else _ZERO for number in numbers]))
     of_y = make_with(s, v.PSHUFB, s.use(y), _from([number - 16 if number > 15 else _ZERO for number in numbers]))
@@ -220,7 +220,7 @@ def blend(s: MemoryLowering, x: Inst, y: Inst, second: list[bool], destination: 
         return
     mask = _from([0xFF if chosen else 0 for chosen in second])
     if s.avx:
-        make(s, v.VPBLENDVB, [s.use(x), s.use(y), vector_constant(s, mask)], 0, destination)
+        make(s, v.VPBLENDVB, [s.use(x), s.use(y), s.vector_constant(mask)], 0, destination)
     else:
         of_x = make_with(s, v.PAND, s.use(x), mask ^ types.MASKS[_V128])
         make(s, v.POR, [of_x, make_with(s, v.PAND, s.use(y), mask)], 0, destination)

@@ -54,7 +54,6 @@ from wasm_backend_amd64.vector_operands import (
     operate,
     operate_one,
     scalar_lane,
-    vector_constant,
 )
 from wasm_ir import opcodes as op
 from wasm_ir import types
@@ -328,6 +327,41 @@ def _rotation(s: ConditionLowering, x: Inst, y: Inst) -> int:
     return left.imm if s.is_inner(x) and s.is_inner(y) else 0
 
 
+def _lanes(s: ConditionLowering, mask: Inst) -> tuple[int, bool]:
+    """A register with a mask, or with what the mask is not: "not equal" is made of "equal"."""
+    if s.is_inner(mask):
+        if mask.op == op.V_NOT:
+            return s.use(mask.args[0]), True
+        if mask.op == op.V_ICMP and mask.imm >> _SHIFT == op.NE:
+            return operate(s, EQUAL[mask.imm & _SHAPE], mask.args[0], mask.args[1]), True
+    return s.use(mask), False
+
+
+def _is_unequal(value: Inst) -> bool:
+    return value.op == op.V_ICMP and value.imm >> _SHIFT == op.NE
+
+
+def both(s: ConditionLowering, inst: Inst) -> None:
+    """and"""
+    x, y = inst.args
+    if _is_unequal(x) and s.is_inner(x):
+        x, y = y, x
+    if _is_unequal(y) and s.is_inner(y):
+        equal, _ = _lanes(s, y)
+        make(s, v.PANDN, [equal, s.use(x)], 0, s.define(inst))
+    else:
+        operate(s, v.PAND, x, y, s.define(inst))
+
+
+def and_not(s: ConditionLowering, inst: Inst) -> None:
+    x, y = inst.args
+    if _is_unequal(y) and s.is_inner(y):
+        equal, _ = _lanes(s, y)
+        make(s, v.PAND, [equal, s.use(x)], 0, s.define(inst))
+    else:
+        operate(s, v.PANDN, y, x, s.define(inst))
+
+
 def invert(s: ConditionLowering, inst: Inst) -> None:
     make_with(s, v.PXOR, s.use(inst.args[0]), _ONES, s.define(inst))
 
@@ -336,24 +370,26 @@ def bitselect(s: ConditionLowering, inst: Inst) -> None:
     x, y, mask = inst.args
     if s.avx and _lane_width(mask, 0):
         # Lanes of ones and zeros: bytes can be chosen by their top bits.
-        uses = [s.use(y), s.use(x), s.use(mask)]
+        register, inverted = _lanes(s, mask)
+        uses = [s.use(x), s.use(y), register] if inverted else [s.use(y), s.use(x), register]
         make(s, v.VPBLENDVB, uses, 0, s.define(inst))
         return
     if mask.op == _CONST:
         chosen = _bits_of_constant(s, x, mask.imm)
         other = _bits_of_constant(s, y, mask.imm ^ _ONES)
     else:
-        # Used twice, it cannot be in memory.
-        s.use(mask)
-        chosen = operate(s, v.PAND, x, mask)
-        other = operate(s, v.PANDN, mask, y)
+        register, inverted = _lanes(s, mask)
+        if inverted:
+            x, y = y, x
+        chosen = make(s, v.PAND, [s.use(x), register])
+        other = make(s, v.PANDN, [register, s.use(y)])
     make(s, v.POR, [chosen, other], 0, s.define(inst))
 
 
 def _bits_of_constant(s: ConditionLowering, x: Inst, mask: int) -> int:
     """x & mask"""
     if x.op == _CONST:
-        return vector_constant(s, x.imm & mask)
+        return s.vector_constant(x.imm & mask)
     return make_with(s, v.PAND, s.use(x), mask)
 
 
@@ -361,10 +397,10 @@ _BLENDS: Final = {I8X16: v.VPBLENDVB, I32X4: v.VBLENDVPS, I64X2: v.VBLENDVPD}
 
 
 _HANDLERS_OF_BITS: Final[dict[int, _Handler]] = {
-    op.AND: row_of_table,
+    op.AND: both,
     op.OR: row_of_table,
     op.XOR: row_of_table,
-    op.V_ANDNOT: reversed_row,
+    op.V_ANDNOT: and_not,
     op.V_NOT: invert,
     op.V_BITSELECT: bitselect,
     op.V_RELAXED_LANESELECT: bitselect,
@@ -408,13 +444,15 @@ def truth(s: ConditionLowering, value: Inst) -> tuple[Comparison, int]:
     all_true = value.op == op.V_ALL_TRUE
     width = _lane_width(x, 0) if x.op != _CONST else 0
     if width and (not all_true or width >= op.SHAPE_BITS[value.imm]):
+        lanes, inverted = _lanes(s, x)
         mask = s.temp(_I32)
-        make(s, v.PMOVMSKB, [s.use(x)], 0, mask)
+        make(s, v.PMOVMSKB, [lanes], 0, mask)
         s.operands.append(mask)
-        if all_true:
+        code = CC_E if all_true else CC_NE
+        if all_true != inverted:
             s.imm = 0xFFFF
-            return COMPARE_IMM[_I32], CC_E
-        return TEST_ZERO[_I32], CC_NE
+            return COMPARE_IMM[_I32], code
+        return TEST_ZERO[_I32], code
     one, two = test_bits(s.avx)
     if all_true:
         zeros = make_with(s, EQUAL[value.imm], s.use(x), 0)
@@ -422,7 +460,7 @@ def truth(s: ConditionLowering, value: Inst) -> tuple[Comparison, int]:
         return one, CC_E
     if s.is_inner(x) and x.op in (op.AND, op.V_ANDNOT, op.V_NOT):
         if x.op == op.V_NOT:
-            s.operands += (s.use(x.args[0]), vector_constant(s, _ONES))
+            s.operands += (s.use(x.args[0]), s.vector_constant(_ONES))
             return two, CC_AE
         first, second = x.args
         if x.op == op.AND:
@@ -500,7 +538,7 @@ def _inverted(s: ConditionLowering, inst: Inst, register: int) -> None:
 
 def _turned(s: ConditionLowering, x: Inst, bits: int) -> int:
     if x.op == _CONST:
-        return vector_constant(s, x.imm ^ bits)
+        return s.vector_constant(x.imm ^ bits)
     return make_with(s, v.PXOR, s.use(x), bits)
 
 
@@ -547,7 +585,7 @@ def shift(s: ConditionLowering, inst: Inst) -> None:
     elif shape == I64X2 and inst.op == op.V_SHR_S:
         # What a logical shift makes of the sign is 2^(63 - count), and subtracting that from the rest extends it.
         number = _in_vector(s, _masked_count(s, count, width))
-        sign = make(s, v.PSRLQ, [vector_constant(s, _SIGNS[I64X2]), number])
+        sign = make(s, v.PSRLQ, [s.vector_constant(_SIGNS[I64X2]), number])
         shifted = make(s, v.PSRLQ, [s.use(inst.args[0]), number])
         make(s, v.PSUBQ, [make(s, v.PXOR, [shifted, sign]), sign], 0, s.define(inst))
     else:
@@ -564,7 +602,7 @@ def _shift_by_constant(s: ConditionLowering, inst: Inst, number: int) -> None:
     if number == 0:
         make(s, v.POR, [x, x], 0, destination)
     elif operation == op.V_SHR_S and number == width - 1 and shape in (I8X16, I64X2):
-        make(s, GREATER[shape], [vector_constant(s, 0), x], 0, destination)
+        make(s, GREATER[shape], [s.vector_constant(0), x], 0, destination)
     elif shape == I64X2 and operation == op.V_SHR_S:
         if "avx512vl" in s.features:
             make(s, v.VPSRAQ_I, [x], number, destination)
@@ -607,7 +645,7 @@ def _shift_bytes(s: ConditionLowering, inst: Inst, count: int) -> None:
         make(s, v.PACKSSWB, [lower, upper], 0, destination)
         return
     number = _in_vector(s, count)
-    words = make(s, v.PSRLW, [vector_constant(s, 0xFF * _SPREAD[I16X8]), number])
+    words = make(s, v.PSRLW, [s.vector_constant(0xFF * _SPREAD[I16X8]), number])
     kept = make(s, v.PACKUSWB, [words, words])
     if inst.op == op.V_SHL:
         make(s, v.PSLLW, [make(s, v.PAND, [x, kept]), number], 0, destination)
@@ -620,7 +658,7 @@ def _shift_bytes(s: ConditionLowering, inst: Inst, count: int) -> None:
 
 def negate(s: ConditionLowering, inst: Inst) -> None:
     row = ROWS[op.V_SUB << 4 | inst.imm]
-    make(s, row, [vector_constant(s, 0), s.use(inst.args[0])], 0, s.define(inst))
+    make(s, row, [s.vector_constant(0), s.use(inst.args[0])], 0, s.define(inst))
 
 
 def absolute(s: ConditionLowering, inst: Inst) -> None:
@@ -663,7 +701,7 @@ def multiply(s: ConditionLowering, inst: Inst) -> None:
         else:
             cross.append(cross[0])
         product = make(s, v.PMULUDQ, [x, y])
-    total = make(s, v.PADDQ, cross) if len(cross) == 2 else cross[0] if cross else vector_constant(s, 0)
+    total = make(s, v.PADDQ, cross) if len(cross) == 2 else cross[0] if cross else s.vector_constant(0)
     make(s, v.PADDQ, [make(s, v.PSLLQ_I, [total], 32), product], 0, s.define(inst))
 
 
@@ -674,7 +712,7 @@ def count_bits(s: ConditionLowering, inst: Inst) -> None:
         make(s, v.VPOPCNTB, [x], 0, s.define(inst))
         return
     half = 0x0F * _SPREAD[I8X16]
-    table = vector_constant(s, int.from_bytes(bytes([number.bit_count() for number in range(16)]), "little"))
+    table = s.vector_constant(int.from_bytes(bytes([number.bit_count() for number in range(16)]), "little"))
     lower = make(s, v.PSHUFB, [table, make_with(s, v.PAND, x, half)])
     upper = make(s, v.PSHUFB, [table, make_with(s, v.PAND, make(s, v.PSRLW_I, [x], 4), half)])
     make(s, v.PADDB, [lower, upper], 0, s.define(inst))
@@ -700,7 +738,7 @@ def extend(s: ConditionLowering, inst: Inst) -> None:
         if not load_low_half(s, row, x, destination):
             make(s, row, [s.use(x)], 0, destination)
     elif inst.op == op.V_EXTEND_U and s.avx:
-        make(s, INTERLEAVE_HIGH[shape - 1], [s.use(x), vector_constant(s, 0)], 0, destination)
+        make(s, INTERLEAVE_HIGH[shape - 1], [s.use(x), s.vector_constant(0)], 0, destination)
     else:
         make(s, row, [make(s, v.PSHUFD, [s.use(x)], 0xEE)], 0, destination)
 
@@ -746,7 +784,7 @@ def pairwise_sum(s: ConditionLowering, inst: Inst) -> None:
             make_with(s, v.PMADDUBSW, x, _SPREAD[I8X16], destination)
         else:
             # The unsigned operand comes first.
-            make(s, v.PMADDUBSW, [vector_constant(s, _SPREAD[I8X16]), x], 0, destination)
+            make(s, v.PMADDUBSW, [s.vector_constant(_SPREAD[I8X16]), x], 0, destination)
     elif inst.op == op.V_EXTADD_S or _is_not_negative(narrow):
         make_with(s, v.PMADDWD, x, _SPREAD[I16X8], destination)
     else:
@@ -853,7 +891,7 @@ def convert(s: ConditionLowering, inst: Inst) -> None:
     else:
         # The low half, and the high half divided by two and doubled again, are exact; their sum is rounded, once.
         source = s.use(x)
-        lower = make(s, v.PBLENDW, [source, vector_constant(s, 0)], 0b1010_1010)
+        lower = make(s, v.PBLENDW, [source, s.vector_constant(0)], 0b1010_1010)
         upper = make(s, v.PSRLD_I, [make(s, v.PSUBD, [source, lower])], 1)
         half = make(s, v.CVTDQ2PS, [upper])
         doubled = make(s, v.ADDPS, [half, half])
@@ -881,14 +919,14 @@ def saturating_s(s: ConditionLowering, inst: Inst) -> None:
         make(s, v.CVTTPD2DQ, [make(s, v.MINPD, [x, limit])], 0, destination)
         return
     number = make(s, v.PAND, [x, make(s, v.CMPPS, [x, x])])
-    large = make(s, v.CMPPS, [number, vector_constant(s, _TWO_31)], NOT_LESS)
+    large = make(s, v.CMPPS, [number, s.vector_constant(_TWO_31)], NOT_LESS)
     make(s, v.PXOR, [make(s, v.CVTTPS2DQ, [number]), large], 0, destination)
 
 
 def saturating_u(s: ConditionLowering, inst: Inst) -> None:
     """v_trunc_sat_u."""
     x = s.use(inst.args[0])
-    zero = vector_constant(s, 0)
+    zero = s.vector_constant(0)
     if "avx512vl" in s.features:
         # What is too large becomes 2^32 - 1.
         if inst.imm == F32X4:
@@ -904,7 +942,7 @@ def saturating_u(s: ConditionLowering, inst: Inst) -> None:
     number = make(s, v.MAXPS, [x, zero])
     lower = make(s, v.CVTTPS2DQ, [number])
     rest = make_with(s, v.SUBPS, number, _TWO_31)
-    large = make(s, v.CMPPS, [rest, vector_constant(s, _TWO_31)], NOT_LESS)
+    large = make(s, v.CMPPS, [rest, s.vector_constant(_TWO_31)], NOT_LESS)
     upper = make(s, v.PXOR, [make(s, v.CVTTPS2DQ, [rest]), large])
     make(s, v.PADDD, [make(s, v.PMAXSD, [upper, zero]), lower], 0, s.define(inst))
 
@@ -922,7 +960,7 @@ def relaxed_u(s: ConditionLowering, inst: Inst) -> None:
         make(s, v.VCVTTPS2UDQ if inst.imm == F32X4 else v.VCVTTPD2UDQ, [x], 0, s.define(inst))
         return
     if inst.imm == F64X2:
-        _low_words(s, inst, x, vector_constant(s, 0))
+        _low_words(s, inst, x, s.vector_constant(0))
         return
     lower = make(s, v.CVTTPS2DQ, [x])
     upper = make(s, v.CVTTPS2DQ, [make_with(s, v.SUBPS, x, _TWO_31)])

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from wasm_backend_amd64.encodings import COMMUTATIVE, Encoding
 from wasm_backend_amd64.forms import in_registers, with_constant, with_memory
-from wasm_backend_amd64.instructions import FLOAT_CONSTANT
 from wasm_backend_amd64.operands import pack_value
 from wasm_backend_amd64.vector_instructions import LOWEST_LANE
 from wasm_ir import opcodes as op
@@ -35,16 +34,9 @@ def make(s: MemoryLowering, row: Encoding, uses: list[int], imm: int = 0, destin
 def make_with(s: MemoryLowering, row: Encoding, x: int, constant: int, destination: int = 0) -> int:
     """An instruction on a register and a constant vector."""
     if constant == 0 or constant == _ONES:
-        return make(s, row, [x, vector_constant(s, constant)], 0, destination)
+        return make(s, row, [x, s.vector_constant(constant)], 0, destination)
     register = destination or s.temp(_V128)
     s.emit(MInst(with_constant(row, s.avx), [register], [x], constant))
-    return register
-
-
-def vector_constant(s: MemoryLowering, bits: int) -> int:
-    """A register with a constant vector."""
-    register = s.temp(_V128)
-    s.emit(MInst(FLOAT_CONSTANT[_V128], [register], [], bits))
     return register
 
 

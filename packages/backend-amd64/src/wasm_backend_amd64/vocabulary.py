@@ -14,7 +14,7 @@ from wasm_ir.codegen.vocabulary import Vocabulary
 VOCABULARY: Final = Vocabulary(
     name="amd64",
     vectors=True,
-    loop_registers=0,
+    loop_registers=8,
     context_register=CONTEXT_REGISTER,
     memory_register=MEMORY_REGISTER,
     callee_register=CALLEE_REGISTER,

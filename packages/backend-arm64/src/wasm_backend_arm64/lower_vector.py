@@ -173,10 +173,10 @@ def _replace(s: ConditionLowering, inst: Inst) -> None:
     shape = inst.imm & _SHAPE
     width = WIDTHS[shape]
     number = inst.imm >> _SHIFT
-    if width < S:
-        scalar = s.stored_part(scalar, 1 << width)
     if load_into_lane(s, inst, vector, scalar, width, number):
         return
+    if width < S:
+        scalar = s.stored_part(scalar, 1 << width)
     destination = s.define(inst)
     if scalar.op in _EXTRACTIONS and WIDTHS[scalar.imm & _SHAPE] == width and s.is_inner(scalar):
         # From lane to lane, without the way through a scalar register.

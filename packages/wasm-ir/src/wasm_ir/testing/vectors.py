@@ -536,6 +536,33 @@ class VectorTests(BackendFixtures):
             stored = bytes(range(1, 17))[lane * size : (lane + 1) * size]
             assert bytes(memory[0x300:0x320]) == b"\xbb" * 3 + stored + b"\xbb" * (29 - size)
 
+    @pytest.mark.parametrize("operation", [op.V_SPLAT, op.V_REPLACE], ids=lambda operation: op.NAMES[operation])
+    @pytest.mark.parametrize("shape", [I8X16, I16X8], ids=lambda shape: op.SHAPE_NAMES[shape])
+    def test_parts_of_memory_that_are_extended(self, any_native: Native, operation: int, shape: int) -> None:
+        """What extends a loaded number does not matter to a lane, but it does to others that look at it."""
+        load, extension = ((op.HEAP_LOAD8_U, op.SEXT8), (op.HEAP_LOAD16_U, op.SEXT16))[shape]
+        width = op.SHAPE_BITS[shape]
+
+        def body(b: Builder, p: list[Inst]) -> list[Inst]:
+            base = pointer(b, p[0])
+            x = b.load(op.HEAP_LOAD, V128, base, _OPERANDS[0])
+            extended = raw(b, extension, I32, [b.load(load, I32, base, 0x203)])
+            other = raw(b, op.IADD, I32, [extended, b.const(I32, 1)])
+            made = raw(b, operation, V128, [x, extended] if operation == op.V_REPLACE else [extended], shape)
+            b.store(op.HEAP_STORE, base, made, _RESULT)
+            b.store(op.HEAP_STORE, base, other, 0x300)
+            return []
+
+        memory = any_native.memory
+        memory[0x203:0x205] = b"\x85\x96"
+        _put(any_native, _OPERANDS[0], 1 << 100)
+        any_native.function(_NOTHING, body)(0)
+        number = int.from_bytes(memory[0x203 : 0x203 + width // 8], "little") - (1 << width)
+        part = number & types.MASKS[I32]
+        expected = vector(operation, shape, [1 << 100, part] if operation == op.V_REPLACE else [part])
+        assert _get(any_native, V128) == expected
+        assert int.from_bytes(memory[0x300:0x304], "little") == number + 1 & types.MASKS[I32]
+
     def test_loads_and_stores_that_are_not_aligned(self, any_native: Native) -> None:
         memory = any_native.memory
         for offset in range(0x200, 0x212):
