@@ -14,7 +14,10 @@ from benchmarks.paths import DOCS
 from benchmarks.workers import Unavailable
 
 #: In the order of the report.
-SECTIONS = ("corpus", "kernels", "calls", "startup", "compilation", "code_size", "instances", "large_module", "peers")
+SECTIONS = (
+    *("corpus", "kernels", "vectors", "vectors_size", "calls", "startup", "compilation", "code_size", "instances"),
+    *("large_module", "peers"),
+)
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:

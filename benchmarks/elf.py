@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 
 import attrs
@@ -9,6 +10,8 @@ import attrs
 #: Symbol types (System V ABI, "Symbol Table"): the lower half of st_info.
 _FUNCTION = 2
 _SYMBOL_TABLE = 2
+#: Symbols of functions of the module; others are entry trampolines and the like.
+_MODULE_FUNCTION = re.compile(r"wasm\[0\]::function\[(\d+)\]")
 
 
 @attrs.frozen
@@ -50,8 +53,8 @@ def text_section(data: bytes) -> bytes:
     raise ValueError("no section .text")
 
 
-def function_sizes(data: bytes) -> dict[str, int]:
-    """Bytes of code of each function that has a symbol, by the symbol's name.
+def function_sizes(data: bytes) -> dict[int, int]:
+    """Bytes of code of each function of the WebAssembly module, by its index; constants and jump tables count.
 
     Raises:
         ValueError: It is no such file.
@@ -63,6 +66,7 @@ def function_sizes(data: bytes) -> dict[str, int]:
             names = sections[section.link].offset
             for at in range(section.offset, section.offset + section.size, 24):
                 name, info, _, _, _, size = struct.unpack_from("<IBBHQQ", data, at)
-                if info & 15 == _FUNCTION:
-                    sizes[_string(data, names + name).decode()] = size
+                found = _MODULE_FUNCTION.match(_string(data, names + name).decode())
+                if info & 15 == _FUNCTION and found:
+                    sizes[int(found[1])] = size
     return sizes

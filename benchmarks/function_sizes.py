@@ -12,15 +12,12 @@ from __future__ import annotations
 
 import argparse
 import math
-import re
 import sys
 from pathlib import Path
 
 from benchmarks.paths import CORPUS
 
 _ENDING = ".elf"
-#: Symbols of functions of the module; others are entry trampolines and the like.
-_FUNCTION = re.compile(r"wasm\[0\]::function\[(\d+)\]")
 #: Functions of this many bytes and more are listed apart: in small ones it is the prologue that makes the ratio.
 _LARGE = 1000
 
@@ -60,14 +57,12 @@ def _compare(folder: Path, target: str, polls: bool) -> list[tuple[int, int, str
         layout = ContextLayout(module)
         names = NameSection.of(module)
         sums = [0, 0]
-        for symbol, theirs in function_sizes(reference.read_bytes()).items():
-            if found := _FUNCTION.match(symbol):
-                index = int(found[1])
-                function = translate(module, index, layout, validate_body(module, index, features), options)
-                ours = len(backend.compile(function).code)
-                rows.append((ours, theirs, reference.stem, names.function_name(index) or f"function {index}"))
-                sums[0] += ours
-                sums[1] += theirs
+        for index, theirs in function_sizes(reference.read_bytes()).items():
+            function = translate(module, index, layout, validate_body(module, index, features), options)
+            ours = len(backend.compile(function).code)
+            rows.append((ours, theirs, reference.stem, names.function_name(index) or f"function {index}"))
+            sums[0] += ours
+            sums[1] += theirs
         print(f"{reference.stem:18} {sums[0]:10,} {sums[1]:10,} {sums[0] / sums[1]:7.3f}", flush=True)
     return rows
 

@@ -63,10 +63,11 @@ def _calls(axes: Axes, section: Section) -> None:
 
 
 def save_plot(path: Path, sections: Mapping[str, Section]) -> None:
-    """Draw what there is of the sections corpus, kernels, calls and compilation."""
+    """Draw what there is of the sections corpus, kernels, vectors, calls and compilation."""
     figure = pyplot.figure(figsize=(10, 7), layout="constrained")
     grid = figure.add_gridspec(2, 2)
-    _run_time(figure.add_subplot(grid[:, 0]), [sections[key] for key in ("corpus", "kernels") if key in sections])
+    run_time = [sections[key] for key in ("corpus", "kernels", "vectors") if key in sections]
+    _run_time(figure.add_subplot(grid[:, 0]), run_time)
     if "calls" in sections:
         _calls(figure.add_subplot(grid[0, 1]), sections["calls"])
     if "compilation" in sections:

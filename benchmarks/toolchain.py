@@ -10,6 +10,9 @@ from benchmarks.paths import BUILD, HERE
 
 _SOURCES = HERE / "kernels"
 _WASM_FLAGS = ["--target=wasm32-freestanding", "-nostdlib", "-Wl,--no-entry"]
+_VECTOR_FLAGS = [*_WASM_FLAGS, "-msimd128"]
+#: Folder of the kernels with vectors, among the sources and among what is compiled.
+_VECTORS = "vectors"
 _NATIVE_FLAGS = ["-shared", "-fPIC"]
 #: Optimization is the same for both.
 OPTIMIZATION = "-O2"
@@ -21,7 +24,7 @@ def _compile(kernel: str, output: Path, flags: list[str]) -> Path:
     source = _SOURCES / f"{kernel}.c"
     newest = max(source.stat().st_mtime, (_SOURCES / "kernel.h").stat().st_mtime)
     if not output.exists() or output.stat().st_mtime < newest:
-        BUILD.mkdir(exist_ok=True)
+        output.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "ziglang", "cc", *_COMMON_FLAGS, *flags, str(source), "-o", str(output)]
         subprocess.run(command, check=True, timeout=300)
     return output
@@ -35,3 +38,13 @@ def wasm_kernel(kernel: str) -> Path:
 def native_kernel(kernel: str) -> Path:
     """The kernel as a shared object for this machine, compiled if it is not yet."""
     return _compile(kernel, BUILD / f"{kernel}.so", _NATIVE_FLAGS)
+
+
+def wasm_vector_kernel(kernel: str) -> Path:
+    """The kernel with vectors as a WebAssembly module, compiled if it is not yet."""
+    return _compile(f"{_VECTORS}/{kernel}", BUILD / _VECTORS / f"{kernel}.wasm", _VECTOR_FLAGS)
+
+
+def native_vector_kernel(kernel: str) -> Path:
+    """The same without WebAssembly's vector instructions, as a shared object for this machine."""
+    return _compile(f"{_VECTORS}/{kernel}", BUILD / _VECTORS / f"{kernel}.so", _NATIVE_FLAGS)

@@ -90,15 +90,10 @@ def _amd64_instruction(sweep: Any, chance: random.Random) -> None:
     name, mnemonic, kinds = chance.choice(_amd64.ROWS)
     encoding = getattr(amd64_encodings, name)
     regs = [chance.randrange(16) for _ in range(3)]
-    if isinstance(encoding, amd64_encodings.VexEncoding):
+    if "v" in encoding.operands:
         names = [_amd64.NAMES[kinds[0]][number] for number in regs]
-        if kinds[2] == "u8":
-            imm = chance.randrange(256)
-            amd64_assembler.rorx(code, encoding, regs[0], regs[1], imm)
-            expect(f"{mnemonic} {names[0]}, {names[1]}", imm, 8)
-        else:
-            amd64_assembler.rrr(code, encoding, *regs)
-            expect(f"{mnemonic} {', '.join(names)}")
+        amd64_assembler.rrr(code, encoding, *regs)
+        expect(f"{mnemonic} {', '.join(names)}")
         return
     imm = 0
     for kind in kinds:
@@ -177,9 +172,10 @@ def _number(kind: str, chance: random.Random) -> int:
 def _access(code: bytearray, named: tuple[str, arm64_encodings.Access], chance: random.Random) -> str:
     name, access = named
     wide = name.endswith("64")
-    kind = ("d" if wide else "s") if "_FM" in name else ("x" if wide else "w")
+    kind = {1: "b", 2: "h", 4: "s", 8: "d", 16: "q"}[access.size] if "_FM" in name else "x" if wide else "w"
     if access.name in ("strb", "strh", "ldrb", "ldrh"):
         kind = "w"
+    short = access.name.partition(".")[0]
     target, base = chance.randrange(31), chance.randrange(32)
     register, place = _arm64.REGISTERS[kind][target], "sp" if base == 31 else f"x{base}"
     if chance.random() < 0.4:
@@ -190,9 +186,9 @@ def _access(code: bytearray, named: tuple[str, arm64_encodings.Access], chance: 
         arm64_assembler.rmx(code, access, target, base, index, arm64_encodings.indexed(extension, scale))
         amount = f" #{access.shift}" if scale else ""
         if text:
-            return f"{access.name} {register}, [{place}, w{index}, {text}{amount}]"
-        return f"{access.name} {register}, [{place}, x{index}" + (f", lsl{amount}]" if scale else "]")
-    mnemonic = access.name
+            return f"{short} {register}, [{place}, w{index}, {text}{amount}]"
+        return f"{short} {register}, [{place}, x{index}" + (f", lsl{amount}]" if scale else "]")
+    mnemonic = short
     if chance.random() < 0.5:
         offset = chance.randrange(4096) * access.size
     else:

@@ -10,9 +10,10 @@ I32: Final = 0x7F
 I64: Final = 0x7E
 F32: Final = 0x7D
 F64: Final = 0x7C
+V128: Final = 0x7B
 FUNCREF: Final = 0x70
 NUMERIC: Final = (I32, I64, F32, F64)
-WIDTHS: Final = {I32: 32, I64: 64, F32: 32, F64: 64}
+WIDTHS: Final = {I32: 32, I64: 64, F32: 32, F64: 64, V128: 128}
 
 
 def _integers(width: int) -> list[int]:
@@ -37,11 +38,15 @@ def _floats(width: int) -> list[int]:
 
 #: By type: bit patterns.
 EDGES: Final = {I32: _integers(32), I64: _integers(64), F32: _floats(32), F64: _floats(64)}
+#: By the width of a lane.
+_LANES: Final = {8: _integers(8), 16: _integers(16), 32: EDGES[I32] + EDGES[F32], 64: EDGES[I64] + EDGES[F64]}
 _SMALL: Final = (0, 1, 2, 3, 4, 7, 8, 15, 16, 24, 31, 32, 48, 56, 63, 0xFF, 0xFFFF)
 
 
 def bits(chance: random.Random, value_type: int) -> int:
-    """A bit pattern of a numeric type."""
+    """A bit pattern of a type of numbers or vectors."""
+    if value_type == V128:
+        return _vector(chance)
     how = chance.random()
     width = WIDTHS[value_type]
     if how < 0.6:
@@ -54,6 +59,24 @@ def bits(chance: random.Random, value_type: int) -> int:
         number = chance.uniform(-100, 100) if how < 0.7 else float(chance.randint(-1000, 1000))
         return from_float(value_type, number)
     return chance.getrandbits(width)
+
+
+def _vector(chance: random.Random) -> int:
+    """Lanes that are edges, the same in all lanes at times."""
+    how = chance.random()
+    if how < 0.1:
+        return chance.choice((0, (1 << 128) - 1, chance.getrandbits(128)))
+    if how < 0.25:
+        # Floats of ordinary sizes.
+        kind = chance.choice((F32, F64))
+        return _join([bits(chance, kind) for _ in range(128 // WIDTHS[kind])], WIDTHS[kind])
+    width = chance.choice((8, 16, 32, 64))
+    few = [chance.choice(_LANES[width]) for _ in range(1 if how < 0.45 else 128 // width)]
+    return _join(few * (128 // width // len(few)), width)
+
+
+def _join(lanes: list[int], width: int) -> int:
+    return sum(lane << width * number for number, lane in enumerate(lanes))
 
 
 def from_float(value_type: int, number: float) -> int:

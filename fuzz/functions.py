@@ -5,14 +5,20 @@ from __future__ import annotations
 import random
 from typing import Final
 
-from fuzz.edge_values import F32, F64, FUNCREF, I32, I64, NUMERIC, bits, from_float
-from fuzz.instructions import BY_RESULT, EQUAL, LOADS, STORES, Instruction
+from fuzz.edge_values import F32, F64, FUNCREF, I32, I64, NUMERIC, V128, WIDTHS, bits, from_float
+from fuzz.instructions import BY_RESULT, EQUAL, LOADS, STORES, WHOLE_STORES, Instruction
 from fuzz.program import FUEL_PER_CALL, Body, Program, Signature
 from fuzz.tree import NEVER, VOID, Label, Node, Part, const
 from wasm_core.testing.binary import signed, unsigned
 
 _END: Final = b"\x0b"
 _NAN: Final = {F32: 0x7FC00000, F64: 0x7FF8000000000000}
+#: A NaN in each lane, and the comparison of each lane for equality, by the lanes' type.
+_NAN_LANES: Final = {
+    F32: (_NAN[F32] * (1 << 96 | 1 << 64 | 1 << 32 | 1), b"\xfd\x41"),
+    F64: (_NAN[F64] * (1 << 64 | 1), b"\xfd\x47"),
+}
+_BITSELECT: Final = b"\xfd\x52"
 #: Offsets of loads and stores.
 _OFFSETS: Final = (0, 0, 0, 1, 3, 4, 7, 8, 16, 100, 4095, 65528, 65535, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 _OFFSET_WEIGHTS: Final = (300, 200, 200, 90, 90, 90, 90, 90, 90, 90, 30, 1, 1, 1, 1, 1)
@@ -39,11 +45,11 @@ class FunctionGenerator:
         self.params, self.results = signature
         self.types = list(self.params)
         for _ in range(chance.choice((0, 3, 6, 6, 12, 25, 40))):
-            self.types.append(chance.choice(NUMERIC))
+            self.types.append(chance.choice(program.kinds))
         if chance.random() < 0.05:
             self.types += [chance.choice((I32, I64))] * 150
         #: Locals that any code may assign to, by type.
-        self.by_type = {type: [i for i, t in enumerate(self.types) if t == type] for type in NUMERIC}
+        self.by_type = {type: [i for i, t in enumerate(self.types) if t == type] for type in program.kinds}
         #: Those that are assigned to: often not all, so that computations can be repeated with the same result.
         few = (
             {i for i in range(len(self.types)) if i % 4 == 0} if chance.random() < 0.5 else set(range(len(self.types)))
@@ -60,12 +66,12 @@ class FunctionGenerator:
         self.labels: list[Label] = []
         self.scratch: dict[int, int] = {}
         #: Code to be used again, by type: compilers look for the same computation in several places.
-        self.seen: dict[int, list[Node]] = {type: [] for type in NUMERIC}
+        self.seen: dict[int, list[Node]] = {type: [] for type in program.kinds}
 
     def small(self) -> Body:
         """One expression per result: chains of operations with constants, as the simplifier looks for."""
         self.types = list(self.params)
-        self.by_type = {type: [i for i, t in enumerate(self.types) if t == type] for type in NUMERIC}
+        self.by_type = {type: [i for i, t in enumerate(self.types) if t == type] for type in self.program.kinds}
         self.assignable = self.by_type
         self.safe = self.chance.random() < 0.9
         self.branchy = 0.1
@@ -128,13 +134,14 @@ class FunctionGenerator:
 
     def _dump(self) -> list[Part]:
         """Store locals, so that all of them are alive until the end and can be compared."""
-        chosen = [i for i in range(len(self.types)) if self.chance.random() < 0.8]
+        # The scratch local for vectors has NaNs whose bits are open.
+        names = [i for i in range(len(self.types)) if i != self.scratch.get(V128)]
+        chosen = [i for i in names if self.chance.random() < 0.8]
         parts: list[Part] = []
         for index in chosen:
             type = self.types[index]
-            opcode, _ = STORES[type][0]
             value = self.settled(local_get(index, type))
-            parts.append(Node(VOID, [const(I32, _DUMP + 8 * index), value, bytes([opcode, 0]) + unsigned(0)]))
+            parts.append(Node(VOID, [const(I32, _DUMP + 16 * index), value, WHOLE_STORES[type] + b"\0\0"]))
         return parts
 
     def new_local(self, type: int) -> int:
@@ -144,13 +151,18 @@ class FunctionGenerator:
 
     def settled(self, value: Node) -> Node:
         """The value with the bits of a NaN made the same everywhere."""
-        if value.exact or value.type not in _NAN:
-            return value
         type = value.type
+        if value.exact or (type not in _NAN and value.nan_lanes == 0):
+            return value
         if type not in self.scratch:
             self.scratch[type] = self.new_local(type)
         name = unsigned(self.scratch[type])
         get = b"\x20" + name
+        if value.nan_lanes:
+            pattern, equal = _NAN_LANES[value.nan_lanes]
+            node = Node(type, [value, b"\x22" + name, const(type, pattern), get + get + equal + _BITSELECT])
+            node.repeatable = value.repeatable
+            return node
         test = const(type, _NAN[type])
         return Node(type, [value, b"\x22" + name, test, get + get + EQUAL[type] + b"\x1b"], exact=True)
 
@@ -236,7 +248,7 @@ class FunctionGenerator:
         if row.shows_nan:
             operands[0] = self.settled(operands[0])
         node = Node(type, [*operands, row.code], exact=row.code in (b"\xbe", b"\xbf"))
-        if all(_is_repeatable(operand) for operand in operands):
+        if all(is_repeatable(operand) for operand in operands):
             node.repeatable = True
             self.seen[type].append(node)
         return node
@@ -444,13 +456,13 @@ class FunctionGenerator:
             parts, results = self._call_any(depth, None)
             return self._assign_results(parts, results)
         if how < 0.72:
-            type = chance.choice(NUMERIC)
+            type = chance.choice(self.program.kinds)
             index = chance.choice([i for i, g in enumerate(self.program.globals) if g.type == type and g.mutable and i])
             return Node(VOID, [self.expression(type, depth - 1), b"\x24" + unsigned(index)])
         if how < 0.75:
             return self._bulk(depth)
         if how < 0.77:
-            return Node(VOID, [self.expression(chance.choice(NUMERIC), depth - 1), b"\x1a"])
+            return Node(VOID, [self.expression(chance.choice(self.program.kinds), depth - 1), b"\x1a"])
         if how < 0.78 + 0.22 * self.branchy:
             return self._branching(depth)
         return self._assign(depth)
@@ -458,7 +470,7 @@ class FunctionGenerator:
     def _assign(self, depth: int) -> Node:
         if not any(self.assignable.values()):
             return Node(VOID, [self.expression(I32, depth - 1), b"\x1a"])
-        type = self.chance.choice([type for type in NUMERIC if self.assignable[type]])
+        type = self.chance.choice([type for type in self.program.kinds if self.assignable[type]])
         return local_set(self.chance.choice(self.assignable[type]), self.expression(type, depth - 1))
 
     def _store(self, depth: int) -> Node:
@@ -507,7 +519,7 @@ class FunctionGenerator:
             otherwise = self._inside(label, chance.randint(0, 3), depth, ())
             return Node(VOID, [condition, b"\x04\x40", *then, b"\x05", *otherwise, _END], label)
         if how < 0.60:
-            params = tuple(chance.choice(NUMERIC) for _ in range(chance.choice((0, 0, 0, 1, 3))))
+            params = tuple(chance.choice(self.program.kinds) for _ in range(chance.choice((0, 0, 0, 1, 3))))
             return self._loop(depth, params, (), VOID)
         if how < 0.75 and self.labels:
             label = chance.choice(self.labels)
@@ -542,8 +554,8 @@ class FunctionGenerator:
     def _many_values(self, depth: int) -> Node:
         """A block or if with parameters and results."""
         chance = self.chance
-        params = tuple(chance.choice(NUMERIC) for _ in range(chance.randint(0, 3)))
-        results = tuple(chance.choice(NUMERIC) for _ in range(chance.randint(0, 4)))
+        params = tuple(chance.choice(self.program.kinds) for _ in range(chance.randint(0, 3)))
+        results = tuple(chance.choice(self.program.kinds) for _ in range(chance.randint(0, 4)))
         label = Label(results)
         first = self._arguments(params, depth)
         opening = self.block_type(params, results)
@@ -559,15 +571,15 @@ class FunctionGenerator:
         return self._assign_results([Node(VOID, parts, label)], results)
 
 
-def _is_repeatable(node: Node) -> bool:
+def is_repeatable(node: Node) -> bool:
     """Whether it does no harm to evaluate it somewhere else, too."""
-    leaf = len(node.parts) == 1 and isinstance(node.parts[0], bytes) and node.type in NUMERIC
+    leaf = len(node.parts) == 1 and isinstance(node.parts[0], bytes) and node.type in WIDTHS
     return node.repeatable or leaf
 
 
 def local_or(first: Node, second: Node) -> Node:
     """The first again if evaluating it twice does no harm, else the second."""
-    return first.copy() if _is_repeatable(first) and first.type == second.type else second
+    return first.copy() if is_repeatable(first) and first.type == second.type else second
 
 
 def take_fuel(amount: int) -> Node:

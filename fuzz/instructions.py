@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from fuzz.edge_values import F32, F64, I32, I64
+from fuzz.edge_values import F32, F64, I32, I64, V128
 from wasm_core.testing.binary import unsigned
 
 
@@ -93,4 +93,6 @@ STORES: Final = {
     F32: [(0x38, 4)],
     F64: [(0x39, 8)],
 }
+#: Stores of all bits.
+WHOLE_STORES: Final = {I32: b"\x36", I64: b"\x37", F32: b"\x38", F64: b"\x39", V128: b"\xfd\x0b"}
 EQUAL: Final = {F32: b"\x5b", F64: b"\x61"}

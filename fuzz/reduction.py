@@ -11,14 +11,15 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
-from fuzz import api, arithmetic, generated, run_wasmtime
+from fuzz import api, run_wasmtime
 from fuzz.case import Case, Step
 from fuzz.comparison import difference
-from fuzz.functions import generate
 from fuzz.program import Program
 from fuzz.run_wasmetal import MACHINES, Machine
+from fuzz.targets import TARGETS
 from fuzz.tree import NEVER, VOID, Node, Part, UnknownLabelError, simplest, size, walk
 
 #: Seconds that one try may take.
@@ -128,8 +129,7 @@ def main(target: str, seed: str, output: str) -> int:
         case = api.make(seed)
         Case(b"", reduce_steps(b"", case.steps, api_goes_wrong)).save(Path(output))
         return 0
-    small = target == "arithmetic"
-    module = arithmetic if small else generated
+    module = import_module(TARGETS[target].module)
     case = module.make(seed)
     if not goes_wrong(case):
         print("nothing is wrong with it")
@@ -138,7 +138,7 @@ def main(target: str, seed: str, output: str) -> int:
     wrong = [machine for machine in MACHINES if goes_wrong(case, [machine])][:1]
     test = partial(goes_wrong, machines=wrong)
     steps = reduce_steps(case.binary, case.steps, test)
-    program = generate(seed, module.FUNCTIONS, small)
+    program = module.program(seed)
     reduce_program(program, steps, test)
     case = Case(program.binary(), reduce_steps(program.binary(), steps, test))
     case.save(Path(output), run_wasmtime.run(case))

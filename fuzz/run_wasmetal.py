@@ -7,6 +7,7 @@ import functools
 import gc
 import hashlib
 import importlib
+import struct
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from fuzz.case import Case, Result, Step
 from fuzz.edge_values import to_python
 from fuzz.hosts import CODES, Host, HostError, normal
 from fuzz.pressure import fewer
+from fuzz.program import DIRECT
 from wasm_backend_amd64 import Amd64Backend
 from wasmetal import Caller, TrapCode
 
@@ -52,6 +54,8 @@ class Machine:
     slots: bool = False
     #: Call with `call_raw`.
     raw: bool = False
+    #: Call functions with vectors as they are, not the exports that have pairs of i64 instead.
+    direct: bool = False
     #: How many integer and floating-point registers may be allocated; None: all.
     registers: tuple[int, int] | None = None
 
@@ -60,11 +64,13 @@ MACHINES = (
     Machine("guard", "guard"),
     Machine("explicit", "explicit"),
     Machine("guard-old", "guard", ()),
-    Machine("explicit-old", "explicit", (), raw=True),
+    Machine("explicit-old", "explicit", (), raw=True, direct=True),
     Machine("eager", "guard", compile="eager", raw=True),
-    Machine("listener", "explicit", listens=True),
-    Machine("slots", "guard", slots=True),
+    Machine("listener", "explicit", listens=True, direct=True),
+    Machine("slots", "guard", slots=True, direct=True),
     Machine("few-registers", "guard", ("bmi1", "bmi2", "lzcnt", "popcnt"), registers=(5, 3)),
+    Machine("avx", "explicit", ("avx",), direct=True),
+    Machine("few-vectors", "guard", ("avx", "avx2", "fma"), registers=(6, 4)),
     Machine("no-preserved", "explicit", (), registers=(6, 8)),
 )
 
@@ -73,7 +79,11 @@ MACHINES = (
 def engine(machine: Machine) -> wasmetal.Engine:
     """The engine that compiles so."""
     config = wasmetal.Config(
-        bounds_checks=machine.bounds_checks, compile=machine.compile, hold_gil=machine.features is not None
+        features=attrs.evolve(wasmetal.Features.default(), relaxed_simd=True),
+        relaxed_simd="deterministic",
+        bounds_checks=machine.bounds_checks,
+        compile=machine.compile,
+        hold_gil=machine.features is not None,
     )
     made = wasmetal.Engine(config)
     if machine.features is not None:
@@ -118,7 +128,7 @@ class Wasmetal:
         self.functions = [
             (export.name, [str(param.value) for param in export.type.params])
             for export in module.exports
-            if isinstance(export.type, wasmetal.FuncType)
+            if isinstance(export.type, wasmetal.FuncType) and not export.name.startswith(DIRECT)
         ]
 
     def _import(self, wanted: wasmetal.ImportType, with_caller: bool) -> object:
@@ -149,12 +159,16 @@ class Wasmetal:
             return None
         if step[0] == "state":
             return self._state()
-        function = self.exports[step[1]]
+        function = direct = self.exports[step[1]]
+        if self.machine.direct and DIRECT + step[1] in self.names:
+            direct = self.exports[DIRECT + step[1]]
         params = [CODES[param.value] for param in function.type.params]
         patterns = [int(pattern, 16) for pattern in step[2]]
         try:
             if self.machine.raw:
-                return ["ok", normal(_values(function.type.results, function.call_raw(*patterns)))]
+                return ["ok", normal(_values(function.type.results, direct.call_raw(*patterns)))]
+            if direct is not function:
+                return ["ok", normal(_call_direct(direct, params, patterns))]
             return ["ok", normal(function(*map(to_python, params, patterns)))]
         except wasmetal.Trap as trap:
             return ["trap", _TRAPS[trap.code]]
@@ -175,6 +189,22 @@ class Wasmetal:
         found.append(self.host.log)
         self.host.log = []
         return found
+
+
+def _call_direct(function: wasmetal.Func, params: list[int], patterns: list[int]) -> object:
+    """Call a function with vectors, of which each parameter and result is a pair of i64."""
+    flat = [*map(to_python, params, patterns)]
+    arguments: list[object] = []
+    for type in function.type.params:
+        if type is wasmetal.ValueType.V128:
+            arguments.append(struct.pack("<qq", flat.pop(0), flat.pop(0)))
+        else:
+            arguments.append(flat.pop(0))
+    returned: Any = function(*arguments)
+    values: list[object] = []
+    for value in returned if isinstance(returned, tuple) else (returned,):
+        values += struct.unpack("<qq", value) if isinstance(value, bytes) else (value,)
+    return values[0] if len(values) == 1 else values
 
 
 def _values(types: Sequence[wasmetal.ValueType], slots: Sequence[int]) -> object:

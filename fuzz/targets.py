@@ -41,7 +41,8 @@ TARGETS = {
     "arithmetic": Target("fuzz.arithmetic", 60),
     "generated": Target("fuzz.generated", 60),
     "api": Target("fuzz.api", 60, batch=60, environments=_MODES),
+    "vectors": Target("fuzz.vectors", 60),
     "binaryen": Target("fuzz.binaryen", 60, needs=("wasm-opt",)),
 }
 #: What a name on the command line stands for, where it is not one target.
-GROUPS = {"differential": ("arithmetic", "generated", "binaryen"), "all": tuple(TARGETS)}
+GROUPS = {"differential": ("arithmetic", "generated", "vectors", "binaryen"), "all": tuple(TARGETS)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, Union
 
-from fuzz.edge_values import F32, FUNCREF, I32, I64, WIDTHS
+from fuzz.edge_values import F32, FUNCREF, I32, I64, V128, WIDTHS
 from wasm_core.testing.binary import signed, unsigned
 
 VOID: Final = 0
@@ -29,9 +29,11 @@ Part = Union[bytes, "Node", Label]
 class Node:
     """Some code that leaves a value of `type` (or none, or several) and needs nothing that lies below."""
 
-    __slots__ = ("exact", "label", "parts", "repeatable", "type")
+    __slots__ = ("exact", "label", "nan_lanes", "parts", "repeatable", "type")
 
-    def __init__(self, type: int, parts: list[Part], label: Label | None = None, exact: bool = False) -> None:
+    def __init__(
+        self, type: int, parts: list[Part], label: Label | None = None, exact: bool = False, nan_lanes: int = 0
+    ) -> None:
         self.type = type
         #: Bytes, code inside, and labels, which stand for their depth.
         self.parts = parts
@@ -39,13 +41,15 @@ class Node:
         self.label = label
         #: A float whose bits are the same in every engine even if it is NaN.
         self.exact = exact
+        #: For a vector: the type of the lanes in which a NaN may have different bits in different engines; 0 for none.
+        self.nan_lanes = nan_lanes
         #: It does nothing but compute a value, so that other places may compute it again.
         self.repeatable = False
 
     def copy(self) -> Node:
         """The same code again."""
         parts = [part.copy() if isinstance(part, Node) else part for part in self.parts]
-        return Node(self.type, parts, self.label, self.exact)
+        return Node(self.type, parts, self.label, self.exact, self.nan_lanes)
 
 
 class UnknownLabelError(Exception):
@@ -99,6 +103,8 @@ def const(type: int, pattern: int) -> Node:
     if type == FUNCREF:
         return Node(type, [b"\xd0\x70"])
     width = WIDTHS[type]
+    if type == V128:
+        return Node(type, [b"\xfd\x0c" + pattern.to_bytes(16, "little")])
     if type in (I32, I64):
         number = pattern - (1 << width) if pattern >> width - 1 else pattern
         return Node(type, [(b"\x41" if type == I32 else b"\x42") + signed(number)])

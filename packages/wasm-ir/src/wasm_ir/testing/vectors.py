@@ -77,12 +77,12 @@ def _vectors(shape: int, count: int, chance: random.Random) -> list[int]:
     return result
 
 
-#: Operation, imm of every operation in every shape; lanes: the first, the last, and one in between.
+#: Operation, imm of every operation in every shape, with every lane.
 ROWS = [
     (operation, shape | rest << op.SHAPE_SHIFT)
     for operation, (_, _, shapes, count) in VECTOR_RULES.items()
     for shape in shapes
-    for rest in (range(count) if count else sorted({0, 1, op.SHAPE_LANES[shape] // 2, op.SHAPE_LANES[shape] - 1}))
+    for rest in range(count or op.SHAPE_LANES[shape])
     if not (operation == op.V_ICMP and shape == I64X2 and rest >= op.LT_U)
 ]
 
@@ -96,7 +96,7 @@ def _name(row: tuple[int, int]) -> str:
 #: Patterns that machines have instructions for, and some like them.
 SHUFFLES = [
     list(range(16)),
-    *([n + k for n in range(16)] for k in (1, 4, 7, 8, 12, 15)),
+    *([n + k for n in range(16)] for k in range(1, 16)),
     # Interleaving, low and high halves; choosing from the same place.
     *(
         [n // size % 2 * 16 + n // (2 * size) * size + n % size + start for n in range(16)]
@@ -208,6 +208,128 @@ class VectorTests(BackendFixtures):
                     _put(any_native, at, operand)
                 function(0)
                 assert _get(any_native, V128) == vector(op.V_SHUFFLE, imm, operands), numbers
+
+    def test_shuffles_of_doublewords(self, any_native: Native) -> None:
+        """Every choice of four from two vectors that begins with the first vector's."""
+        x, y = (int.from_bytes(bytes(range(start, start + 16)), "little") for start in (0x10, 0xA0))
+        patterns = [(first, *rest) for rest in itertools.product(range(8), repeat=3) for first in (0, 3)]
+        for at in range(0, len(patterns), 64):
+            some = patterns[at : at + 64]
+            imms = [
+                int.from_bytes(bytes([4 * number + k for number in pattern for k in range(4)]), "little")
+                for pattern in some
+            ]
+
+            def body(b: Builder, p: list[Inst], imms: list[int] = imms) -> list[Inst]:
+                base = pointer(b, p[0])
+                values = [b.load(op.HEAP_LOAD, V128, base, at) for at in _OPERANDS[:2]]
+                for number, imm in enumerate(imms):
+                    two = max(imm.to_bytes(16, "little")) > 15
+                    shuffled = raw(b, op.V_SHUFFLE, V128, values if two else values[:1] * 2, imm)
+                    b.store(op.HEAP_STORE, base, shuffled, 0x1000 + 16 * number)
+                return []
+
+            _put(any_native, _OPERANDS[0], x)
+            _put(any_native, _OPERANDS[1], y)
+            any_native.function(_NOTHING, body)(0)
+            for number, (pattern, imm) in enumerate(zip(some, imms)):
+                assert _get(any_native, V128, 0x1000 + 16 * number) == vector(op.V_SHUFFLE, imm, [x, y]), pattern
+
+    @pytest.mark.parametrize("zero_first", [False, True])
+    def test_shuffles_with_zeros(self, any_native: Native, zero_first: bool) -> None:
+        """One operand is the constant 0: bytes that move to the left or to the right, are extended, or vanish."""
+        chance = random.Random(5)
+        x = int.from_bytes(bytes(range(0x10, 0x20)), "little")
+        patterns = [[n + k for n in range(16)] for k in range(1, 16)]
+        patterns += [[n // 2 if n % 2 == 0 else 16 for n in range(16)], [n if n < 8 else 16 for n in range(16)]]
+        patterns += [
+            [n // size * size // 2 + n % size if n // size % 2 == 0 else 16 for n in range(16)] for size in (2, 4)
+        ]
+        patterns += [[n + 16 * (n // size % 2) for n in range(16)] for size in (1, 2, 4, 8)]
+        patterns += [[number % 32 for number in pattern] for pattern in SHUFFLES]
+        patterns += [chance.choices(range(32), k=16) for _ in range(30)]
+        for pattern in patterns:
+            numbers = [n ^ pattern[0] & 16 for n in pattern]
+            if max(numbers) < 16:
+                continue
+            imm = int.from_bytes(bytes(numbers), "little")
+
+            def body(b: Builder, p: list[Inst], imm: int = imm) -> list[Inst]:
+                value = b.load(op.HEAP_LOAD, V128, pointer(b, p[0]), _OPERANDS[0])
+                zero = b.const(V128, 0)
+                operands = [zero, value] if zero_first else [value, zero]
+                b.store(op.HEAP_STORE, pointer(b, p[0]), raw(b, op.V_SHUFFLE, V128, operands, imm), _RESULT)
+                return []
+
+            _put(any_native, _OPERANDS[0], x)
+            any_native.function(_NOTHING, body)(0)
+            operands = [0, x] if zero_first else [x, 0]
+            assert _get(any_native, V128) == vector(op.V_SHUFFLE, imm, operands), numbers
+
+    @pytest.mark.parametrize("operation", [op.V_SHL, op.V_SHR_S, op.V_SHR_U], ids=lambda operation: op.NAMES[operation])
+    @pytest.mark.parametrize("shape", [I8X16, I16X8, I32X4, I64X2], ids=lambda shape: op.SHAPE_NAMES[shape])
+    def test_shifts_by_constants(self, any_native: Native, shape: int, operation: int) -> None:
+        """By every number, and some that are taken modulo the width."""
+        counts = [*range(op.SHAPE_BITS[shape] + 2), 127, 1 << 31]
+
+        def body(b: Builder, p: list[Inst]) -> list[Inst]:
+            base = pointer(b, p[0])
+            x = b.load(op.HEAP_LOAD, V128, base, _OPERANDS[0])
+            for number, count in enumerate(counts):
+                shifted = raw(b, operation, V128, [x, b.const(I32, count)], shape)
+                b.store(op.HEAP_STORE, base, shifted, 0x1000 + 16 * number)
+            return []
+
+        function = any_native.function(_NOTHING, body)
+        for x in _vectors(shape, 10, random.Random(shape)):
+            _put(any_native, _OPERANDS[0], x)
+            function(0)
+            for number, count in enumerate(counts):
+                found = _get(any_native, V128, 0x1000 + 16 * number)
+                assert found == vector(operation, shape, [x, count]), (hex(x), count)
+
+    @pytest.mark.parametrize("shape", [I8X16, I16X8, I32X4, I64X2], ids=lambda shape: op.SHAPE_NAMES[shape])
+    def test_truth_of_comparisons_and_bits(self, any_native: Native, shape: int) -> None:
+        """What is tested is a comparison, or several in one, of lanes as wide as the test's or not; or other bits."""
+        chance = random.Random(shape)
+        pool = [0, types.MASKS[V128], 1, 1 << 127, *_vectors(shape, 6, chance)]
+        for inner, outer in itertools.product(range(7), (op.V_ANY_TRUE, op.V_ALL_TRUE)):
+            for lanes in (I8X16, I32X4):
+
+                def compared(b: Builder, x: Inst, y: Inst, condition: int, lanes: int = lanes) -> Inst:
+                    return raw(b, op.V_ICMP, V128, [x, y], lanes | condition << op.SHAPE_SHIFT)
+
+                def body(b: Builder, p: list[Inst], row: tuple[int, int] = (inner, outer)) -> list[Inst]:
+                    base = pointer(b, p[0])
+                    x, y = (b.load(op.HEAP_LOAD, V128, base, at) for at in _OPERANDS[:2])
+                    value = (
+                        lambda: compared(b, x, y, op.EQ),
+                        lambda: raw(b, op.V_NOT, V128, [compared(b, x, y, op.EQ)]),
+                        lambda: raw(b, op.OR, V128, [compared(b, x, y, op.EQ), compared(b, x, y, op.GT_S)]),
+                        lambda: raw(b, op.AND, V128, [compared(b, x, y, op.EQ), y]),
+                        lambda: raw(b, op.AND, V128, [x, y]),
+                        lambda: raw(b, op.V_ANDNOT, V128, [x, y]),
+                        lambda: raw(b, op.V_NOT, V128, [x]),
+                    )[row[0]]()
+                    b.store(
+                        op.HEAP_STORE,
+                        base,
+                        raw(b, row[1], I32, [value], shape if row[1] == op.V_ALL_TRUE else 0),
+                        _RESULT,
+                    )
+                    return []
+
+                function = any_native.function(_NOTHING, body)
+                for x, y in itertools.product(pool, repeat=2):
+                    _put(any_native, _OPERANDS[0], x)
+                    _put(any_native, _OPERANDS[1], y)
+                    function(0)
+                    equal, greater = (
+                        vector(op.V_ICMP, lanes | kind << op.SHAPE_SHIFT, [x, y]) for kind in (op.EQ, op.GT_S)
+                    )
+                    ones = types.MASKS[V128]
+                    value = (equal, equal ^ ones, equal | greater, equal & y, x & y, x & ~y, x ^ ones)[inner]
+                    assert _get(any_native, I32) == vector(outer, shape, [value]), (inner, hex(x), hex(y))
 
     @pytest.mark.parametrize("shape", [I8X16, I16X8, I32X4, I64X2], ids=lambda shape: op.SHAPE_NAMES[shape])
     def test_rotations(self, any_native: Native, shape: int) -> None:
@@ -623,8 +745,8 @@ def _put(native: Native, at: int, value: int, type: int = V128) -> None:
     native.memory[at : at + size] = value.to_bytes(size, "little")
 
 
-def _get(native: Native, type: int) -> int:
-    return int.from_bytes(native.memory[_RESULT : _RESULT + types.BYTES[type]], "little")
+def _get(native: Native, type: int, at: int = _RESULT) -> int:
+    return int.from_bytes(native.memory[at : at + types.BYTES[type]], "little")
 
 
 def _samples(operation: int, imm: int, type: int, chance: random.Random) -> list[int]:
