@@ -1,7 +1,7 @@
 """Making a find smaller: `python -m fuzz.reduction TARGET SEED/NUMBER OUTPUT`.
 
 A program of our generator becomes one that still goes wrong with fewer functions called, and less code in them. Every
-try runs in a process of its own, because what goes wrong may be a crash.
+try runs in a process of its own, because what goes wrong may be a crash. Of random use (`fuzz.api`) fewer steps remain.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
-from fuzz import arithmetic, generated, run_wasmtime
+from fuzz import api, arithmetic, generated, run_wasmtime
 from fuzz.case import Case, Step
 from fuzz.comparison import difference
 from fuzz.functions import generate
@@ -28,6 +28,17 @@ Test = Callable[[Case], bool]
 
 def goes_wrong(case: Case, machines: Iterable[Machine] = MACHINES) -> bool:
     """Whether the engines differ, or the process ends by a signal."""
+    return _is_wrong(lambda: bool(difference(case, machines)))
+
+
+def api_goes_wrong(case: Case) -> bool:
+    """Whether random use finds something, in one of some tries: threads do not always meet."""
+    seed = api.seed_of(case)
+    return any(_is_wrong(lambda: bool(api.check(case, seed).find)) for _ in range(3))
+
+
+def _is_wrong(test: Callable[[], bool]) -> bool:
+    """Whether a test says so, or ends its process by a signal."""
     child = os.fork()
     if child == 0:
         code = 0
@@ -35,7 +46,7 @@ def goes_wrong(case: Case, machines: Iterable[Machine] = MACHINES) -> bool:
             signal.alarm(_LIMIT)
             os.close(1)
             os.close(2)
-            code = 1 if difference(case, machines) else 0
+            code = 1 if test() else 0
         except Exception:
             code = 2  # an invalid module, most of the time
         finally:
@@ -113,6 +124,10 @@ def _works(program: Program, steps: list[Step], test: Test) -> bool:
 
 def main(target: str, seed: str, output: str) -> int:
     """Reduce what a seed makes; writes OUTPUT.wasm and OUTPUT.json, with what should come out."""
+    if target == "api":
+        case = api.make(seed)
+        Case(b"", reduce_steps(b"", case.steps, api_goes_wrong)).save(Path(output))
+        return 0
     small = target == "arithmetic"
     module = arithmetic if small else generated
     case = module.make(seed)

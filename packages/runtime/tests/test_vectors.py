@@ -22,6 +22,7 @@ from wasm_core.instructions import (
     Instruction,
     instructions,
 )
+from wasm_core.testing.binary import unsigned
 from wasm_core.type_codes import F32, F64, I32, I64, V128
 from wasm_ir.backend import supports_vectors
 
@@ -59,9 +60,7 @@ ONE, TWO, THREE = (bytes([byte] * 16) for byte in (1, 2, 3))
 
 
 def encoded(instruction: Instruction) -> bytes:
-    number = instruction.opcode & 0xFFF
-    low = bytes([number]) if number < 0x80 else bytes([number & 0x7F | 0x80, number >> 7])
-    return b"\xfd" + low + _IMMEDIATES[instruction.immediate]
+    return b"\xfd" + unsigned(instruction.opcode & 0xFFF) + _IMMEDIATES[instruction.immediate]
 
 
 def zeros(func: Any) -> list[object]:

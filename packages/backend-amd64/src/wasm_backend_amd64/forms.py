@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from wasm_ir.codegen.emission import Emitter
 
 
+_ONES: Final = (1 << 128) - 1
+
+
 class RowOp(MOp):
     """Base of the instructions that are a row of the table of encodings.
 
@@ -330,10 +333,20 @@ class FloatConstant(RowOp):
     __slots__ = ()
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
-        if inst.imm:
-            rm_constant(emitter, self.encoding, inst.defs[0], inst.imm, self.encoding.memory)
-        else:
-            _rr(emitter.code, e.XORPS_RR, inst.defs[0], inst.defs[0])
+        load_float(emitter, self.encoding, inst.defs[0], inst.imm)
+
+
+def load_float(emitter: Emitter, row: Encoding, register: int, bits: int) -> None:
+    """Load a floating-point number or vector; the row is for what is not zeros or ones."""
+    if bits == 0:
+        _rr(emitter.code, e.XORPS_RR, register, register)
+    elif bits == _ONES:
+        # Vectors alone are as long.
+        from wasm_backend_amd64.vector_encodings import PCMPEQD
+
+        _rr(emitter.code, PCMPEQD, register, register)
+    else:
+        rm_constant(emitter, row, register, bits, row.memory)
 
 
 #: Operands of a row -> its form on registers, where that is not `Registers`.

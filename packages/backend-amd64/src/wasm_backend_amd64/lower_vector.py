@@ -327,6 +327,41 @@ def _rotation(s: ConditionLowering, x: Inst, y: Inst) -> int:
     return left.imm if s.is_inner(x) and s.is_inner(y) else 0
 
 
+def _lanes(s: ConditionLowering, mask: Inst) -> tuple[int, bool]:
+    """A register with a mask, or with what the mask is not: "not equal" is made of "equal"."""
+    if s.is_inner(mask):
+        if mask.op == op.V_NOT:
+            return s.use(mask.args[0]), True
+        if mask.op == op.V_ICMP and mask.imm >> _SHIFT == op.NE:
+            return operate(s, EQUAL[mask.imm & _SHAPE], mask.args[0], mask.args[1]), True
+    return s.use(mask), False
+
+
+def _is_unequal(value: Inst) -> bool:
+    return value.op == op.V_ICMP and value.imm >> _SHIFT == op.NE
+
+
+def both(s: ConditionLowering, inst: Inst) -> None:
+    """and"""
+    x, y = inst.args
+    if _is_unequal(x) and s.is_inner(x):
+        x, y = y, x
+    if _is_unequal(y) and s.is_inner(y):
+        equal, _ = _lanes(s, y)
+        make(s, v.PANDN, [equal, s.use(x)], 0, s.define(inst))
+    else:
+        operate(s, v.PAND, x, y, s.define(inst))
+
+
+def and_not(s: ConditionLowering, inst: Inst) -> None:
+    x, y = inst.args
+    if _is_unequal(y) and s.is_inner(y):
+        equal, _ = _lanes(s, y)
+        make(s, v.PAND, [equal, s.use(x)], 0, s.define(inst))
+    else:
+        operate(s, v.PANDN, y, x, s.define(inst))
+
+
 def invert(s: ConditionLowering, inst: Inst) -> None:
     make_with(s, v.PXOR, s.use(inst.args[0]), _ONES, s.define(inst))
 
@@ -335,17 +370,19 @@ def bitselect(s: ConditionLowering, inst: Inst) -> None:
     x, y, mask = inst.args
     if s.avx and _lane_width(mask, 0):
         # Lanes of ones and zeros: bytes can be chosen by their top bits.
-        uses = [s.use(y), s.use(x), s.use(mask)]
+        register, inverted = _lanes(s, mask)
+        uses = [s.use(x), s.use(y), register] if inverted else [s.use(y), s.use(x), register]
         make(s, v.VPBLENDVB, uses, 0, s.define(inst))
         return
     if mask.op == _CONST:
         chosen = _bits_of_constant(s, x, mask.imm)
         other = _bits_of_constant(s, y, mask.imm ^ _ONES)
     else:
-        # Used twice, it cannot be in memory.
-        s.use(mask)
-        chosen = operate(s, v.PAND, x, mask)
-        other = operate(s, v.PANDN, mask, y)
+        register, inverted = _lanes(s, mask)
+        if inverted:
+            x, y = y, x
+        chosen = make(s, v.PAND, [s.use(x), register])
+        other = make(s, v.PANDN, [register, s.use(y)])
     make(s, v.POR, [chosen, other], 0, s.define(inst))
 
 
@@ -360,10 +397,10 @@ _BLENDS: Final = {I8X16: v.VPBLENDVB, I32X4: v.VBLENDVPS, I64X2: v.VBLENDVPD}
 
 
 _HANDLERS_OF_BITS: Final[dict[int, _Handler]] = {
-    op.AND: row_of_table,
+    op.AND: both,
     op.OR: row_of_table,
     op.XOR: row_of_table,
-    op.V_ANDNOT: reversed_row,
+    op.V_ANDNOT: and_not,
     op.V_NOT: invert,
     op.V_BITSELECT: bitselect,
     op.V_RELAXED_LANESELECT: bitselect,
@@ -407,13 +444,15 @@ def truth(s: ConditionLowering, value: Inst) -> tuple[Comparison, int]:
     all_true = value.op == op.V_ALL_TRUE
     width = _lane_width(x, 0) if x.op != _CONST else 0
     if width and (not all_true or width >= op.SHAPE_BITS[value.imm]):
+        lanes, inverted = _lanes(s, x)
         mask = s.temp(_I32)
-        make(s, v.PMOVMSKB, [s.use(x)], 0, mask)
+        make(s, v.PMOVMSKB, [lanes], 0, mask)
         s.operands.append(mask)
-        if all_true:
+        code = CC_E if all_true else CC_NE
+        if all_true != inverted:
             s.imm = 0xFFFF
-            return COMPARE_IMM[_I32], CC_E
-        return TEST_ZERO[_I32], CC_NE
+            return COMPARE_IMM[_I32], code
+        return TEST_ZERO[_I32], code
     one, two = test_bits(s.avx)
     if all_true:
         zeros = make_with(s, EQUAL[value.imm], s.use(x), 0)

@@ -16,9 +16,9 @@ from wasm_backend_amd64.control_instructions import (
     saved_words,
 )
 from wasm_backend_amd64.encodings import Encoding
-from wasm_backend_amd64.forms import load_integer
+from wasm_backend_amd64.forms import load_float, load_integer
 from wasm_backend_amd64.lower import Amd64Lowering
-from wasm_backend_amd64.operands import frame_address, jump, rm_constant, rm_frame
+from wasm_backend_amd64.operands import frame_address, jump, rm_frame
 from wasm_backend_amd64.registers import (
     CALLEE_REGISTER,
     CONTEXT_REGISTER,
@@ -123,10 +123,7 @@ class Amd64Target(Target):
                 rm_frame(emitter, e.MOV_MR64, SCRATCH, destination)
             return
         register = FLOAT_SCRATCH if destination < 0 else destination
-        if bits:
-            rm_constant(emitter, _LOADS[value_type], register, bits, types.BYTES[value_type])
-        else:
-            asm.rr(code, e.XORPS_RR, register, register)
+        load_float(emitter, _LOADS[value_type], register, bits)
         if destination < 0:
             rm_frame(emitter, _STORES[value_type], register, destination)
 

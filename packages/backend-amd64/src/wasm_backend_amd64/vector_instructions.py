@@ -40,7 +40,6 @@ def _by_shape(
 
 #: Operation << 4 | imm -> the one instruction that it is, on the operands in order.
 ROWS: Final[dict[int, Encoding]] = {
-    op.AND << 4: v.PAND,
     op.OR << 4: v.POR,
     op.XOR << 4: v.PXOR,
     op.V_DEMOTE << 4: v.CVTPD2PS,
@@ -90,7 +89,6 @@ ROWS: Final[dict[int, Encoding]] = {
 }
 #: The same, on the operands in the other order.
 REVERSED_ROWS: Final[dict[int, Encoding]] = {
-    op.V_ANDNOT << 4: v.PANDN,
     # The unsigned operand comes first.
     op.V_RELAXED_DOT << 4 | I16X8: v.PMADDUBSW,
     **_by_shape(
