@@ -43,6 +43,8 @@ INTERPRETED: Final[dict[str, tuple[str, ...]]] = {
             "testing/native_code",
             "testing/stubs",
             "testing/suite",
+            "testing/vector_trees",
+            "testing/vectors",
         ),
     ),
     "backend-amd64": ("backend", "cpu", "signals", "stubs"),
