@@ -75,7 +75,7 @@ class VectorFunctionGenerator(FunctionGenerator):
             return super()._condition(depth)
         how = chance.random()
         row = chance.choice(TRUTHS)
-        test = self._apply(row, [], depth)
+        test = self._apply(row, [self._mask(depth - 1)] if chance.random() < 0.5 else [], depth)
         if how < 0.5:
             return test
         if how < 0.7:
@@ -241,6 +241,34 @@ class VectorFunctionGenerator(FunctionGenerator):
         else:
             inner = self._make(f"{wide}.extadd_pairwise_{narrow}_{chance.choice('su')}", self._known(depth, narrow))
         return self._make(f"{wide}.add", inner, self._known(depth, wide))
+
+    def _comparison(self, depth: int) -> Node:
+        """Lanes of ones and zeros."""
+        chance = self.chance
+        shape = chance.choice(SHAPES)
+        first = self._known(depth, shape)
+        how = chance.random()
+        if how < 0.3:
+            second = const(V128, bits(chance, V128))
+        elif how < 0.5:
+            # The same but for one lane.
+            scalar = self.expression(_SCALARS[shape], depth - 2)
+            second = self.settled(self._make(f"{shape}.replace_lane", first.copy(), scalar))
+        else:
+            second = self._known(depth, shape)
+        return self._apply(chance.choice([row for row in BY_SHAPE[shape] if row.is_comparison]), [first, second], 0)
+
+    def _mask(self, depth: int) -> Node:
+        """Comparisons together, of lanes of several widths, and constants that are masks or almost."""
+        chance = self.chance
+        value = self._comparison(depth)
+        for _ in range(chance.choice((0, 1, 1, 2))):
+            if chance.random() < 0.2:
+                value = self._make("v128.not", value)
+                continue
+            other = self._comparison(depth - 1) if chance.random() < 0.7 else const(V128, bits(chance, V128))
+            value = self._make(f"v128.{chance.choice(('and', 'or', 'xor', 'andnot'))}", value, other)
+        return value
 
     def _masked(self, depth: int) -> Node:
         """Bits that are chosen by something that is inverted, constant, or a comparison."""

@@ -1,4 +1,4 @@
-"""Every fuzz target makes a program and finds nothing wrong with it: a target that fell behind would look for nothing."""
+"""Every fuzz target makes programs and finds nothing wrong: one that fell behind would not look for anything."""
 
 from __future__ import annotations
 
