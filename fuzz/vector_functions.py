@@ -8,7 +8,7 @@ from typing import Final
 from fuzz.binary import unsigned
 from fuzz.edge_values import F32, F64, I32, I64, NUMERIC, V128, bits
 from fuzz.functions import FunctionGenerator, is_repeatable
-from fuzz.program import Program
+from fuzz.program import Body, Program
 from fuzz.tree import VOID, Node, Part, const
 from fuzz.vector_instructions import (
     BY_NAME,
@@ -27,11 +27,32 @@ from fuzz.vector_patterns import pattern
 
 #: Types of locals and so on: half of them vectors.
 KINDS: Final = (*NUMERIC, *[V128] * len(NUMERIC))
+#: Of functions whose results are little more than one instruction each.
+FLAT: Final = ((V128, V128, V128, *NUMERIC), (V128,) * 8)
 _NONE_OR_ALL: Final = (0, (1 << 128) - 1)
 
 
 class VectorFunctionGenerator(FunctionGenerator):
     """Makes one body."""
+
+    def flat(self) -> Body:
+        """An instruction or a combination per result, so that nothing hides what it gives."""
+        self.types = list(self.params)
+        self.by_type = {type: [i for i, t in enumerate(self.types) if t == type] for type in self.program.kinds}
+        self.assignable = self.by_type
+        self.safe = True
+        self.may_call = False
+        parts: list[Part] = []
+        for _ in self.results:
+            self.budget = 8
+            how = self.chance.random()
+            depth = 2 if how < 0.5 else 1
+            make = self._shuffle if how < 0.35 else self._idiom if how < 0.65 else self._one
+            parts.append(self.settled(make(depth)))
+        return Body((self.params, self.results), self.types[len(self.params) :], Node(VOID, [b"", *parts], None))
+
+    def _one(self, depth: int) -> Node:
+        return self._apply(self.chance.choice(COMPUTING), [], depth)
 
     # What the class above asks for.
 
@@ -370,10 +391,13 @@ class VectorFunctionGenerator(FunctionGenerator):
 _SCALARS: Final = {"i8x16": I32, "i16x8": I32, "i32x4": I32, "i64x2": I64, "f32x4": F32, "f64x2": F64}
 
 
-def generate(seed: str, function_count: int, small: bool = False) -> Program:
-    """The module that belongs to a seed."""
+def generate(seed: str, function_count: int, kind: str) -> Program:
+    """The module that belongs to a seed, with functions of a kind: "large", "small" or "flat"."""
     program = Program(random.Random(seed), function_count, KINDS)
+    if kind == "flat":
+        program.signatures = [FLAT] * function_count
     for number, signature in enumerate(program.signatures):
         generator = VectorFunctionGenerator(random.Random(f"{seed}/{number}"), program, signature)
-        program.bodies.append(generator.small() if small else generator.body())
+        make = {"large": generator.body, "small": generator.small, "flat": generator.flat}[kind]
+        program.bodies.append(make())
     return program
