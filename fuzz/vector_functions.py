@@ -40,15 +40,14 @@ class VectorFunctionGenerator(FunctionGenerator):
         self.types = list(self.params)
         self.by_type = {type: [i for i, t in enumerate(self.types) if t == type] for type in self.program.kinds}
         self.assignable = self.by_type
-        self.safe = True
+        self.safe = self.chance.random() < 0.8
         self.may_call = False
         parts: list[Part] = []
+        makes = (self._shuffle, self._idiom, self._one, self._vector_load)
         for _ in self.results:
             self.budget = 8
-            how = self.chance.random()
-            depth = 2 if how < 0.5 else 1
-            make = self._shuffle if how < 0.35 else self._idiom if how < 0.65 else self._one
-            parts.append(self.settled(make(depth)))
+            (make,) = self.chance.choices(makes, (6, 6, 5, 3))
+            parts.append(self.settled(make(self.chance.randint(1, 2))))
         return Body((self.params, self.results), self.types[len(self.params) :], Node(VOID, [b"", *parts], None))
 
     def _one(self, depth: int) -> Node:
