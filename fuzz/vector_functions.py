@@ -7,7 +7,7 @@ from typing import Final
 
 from fuzz.edge_values import F32, F64, I32, I64, NUMERIC, V128, bits
 from fuzz.functions import FunctionGenerator, is_repeatable
-from fuzz.program import Program
+from fuzz.program import Body, Program
 from fuzz.tree import VOID, Node, Part, const
 from fuzz.vector_instructions import (
     BY_NAME,
@@ -27,11 +27,31 @@ from wasm_core.testing.binary import unsigned
 
 #: Types of locals and so on: half of them vectors.
 KINDS: Final = (*NUMERIC, *[V128] * len(NUMERIC))
+#: Of functions whose results are little more than one instruction each.
+FLAT: Final = ((V128, V128, V128, *NUMERIC), (V128,) * 8)
 _NONE_OR_ALL: Final = (0, (1 << 128) - 1)
 
 
 class VectorFunctionGenerator(FunctionGenerator):
     """Makes one body."""
+
+    def flat(self) -> Body:
+        """An instruction or a combination per result, so that nothing hides what it gives."""
+        self.types = list(self.params)
+        self.by_type = {type: [i for i, t in enumerate(self.types) if t == type] for type in self.program.kinds}
+        self.assignable = self.by_type
+        self.safe = self.chance.random() < 0.8
+        self.may_call = False
+        parts: list[Part] = []
+        makes = (self._shuffle, self._idiom, self._one, self._vector_load)
+        for _ in self.results:
+            self.budget = 8
+            (make,) = self.chance.choices(makes, (6, 6, 5, 3))
+            parts.append(self.settled(make(self.chance.randint(1, 2))))
+        return Body((self.params, self.results), self.types[len(self.params) :], Node(VOID, [b"", *parts], None))
+
+    def _one(self, depth: int) -> Node:
+        return self._apply(self.chance.choice(COMPUTING), [], depth)
 
     # What the class above asks for.
 
@@ -75,7 +95,7 @@ class VectorFunctionGenerator(FunctionGenerator):
             return super()._condition(depth)
         how = chance.random()
         row = chance.choice(TRUTHS)
-        test = self._apply(row, [], depth)
+        test = self._apply(row, [self._mask(depth - 1)] if chance.random() < 0.5 else [], depth)
         if how < 0.5:
             return test
         if how < 0.7:
@@ -242,6 +262,34 @@ class VectorFunctionGenerator(FunctionGenerator):
             inner = self._make(f"{wide}.extadd_pairwise_{narrow}_{chance.choice('su')}", self._known(depth, narrow))
         return self._make(f"{wide}.add", inner, self._known(depth, wide))
 
+    def _comparison(self, depth: int) -> Node:
+        """Lanes of ones and zeros."""
+        chance = self.chance
+        shape = chance.choice(SHAPES)
+        first = self._known(depth, shape)
+        how = chance.random()
+        if how < 0.3:
+            second = const(V128, bits(chance, V128))
+        elif how < 0.5:
+            # The same but for one lane.
+            scalar = self.expression(_SCALARS[shape], depth - 2)
+            second = self.settled(self._make(f"{shape}.replace_lane", first.copy(), scalar))
+        else:
+            second = self._known(depth, shape)
+        return self._apply(chance.choice([row for row in BY_SHAPE[shape] if row.is_comparison]), [first, second], 0)
+
+    def _mask(self, depth: int) -> Node:
+        """Comparisons together, of lanes of several widths, and constants that are masks or almost."""
+        chance = self.chance
+        value = self._comparison(depth)
+        for _ in range(chance.choice((0, 1, 1, 2))):
+            if chance.random() < 0.2:
+                value = self._make("v128.not", value)
+                continue
+            other = self._comparison(depth - 1) if chance.random() < 0.7 else const(V128, bits(chance, V128))
+            value = self._make(f"v128.{chance.choice(('and', 'or', 'xor', 'andnot'))}", value, other)
+        return value
+
     def _masked(self, depth: int) -> Node:
         """Bits that are chosen by something that is inverted, constant, or a comparison."""
         chance = self.chance
@@ -342,10 +390,13 @@ class VectorFunctionGenerator(FunctionGenerator):
 _SCALARS: Final = {"i8x16": I32, "i16x8": I32, "i32x4": I32, "i64x2": I64, "f32x4": F32, "f64x2": F64}
 
 
-def generate(seed: str, function_count: int, small: bool = False) -> Program:
-    """The module that belongs to a seed."""
+def generate(seed: str, function_count: int, kind: str) -> Program:
+    """The module that belongs to a seed, with functions of a kind: "large", "small" or "flat"."""
     program = Program(random.Random(seed), function_count, KINDS)
+    if kind == "flat":
+        program.signatures = [FLAT] * function_count
     for number, signature in enumerate(program.signatures):
         generator = VectorFunctionGenerator(random.Random(f"{seed}/{number}"), program, signature)
-        program.bodies.append(generator.small() if small else generator.body())
+        make = {"large": generator.body, "small": generator.small, "flat": generator.flat}[kind]
+        program.bodies.append(make())
     return program
