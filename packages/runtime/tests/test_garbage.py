@@ -250,3 +250,119 @@ def test_the_end_of_the_interpreter_is_quiet(wasm, where: str) -> None:
     """
     done = subprocess.run([sys.executable, "-X", "faulthandler", "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("held", ["B.instantiate().exports.f", "Func(lambda: 42, TYPE)"])
+def test_finalizers_use_what_only_references_keep(held: str) -> None:
+    """What only a table in garbage refers to was let go of when a finalizer made very many references."""
+    run(f"""
+        b = WasmBuilder()
+        call = b.type("", "i")
+        b.table("r", 4, export="table")
+        b.func("", "i", op.i32(0) + op.call_indirect(call), export="run")
+        b.func("e", "", b"", export="take")
+        A = wasmetal.Module(b.build())
+        b = WasmBuilder()
+        b.func("", "i", op.i32(42), export="f")
+        B = wasmetal.Module(b.build())
+        results = []
+
+        class Finalized:
+            def __del__(self):
+                for _ in range(5000):
+                    self.take(Thing())
+                churn()
+                results.append(self.run())
+
+        start = at_rest()
+        finalized = Finalized()
+        finalized.itself = finalized
+        instance = A.instantiate()
+        instance.exports.table[0] = {held}
+        finalized.run, finalized.take = instance.exports.run, instance.exports.take
+        finalized.take(None)
+        assert finalized.run() == 42
+        del finalized, instance
+        gc.collect()
+        assert results == [42]
+        assert at_rest() == start
+    """)
+
+
+def test_two_come_to_share_a_table_at_once() -> None:
+    """The one that came while the other did was held by nobody: its function in the table dangled."""
+    run("""
+        import sys
+        from wasmetal.store import groups
+        b = WasmBuilder()
+        call = b.type("", "i")
+        b.import_table("m", "table", "r", 8)
+        b.import_global("m", "at", "i")
+        f = b.func("", "i", op.global_get(0) + op.i32(40) + op.I32_ADD)
+        b.elements(op.global_get(0), [f])
+        module = wasmetal.Module(b.build())
+        b = WasmBuilder()
+        call = b.type("", "i")
+        b.import_table("m", "table", "r", 8)
+        b.func("i", "i", op.get(0) + op.call_indirect(call), export="run")
+        caller = wasmetal.Module(b.build())
+
+        def come(at):
+            module.instantiate({"m": {"table": table, "at": at}})
+
+        def attempt(number):
+            "Lets the second one come at event `number` of the first one's coming; whether there was such an event."
+            left = number
+            def trace(frame, event, argument):
+                nonlocal left
+                if frame.f_code.co_filename != groups.__file__:
+                    return None
+                frame.f_trace_opcodes = True
+                left -= 1
+                if left == 0:
+                    come(2)
+                return trace
+            sys.settrace(trace)
+            try:
+                come(1)
+            finally:
+                sys.settrace(None)
+            return left <= 0
+
+        number = 1
+        more = True
+        while more:
+            table = Table(TableType("funcref", 8))
+            run = caller.instantiate({"m": {"table": table}}).exports.run
+            come(0)
+            more = attempt(number)
+            number += 1
+            churn()
+            assert run(0) == 40 and run(1) == 41
+            if more:
+                assert run(2) == 42
+        assert number > 30, number
+    """)
+
+
+def test_a_long_chain_of_groups() -> None:
+    run("""
+        from wasmetal.store.groups import are_united, unite
+
+        class Member:
+            group = None
+
+        first = last = Member()
+        for _ in range(100_000):
+            member = Member()
+            unite([member, last], [])
+            last = member
+        assert are_united(first, last)
+        gone = weakref.ref(first)
+        del first
+        gc.collect()
+        assert gone() is not None
+        del last, member
+        gc.collect()
+        assert gone() is None
+    """)

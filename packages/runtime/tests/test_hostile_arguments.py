@@ -286,6 +286,32 @@ def test_a_memory_cannot_be_initialized_twice(wasm: Any) -> None:
             thing.__init__(kind)
 
 
+def test_a_function_cannot_be_initialized_while_it_is(wasm: Any) -> None:
+    # An argument came back to the same function when it was asked: code went on with what that was, which was gone.
+    b = wasm()
+    b.import_func("m", "f", "", "i")
+    b.func("", "i", wasm.op.call(0), export="call")
+    module = Module(b.build())
+    type = FuncType((), ("i32",))
+    function = Func.__new__(Func)
+    calls = []
+
+    class Callable:
+        @property
+        def __name__(self) -> str:
+            if not calls:
+                Func.__init__(function, lambda: 42, type)
+                calls.append(module.instantiate({"m": {"f": function}}).exports.call)
+            return "name"
+
+        def __call__(self) -> int:
+            return 1
+
+    with pytest.raises(TypeError, match="twice"):
+        Func.__init__(function, Callable(), type)
+    assert calls[0]() == 42 and function() == 42
+
+
 def test_what_only_says_that_it_is_ours(wasm: Any) -> None:
     # A stand-in for an engine got as far as installing its signal handlers.
     source = b"\0asm\x01\0\0\0"

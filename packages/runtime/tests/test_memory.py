@@ -12,6 +12,7 @@ import pytest
 
 import wasmetal
 from wasmetal import Config, Engine, Memory, MemoryType, Module, WasmError
+from wasmetal.store.linear_memory import LinearMemory
 
 PAGE = 65536
 
@@ -118,6 +119,32 @@ def test_growth() -> None:
     with pytest.raises(ValueError):
         memory.grow(-1)
     assert memory.pages == 3
+
+
+def test_growth_that_fails_leaves_nothing_behind_the_end(wasm, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What code wrote there, while it could, was read without a trap; by whoever had the memory next, perhaps.
+    op = wasm.op
+    b = wasm()
+    b.memory(1, 100, export="memory")
+    b.func("i", "i", op.get(0) + op.I32_LOAD, export="load")
+    b.func("ii", "", op.get(0) + op.get(1) + op.I32_STORE, export="store")
+    exports = Module(b.build()).instantiate().exports
+    view_of = LinearMemory._view_of
+
+    def fail(memory: LinearMemory, size: int) -> memoryview:
+        if size == 2 * PAGE:
+            exports.store(PAGE + 100, 7)
+            raise MemoryError
+        return view_of(memory, size)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LinearMemory, "_view_of", fail)
+        with pytest.raises(WasmError, match="cannot grow"):
+            exports.memory.grow(1)
+    with pytest.raises(wasmetal.Trap, match="out of bounds"):
+        exports.load(PAGE + 100)
+    assert exports.memory.grow(1) == 1
+    assert exports.load(PAGE + 100) == 0
 
 
 def test_memory_of_no_pages() -> None:

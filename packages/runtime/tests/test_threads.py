@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import subprocess
 import sys
@@ -10,11 +11,15 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from types import FrameType
 from typing import Any
 
 import pytest
 
 import wasmetal
+from wasm_ir.vmcontext import STORE
+from wasmetal.store.tables import TableStorage
 
 
 def counting_module(wasm: Any) -> wasmetal.Module:
@@ -158,6 +163,67 @@ def test_tables_do_not_move_while_another_thread_runs(wasm: Any) -> None:
         size = len(table)
         assert table.grow(10, instance.exports.same) == size and table[size + 9](5) == 5
     assert refused > 3
+
+
+def at_each_line(where: Callable[..., Any], work: Callable[[int], None]) -> Callable[..., Any]:
+    """A trace function that calls work(number) before the lines of a function."""
+    numbers = itertools.count(1)
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        if frame.f_code is not where.__code__:
+            return None
+        if event == "line":
+            work(next(numbers))
+        return trace
+
+    return trace
+
+
+@pytest.mark.parametrize("who", ["thread", "handler"])
+def test_a_table_of_python_does_not_move_while_code_runs(wasm: Any, who: str) -> None:
+    # It was in no store that anybody could run, so nothing kept others from linking with it and running meanwhile.
+    op = wasm.op
+    b = wasm()
+    b.import_table("m", "table", "r", 4)
+    b.func("", "i", b"\x03\x7f" + op.i32(1) + b"\x0c\x00\x0b", export="run")
+    module = wasmetal.Module(b.build())
+    running = 0
+    for line in itertools.count(1):
+        table = wasmetal.Table(wasmetal.TableType("funcref", 4, 100_000))
+        threads: list[threading.Thread] = []
+        instances: list[wasmetal.Instance] = []
+
+        def link() -> None:
+            instances.append(module.instantiate({"m": {"table": table}}))  # noqa: B023
+
+        def run() -> None:
+            with suppress(wasmetal.WasmError), wasmetal.deadline(0.3):
+                if who == "thread":
+                    link()
+                instances[0].exports.run()  # noqa: B023
+
+        def come(number: int) -> None:
+            if number != line:  # noqa: B023
+                return
+            if who == "handler":
+                link()
+            threads.append(threading.Thread(target=run))  # noqa: B023
+            threads[0].start()  # noqa: B023
+            threads[0].join(0.1)  # noqa: B023
+            nonlocal running
+            running += any(instance._core.store.words[STORE["entry_fp"] // 8] for instance in instances)  # noqa: B023
+
+        sys.settrace(at_each_line(TableStorage.grow, come))
+        try:
+            assert table.grow(50_000) == 4
+        finally:
+            sys.settrace(None)
+        for thread in threads:
+            thread.join()
+        if not threads:
+            break
+    assert line > 5
+    assert running == 0
 
 
 def test_closed_or_dropped_while_another_thread_runs(wasm: Any) -> None:

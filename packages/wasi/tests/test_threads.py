@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import struct
+import sys
 import threading
 import time
 
 import pytest
 
 from wasm_wasi import Wasi
-from wasm_wasi.abi import BADF
+from wasm_wasi.abi import BADF, Right
+from wasm_wasi.descriptors import DescriptorTable
 from wasm_wasi.functions import guarded
 from wasm_wasi.guest_memory import GuestMemory
 from wasm_wasi.process import Process
@@ -176,3 +179,66 @@ def test_functions_that_many_use_write_to_the_memory_of_who_calls() -> None:
         assert waits.exports.memory.read(1024, 4) == b"data" and waits.exports.memory.read(64, 4) == b"\4\0\0\0"
         assert other.exports.memory.read(1024, 4) == other.exports.memory.read(64, 4) == bytes(4)
     os.close(writer)
+
+
+def test_a_handler_calls_while_a_call_waits(tmp_path) -> None:
+    """The call that waited forgot which descriptors it used, and failed with a KeyError."""
+    process = Process((), (), {"/": str(tmp_path)}, (None, None, None))
+    program, other = Program(process), Program(process)
+    struct.pack_into("<QB7xI4xQQH", program.memory.bytes, 128, 1, 0, 1, 200_000_000, 0, 0)
+    errors = []
+    before = signal.signal(signal.SIGALRM, lambda *_: errors.append(other.call("fd_write", 1, 0, 1, 512)))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        assert program.call("poll_oneoff", 128, 256, 1, 64) == 0
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        process.close()
+    assert errors == [0]
+    assert not process.table.used
+
+
+@pytest.mark.parametrize("method", [DescriptorTable._add, DescriptorTable.close, DescriptorTable.renumber])
+def test_a_handler_calls_while_the_table_is_changed(tmp_path, method) -> None:
+    """It waited for ever for the lock that its own thread had."""
+    (tmp_path / "file").write_bytes(b"content")
+    process = Process((), (), {"/": str(tmp_path)}, (None, None, None))
+    program, other = Program(process), Program(process)
+
+    def opened(program: Program) -> int:
+        program.memory.bytes[2048:2052] = b"file"
+        assert program.call("path_open", 3, 0, 2048, 4, 0, int(Right.FD_READ), 0, 0, 512) == 0
+        return struct.unpack_from("<I", program.memory.bytes, 512)[0]
+
+    def handler() -> None:
+        number = opened(other)
+        assert other.read(number) == (0, b"content")
+        assert other.call("fd_close", number) == 0
+
+    def trace(frame, event, argument):
+        if frame.f_code is not method.__code__:
+            return None
+        if event == "line":
+            handler()
+        return trace
+
+    def give_up(*_) -> None:
+        raise TimeoutError
+
+    handler()
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(10)
+    sys.settrace(trace)
+    try:
+        first, second = opened(program), opened(program)
+        assert first != second
+        assert program.call("fd_renumber", first, second) == 0
+        assert program.read(second) == (0, b"content")
+        assert program.call("fd_close", second) == 0
+        assert program.call("fd_close", first) == BADF
+    finally:
+        sys.settrace(None)
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+    process.close()
+    assert not process.table.used and not process.table.closing

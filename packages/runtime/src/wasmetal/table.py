@@ -12,6 +12,7 @@ from wasmetal.glue import values
 from wasmetal.store import tables
 from wasmetal.store.store import Store
 from wasmetal.store.tables import Quota, TableHandle, TableStorage
+from wasmetal.system.hold import exclusive
 
 #: Most elements of a table that Python makes without a maximum; `Config.max_table_elements` bounds those of modules.
 _MAX_ELEMENTS = 10_000_000
@@ -112,8 +113,8 @@ class Table(TableHandle):
         storage = self._open()
         with storage.store.use():
             bits = values.to_bits(storage.type.element, value, storage.store)
-            # The elements may move: nobody else must be looking at them.
-            with storage.store.take():
+            # The elements may move: nobody else must be looking at them, also not by becoming part of the store.
+            with exclusive(), storage.store.take():
                 previous = storage.grow(count, bits)
         if previous < 0:
             raise WasmError(f"a table of {len(self)} elements cannot grow by {count}: its limit is {storage.limit}")

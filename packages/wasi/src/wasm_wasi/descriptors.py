@@ -9,6 +9,7 @@ import select
 import stat
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from threading import get_ident
 from typing import Final, Protocol
 
@@ -610,7 +611,8 @@ class DescriptorTable:
         # None while the embedder enters what he gives.
         self._limit: int | None = None
         self.listings = Listings()
-        self._lock = threading.Lock()
+        # Signal handlers and finalizers may call while their own thread has it.
+        self._lock = threading.RLock()
         # No number below this one is free.
         self._free = 0
         #: Thread -> what its calls use, that of the innermost call last (a signal handler may call while a call waits).
@@ -621,12 +623,15 @@ class DescriptorTable:
 
     def close_unused(self) -> None:
         """Close what nobody uses any more, of that which was taken out of the table."""
-        with self._lock:
-            used = {id(descriptor) for calls in list(self.used.values()) for descriptor in list(calls)}
-            unused = [descriptor for descriptor in self.closing if id(descriptor) not in used]
-            self.closing[:] = [descriptor for descriptor in self.closing if id(descriptor) in used]
-        for descriptor in unused:
-            descriptor.close()
+        # In this order: what was taken out when this was looked at, nobody begins to use afterwards.
+        closing = self.closing[:]
+        used = {id(descriptor) for calls in list(self.used.values()) for descriptor in calls[:]}
+        for descriptor in closing:
+            if id(descriptor) not in used:
+                # Others may be doing the same.
+                descriptor.close()
+                with suppress(ValueError):
+                    self.closing.remove(descriptor)
 
     def limit(self) -> None:
         """From now on the program enters descriptors: MAX_DESCRIPTORS, or fewer if the process may have few."""
@@ -662,6 +667,7 @@ class DescriptorTable:
             number = self._free
             while number in self._table:
                 number += 1
+            # No call stands between these.
             self._table[number] = descriptor
             self._free = number + 1
         return number
@@ -699,14 +705,17 @@ class DescriptorTable:
             raise WasiError(descriptor.refusal(right & ~descriptor.rights))
         return descriptor
 
+    # What a signal handler or a finalizer in the block may do as well stands in one piece, without calls.
+
     def close(self, number: int) -> None:
         """Close one descriptor."""
         with self._lock:
-            descriptor = self._table.pop(number, None)
-            if descriptor is None:
+            if number not in self._table:
                 raise WasiError(BADF)
-            self._free = min(self._free, number)
-            self.closing.append(descriptor)
+            self.closing += (self._table[number],)
+            del self._table[number]
+            if number < self._free:
+                self._free = number
         self.close_unused()
 
     def renumber(self, source: int, target: int) -> None:
@@ -720,16 +729,20 @@ class DescriptorTable:
                 raise WasiError(BADF)
             if source == target:
                 return
-            self.closing.append(self._table[target])
-            self._table[target] = self._table.pop(source)
-            self._free = min(self._free, source)
+            self.closing += (self._table[target],)
+            self._table[target] = self._table[source]
+            del self._table[source]
+            if source < self._free:
+                self._free = source
         self.close_unused()
 
     def close_all(self) -> None:
         """Close everything, what calls of other threads use when they have ended."""
         with self._lock:
-            self.closing += self._table.values()
-            self._table.clear()
+            for number in list(self._table):
+                if number in self._table:
+                    self.closing += (self._table[number],)
+                    del self._table[number]
             self._free = 0
         self.close_unused()
 

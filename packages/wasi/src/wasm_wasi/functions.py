@@ -65,6 +65,7 @@ def guarded(name: str, process: Process) -> Callable[..., int]:
     def call_with_descriptors(*args: int) -> int:
         thread = get_ident()
         mine = used.get(thread)
+        outermost = mine is None
         if mine is None:
             mine = used[thread] = []
         before = len(mine)
@@ -75,10 +76,11 @@ def guarded(name: str, process: Process) -> Callable[..., int]:
         except OSError as error:
             return errno_of(error)
         finally:
-            if before:
-                del mine[before:]
-            else:
+            # A call that a signal handler makes leaves the list to the call that it came in.
+            if outermost:
                 del used[thread]
+            else:
+                del mine[before:]
             if closing:
                 table.close_unused()
         return 0

@@ -382,12 +382,22 @@ functions: Final = Functions()
 
 
 def _attach(func: FuncHandle, core: FunctionCore, glue: Glue) -> None:
+    """Let `func` be about `core`.
+
+    Raises:
+        TypeError: It is about one already, which somebody may use.
+    """
     core.func = weakref.ref(func)
+    call = core.call
+    slow, slow_entry = id(call), glue.slow_entry
+    # Whatever was asked of arguments may have come here for the same function. No call stands between these.
+    if func._funcref:
+        raise TypeError("a Func cannot be initialized twice")
     func._core = core
-    func._call = core.call
-    func._slow = id(func._call)
+    func._call = call
+    func._slow = slow
+    func._entry = slow_entry
     func._funcref = core.funcref
-    func._entry = glue.slow_entry
 
 
 def init_host(func: FuncHandle, callable: Callable[..., Any], type: FuncType, glue: Glue, name: str | None) -> None:

@@ -26,6 +26,7 @@ class GlobalCell:
         "group",
         "handle",
         "importers",
+        "life",
         "store",
         "type",
         "words",
@@ -37,6 +38,8 @@ class GlobalCell:
         #: The array that has the cell.
         self.words = words
         self.address = address
+        #: See `store.Members`.
+        self.life = object()
         self.store: Store | None = None
         if store is not None:
             store.add_global(self)

@@ -26,7 +26,7 @@ from wasmetal.glue.ticker import ContextLink
 from wasmetal.store import callers
 from wasmetal.store.functions import FuncHandle, WasmFunction, functions, wasm_function
 from wasmetal.store.global_cells import GlobalCell
-from wasmetal.store.groups import Group, Grouped, unite
+from wasmetal.store.groups import Group, Grouped, are_united, unite
 from wasmetal.store.linear_memory import LinearMemory, MemoryHandle
 from wasmetal.store.linking import Imports, resolve
 from wasmetal.store.members import Instance
@@ -72,6 +72,7 @@ class InstanceCore:
         "functions",
         "group",
         "instance_handle",
+        "life",
         "link",
         "memories",
         "module",
@@ -102,6 +103,8 @@ class InstanceCore:
             _let_go()
         siblings.add(self)
         self.closed = False
+        #: See `store.Members`.
+        self.life = object()
         self.group: Group | None = None
         #: What lets the ticker interrupt our code.
         self.link: ContextLink | None = None
@@ -218,7 +221,7 @@ class InstanceCore:
 
     def live_with(self, other: Instance) -> None:
         """Let this instance and another keep each other alive from now on."""
-        if other is not self and (self.group is None or self.group is not other.group):
+        if other is not self and not are_united(self, other):
             unite([self, other], [])
 
     # Initial values.

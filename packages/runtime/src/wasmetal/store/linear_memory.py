@@ -184,21 +184,22 @@ class LinearMemory:
                         words[_SIZE] = grown
                         self._view = view
                         return previous
-                except MemoryError:
-                    return -1
-                except BaseException:  # out of a signal handler or a trace function
+                except BaseException as error:  # out of a signal handler or a trace function, perhaps
                     self._settle(lease)
+                    if isinstance(error, MemoryError):
+                        return -1
                     raise
 
     def _settle(self, lease: MemoryLease) -> None:
-        """After growth that was interrupted: let there be what the size says, whatever handlers do meanwhile."""
+        """After growth that came to nothing: let there be what the size says, whatever handlers do meanwhile."""
         words = self._words
         size = -1
         while size != words[_SIZE] or size != len(self._view):
             size = words[_SIZE]
             with suppress(MemoryError):
-                lease.commit_first(size)
-            self._view = self._view_of(size)
+                lease.take_back(size)
+            if size != len(self._view):
+                self._view = self._view_of(size)
 
     @property
     def _matching_type(self) -> MemoryType:

@@ -36,6 +36,7 @@ class Instance(Grouped, Protocol):
     code: CompiledModule
     context: int
     closed: bool
+    life: object
 
     @property
     def memories(self) -> Sequence[Memory]: ...

@@ -109,6 +109,26 @@ class MemoryLease:
         self._reservation.commit(offset, size)
         self._pool = pool
 
+    def take_back(self, size: int) -> None:
+        """As `commit_first`, after growth that failed: code that ran meanwhile may have written behind the end.
+
+        Raises:
+            MemoryError: The system has no memory for it.
+        """
+        excess = self._committed - size
+        if excess <= 0:
+            self.commit_first(size)
+        else:
+            pool = self._pool
+            self._pool = None  # see `commit`
+            self._reservation.withdraw(size, excess)
+            try:
+                host.discard(self.address + size, excess)
+            except OSError:  # locked in memory: not used again
+                pool = None
+            self._committed = size
+            self._pool = pool
+
     # The names are bound at definition, because module globals may be gone when the interpreter shuts down.
     def __del__(  # type: ignore[no-untyped-def]
         self, clear=ctypes.memset, discard=host.discard, warm=_WARM, largest=_LARGEST

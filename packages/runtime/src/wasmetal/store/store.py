@@ -62,6 +62,7 @@ class UnknownReference(WasmError, LookupError):
 class Holder(Protocol):
     """A table, or a global of a reference type."""
 
+    life: object
     store: Any
     words: array[int]
 
@@ -70,6 +71,25 @@ class Holder(Protocol):
 _UNUSED = sys.getrefcount(Hold(int)) + 1
 
 _T = TypeVar("_T")
+
+
+class _Member(ref[_T]):
+    """A weak reference that can tell a member that is gone from one in garbage that finalizers may still use.
+
+    The collector clears references to all of a garbage cycle before the first finalizer of it runs.
+    """
+
+    __slots__ = ("life",)
+
+    def __init__(self, member: Any) -> None:
+        super().__init__(member)  # type: ignore[call-arg]
+        #: What the member and we alone have, of a class that the collector does not know: it goes with the member.
+        self.life: object = member.life
+
+
+def _is_there(reference: ref[_T]) -> bool:
+    """Whether what a reference was made for is not gone, though perhaps in garbage."""
+    return reference() is not None or (isinstance(reference, _Member) and sys.getrefcount(reference.life) > _UNUSED)
 
 
 class Members(Generic[_T]):
@@ -87,7 +107,7 @@ class Members(Generic[_T]):
         """Add one. Only one thread at a time may do that."""
         if len(self._references) >= self._sweep_at:
             added = self._added
-            alive = [reference for reference in self._references if reference() is not None]
+            alive = [reference for reference in self._references if _is_there(reference)]
             if self._added == added:  # a signal handler or a finalizer may have been here
                 self._references = alive
             self._sweep_at = max(64, 2 * len(alive))
@@ -103,6 +123,10 @@ class Members(Generic[_T]):
     def alive(self) -> list[_T]:
         """Those that are alive, in the order in which they were added."""
         return [thing for reference in self._references if (thing := reference()) is not None]
+
+    def in_garbage(self) -> bool:
+        """Whether there is one that `alive` leaves out though finalizers may still use it."""
+        return any(_is_there(reference) for reference in self._references[:] if reference() is None)
 
 
 class Store:
@@ -131,8 +155,8 @@ class Store:
     )
 
     def __init__(self) -> None:
-        #: The StoreContext and its address; address 0 before `activate`.
-        self.words: array[int] = array("Q")
+        #: The StoreContext, which says just who has taken the store before `activate`, and its address, 0 until then.
+        self.words: array[int] = array("Q", bytes(STORE.size))
         self.address = 0
         self.stack: NativeStack | None = None
         #: The store that this one became part of.
@@ -166,17 +190,17 @@ class Store:
         stack = lease.stack
         hold = anchor(lease)
         glue = code.glue
-        words = array("Q", bytes(STORE.size))
-        words[_WASM_SP] = stack.top
-        words[_HOLD_GIL] = int(code.config.hold_gil)
-        words[_RESOLVER] = glue.resolver
-        words[_INTERRUPTED] = glue.interrupted
-        words[_STACK_LIMIT] = stack.limit
+        hold_gil, resolver, interrupted = int(code.config.hold_gil), glue.resolver, glue.interrupted
+        words = self.words
         address = words.buffer_info()[0]
         stores[address] = self
         # A signal handler may have done the same meanwhile; no call stands between these.
         if not self.address:
-            self.words = words
+            words[_WASM_SP] = stack.top
+            words[_HOLD_GIL] = hold_gil
+            words[_RESOLVER] = resolver
+            words[_INTERRUPTED] = interrupted
+            words[_STACK_LIMIT] = stack.limit
             self.stack = stack
             self._glue = glue  # the resolver is its code
             self._stack_anchor = hold
@@ -214,7 +238,7 @@ class Store:
             instance.words[_CONTEXT_STACK_LIMIT] = store.stack.limit
             instance.words[_CONTEXT_STORE] = store.address
             instance.link = ticker.link_context(instance.words, store.words)
-        store._instances.add(ref(instance))
+        store._instances.add(_Member(instance))
         store._follow()
 
     def add_table(self, table: Holder) -> None:
@@ -222,7 +246,7 @@ class Store:
         with exclusive():
             store = self._current()
             table.store = store
-            store._tables.add(ref(table))
+            store._tables.add(_Member(table))
             store._follow()
 
     def add_global(self, cell: Holder) -> None:
@@ -230,7 +254,7 @@ class Store:
         with exclusive():
             store = self._current()
             cell.store = store
-            store._globals.add(ref(cell))
+            store._globals.add(_Member(cell))
             store._follow()
 
     @property
@@ -240,8 +264,8 @@ class Store:
 
     @property
     def running(self) -> bool:
-        """Whether WebAssembly code of this store is active (it may just be in a host function)."""
-        return bool(self.address) and (self.words[_ENTRY_FP] != 0 or self.words[_OWNER] != 0)
+        """Whether WebAssembly code of this store is active (it may just be in a host function), or it was taken."""
+        return self.words[_ENTRY_FP] != 0 or self.words[_OWNER] != 0
 
     def take(self) -> Hold:
         """Let no other thread run code of this store, for a `with` block.
@@ -249,8 +273,6 @@ class Store:
         Raises:
             WasmError: Another thread runs code of it.
         """
-        if not self.address:
-            return NOTHING
         mine = ticker.thread_state()
         words = self.words
         hold = holding(partial(words.__setitem__, _OWNER, mine), partial(words.__setitem__, _LEAVE, _LEFT))
@@ -275,7 +297,7 @@ class Store:
     @property
     def owner(self) -> int:
         """PyThreadState of the thread that runs code of this store; 0 when none does."""
-        return self.words[_OWNER] if self.address else 0
+        return self.words[_OWNER]
 
     # What `values.References` asks for.
 
@@ -376,7 +398,10 @@ class Store:
             # The GIL is held while all of this is copied, and it takes the GIL to enter WebAssembly code or to return
             # from it: so if nobody is inside in the copy, nobody moved references about while it was made.
             snapshot = array("Q", b"".join(roots))
-            if self.address and (snapshot[_ENTRY_FP] or snapshot[_OWNER]):
+            if snapshot[_ENTRY_FP] or snapshot[_OWNER]:
+                return
+            # What is in garbage still has its references, and finalizers may use them: later, then.
+            if self._instances.in_garbage() or self._tables.in_garbage() or self._globals.in_garbage():
                 return
             words = set(snapshot)
             alive = {address: value for address, value in self.kept.items() if address in words}
@@ -400,7 +425,8 @@ def merge(first: Store, second: Store) -> Store:
         survivor, absorbed = first, second
         if second.running or (second.address and not first.address):
             survivor, absorbed = second, first
-        if absorbed.running:
+        # (what was taken without a stack to run on is a table that Python lets grow, below a signal handler: us)
+        if absorbed.running or (absorbed.address and not survivor.address):
             raise LinkError(_BOTH_RUN)
         try:
             # Another thread may have begun to run it just now; from here on none can.

@@ -48,6 +48,7 @@ class TableStorage:
         "group",
         "handle",
         "importers",
+        "life",
         "quota",
         "store",
         "struct",
@@ -65,6 +66,8 @@ class TableStorage:
         self.words = array("Q", bytes(8 * type.minimum))
         #: The TABLE structure.
         self.struct = array("Q", (self.words.buffer_info()[0], type.minimum))
+        #: See `store.Members`.
+        self.life = object()
         #: Set by the store; replaced when stores are merged.
         self.store: Store
         store.add_table(self)
