@@ -17,6 +17,7 @@ from wasm_ir.testing.native_code import build, pointer, raw
 
 I32, I64, F32, F64, V128 = types.I32, types.I64, types.F32, types.F64, types.V128
 ONES = types.MASKS[V128]
+LOW_BYTES = ONES // 0xFFFF * 0xFF
 
 #: Functions take three vectors (v0, v1, v2), an i32 (w0), an address (x1) and an f32 (s3).
 SIGNATURE = (V128, V128, V128, I32, I64, F32)
@@ -131,6 +132,34 @@ ARITHMETIC: list[tuple[_Body, list[str]]] = [
     ),
     (lambda b, x, y, z, i, p, f: rotated(b, I32X4, x, 16), ["rev32 v0.8h, v0.8h"]),
     (lambda b, x, y, z, i, p, f: rotated(b, I64X2, x, 32), ["rev64 v0.4s, v0.4s"]),
+    # Differences, in the ways in which programs must write them.
+    (
+        lambda b, x, y, z, i, p, f: v(b, op.V_SUB, I8X16, v(b, op.V_MAX_U, I8X16, x, y), v(b, op.V_MIN_U, I8X16, y, x)),
+        ["uabd v0.16b, v0.16b, v1.16b"],
+    ),
+    (
+        lambda b, x, y, z, i, p, f: v(
+            b, op.OR, 0, v(b, op.V_SUB_SAT_U, I16X8, x, y), v(b, op.V_SUB_SAT_U, I16X8, y, x)
+        ),
+        ["uabd v0.8h, v0.8h, v1.8h"],
+    ),
+    # Halves of lanes, which need not be saturated.
+    (
+        lambda b, x, y, z, i, p, f: v(
+            b, op.V_NARROW_U, I8X16, v(b, op.AND, 0, x, const(b, LOW_BYTES)), v(b, op.AND, 0, y, const(b, LOW_BYTES))
+        ),
+        ["uzp1 v0.16b, v0.16b, v1.16b"],
+    ),
+    (
+        lambda b, x, y, z, i, p, f: v(
+            b,
+            op.V_NARROW_U,
+            I16X8,
+            v(b, op.V_SHR_U, I32X4, x, count(b, 16)),
+            v(b, op.V_SHR_U, I32X4, y, count(b, 16)),
+        ),
+        ["uzp2 v0.8h, v0.8h, v1.8h"],
+    ),
     # One lane of a vector, or a scalar, as a factor.
     (
         lambda b, x, y, z, i, p, f: v(b, op.V_FMUL, F32X4, v(b, op.V_SPLAT, F32X4, f), x),

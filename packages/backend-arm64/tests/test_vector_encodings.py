@@ -19,7 +19,7 @@ capstone = pytest.importorskip("capstone", reason="capstone is not installed")
 TABLE = """
 add sub addp sqadd uqadd sqsub uqsub cmeq cmtst cmgt cmge cmhi cmhs sshl ushl | VVV | bhsd | T T T
 zip1 zip2 uzp1 uzp2 trn1 trn2 | VVV | bhsd | T T T
-mul mla mls smax umax smin umin umaxp uminp urhadd | VVV | bhs | T T T
+mul mla mls smax umax smin umin umaxp uminp urhadd sabd uabd | VVV | bhs | T T T
 sqrdmulh | VVV | hs | T T T
 sdot udot | VVV | . | v.4s B B
 smull umull smlal umlal smlsl umlsl saddl uaddl ssubl usubl | VVV | bhs | W t t

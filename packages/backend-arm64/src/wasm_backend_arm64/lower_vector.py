@@ -28,6 +28,7 @@ from wasm_backend_arm64.vector_instructions import (
     BYTES_FROM,
     COMPARISONS,
     CONVERT_LONG,
+    DIFFERENCES,
     DOT_PRODUCT,
     EVEN,
     EXTRACT_S,
@@ -75,6 +76,7 @@ from wasm_backend_arm64.vector_instructions import (
     TO_INTEGER,
     TRUNCATE,
     TRUNCATE_DOUBLE,
+    UNSIGNED_DIFFERENCE,
     WIDTHS,
     XOR,
     ZERO_COMPARISONS,
@@ -237,6 +239,11 @@ def _or(s: ConditionLowering, inst: Inst) -> None:
     if _rotate(s, inst, first, second) or _rotate(s, inst, second, first):
         return
     destination = s.define(inst)
+    if first.op == second.op == op.V_SUB_SAT_U and first.imm == second.imm and first.args == second.args[::-1]:
+        # What is left of x without y, or of y without x: one of them is zero.
+        uses = [s.use(arg) for arg in first.args]
+        s.emit(MInst(UNSIGNED_DIFFERENCE[WIDTHS[first.imm]], [destination], uses, 0))
+        return
     if second.op == _CONST:
         found = small_immediate(second.imm)
         if found is not None:
@@ -434,6 +441,11 @@ def _sum(s: ConditionLowering, inst: Inst) -> None:
     x, y = inst.args
     operation = inst.op
     shape = inst.imm
+    if operation == op.V_SUB and x.op in DIFFERENCES and x.imm == y.imm == shape and y.op == DIFFERENCES[x.op][0]:
+        difference = DIFFERENCES[x.op][1][shape]
+        if x.args == y.args or x.args == y.args[::-1]:
+            s.emit(MInst(difference, [s.define(inst)], [s.use(arg) for arg in x.args], 0))
+            return
     if x is not y:
         for base, term in ((x, y), (y, x)) if operation == op.V_ADD else ((x, y),):
             if term.imm & _SHAPE == shape and s.is_inner(term) and _accumulate(s, inst, base, term):
@@ -570,11 +582,43 @@ def _narrow(s: ConditionLowering, inst: Inst) -> None:
     width = WIDTHS[inst.imm]
     first, second = inst.args
     destination = s.define(inst)
+    if inst.op == op.V_NARROW_U:
+        for part, form in ((_lower_half, EVEN), (_upper_half, ODD)):
+            x, y = part(first, inst.imm), part(second, inst.imm)
+            if x is not None and y is not None:
+                s.emit(MInst(form[width], [destination], [s.use(x), s.use(y)], 0))
+                return
     if second.op == _CONST and second.imm == 0:
         s.emit(MInst(lower[width], [destination], [s.use(first)], 0))
         return
     half = _emit(s, lower[width], [s.use(first)])
     s.emit(MInst(upper[width], [destination], [half, s.use(second)], 0))
+
+
+def _lower_half(value: Inst, narrow: int) -> Inst | None:
+    """A vector of which a value is the lower halves of lanes, twice as wide as those of the shape `narrow`."""
+    if value.op != op.AND:
+        return None
+    x, y = value.args
+    if x.op == _CONST:
+        x, y = y, x
+    return x if y.op == _CONST and y.imm == _LOWER_HALVES[narrow] else None
+
+
+def _upper_half(value: Inst, narrow: int) -> Inst | None:
+    """The same with the upper halves."""
+    if value.op != op.V_SHR_U or value.imm != narrow + 1:
+        return None
+    vector, count = value.args
+    bits = op.SHAPE_BITS[narrow]
+    return vector if count.op == _CONST and count.imm & 2 * bits - 1 == bits else None
+
+
+#: Shape -> the lower halves of lanes twice as wide.
+_LOWER_HALVES: Final = {
+    shape: sum(types.MASKS[_V128] >> 128 - op.SHAPE_BITS[shape] << at for at in range(0, 128, 2 * op.SHAPE_BITS[shape]))
+    for shape in (I8X16, I16X8)
+}
 
 
 # Floats.

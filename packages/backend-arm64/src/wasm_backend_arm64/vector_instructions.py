@@ -174,6 +174,13 @@ BOTH_EXTENDED: Final[dict[int, dict[int, MOp]]] = {
     ),
 }
 
+#: What the smaller one is taken away from -> the operation that gives the smaller one, and the difference.
+DIFFERENCES: Final = {
+    op.V_MAX_S: (op.V_MIN_S, on_lanes(v.SABD_VVV)),
+    op.V_MAX_U: (op.V_MIN_U, on_lanes(v.UABD_VVV)),
+}
+UNSIGNED_DIFFERENCE: Final = on_lanes(v.UABD_VVV)
+
 #: Comparisons: imm -> the instruction, and whether its operands change places. `ne` is what `eq` is not.
 COMPARISONS: Final[dict[int, tuple[MOp, bool]]] = {
     shape | condition << op.SHAPE_SHIFT: (on_registers(family[shape]), swapped)

@@ -224,6 +224,53 @@ class VectorTreeTests(BackendFixtures):
         for start in range(0, len(trees), 2000):
             _check(any_native, trees[start : start + 2000], 2, 4, random.Random(shape))
 
+    @pytest.mark.parametrize("shape", [I8X16, I16X8, I32X4], ids=lambda shape: op.SHAPE_NAMES[shape])
+    def test_differences(self, any_native: Native, shape: int) -> None:
+        """Without their sign: of the larger and the smaller one, and of what saturates; and what looks like that."""
+        x, y, z = (Tree(op.HEAP_LOAD, V128, number) for number in range(3))
+        operations = [op.V_MAX_S, op.V_MAX_U, op.V_MIN_S, op.V_MIN_U]
+        trees = [
+            Tree(op.V_SUB, V128, shape, (Tree(larger, V128, shape, (x, y)), Tree(smaller, V128, shape, operands)))
+            for larger in operations
+            for smaller in operations
+            for operands in ((x, y), (y, x), (x, z))
+        ]
+        if shape < I32X4:
+            trees += [
+                Tree(op.OR, V128, 0, (Tree(first, V128, shape, (x, y)), Tree(second, V128, shape, operands)))
+                for first in (op.V_SUB_SAT_S, op.V_SUB_SAT_U)
+                for second in (op.V_SUB_SAT_S, op.V_SUB_SAT_U)
+                for operands in ((x, y), (y, x), (z, x))
+            ]
+        _check(any_native, trees, 3, 40, random.Random(shape))
+
+    @pytest.mark.parametrize("shape", [I8X16, I16X8], ids=lambda shape: op.SHAPE_NAMES[shape])
+    def test_halves_of_lanes(self, any_native: Native, shape: int) -> None:
+        """Lower and upper halves of lanes, and other parts, which are narrowed with and without sign."""
+        x, y = Tree(op.HEAP_LOAD, V128, 0), Tree(op.HEAP_LOAD, V128, 1)
+        bits = op.SHAPE_BITS[shape]
+        parts = []
+        for value in (x, y):
+            masks = [sum((1 << n) - 1 << at for at in range(0, 128, 2 * bits)) for n in (bits, bits - 1, bits + 1)]
+            parts.append(
+                [
+                    *(Tree(op.AND, V128, 0, (value, Tree(op.CONST, V128, mask))) for mask in masks),
+                    *(
+                        Tree(op.V_SHR_U, V128, shape + 1, (value, Tree(op.CONST, I32, n)))
+                        for n in (bits, bits - 1, bits + 1, 3 * bits)
+                    ),
+                    Tree(op.V_SHR_U, V128, I64X2, (value, Tree(op.CONST, I32, bits))),
+                    Tree(op.V_SHR_S, V128, shape + 1, (value, Tree(op.CONST, I32, bits))),
+                ]
+            )
+        trees = [
+            Tree(operation, V128, shape, (first, second))
+            for operation in (op.V_NARROW_S, op.V_NARROW_U)
+            for first in parts[0]
+            for second in parts[1]
+        ]
+        _check(any_native, trees, 2, 20, random.Random(shape))
+
     def test_sums_of_products_of_bytes(self, any_native: Native) -> None:
         """With numbers of seven bits, of which all machines make the same."""
         mask = int.from_bytes(bytes([0x7F] * 16), "little")
