@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         MalformedError,
         Trap,
         TrapCode,
+        Unsupported,
         WasmError,
     )
     from wasm_core.features import Features
@@ -90,6 +91,7 @@ __all__ = [
     "TableType",
     "Trap",
     "TrapCode",
+    "Unsupported",
     "ValueType",
     "WasmError",
     "decode",
@@ -103,7 +105,7 @@ _NAMES = {
     "body_facts": "BodyFacts",
     "body_validator": "validate_body",
     "decoder": "decode",
-    "errors": "CompileError Frame InvalidError LinkError MalformedError Trap TrapCode WasmError",
+    "errors": "CompileError Frame InvalidError LinkError MalformedError Trap TrapCode Unsupported WasmError",
     "features": "Features",
     "instructions": "Instruction",
     "module": (

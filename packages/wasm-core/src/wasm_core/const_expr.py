@@ -72,6 +72,9 @@ def _read_any(reader: Reader) -> ConstExpr:
         if instruction.immediate == IMM_BLOCK:
             depth += 1
         if opcode == op.REF_NULL:
-            instructions.append((opcode, VALUE_TYPE_OF[immediates[0]]))
+            value_type = VALUE_TYPE_OF.get(-immediates[0])
+            if value_type is None:
+                raise MalformedError("malformed reference type", at + 1)
+            instructions.append((opcode, value_type))
         else:
             instructions.append((opcode, immediates[0] if len(immediates) == 1 else 0))

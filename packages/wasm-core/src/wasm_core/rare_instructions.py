@@ -218,7 +218,10 @@ def _check_immediates(state: BodyState, instruction: Instruction, pos: int, at: 
     context = state.context
     kind = instruction.immediate
     if kind in (IMM_MEMARG, IMM_MEMARG_LANE):
-        align, _, pos = read_memarg(code, pos, end)
+        align, offset, memory, after = read_memarg(code, pos, end)
+        if align >= 32 or memory or offset >> 32:
+            raise MalformedError("malformed memop flags", pos)
+        pos = after
         _check_memory(context, at)
         if 1 << align > instruction.access_size:
             raise InvalidError("alignment must not be larger than natural", at)

@@ -1,7 +1,13 @@
 """Integer codes of value types, which the hot paths use in the place of `ValueType`.
 
-A code is the byte of the binary format (core specification, section "Binary Format", "Types"). Codes above 0xFF are
-free for interned concrete reference types.
+A code is the byte of the binary format (core specification, section "Binary Format", "Types") where the type is one
+byte: numbers, vectors, nullable references to abstract heap types. Other references have the bits of a code
+
+    type << 9 | NON_NULL | byte
+
+where `type` is 0 and `byte` that of the nullable reference for (ref func) and the like, and `byte` is 0 and `type` is
+1 + the number of the type for references to defined types. Which numbers these are, is for the user of the codes to
+say: indices of the module's type section (`immediates`), of which the validator takes the first of equal ones.
 """
 
 from __future__ import annotations
@@ -20,6 +26,31 @@ F64: Final = 0x7C
 V128: Final = 0x7B
 FUNCREF: Final = 0x70
 EXTERNREF: Final = 0x6F
+ANYREF: Final = 0x6E
+EQREF: Final = 0x6D
+I31REF: Final = 0x6C
+STRUCTREF: Final = 0x6B
+ARRAYREF: Final = 0x6A
+EXNREF: Final = 0x69
+NULLREF: Final = 0x71
+NULLEXTERNREF: Final = 0x72
+NULLFUNCREF: Final = 0x73
+NULLEXNREF: Final = 0x74
+
+#: Codes of packed types, which only fields have.
+I8: Final = 0x78
+I16: Final = 0x77
+
+# What long reference types start with in the binary format: (ref ht), (ref null ht).
+REF_PREFIX: Final = 0x64
+REF_NULL_PREFIX: Final = 0x63
+
+#: Of references that are not null.
+NON_NULL: Final = 0x100
+#: The type of a reference in unreachable code, which is not null and matches every reference type.
+UNKNOWN_REF: Final = NON_NULL
+#: How far `type` is shifted in codes of references to defined types.
+DEFINED_SHIFT: Final = 9
 
 #: The block type that stands for "no parameters, no results"; not a value type.
 EMPTY_BLOCK: Final = 0x40
@@ -33,6 +64,16 @@ VALUE_TYPE_OF: Final[dict[int, ValueType]] = {
     FUNCREF: ValueType.FUNCREF,
     EXTERNREF: ValueType.EXTERNREF,
 }
+#: Codes of nullable references to abstract heap types, which also stand for the heap types in the binary format.
+ABSTRACT_HEAP_CODES: Final = frozenset(
+    {
+        *(FUNCREF, EXTERNREF, ANYREF, EQREF, I31REF, STRUCTREF, ARRAYREF, EXNREF),
+        *(NULLREF, NULLEXTERNREF, NULLFUNCREF, NULLEXNREF),
+    }
+)
+#: Codes of the value types that take one byte.
+ONE_BYTE_CODES: Final = ABSTRACT_HEAP_CODES | {I32, I64, F32, F64, V128}
+
 CODE_OF: Final[dict[ValueType, int]] = {value_type: code for code, value_type in VALUE_TYPE_OF.items()}
 
 
@@ -41,7 +82,49 @@ def codes_of(types: Iterable[ValueType]) -> list[int]:
     return [CODE_OF[t] for t in types]
 
 
+#: Names of abstract heap types, by the code of the nullable reference.
+HEAP_TYPE_NAMES: Final[dict[int, str]] = {
+    FUNCREF: "func",
+    EXTERNREF: "extern",
+    ANYREF: "any",
+    EQREF: "eq",
+    I31REF: "i31",
+    STRUCTREF: "struct",
+    ARRAYREF: "array",
+    EXNREF: "exn",
+    NULLREF: "none",
+    NULLEXTERNREF: "noextern",
+    NULLFUNCREF: "nofunc",
+    NULLEXNREF: "noexn",
+}
+_NAMES: Final[dict[int, str]] = {
+    I32: "i32",
+    I64: "i64",
+    F32: "f32",
+    F64: "f64",
+    V128: "v128",
+    NULLREF: "nullref",
+    NULLEXTERNREF: "nullexternref",
+    NULLFUNCREF: "nullfuncref",
+    NULLEXNREF: "nullexnref",
+    UNKNOWN_REF: "a reference",
+}
+
+
+def heap_type_name(heap_type: int) -> str:
+    """The name in the text format of a heap type, numbered as for the immediates IMM_HEAP_TYPE."""
+    return str(heap_type) if heap_type >= 0 else HEAP_TYPE_NAMES[-heap_type]
+
+
 def type_name(code: int) -> str:
-    """What to call a type code in a message."""
-    value_type = VALUE_TYPE_OF.get(code)
-    return "unknown" if value_type is None else value_type.value
+    """What to call a type code in a message; in the text format, if it is not that of unreachable code."""
+    name = _NAMES.get(code)
+    if name is not None:
+        return name
+    if code in HEAP_TYPE_NAMES:
+        return HEAP_TYPE_NAMES[code] + "ref"
+    if code == UNKNOWN:
+        return "unknown"
+    defined = code >> DEFINED_SHIFT
+    heap_type = str(defined - 1) if defined else HEAP_TYPE_NAMES[code & 0xFF]
+    return f"(ref {heap_type})" if code & NON_NULL else f"(ref null {heap_type})"
