@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from wasm_core.body_facts import BodyFacts
     from wasm_core.body_validator import validate_body
     from wasm_core.decoder import decode
+    from wasm_core.defined_types import DefinedType
     from wasm_core.errors import (
         CompileError,
         Frame,
@@ -43,13 +44,19 @@ if TYPE_CHECKING:
     from wasm_core.types import (
         MAX_PAGES,
         PAGE_SIZE,
+        ArrayType,
+        CompositeType,
         ExportType,
         ExternType,
+        FieldType,
         FuncType,
         GlobalType,
         ImportType,
         MemoryType,
+        PackedType,
+        StructType,
         TableType,
+        TagType,
         ValueType,
     )
     from wasm_core.validator import validate, validate_module
@@ -57,12 +64,15 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_PAGES",
     "PAGE_SIZE",
+    "ArrayType",
     "BodyFacts",
     "CompileError",
+    "CompositeType",
     "ConstExpr",
     "CustomSection",
     "DataSegment",
     "DecodedModule",
+    "DefinedType",
     "ElementSegment",
     "Engine",
     "Export",
@@ -70,6 +80,7 @@ __all__ = [
     "ExternKind",
     "ExternType",
     "Features",
+    "FieldType",
     "Frame",
     "FuncType",
     "FunctionDefinition",
@@ -86,9 +97,12 @@ __all__ = [
     "MemoryType",
     "Module",
     "NameSection",
+    "PackedType",
     "Section",
     "SegmentMode",
+    "StructType",
     "TableType",
+    "TagType",
     "Trap",
     "TrapCode",
     "Unsupported",
@@ -105,6 +119,7 @@ _NAMES = {
     "body_facts": "BodyFacts",
     "body_validator": "validate_body",
     "decoder": "decode",
+    "defined_types": "DefinedType",
     "errors": "CompileError Frame InvalidError LinkError MalformedError Trap TrapCode Unsupported WasmError",
     "features": "Features",
     "instructions": "Instruction",
@@ -114,7 +129,10 @@ _NAMES = {
     ),
     "names": "NameSection",
     "protocols": "Engine FunctionDefinition Instance Listener Module",
-    "types": "MAX_PAGES PAGE_SIZE ExportType ExternType FuncType GlobalType ImportType MemoryType TableType ValueType",
+    "types": (
+        "MAX_PAGES PAGE_SIZE ArrayType CompositeType ExportType ExternType FieldType FuncType GlobalType ImportType "
+        "MemoryType PackedType StructType TableType TagType ValueType"
+    ),
     "validator": "validate validate_module",
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}

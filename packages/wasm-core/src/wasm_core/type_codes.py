@@ -55,6 +55,7 @@ DEFINED_SHIFT: Final = 9
 #: The block type that stands for "no parameters, no results"; not a value type.
 EMPTY_BLOCK: Final = 0x40
 
+#: The value types with names of one word.
 VALUE_TYPE_OF: Final[dict[int, ValueType]] = {
     I32: ValueType.I32,
     I64: ValueType.I64,
@@ -63,68 +64,63 @@ VALUE_TYPE_OF: Final[dict[int, ValueType]] = {
     V128: ValueType.V128,
     FUNCREF: ValueType.FUNCREF,
     EXTERNREF: ValueType.EXTERNREF,
+    ANYREF: ValueType.ANYREF,
+    EQREF: ValueType.EQREF,
+    I31REF: ValueType.I31REF,
+    STRUCTREF: ValueType.STRUCTREF,
+    ARRAYREF: ValueType.ARRAYREF,
+    NULLREF: ValueType.NULLREF,
+    NULLEXTERNREF: ValueType.NULLEXTERNREF,
+    NULLFUNCREF: ValueType.NULLFUNCREF,
+    EXNREF: ValueType.EXNREF,
+    NULLEXNREF: ValueType.NULLEXNREF,
 }
-#: Codes of nullable references to abstract heap types, which also stand for the heap types in the binary format.
-ABSTRACT_HEAP_CODES: Final = frozenset(
-    {
-        *(FUNCREF, EXTERNREF, ANYREF, EQREF, I31REF, STRUCTREF, ARRAYREF, EXNREF),
-        *(NULLREF, NULLEXTERNREF, NULLFUNCREF, NULLEXNREF),
-    }
-)
 #: Codes of the value types that take one byte.
-ONE_BYTE_CODES: Final = ABSTRACT_HEAP_CODES | {I32, I64, F32, F64, V128}
+ONE_BYTE_CODES: Final = frozenset(VALUE_TYPE_OF)
+#: Codes of nullable references to abstract heap types, which also stand for the heap types in the binary format.
+ABSTRACT_HEAP_CODES: Final = ONE_BYTE_CODES - {I32, I64, F32, F64, V128}
 
 CODE_OF: Final[dict[ValueType, int]] = {value_type: code for code, value_type in VALUE_TYPE_OF.items()}
 
 
 def codes_of(types: Iterable[ValueType]) -> list[int]:
-    """The codes of some value types, in order."""
-    return [CODE_OF[t] for t in types]
+    """The codes of some value types, in order; none of them may refer to a defined type."""
+    return [abstract_code(t) for t in types]
 
 
-#: Names of abstract heap types, by the code of the nullable reference.
-HEAP_TYPE_NAMES: Final[dict[int, str]] = {
-    FUNCREF: "func",
-    EXTERNREF: "extern",
-    ANYREF: "any",
-    EQREF: "eq",
-    I31REF: "i31",
-    STRUCTREF: "struct",
-    ARRAYREF: "array",
-    EXNREF: "exn",
-    NULLREF: "none",
-    NULLEXTERNREF: "noextern",
-    NULLFUNCREF: "nofunc",
-    NULLEXNREF: "noexn",
-}
-_NAMES: Final[dict[int, str]] = {
-    I32: "i32",
-    I64: "i64",
-    F32: "f32",
-    F64: "f64",
-    V128: "v128",
-    NULLREF: "nullref",
-    NULLEXTERNREF: "nullexternref",
-    NULLFUNCREF: "nullfuncref",
-    NULLEXNREF: "nullexnref",
-    UNKNOWN_REF: "a reference",
-}
+def abstract_code(value_type: ValueType) -> int:
+    """The code of a value type that does not refer to a defined type."""
+    code = CODE_OF.get(value_type)
+    if code is not None:
+        return code
+    heap_type = value_type.heap_type
+    assert isinstance(heap_type, str)
+    return CODE_OF[ValueType.reference(heap_type)] | NON_NULL
+
+
+def abstract_type(code: int) -> ValueType:
+    """The value type that has a code, which does not refer to a defined type."""
+    if code & NON_NULL:
+        heap_type = VALUE_TYPE_OF[code & 0xFF].heap_type
+        assert isinstance(heap_type, str)
+        return ValueType.reference(heap_type, nullable=False)
+    return VALUE_TYPE_OF[code]
 
 
 def heap_type_name(heap_type: int) -> str:
     """The name in the text format of a heap type, numbered as for the immediates IMM_HEAP_TYPE."""
-    return str(heap_type) if heap_type >= 0 else HEAP_TYPE_NAMES[-heap_type]
+    return str(heap_type) if heap_type >= 0 else str(VALUE_TYPE_OF[-heap_type].heap_type)
 
 
 def type_name(code: int) -> str:
     """What to call a type code in a message; in the text format, if it is not that of unreachable code."""
-    name = _NAMES.get(code)
-    if name is not None:
-        return name
-    if code in HEAP_TYPE_NAMES:
-        return HEAP_TYPE_NAMES[code] + "ref"
+    value_type = VALUE_TYPE_OF.get(code)
+    if value_type is not None:
+        return value_type.value
     if code == UNKNOWN:
         return "unknown"
+    if code == UNKNOWN_REF:
+        return "a reference"
     defined = code >> DEFINED_SHIFT
-    heap_type = str(defined - 1) if defined else HEAP_TYPE_NAMES[code & 0xFF]
+    heap_type = str(defined - 1) if defined else heap_type_name(-(code & 0xFF))
     return f"(ref {heap_type})" if code & NON_NULL else f"(ref null {heap_type})"

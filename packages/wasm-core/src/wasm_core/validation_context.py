@@ -12,6 +12,7 @@ from wasm_core.opcode_kinds import kinds_for
 from wasm_core.opcodes import REF_FUNC
 from wasm_core.reader import value_types_of
 from wasm_core.type_codes import CODE_OF, codes_of
+from wasm_core.types import FuncType
 
 
 class Signature:
@@ -49,7 +50,9 @@ class ValidationContext:
         self.kinds: Final = kinds_for(features)
         self.value_types: Final = value_types_of(features)
         self.source: Final = module.source
-        self.types: Final = [Signature(codes_of(t.params), codes_of(t.results)) for t in module.types]
+        self.types: Final = [
+            Signature(codes_of(t.params), codes_of(t.results)) for t in module.types if isinstance(t, FuncType)
+        ]
         types = self.types
         self.functions: Final = [types[index] for index in module.function_types]
         self.tables: Final = codes_of([t.element for t in module.tables])

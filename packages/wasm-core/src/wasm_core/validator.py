@@ -90,6 +90,8 @@ class _ModuleValidator:
     def _types(self) -> None:
         max_results = MAX_RESULTS if self.features.multi_value else 1
         for index, func_type in enumerate(self.module.types):
+            if not isinstance(func_type, FuncType):
+                continue
             if len(func_type.results) > max_results:
                 what = f"type {index} has {len(func_type.results)} results, the limit is {max_results}"
                 raise self._error(f"invalid result arity: {what}", sections.TYPE)

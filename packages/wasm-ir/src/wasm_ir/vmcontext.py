@@ -113,7 +113,7 @@ def escaping_functions(module: DecodedModule) -> list[int]:
         else:
             expressions.extend(segment.expressions or ())
     for expression in expressions:
-        found.update(int(imm) for opcode, imm in expression.instructions if opcode == REF_FUNC)
+        found.update(imm for opcode, imm in expression.instructions if opcode == REF_FUNC and isinstance(imm, int))
     return sorted(index for index in found if index >= module.imported_functions)
 
 

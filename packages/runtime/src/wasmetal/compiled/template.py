@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Final
 from wasm_core import opcodes as op
 from wasm_core.lazy_attrs import frozen
 from wasm_core.module import ConstExpr, DecodedModule, ElementSegment, SegmentMode
-from wasm_core.types import ValueType
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, GLOBAL_SIZE, SEGMENT, ContextLayout
-from wasmetal.code.type_ids import function_type_id
 from wasmetal.system.host import host
 from wasmetal.system.lifetime import anchor
 
@@ -67,7 +65,7 @@ class Template:
 
     __slots__ = (
         "_layout",
-        "_type_ids_anchor",
+        "_types_anchor",
         "data",
         "elements",
         "funcref_words",
@@ -85,12 +83,12 @@ class Template:
         words[CONTEXT["builtin"] // 8] = glue.builtin
         for name in ("memmove", "memset"):
             words[CONTEXT[name] // 8] = host.address_of(name)
-        held = [function_type_id(func_type) for func_type in module.types]
+        held = [module.defined_type(index) for index in range(len(module.types))]
         # For the instances too, which have the module. Finalizers that run together with theirs may still call them.
-        self._type_ids_anchor = anchor(held)
-        type_ids = [type_id.number for type_id in held]
+        self._types_anchor = anchor(held)
+        numbers = [defined.number for defined in held]
         first = layout.types // 8
-        words[first : first + len(type_ids)] = array("Q", type_ids)
+        words[first : first + len(numbers)] = array("Q", numbers)
         #: Word and instruction of the globals whose initial values are not constants.
         self.globals: list[tuple[int, tuple[int, int]]] = []
         self._set_globals(module)
@@ -107,7 +105,7 @@ class Template:
         for index, number in slots.items():
             at = start + FUNCREF_WORDS * number
             words[at + _FUNCREF_CODE] = stubs.lazy_funcref
-            words[at + _FUNCREF_TYPE] = type_ids[module.function_types[index]]
+            words[at + _FUNCREF_TYPE] = numbers[module.function_types[index]]
         self.funcref_words = slice(start + FUNCREF_CONTEXT, start + FUNCREF_WORDS * len(slots), FUNCREF_WORDS)
         self.elements = [_element_plan(module, layout, segment) for segment in module.elements]
         self.data = [
@@ -151,7 +149,7 @@ def _instruction(expression: ConstExpr | None) -> tuple[int, int]:
     """A constant expression's only instruction (2.0 has no longer ones); 0 for the immediate of ref.null."""
     assert expression is not None
     ((opcode, immediate),) = expression.instructions
-    return opcode, 0 if isinstance(immediate, ValueType) else immediate
+    return opcode, immediate if isinstance(immediate, int) else 0
 
 
 def _element_plan(module: DecodedModule, layout: ContextLayout, segment: ElementSegment) -> ElementPlan:

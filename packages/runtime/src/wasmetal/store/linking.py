@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard, TypeVar
 from wasm_core.errors import LinkError
 from wasm_core.module import ExternKind, Import
 from wasm_core.quoting import quoted, shown
-from wasm_core.types import ExternType, FuncType, GlobalType, MemoryType, TableType, ValueType
+from wasm_core.types import ExternType, FuncType, GlobalType, MemoryType, TableType, TagType, ValueType
 from wasmetal.store import global_cells
 from wasmetal.store.functions import FuncHandle, host_function
 from wasmetal.store.global_cells import GlobalCell, GlobalHandle
@@ -148,6 +148,8 @@ def _describe(type: ExternType) -> str:
         return f"a table of {_limits(type.minimum, type.maximum)} {type.element.value}"
     if isinstance(type, MemoryType):
         return f"a memory of {_limits(type.minimum, type.maximum)} pages"
+    if isinstance(type, TagType):
+        return f"a tag {type.type}"
     return f"{'a mutable' if type.mutable else 'an immutable'} {type.value_type.value} global"
 
 

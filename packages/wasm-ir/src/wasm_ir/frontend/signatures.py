@@ -7,8 +7,9 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 from wasm_core import type_codes
+from wasm_core.errors import Unsupported
 from wasm_core.module import DecodedModule
-from wasm_core.types import FuncType, ValueType
+from wasm_core.types import CompositeType, FuncType, ValueType
 from wasm_ir import types
 from wasm_ir.ir import Signature
 
@@ -23,31 +24,47 @@ IR_TYPE_OF_CODE: Final[dict[int, int]] = {
     type_codes.EXTERNREF: types.POINTER,
 }
 _IR_TYPE: Final[dict[ValueType, int]] = {
-    value_type: IR_TYPE_OF_CODE[code] for value_type, code in type_codes.CODE_OF.items()
+    type_codes.VALUE_TYPE_OF[code]: ir_type for code, ir_type in IR_TYPE_OF_CODE.items()
 }
+#: Heap types of the references that are addresses.
+_ADDRESSES: Final = ("func", "nofunc", "extern", "noextern")
 
 
 def ir_type(value_type: ValueType) -> int:
-    """The IR type of a value."""
-    return _IR_TYPE[value_type]
+    """The IR type of a value.
+
+    Raises:
+        Unsupported: There are no values of this type yet.
+    """
+    found = _IR_TYPE.get(value_type)
+    return _reference_type(value_type) if found is None else found
+
+
+def _reference_type(value_type: ValueType) -> int:
+    defined = value_type.defined_type
+    if value_type.heap_type in _ADDRESSES if defined is None else isinstance(defined.composite, FuncType):
+        return types.POINTER
+    feature = "exceptions" if value_type.heap_type in ("exn", "noexn") else "gc"
+    raise Unsupported(f"values of type {value_type} need {feature}, which cannot be run yet", feature=feature)
 
 
 def _ir_types(value_types: Iterable[ValueType]) -> tuple[int, ...]:
-    return tuple([_IR_TYPE[t] for t in value_types])
+    return tuple([ir_type(t) for t in value_types])
 
 
 class ModuleSignatures:
     """The entries of a module's type section as signatures, made when first asked for."""
 
-    def __init__(self, func_types: tuple[FuncType, ...]) -> None:
-        self._func_types = func_types
-        self._made: list[Signature | None] = [None] * len(func_types)
+    def __init__(self, types: tuple[CompositeType, ...]) -> None:
+        self._types = types
+        self._made: list[Signature | None] = [None] * len(types)
 
     def get(self, index: int) -> Signature:
-        """Entry `index`."""
+        """Entry `index`, which must be a function type."""
         found = self._made[index]
         if found is None:
-            func_type = self._func_types[index]
+            func_type = self._types[index]
+            assert isinstance(func_type, FuncType)
             found = self._made[index] = Signature(_ir_types(func_type.params), _ir_types(func_type.results))
         return found
 
