@@ -37,7 +37,7 @@ def read_const_expr(reader: Reader) -> ConstExpr:
             immediate, pos = read(data, start + 1, end)
             if pos < end and data[pos] == op.END:
                 reader.pos = pos + 1
-                return ConstExpr(((opcode, immediate),), start)
+                return ConstExpr(((opcode, immediate),), start, pos + 1)
     return _read_any(reader)
 
 
@@ -60,7 +60,7 @@ def _read_any(reader: Reader) -> ConstExpr:
         if opcode == op.END:
             if depth == 0:
                 reader.pos = pos
-                return ConstExpr(tuple(instructions), start)
+                return ConstExpr(tuple(instructions), start, pos)
             depth -= 1
             continue
         instruction = find(opcode)

@@ -51,8 +51,9 @@ class ConstExpr:
     """
 
     instructions: tuple[tuple[int, Immediate], ...]
-    #: Byte offset in the module.
+    #: Byte offset in the module, and that of what comes after the `end`.
     offset: int = 0
+    end: int = 0
 
 
 @frozen

@@ -208,7 +208,9 @@ def _functions(reader: Reader, parts: ModuleParts) -> None:
 def _tables(reader: Reader, parts: ModuleParts) -> None:
     for _ in range(reader.count()):
         init: ConstExpr | None = None
-        if reader.features.function_references and reader.data.startswith(_TABLE_WITH_INIT, reader.pos, reader.end):
+        if reader.data.startswith(_TABLE_WITH_INIT, reader.pos, reader.end):
+            if not reader.features.function_references:
+                raise switched_off("a table with an initial value", "function_references", reader.pos)
             reader.pos += len(_TABLE_WITH_INIT)
             parts.tables.append(reader.table_type())
             init = read_const_expr(reader)

@@ -119,6 +119,8 @@ def type_name(code: int) -> str:
         return value_type.value
     if code == UNKNOWN:
         return "unknown"
+    if code in (I8, I16):
+        return "i8" if code == I8 else "i16"
     if code == UNKNOWN_REF:
         return "a reference"
     defined = code >> DEFINED_SHIFT
