@@ -80,5 +80,25 @@ class Features:
 
     @classmethod
     def default(cls) -> Self:
-        """What this version of the project supports and switches on by itself."""
-        return cls.wasm_2_0()
+        """What is switched on by itself: version 3.0, legacy exceptions, wide arithmetic.
+
+        What of it cannot be run yet is read and validated; `Unsupported` says so when it is compiled or instantiated.
+        """
+        return cls(
+            sign_extension=True,
+            saturating_float_to_int=True,
+            multi_value=True,
+            bulk_memory=True,
+            reference_types=True,
+            simd=True,
+            relaxed_simd=True,
+            tail_calls=True,
+            extended_const=True,
+            function_references=True,
+            gc=True,
+            exceptions=True,
+            legacy_exceptions=True,
+            multi_memory=True,
+            memory64=True,
+            wide_arithmetic=True,
+        )

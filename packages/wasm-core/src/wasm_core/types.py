@@ -140,6 +140,12 @@ class ValueType(enum.StrEnum):
         return self in _HEAP_TYPES or getattr(self, "_nullable", False)
 
     @property
+    def is_function_reference(self) -> bool:
+        """Whether values of the type are null or functions."""
+        defined = self.defined_type
+        return self.heap_type in ("func", "nofunc") if defined is None else isinstance(defined.composite, FuncType)
+
+    @property
     def slots(self) -> int:
         """How many unsigned 64-bit slots a value takes in the raw calling interface."""
         return 2 if self is ValueType.V128 else 1

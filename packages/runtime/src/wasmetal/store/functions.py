@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from wasm_core.defined_types import function_type
+from wasm_core.defined_types import DefinedType, function_type
 from wasm_core.errors import WasmError
 from wasm_core.quoting import shown
 from wasm_core.types import FuncType, ValueType
@@ -61,12 +61,17 @@ class FunctionCore:
     instance: Instance
 
     def __init__(self, type: FuncType, name: str | None, funcref: int) -> None:
+        values.check_types(type.params + type.results)
         self.type = type
         self.name = name
         #: Address of the FUNCREF.
         self.funcref = funcref
         self.has_references = any(value_type.is_reference for value_type in type.params + type.results)
         self.func: weakref.ref[FuncHandle] | None = None
+
+    def defined_type(self) -> DefinedType:
+        """What the function's type is to the process."""
+        raise NotImplementedError
 
     def call(self, *args: object, **kwargs: object) -> object:
         """The slow path of a call: takes everything, and raises the precise error."""
@@ -116,6 +121,9 @@ class WasmFunction(FunctionCore):
         #: The Func's entry, once it has been fast: kept even when it is no longer, as it may be running.
         self._entry: Thunk | None = None
         self._raw: RawThunk | None = None
+
+    def defined_type(self) -> DefinedType:
+        return self.opened().defined_type(self.funcref)
 
     def opened(self) -> Instance:
         """The instance, which stays as long as the caller holds it: it can be closed at any moment.
@@ -219,6 +227,9 @@ class HostFunction(FunctionCore):
         words[_FUNCREF_HOST] = self.funcref + FUNCREF.size
         words[_HOST_CALLABLE] = id(callable)
         words[_HOST_CORE] = id(self)
+
+    def defined_type(self) -> DefinedType:
+        return self._defined_type
 
     def prepare(self, glue: Glue) -> None:
         if not self._words[_FUNCREF_CODE]:

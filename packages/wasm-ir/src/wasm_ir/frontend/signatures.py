@@ -7,11 +7,11 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 from wasm_core import type_codes
-from wasm_core.errors import Unsupported
 from wasm_core.module import DecodedModule
 from wasm_core.types import CompositeType, FuncType, ValueType
 from wasm_ir import types
 from wasm_ir.ir import Signature
+from wasm_ir.vmcontext import check_supported, not_yet
 
 #: Byte of a value type in the binary format -> IR type.
 IR_TYPE_OF_CODE: Final[dict[int, int]] = {
@@ -45,7 +45,18 @@ def _reference_type(value_type: ValueType) -> int:
     if value_type.heap_type in _ADDRESSES if defined is None else isinstance(defined.composite, FuncType):
         return types.POINTER
     feature = "exceptions" if value_type.heap_type in ("exn", "noexn") else "gc"
-    raise Unsupported(f"values of type {value_type} need {feature}, which cannot be run yet", feature=feature)
+    raise not_yet(f"a value of type {value_type}", feature)
+
+
+def ir_type_of_code(module: DecodedModule, code: int) -> int:
+    """The IR type of a value whose type has a code, with the module's type indices; raises as `ir_type`."""
+    found = IR_TYPE_OF_CODE.get(code)
+    if found is not None:
+        return found
+    index = (code >> type_codes.DEFINED_SHIFT) - 1
+    if index < 0:
+        return ir_type(type_codes.abstract_type(code))
+    return ir_type(ValueType.reference(module.defined_type(index)))
 
 
 def _ir_types(value_types: Iterable[ValueType]) -> tuple[int, ...]:
@@ -73,8 +84,13 @@ _signatures: Final[WeakKeyDictionary[DecodedModule, ModuleSignatures]] = WeakKey
 
 
 def signatures_of(module: DecodedModule) -> ModuleSignatures:
-    """The signatures of a module."""
+    """The signatures of a module.
+
+    Raises:
+        Unsupported: No code can be made for the module yet.
+    """
     found = _signatures.get(module)
     if found is None:
+        check_supported(module)
         found = _signatures[module] = ModuleSignatures(module.types)
     return found
