@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from wasm_core import types as wasm_types
 from wasm_core.errors import Unsupported
 from wasm_core.module import DecodedModule, ExternKind
-from wasm_core.types import PAGE_SIZE
 
 #: Number of all that generated code and the runtime must agree on: the structures below, builtins, what stubs do. It is
 #: raised with each change. A backend says for which one it was made (native wheels keep what they were built with),
@@ -117,7 +117,7 @@ def check_supported(module: DecodedModule) -> None:
             raise not_yet("a 64-bit memory", "memory64")
         if memory.shared:
             raise not_yet("a shared memory", "threads")
-        if memory.page_size != PAGE_SIZE:
+        if memory.page_size != wasm_types.PAGE_SIZE:
             raise not_yet("a memory with pages of another size", "custom_page_sizes")
     for table in module.tables:
         if table.is64:
