@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from wasm_core.body_validator import validate_body
     from wasm_core.decoder import decode
     from wasm_core.defined_types import DefinedType
+    from wasm_core.encoder import encode
     from wasm_core.errors import (
         CompileError,
         Frame,
@@ -109,6 +110,7 @@ __all__ = [
     "ValueType",
     "WasmError",
     "decode",
+    "encode",
     "validate",
     "validate_body",
     "validate_module",
@@ -120,6 +122,7 @@ _NAMES = {
     "body_validator": "validate_body",
     "decoder": "decode",
     "defined_types": "DefinedType",
+    "encoder": "encode",
     "errors": "CompileError Frame InvalidError LinkError MalformedError Trap TrapCode Unsupported WasmError",
     "features": "Features",
     "instructions": "Instruction",

@@ -62,6 +62,7 @@ def _read_any(reader: Reader) -> ConstExpr:
                 reader.pos = pos
                 return ConstExpr(tuple(instructions), start, pos)
             depth -= 1
+            instructions.append((opcode, 0))
             continue
         instruction = find(opcode)
         if instruction is None:

@@ -1,4 +1,6 @@
-"""Reading the immediates of any one instruction (core specification, section "Binary Format", "Instructions").
+"""Reading and writing the immediates of any one instruction.
+
+Core specification, section "Binary Format", "Instructions".
 
 This is the general way, for constant expressions, tools and rare instructions. The loops that read whole bodies read
 the common immediates in line.
@@ -51,7 +53,7 @@ from wasm_core.instructions import (
     IMM_V128,
     IMM_ZERO,
 )
-from wasm_core.leb128 import read_s32, read_s33, read_s64, read_u32, read_unsigned
+from wasm_core.leb128 import read_s32, read_s33, read_s64, read_u32, read_unsigned, signed, unsigned
 from wasm_core.type_codes import (
     ABSTRACT_HEAP_CODES,
     DEFINED_SHIFT,
@@ -250,3 +252,72 @@ def read_catch(data: bytes, pos: int, end: int) -> tuple[int, int, int, int]:
         tag, after = read_u32(data, after, end)
     label, after = read_u32(data, after, end)
     return clause, tag, label, after
+
+
+def write_opcode(opcode: int) -> bytes:
+    """An opcode, numbered as in `opcodes`, in the binary format."""
+    return bytes([opcode]) if opcode <= 0xFF else bytes([opcode >> 12]) + unsigned(opcode & 0xFFF)
+
+
+def write_heap_type(heap_type: int) -> bytes:
+    """A heap type, numbered as for IMM_HEAP_TYPE, in the binary format."""
+    return signed(heap_type) if heap_type >= 0 else bytes([-heap_type])
+
+
+def write_value_type(code: int) -> bytes:
+    """The value type with a type code, in the binary format."""
+    if code in ONE_BYTE_CODES:
+        return bytes([code])
+    index = code >> DEFINED_SHIFT
+    heap_type = index - 1 if index else -(code & 0xFF)
+    return bytes([REF_PREFIX if code & NON_NULL else REF_NULL_PREFIX]) + write_heap_type(heap_type)
+
+
+def _write_block_type(block_type: int) -> bytes:
+    if block_type >= 0:
+        return signed(block_type)
+    return bytes([EMPTY_BLOCK]) if block_type == -EMPTY_BLOCK else write_value_type(-block_type)
+
+
+def _write_memarg(align: int, offset: int, memory: int) -> bytes:
+    if memory:
+        return unsigned(align | 0x40) + unsigned(memory) + unsigned(offset)
+    return unsigned(align) + unsigned(offset)
+
+
+def write_immediates(kind: int, values: tuple[int, ...]) -> bytes:
+    """Immediates of a kind in the binary format: what `read_immediates` gives these values for."""
+    if kind in _ONE_INDEX or kind in _TWO_INDICES:
+        return b"".join([unsigned(value) for value in values])
+    if kind in _FIXED_SIZE:
+        return values[0].to_bytes(_FIXED_SIZE[kind], "little")
+    if kind == IMM_BLOCK:
+        return _write_block_type(values[0])
+    if kind in (IMM_I32, IMM_I64):
+        return signed(values[0])
+    if kind == IMM_MEMARG:
+        return _write_memarg(values[0], values[1], values[2])
+    if kind == IMM_MEMARG_LANE:
+        return _write_memarg(values[0], values[1], values[2]) + bytes([values[3]])
+    if kind in (IMM_LANE, IMM_SHUFFLE, IMM_ZERO):
+        return bytes(values)
+    if kind in (IMM_HEAP_TYPE, IMM_REF_TYPE):
+        return write_heap_type(values[0])
+    if kind == IMM_CAST_LABEL:
+        flags, label, source, target = values
+        return bytes([flags]) + unsigned(label) + write_heap_type(source) + write_heap_type(target)
+    if kind == IMM_LABEL_TABLE:
+        return unsigned(len(values) - 1) + b"".join([unsigned(label) for label in values])
+    if kind == IMM_SELECT_TYPES:
+        return unsigned(len(values)) + b"".join([write_value_type(code) for code in values])
+    if kind == IMM_BLOCK_CATCHES:
+        parts = [_write_block_type(values[0]), unsigned(len(values) // 3)]
+        for at in range(1, len(values), 3):
+            clause, tag, label = values[at : at + 3]
+            parts.append(bytes([clause]))
+            if clause < CATCH_ALL:
+                parts.append(unsigned(tag))
+            parts.append(unsigned(label))
+        return b"".join(parts)
+    assert kind == IMM_NONE
+    return b""
