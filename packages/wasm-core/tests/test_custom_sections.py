@@ -11,21 +11,21 @@ from wasm_core.custom_sections import branch_hints, producers, target_features
 def module_with(wasm: Any, name: str, content: bytes) -> DecodedModule:
     return decode(
         wasm.module(
-            wasm.section(1, wasm.vec([wasm.func_type()])),
+            wasm.section(1, wasm.vector([wasm.func_type()])),
             wasm.section(2, b"\x01\0\0\0\0"),
             wasm.section(3, b"\x01\0"),
             wasm.custom(name, content),
-            wasm.section(10, wasm.vec([wasm.sized(b"\0\x41\0\x04\x40\x0b\x0b")])),
+            wasm.section(10, wasm.vector([wasm.sized(b"\0\x41\0\x04\x40\x0b\x0b")])),
         )
     )
 
 
 def test_producers(wasm: Any) -> None:
     name = lambda text: wasm.sized(text.encode())  # noqa: E731
-    content = wasm.vec(
+    content = wasm.vector(
         [
-            name("language") + wasm.vec([name("C11") + name("")]),
-            name("processed-by") + wasm.vec([name("clang") + name("18.1"), name("wasm-opt") + name("117")]),
+            name("language") + wasm.vector([name("C11") + name("")]),
+            name("processed-by") + wasm.vector([name("clang") + name("18.1"), name("wasm-opt") + name("117")]),
         ]
     )
     expected = {"language": [("C11", "")], "processed-by": [("clang", "18.1"), ("wasm-opt", "117")]}
@@ -38,14 +38,14 @@ def test_producers(wasm: Any) -> None:
 
 
 def test_target_features(wasm: Any) -> None:
-    content = wasm.vec([b"+" + wasm.sized(b"simd128"), b"-" + wasm.sized(b"atomics")])
+    content = wasm.vector([b"+" + wasm.sized(b"simd128"), b"-" + wasm.sized(b"atomics")])
     assert target_features(module_with(wasm, "target_features", content)) == [("+", "simd128"), ("-", "atomics")]
     assert target_features(module_with(wasm, "target_features", content[:-1])) == [("+", "simd128")]
     assert target_features(module_with(wasm, "none", content)) == []
 
 
 def test_branch_hints(wasm: Any) -> None:
-    content = wasm.vec([b"\x01" + wasm.vec([b"\x03\x01\x01"])])
+    content = wasm.vector([b"\x01" + wasm.vector([b"\x03\x01\x01"])])
     module = module_with(wasm, "metadata.code.branch_hint", content)
     start, _ = module.body(1)
     # The offset is that of the instruction, from the declarations of locals on.

@@ -142,9 +142,9 @@ def test_constants(wasm: Any) -> None:
 
 
 def test_what_is_not_constant_still_decodes(wasm: Any) -> None:
-    # A block within the expression: the first `end` is not the last.
+    # A block within the expression: the first `end` is not the last, and stays.
     module = decode(wasm.module(wasm.section(6, b"\x01\x7f\0\x02\x7f\x41\x00\x0b\x0b")))
-    assert [opcode for opcode, _ in module.globals[0].init.instructions] == [0x02, 0x41]
+    assert [opcode for opcode, _ in module.globals[0].init.instructions] == [0x02, 0x41, 0x0B]
 
 
 @pytest.mark.parametrize(

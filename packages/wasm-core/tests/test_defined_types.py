@@ -35,11 +35,11 @@ FEATURES = Features.wasm_3_0()
 
 def module_of(wasm: Any, *types: bytes) -> DecodedModule:
     """A module with these entries (or groups) in its type section."""
-    return decode(wasm.module(wasm.section(1, wasm.vec(list(types)))), FEATURES)
+    return decode(wasm.module(wasm.section(1, wasm.vector(list(types)))), FEATURES)
 
 
 def group(wasm: Any, *types: bytes) -> bytes:
-    return b"\x4e" + bytes(wasm.vec(list(types)))
+    return b"\x4e" + bytes(wasm.vector(list(types)))
 
 
 def numbers(module: DecodedModule) -> list[int]:
@@ -207,7 +207,7 @@ def test_large_groups_take_time_in_proportion(wasm: Any) -> None:
     count = 100_000
 
     def u(value: int) -> bytes:
-        return bytes(wasm.u(value))
+        return bytes(wasm.unsigned(value))
 
     def signed(value: int) -> bytes:
         return bytes([value & 0x7F | 0x80, value >> 7 & 0x7F | 0x80, value >> 14 & 0x7F | 0x80, value >> 21])
@@ -228,7 +228,7 @@ def test_large_groups_take_time_in_proportion(wasm: Any) -> None:
 def test_tags(wasm: Any) -> None:
     module = decode(
         wasm.module(
-            wasm.section(1, wasm.vec([wasm.func_type(), wasm.func_type(b"\x7f")])),
+            wasm.section(1, wasm.vector([wasm.func_type(), wasm.func_type(b"\x7f")])),
             wasm.section(2, b"\x01\0\0\x04\0\x01"),
             wasm.section(13, b"\x02\0\0\0\x01"),
             wasm.section(7, b"\x01\x01t\x04\x01"),
@@ -245,7 +245,7 @@ def test_tags(wasm: Any) -> None:
 def test_limits_and_table_initial_values(wasm: Any) -> None:
     module = decode(
         wasm.module(
-            wasm.section(1, wasm.vec([wasm.func_type()])),
+            wasm.section(1, wasm.vector([wasm.func_type()])),
             wasm.section(4, b"\x02\x40\0\x64\x70\x05\x01\x80\x80\x80\x80\x20\xd2\0\x0b\x63\0\x00\x02"),
             wasm.section(5, b"\x01\x04\x80\x80\x80\x80\x10"),
         ),

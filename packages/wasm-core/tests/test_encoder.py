@@ -92,7 +92,7 @@ def test_a_group_names_its_own_types(wasm: Any) -> None:
 
     other = b"\x4e\x02\x5f\x01\x63\0\0\x5f\x01\x63\x02\0"
     func = b"\x60\x01\x63\x05\0"
-    source = wasm.module(wasm.section(1, wasm.vec([pair(0), other, pair(4), func])))
+    source = wasm.module(wasm.section(1, wasm.vector([pair(0), other, pair(4), func])))
     module = decode(source, ALL)
     # (the function takes what is both type 1 and type 5; the first index will do)
     assert check(module, ALL) == source.replace(func, b"\x60\x01\x63\x01\0")
@@ -100,7 +100,7 @@ def test_a_group_names_its_own_types(wasm: Any) -> None:
 
 def test_without_a_list_of_sections(wasm: Any) -> None:
     source = wasm.module(
-        wasm.section(1, wasm.vec([wasm.func_type()])),
+        wasm.section(1, wasm.vector([wasm.func_type()])),
         wasm.section(3, b"\x01\0"),
         wasm.section(8, b"\0"),
         wasm.section(10, b"\x01\x02\0\x0b"),

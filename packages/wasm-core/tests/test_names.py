@@ -69,10 +69,10 @@ def test_corpus(corpus: dict[str, bytes]) -> None:
 
 def test_later_subsections(wasm: Any) -> None:
     def names(*pairs: tuple[int, str]) -> bytes:
-        return bytes(wasm.vec([wasm.u(index) + wasm.sized(name.encode()) for index, name in pairs]))
+        return bytes(wasm.vector([wasm.unsigned(index) + wasm.sized(name.encode()) for index, name in pairs]))
 
     def nested(*pairs: tuple[int, bytes]) -> bytes:
-        return bytes(wasm.vec([wasm.u(index) + inner for index, inner in pairs]))
+        return bytes(wasm.vector([wasm.unsigned(index) + inner for index, inner in pairs]))
 
     content = b"".join(
         wasm.section(number, part)
