@@ -274,7 +274,8 @@ _contexts: Final[WeakKeyDictionary[DecodedModule, ValidationContext]] = WeakKeyD
 def context_of(module: DecodedModule, features: Features) -> ValidationContext:
     """The context of a module, made once for as long as the module is validated with equal features."""
     context = _contexts.get(module)
-    if context is None or context.features != features:
+    # (first by identity: a caller that goes through all functions has the same object each time)
+    if context is None or (context.features is not features and context.features != features):
         context = ValidationContext(module, features)
         _contexts[module] = context
     return context
