@@ -13,10 +13,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-import attrs
 import pytest
-
-from wasmetal import Features
 
 _HERE = Path(__file__).resolve().parent
 _SHARED = Path(os.environ.get("WASMETAL_SHARED") or _HERE.parents[2] / "shared")
@@ -84,8 +81,8 @@ def processor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     runner.use_processor(chosen)
 
 
-def _check(path: Path, bounds_checks: str, features: Features | None = None) -> None:
-    result = runner.run_file(path, bounds_checks, features)
+def _check(path: Path, bounds_checks: str) -> None:
+    result = runner.run_file(path, bounds_checks)
     assert not result.failures, "\n".join(result.failures[:20])
     assert not result.unsupported
     if not result.passed:
@@ -116,7 +113,7 @@ def test_simd_with_explicit_bounds_checks(path: Path) -> None:
 @pytest.mark.usefixtures("processor")
 @pytest.mark.parametrize("path", RELAXED_SIMD_FILES, ids=lambda path: path.stem)
 def test_relaxed_simd(path: Path) -> None:
-    _check(path, "auto", attrs.evolve(Features.default(), relaxed_simd=True))
+    _check(path, "auto")
 
 
 def test_nothing_is_left_out() -> None:
