@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from wasm_core.quoting import quoted, shown
 from wasm_core.types import FuncType, ValueType
@@ -33,6 +33,30 @@ class _NoStore(PlainReferences):
 
 
 _NO_STORE: Final = _NoStore()
+
+
+class _OfFunctions:
+    """An attribute that each function has of its own, made by a function of `wasmetal.description` when it is needed.
+
+    `inspect.signature` and `help` look for it at the class as well.
+    """
+
+    __slots__ = ("_make", "_of_class")
+
+    def __init__(self, make: str, of_class: str | None = None) -> None:
+        #: What makes it.
+        self._make = make
+        #: What the class itself has instead; None for nothing.
+        self._of_class = of_class
+
+    def __get__(self, func: Func | None, owner: type[Func]) -> Any:
+        if func is None or not hasattr(func, "_core"):
+            if self._of_class is None:
+                raise AttributeError(self._make)
+            return self._of_class
+        from wasmetal import description
+
+        return getattr(description, self._make)(func._core)
 
 
 class Func(FuncHandle):
@@ -64,8 +88,17 @@ class Func(FuncHandle):
 
         init_host(self, callable, type, any_glue(), name)
 
+    if not TYPE_CHECKING:
+        __signature__ = _OfFunctions("signature")
+
+    @property
+    def __name__(self) -> str:
+        """`name`, or "<unnamed>" where there is none."""
+        return self._core.name or "<unnamed>"
+
     @property
     def type(self) -> FuncType:
+        """The WebAssembly types of parameters and results; `inspect.signature` has those of Python."""
         return self._core.type
 
     @property
@@ -119,5 +152,7 @@ class Func(FuncHandle):
         )
 
 
+if not TYPE_CHECKING:
+    Func.__doc__ = _OfFunctions("documentation", Func.__doc__)
 inherit_vectorcall(Func)
 functions.func_class = Func

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
+import wasmetal  # in annotations its names are looked up when somebody asks what they mean
 from wasm_core.errors import WasmError
 from wasm_core.module import ExternKind
 from wasm_core.quoting import listed, quoted
@@ -111,7 +112,7 @@ class Instance:
         self.exports: Exports = exports_of(core)
 
     @property
-    def module(self) -> Module:
+    def module(self) -> wasmetal.Module:
         """The module that this is an instance of."""
         return self._module
 
@@ -222,7 +223,8 @@ class Caller(CallerHandle):
         return memory
 
     def __repr__(self) -> str:
-        return f"<wasmetal.Caller {self._core!r}>"
+        core = self._core
+        return f"<Caller: {instance_of(core)!r}>" if isinstance(core, InstanceCore) else "<Caller: none, but Python>"
 
 
 callers.caller_class = Caller

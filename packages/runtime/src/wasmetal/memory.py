@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import operator
 import weakref
 from typing import TYPE_CHECKING, NoReturn, SupportsIndex, overload
@@ -12,7 +13,10 @@ from wasmetal.store import linear_memory
 from wasmetal.store.linear_memory import LinearMemory, MemoryHandle
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer
+    from typing_extensions import Buffer as Buffer
+else:
+    # (before Python 3.12 bytes-like objects have no class in common)
+    Buffer = getattr(collections.abc, "Buffer", bytes | bytearray | memoryview)
 
 
 class Memory(MemoryHandle):

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
+import wasmetal  # in annotations its names are looked up when somebody asks what they mean
 from wasm_core.decoder import decode
 from wasm_core.features import Features
 from wasm_core.module import DecodedModule
@@ -13,19 +14,17 @@ from wasm_core.quoting import quoted
 from wasm_core.types import ExportType, ImportType
 from wasmetal.compiled.compiled_module import CompiledModule
 from wasmetal.config import Config
-from wasmetal.engine import Engine, default_engine, engine_for, key_of, read_source
+from wasmetal.engine import Engine, Source, default_engine, engine_for, key_of, read_source
 from wasmetal.instance import Instance, instance_of
+from wasmetal.memory import Buffer
 from wasmetal.store.instance_core import instantiate as _instantiate
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer
-
     from wasmetal.compiled.listener import Listener
     from wasmetal.compiled.precompiled import Precompiled
-    from wasmetal.engine import Source
 
-    #: What a module is linked with: module names to mappings, instances, or exports of instances.
-    ImportMapping = Mapping[str, Mapping[str, Any] | Instance]
+#: What a module is linked with: module names to mappings, instances, or exports of instances.
+ImportMapping = Mapping[str, Mapping[str, Any] | Instance]
 
 
 def _engine(engine: Engine | None) -> Engine:
@@ -45,7 +44,9 @@ class Module:
 
     __slots__ = ("__weakref__", "_compiled", "_engine", "_exports", "_imports", "_key", "_listener", "_source")
 
-    def __init__(self, source: Source, *, engine: Engine | None = None, listener: Listener | None = None) -> None:
+    def __init__(
+        self, source: Source, *, engine: Engine | None = None, listener: wasmetal.Listener | None = None
+    ) -> None:
         """Load a module.
 
         Args:

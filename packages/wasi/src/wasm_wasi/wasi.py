@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+import wasm_wasi  # in annotations its names are looked up when somebody asks what they mean
+from wasm_core.quoting import listed
 from wasm_wasi.abi import MODULE_NAME, SIGNATURES
 from wasm_wasi.errors import Exit
 from wasm_wasi.functions import func_type, guarded
@@ -131,7 +133,7 @@ class Wasi:
         stdin: Stream | Inherit = INHERIT,
         stdout: Stream | Inherit = INHERIT,
         stderr: Stream | Inherit = INHERIT,
-        sockets: Iterable[SocketSource] = (),
+        sockets: Iterable[wasm_wasi.SocketSource] = (),
     ) -> None:
         if isinstance(args, str | bytes):
             raise TypeError("args must be a sequence of strings, not one string")
@@ -198,6 +200,17 @@ class Wasi:
                 stream.flush()
         return Process(self._args, self._environ, self._preopens, self._streams, self._sockets)
 
+    def __repr__(self) -> str:
+        # Values of variables may be secrets.
+        names = [text.partition(b"=")[0] for text in self._environ]
+        parts = {
+            "arguments": _strings(self._args),
+            "variables": _strings(names),
+            "preopens": listed([f"{name} ({path})" for name, path in self._preopens.items()]),
+            "sockets": str(len(self._sockets) or ""),
+        }
+        return f"<Wasi, {'; '.join([f'{what}: {text}' for what, text in parts.items() if text]) or 'nothing given'}>"
+
     def close(self) -> None:
         """Close the descriptors of the process behind `imports`; its functions fail with EBADF then."""
         if self._process is not None:
@@ -210,6 +223,11 @@ class Wasi:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _strings(block: Iterable[bytes]) -> str:
+    """Strings as C sees them, for people."""
+    return listed([os.fsdecode(string.removesuffix(b"\0")) for string in block])
 
 
 def _directory(path: str | os.PathLike[str]) -> str:

@@ -12,6 +12,14 @@ from collections.abc import Sequence
 from wasm_core.lazy_attrs import field, frozen
 from wasm_core.types import ExternType, FuncType, GlobalType, MemoryType, TableType, ValueType
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    #: Function indices.
+    Indices = array[int]
+else:
+    # (before Python 3.12 there is no `array[int]` at run time)
+    Indices = array
+
 
 class ExternKind(enum.IntEnum):
     """The kinds of things that are imported and exported; values as in the binary format."""
@@ -79,7 +87,7 @@ class ElementSegment:
     type: ValueType
     table: int = 0
     offset: ConstExpr | None = None
-    functions: array[int] | None = None
+    functions: Indices | None = None
     expressions: tuple[ConstExpr, ...] | None = None
 
     def __len__(self) -> int:

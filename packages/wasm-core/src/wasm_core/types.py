@@ -26,6 +26,7 @@ class ValueType(enum.StrEnum):
 
     @property
     def is_reference(self) -> bool:
+        """Whether its values are references."""
         return self in (ValueType.FUNCREF, ValueType.EXTERNREF)
 
     @property
@@ -40,7 +41,12 @@ def _value_types(types: Iterable[ValueType | str]) -> tuple[ValueType, ...]:
 
 @frozen(eq=False)
 class FuncType:
-    """The type of a function: its parameters and its results."""
+    """The type of a function: its parameters and its results.
+
+    Attributes:
+        params: Types of the parameters; names such as "i32" are made value types.
+        results: Types of the results.
+    """
 
     params: tuple[ValueType, ...] = field(default=(), converter=_value_types)
     results: tuple[ValueType, ...] = field(default=(), converter=_value_types)
@@ -64,6 +70,12 @@ class MemoryType:
     """The type of a linear memory; sizes are in pages of 64 KiB.
 
     The keyword-only fields are for proposals beyond 2.0 (64-bit memories, shared memories).
+
+    Attributes:
+        minimum: Pages that it has at first.
+        maximum: Most pages that it can grow to; None for as many as there can be.
+        is64: Whether its addresses have 64 bits.
+        shared: Whether threads share it.
     """
 
     minimum: int
@@ -74,7 +86,14 @@ class MemoryType:
 
 @frozen
 class TableType:
-    """The type of a table; sizes are in elements."""
+    """The type of a table; sizes are in elements.
+
+    Attributes:
+        element: Type of the elements, a reference.
+        minimum: Elements that it has at first.
+        maximum: Most elements that it can grow to; None for as many as there can be.
+        is64: Whether its indices have 64 bits.
+    """
 
     element: ValueType = field(converter=ValueType)
     minimum: int = 0
@@ -84,7 +103,12 @@ class TableType:
 
 @frozen
 class GlobalType:
-    """The type of a global variable."""
+    """The type of a global variable.
+
+    Attributes:
+        value_type: Type of its value.
+        mutable: Whether the value can be changed.
+    """
 
     value_type: ValueType = field(converter=ValueType)
     mutable: bool = False
@@ -95,7 +119,13 @@ ExternType = FuncType | TableType | MemoryType | GlobalType
 
 @frozen
 class ImportType:
-    """What a module asks for: two names and a type."""
+    """What a module asks for: two names and a type.
+
+    Attributes:
+        module: First name: of the module, or whatever, that it is to come from.
+        name: Second name: its own.
+        type: What it must be: a FuncType, MemoryType, TableType or GlobalType.
+    """
 
     module: str
     name: str
@@ -104,7 +134,12 @@ class ImportType:
 
 @frozen
 class ExportType:
-    """What an instance of a module offers: a name and a type."""
+    """What an instance of a module offers: a name and a type.
+
+    Attributes:
+        name: The name.
+        type: What it is: a FuncType, MemoryType, TableType or GlobalType.
+    """
 
     name: str
     type: ExternType

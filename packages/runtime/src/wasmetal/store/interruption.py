@@ -173,6 +173,9 @@ class deadline:
             raise ValueError(f"a deadline is a number of seconds that is not negative, not {seconds}")
         self._seconds = seconds
 
+    def __repr__(self) -> str:
+        return f"deadline({self._seconds!r})"
+
     def __enter__(self) -> Self:
         _thread.enter(self, time.monotonic_ns() + self._seconds * 1e9)
         return self
