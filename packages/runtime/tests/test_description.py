@@ -58,7 +58,7 @@ def test_names_and_documentation(wasm) -> None:
     assert scale.__doc__ == "WebAssembly function scale: (i32, f64) -> (f64)"
     assert wasmetal.Func.__name__ == wasmetal.Func.__qualname__ == "Func"
     assert "Calling it" in str(wasmetal.Func.__doc__)
-    assert [*inspect.signature(wasmetal.Func).parameters] == ["callable", "type", "name"]
+    assert [*inspect.signature(wasmetal.Func).parameters] == ["callable", "type", "name", "caller"]
     assert functools.wraps(scale)(lambda: None).__name__ == "scale"
     assert "WebAssembly function scale" in pydoc.render_doc(scale)
     assert "Make a host function" in pydoc.render_doc(wasmetal.Func)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from weakref import WeakSet, WeakValueDictionary
 
 import wasmetal  # in annotations its names are looked up when somebody asks what they mean
 from wasm_core.decoder import decode
 from wasm_core.errors import MalformedError, WasmError
 from wasm_core.module import DecodedModule
+from wasm_core.quoting import shown
 from wasm_ir.backend import Backend
 from wasmetal.code.cache import CodeCache, ModuleCache, default_directory
 from wasmetal.code.checksum import digest
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 #: Where a module comes from: a path, the bytes of a binary, or text format (a str that starts with "(").
 Source = str | os.PathLike[str] | Buffer
+
+#: Characters of a path that messages show.
+_MAX_PATH: Final = 400
 
 
 class Engine:
@@ -174,6 +178,13 @@ class Engine:
 
     def __repr__(self) -> str:
         return f"<Engine, backend {self._backend.name!r}, {len(self._compiled)} compiled modules>"
+
+
+def name_file(error: WasmError, source: object) -> None:
+    """Let the message of an error name the file that it is about, where `source` is a path."""
+    if isinstance(source, (str, os.PathLike)) and not (isinstance(source, str) and source.lstrip().startswith("(")):
+        message, *more = error.args
+        error.args = (f"{shown(os.fsdecode(source), _MAX_PATH)}: {message}", *more)
 
 
 def read_source(source: Source) -> bytes:

@@ -76,17 +76,31 @@ class Func(FuncHandle):
 
     __slots__ = ()
 
-    def __init__(self, callable: Callable[..., Any], type: FuncType, *, name: str | None = None) -> None:
+    def __init__(
+        self,
+        callable: Callable[..., Any],
+        type: FuncType,
+        *,
+        name: str | None = None,
+        caller: bool | None = None,
+    ) -> None:
         """Make a host function.
 
-        `callable` is called with one argument per parameter, and a Caller in front if its first parameter is annotated
-        so. `name` is by default the callable's own.
+        Args:
+            callable: Is called with one argument per parameter.
+            type: The types of parameters and results.
+            name: How messages and backtraces call it; the callable's own name if None.
+            caller: Whether `callable` gets a Caller in front; if None it does where its first parameter is annotated
+                with `wasmetal.Caller`.
+
+        Raises:
+            TypeError: `callable` cannot be called, or `type` is no FuncType.
         """
         if hasattr(self, "_core"):
             raise TypeError("a Func cannot be initialized twice")
         from wasmetal.store.shared_glue import any_glue
 
-        init_host(self, callable, type, any_glue(), name)
+        init_host(self, callable, type, any_glue(), name, None if caller is None else bool(caller))
 
     if not TYPE_CHECKING:
         __signature__ = _OfFunctions("signature")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import pathlib
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.abc import Loader, MetaPathFinder
@@ -47,7 +48,8 @@ class WasmLoader(Loader):
             Trap: Its start function trapped.
         """
         try:
-            wasm = Module(self.path)
+            # (from its bytes: errors shall name the file once)
+            wasm = Module(pathlib.Path(self.path).read_bytes())
             imports = self._imports(wasm, module)
             instance = wasm.instantiate(imports)
         except Trap:

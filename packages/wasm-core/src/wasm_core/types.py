@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
+from typing import Self
 
 from wasm_core.lazy_attrs import field, frozen
+from wasm_core.quoting import quoted
 
 #: Bytes in a page of linear memory.
 PAGE_SIZE = 65536
@@ -24,6 +26,11 @@ class ValueType(enum.StrEnum):
     FUNCREF = "funcref"
     EXTERNREF = "externref"
 
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        choices = ", ".join([member.value for member in cls])
+        raise ValueError(f"{quoted(value)} is not a value type; choose from {choices}")
+
     @property
     def is_reference(self) -> bool:
         """Whether its values are references."""
@@ -36,7 +43,9 @@ class ValueType(enum.StrEnum):
 
 
 def _value_types(types: Iterable[ValueType | str]) -> tuple[ValueType, ...]:
-    return tuple(ValueType(t) for t in types)
+    if isinstance(types, str):
+        raise TypeError(f"a sequence of value types is needed, such as ['i32'], not the string {quoted(types)}")
+    return tuple([ValueType(t) for t in types])
 
 
 @frozen(eq=False)

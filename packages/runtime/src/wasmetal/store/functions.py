@@ -205,12 +205,14 @@ class HostFunction(FunctionCore):
 
     is_host = True
 
-    def __init__(self, callable: Callable[..., Any], type: FuncType, name: str | None, glue: Glue) -> None:
+    def __init__(
+        self, callable: Callable[..., Any], type: FuncType, name: str | None, glue: Glue, caller: bool | None
+    ) -> None:
         #: The FUNCREF and, right behind it, the HOST structure.
         self._words = array("Q", bytes(FUNCREF.size + HOST.size))
         super().__init__(type, name, self._words.buffer_info()[0])
         self.callable = callable
-        self.wants_caller = callers.wants_caller(callable)
+        self.wants_caller = callers.wants_caller(callable) if caller is None else caller
         # Whose code the Func's entry and the FUNCREF are.
         self._entry_glue = glue
         self._code_glue: Glue | None = None
@@ -255,7 +257,12 @@ class HostFunction(FunctionCore):
 
     def store_results(self, instance: Instance | None, result: object, slots: int) -> None:
         store = None if instance is None else instance.store
-        converted = values.to_slots(self.type.results, self._unpack(result), store, "result")
+        results = self._unpack(result)
+        try:
+            converted = values.to_slots(self.type.results, results, store, "result")
+        except (TypeError, OverflowError) as error:
+            # Whoever called has no idea which function of the host that was.
+            raise type(error)(f"{self._shown('the host function')}: {error}") from None
         array = (ctypes.c_uint64 * len(converted)).from_address(slots)
         for number, slot in enumerate(converted):
             array[number] = slot
@@ -400,8 +407,15 @@ def _attach(func: FuncHandle, core: FunctionCore, glue: Glue) -> None:
     func._funcref = core.funcref
 
 
-def init_host(func: FuncHandle, callable: Callable[..., Any], type: FuncType, glue: Glue, name: str | None) -> None:
-    """Make a new `func` a host function."""
+def init_host(
+    func: FuncHandle,
+    callable: Callable[..., Any],
+    type: FuncType,
+    glue: Glue,
+    name: str | None,
+    caller: bool | None = None,
+) -> None:
+    """Make a new `func` a host function. `caller`: whether it gets a Caller; None to ask its annotations."""
     if _class_of(type) is not FuncType:
         # (few programs need that, so the start of none waits for it)
         from wasmetal.store.plain_types import func_type
@@ -412,7 +426,7 @@ def init_host(func: FuncHandle, callable: Callable[..., Any], type: FuncType, gl
     if name is None:
         own = getattr(callable, "__name__", None)
         name = own if isinstance(own, str) else None
-    core = HostFunction(callable, type, name, glue)
+    core = HostFunction(callable, type, name, glue, caller)
     _attach(func, core, glue)
     _host_functions[core.funcref] = func
 
