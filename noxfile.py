@@ -52,8 +52,9 @@ def install_packages(session: nox.Session, *more: str) -> None:
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """Run the tests of all packages; arguments go to pytest."""
-    # hatchling builds the third-party backend that a test installs into an environment of its own.
-    tools = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", CAPSTONE, "hatchling")
+    # hatchling builds the third-party backend that a test installs into an environment of its own; build, with it, what
+    # would be uploaded.
+    tools = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", CAPSTONE, "hatchling", "build")
     install_packages(session, *tools, *TYPING, f"{WASMTIME}; platform_machine == 'x86_64'")
     session.run("pytest", "--numprocesses=auto", *session.posargs)
 

@@ -107,7 +107,7 @@ def test_exports_are_not_the_instance(wasm) -> None:
     instance = exporting(wasm)
     with pytest.raises(AttributeError, match=r"instance\.exports\.add"):
         _ = instance.add
-    with pytest.raises(AttributeError, match="no attribute 'ad'$"):
+    with pytest.raises(AttributeError, match=r"no attribute 'ad'$"):
         _ = instance.ad
     with pytest.raises(AttributeError):
         _ = wasmetal.Instance.__new__(wasmetal.Instance).exports
@@ -197,7 +197,7 @@ def test_a_host_function_whose_result_is_wrong_is_named(wasm) -> None:
 
 
 def quoted(caller: "wasmetal.Caller", value: int) -> None: ...  # noqa: UP037
-def twice_quoted(caller: "'Host'", value: int) -> None: ...
+def twice_quoted(caller: "'Host'", value: int) -> None: ...  # noqa: UP037
 def plain(caller: Host, value: int) -> None: ...
 def through_module(caller: other_name.Caller, value: int) -> None: ...
 def optional(caller: Optional[Host], value: int) -> None: ...  # noqa: UP045
