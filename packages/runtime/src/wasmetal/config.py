@@ -18,6 +18,7 @@ _CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "compile": ("lazy", "eager"),
     "bounds_checks": ("auto", "guard", "explicit"),
     "relaxed_simd": ("native", "deterministic"),
+    "busy": ("raise", "wait"),
 }
 _TYPES: Final[dict[str, type | tuple[type, ...]]] = {
     "backend": str,
@@ -63,6 +64,9 @@ class Config:
         max_instances: Most instances that the engine's modules may have at a time.
         max_stack_bytes: Size of the stack that WebAssembly code runs on, in bytes. It takes memory as it is used.
         hold_gil: Keep the GIL while WebAssembly code runs: calls are cheaper, but other threads wait.
+        busy: What a call does while another thread runs code of the same store: "raise" a WasmError, or "wait" until
+            that is done. Waiting ends with a deadline, Ctrl-C, or when the instance is closed; who waits is served in
+            no particular order, and host functions that call into each other's stores from two threads wait for ever.
 
     Raises:
         TypeError: A value has the wrong type.
@@ -83,6 +87,7 @@ class Config:
     max_instances: int = 1_000_000
     max_stack_bytes: int = 8 * 1024 * 1024
     hold_gil: bool = False
+    busy: Literal["raise", "wait"] = "raise"
 
     def __attrs_post_init__(self) -> None:
         for name, choices in _CHOICES.items():

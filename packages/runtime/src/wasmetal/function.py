@@ -70,7 +70,7 @@ class Func(FuncHandle):
         TypeError: the number of arguments, or the type of one, is wrong; no keywords are taken.
         OverflowError: an int is out of range.
         Trap: the WebAssembly code trapped.
-        WasmError: the instance is closed, or another thread is running code of its store.
+        WasmError: the instance is closed, or another thread is running code of its store (see `Config.busy`).
         Whatever a host function raises.
     """
 

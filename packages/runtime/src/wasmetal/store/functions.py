@@ -6,6 +6,7 @@ import ctypes
 import weakref
 from array import array
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from wasm_core.errors import WasmError
@@ -19,6 +20,7 @@ from wasmetal.glue import values
 from wasmetal.glue.glue import Glue, RawThunk, Thunk
 from wasmetal.glue.host_layout import HOST
 from wasmetal.store import callers
+from wasmetal.system.hold import Hold
 
 if TYPE_CHECKING:
     from wasmetal.store.members import Instance
@@ -26,6 +28,11 @@ if TYPE_CHECKING:
 
 
 _class_of: Final = type
+
+#: How long to wait for another thread that runs the store before looking again, in seconds: at first, and at most.
+#: (Generated code lets go of a store with one store to memory, and tells nobody.)
+_FIRST_PAUSE: Final = 0.000_02
+_LONGEST_PAUSE: Final = 0.001
 
 _REFERENCES: Final = frozenset(t for t in ValueType if t.is_reference)
 
@@ -179,6 +186,34 @@ class WasmFunction(FunctionCore):
         instance = self.opened()
         run(self.funcref, instance.context, ctypes.addressof(array))
         return tuple([array[number] for number in range(values.slot_count(self.type.results))])
+
+
+class WaitingFunction(WasmFunction):
+    """The same with `Config(busy="wait")`: the slow path, which all calls take that find the store busy, waits."""
+
+    __slots__ = ()
+
+    def call_slots(self, slots: list[int]) -> tuple[int, ...]:
+        with self._turn():
+            return super().call_slots(slots)
+
+    def _turn(self) -> Hold:
+        """The store for this thread alone, as soon as no other thread runs code of it.
+
+        Raises:
+            WasmError: The instance is closed.
+            Whatever ends a wait.
+        """
+        pause = _FIRST_PAUSE
+        while True:
+            # It may have become part of another store.
+            store = self.opened().store
+            with suppress(WasmError):
+                return store.take()
+            from wasmetal.store.interruption import sleep
+
+            sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 class _Closed:
@@ -434,7 +469,8 @@ def init_host(
 def wasm_function(type: FuncType, name: str | None, funcref: int, instance: Instance, glue: Glue) -> FuncHandle:
     """The Func for a function of an instance, whose FUNCREF is at `funcref`. It keeps the instance alive."""
     func = func_class.__new__(func_class)
-    _attach(func, WasmFunction(type, name, funcref, instance, glue), glue)
+    core_class = WaitingFunction if instance.code.config.busy == "wait" else WasmFunction
+    _attach(func, core_class(type, name, funcref, instance, glue), glue)
     return func
 
 
