@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import time
 import weakref
 from array import array
 from collections.abc import Callable, Sequence
@@ -188,6 +189,10 @@ class WasmFunction(FunctionCore):
         return tuple([array[number] for number in range(values.slot_count(self.type.results))])
 
 
+#: Waits for so many seconds: who defines how threads wait puts it here.
+sleep: Callable[[float], None] = time.sleep
+
+
 class WaitingFunction(WasmFunction):
     """The same with `Config(busy="wait")`: the slow path, which all calls take that find the store busy, waits."""
 
@@ -210,8 +215,6 @@ class WaitingFunction(WasmFunction):
             store = self.opened().store
             with suppress(WasmError):
                 return store.take()
-            from wasmetal.store.interruption import sleep
-
             sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
