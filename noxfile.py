@@ -24,6 +24,8 @@ SUITE = "packages/backend-arm64/tests/test_backend.py"
 CAPSTONE = "capstone>=5,<6"
 #: What instructions, results and performance are compared with.
 WASMTIME = "wasmtime==50.0.1"
+#: What tests let look at the packages as embedders' tools do; pyright needs node besides.
+TYPING = ("mypy", "pyright", "jedi")
 #: Where the specification's test suite, the corpus and so on are; tests that need them skip without.
 SHARED = Path(os.environ.get("WASMETAL_SHARED", ROOT.parent / "shared"))
 
@@ -50,9 +52,10 @@ def install_packages(session: nox.Session, *more: str) -> None:
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """Run the tests of all packages; arguments go to pytest."""
-    # hatchling builds the third-party backend that a test installs into an environment of its own.
-    tools = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", CAPSTONE, "hatchling")
-    install_packages(session, *tools, f"{WASMTIME}; platform_machine == 'x86_64'")
+    # hatchling builds the third-party backend that a test installs into an environment of its own; build, with it, what
+    # would be uploaded.
+    tools = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", CAPSTONE, "hatchling", "build")
+    install_packages(session, *tools, *TYPING, f"{WASMTIME}; platform_machine == 'x86_64'")
     session.run("pytest", "--numprocesses=auto", *session.posargs)
 
 
@@ -84,6 +87,13 @@ def lint(session: nox.Session) -> None:
     session.install("ruff")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+
+
+@nox.session(python="3.11")
+def stubs(session: nox.Session) -> None:
+    """Write anew what type checkers see of the packages whose names are imported lazily (`__init__.pyi`)."""
+    install_packages(session)
+    session.run("python", "tests/typing/package_stubs.py")
 
 
 @nox.session(python="3.11")

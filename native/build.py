@@ -155,9 +155,8 @@ def add_extensions(wheel: Path, package: str, libraries: Path, folder: Path, out
     subprocess.run([sys.executable, "-m", "wheel", "pack", str(content), "--dest-dir", str(output)], check=True)
 
 
-def main() -> None:
-    """Build all wheels into the folder given, by way of build/native."""
-    output = Path(sys.argv[1]).resolve()
+def build_wheels(output: Path) -> None:
+    """Build all wheels into a folder, which is emptied before, by way of build/native."""
     rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
     folder = ROOT / "build" / "native"
@@ -169,6 +168,11 @@ def main() -> None:
         subprocess.run([*make, str(pure / package), str(ROOT / "packages" / package)], check=True)
         (wheel,) = (pure / package).glob("*.whl")
         add_extensions(wheel, package, folder / "lib", folder, output)
+
+
+def main() -> None:
+    """Build all wheels into the folder given."""
+    build_wheels(Path(sys.argv[1]).resolve())
 
 
 if __name__ == "__main__":

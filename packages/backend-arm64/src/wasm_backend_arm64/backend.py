@@ -47,6 +47,9 @@ class Arm64Backend:
         self.cpu_features = tuple(sorted(chosen))
         self._target: Arm64Target | None = None
 
+    def __repr__(self) -> str:
+        return f"<backend {self.name}, {', '.join(self.cpu_features) or 'no features'}>"
+
     @classmethod
     def host_support(cls) -> HostSupport:
         """Whether this process can run the code, and why (not)."""

@@ -7,98 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from wasmetal.code.version import __version__
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from wasm_core.errors import (
-        CompileError,
-        Frame,
-        InvalidError,
-        LinkError,
-        MalformedError,
-        Trap,
-        TrapCode,
-        Unsupported,
-        WasmError,
-    )
-    from wasm_core.features import Features
-    from wasm_core.types import (
-        PAGE_SIZE,
-        ArrayType,
-        ExportType,
-        ExternType,
-        FieldType,
-        FuncType,
-        GlobalType,
-        ImportType,
-        MemoryType,
-        PackedType,
-        StructType,
-        TableType,
-        TagType,
-        ValueType,
-    )
-    from wasmetal.compiled.listener import FunctionDefinition, Listener
-    from wasmetal.config import Config
-    from wasmetal.engine import Engine, default_engine
-    from wasmetal.function import Func
-    from wasmetal.globals import Global
-    from wasmetal.instance import Caller, Exports, Instance
-    from wasmetal.interruption import DeadlineExceeded, deadline
-    from wasmetal.memory import Memory
-    from wasmetal.module import Module, instantiate, validate
-    from wasmetal.registry.backends import BackendInfo, backends
-    from wasmetal.table import Table
-
-__all__ = [
-    "PAGE_SIZE",
-    "ArrayType",
-    "BackendInfo",
-    "Caller",
-    "CompileError",
-    "Config",
-    "DeadlineExceeded",
-    "Engine",
-    "ExportType",
-    "Exports",
-    "ExternType",
-    "Features",
-    "FieldType",
-    "Frame",
-    "Func",
-    "FuncType",
-    "FunctionDefinition",
-    "Global",
-    "GlobalType",
-    "ImportType",
-    "Instance",
-    "InvalidError",
-    "LinkError",
-    "Listener",
-    "MalformedError",
-    "Memory",
-    "MemoryType",
-    "Module",
-    "PackedType",
-    "StructType",
-    "Table",
-    "TableType",
-    "TagType",
-    "Trap",
-    "TrapCode",
-    "Unsupported",
-    "ValueType",
-    "WasmError",
-    "__version__",
-    "backends",
-    "deadline",
-    "default_engine",
-    "instantiate",
-    "validate",
-]
-
-#: Which names come from which module.
+#: Which names come from which module. Type checkers and editors see `__init__.pyi`, made from this (nox -s stubs).
 _NAMES = {
     "wasm_core.errors": "CompileError Frame InvalidError LinkError MalformedError Trap TrapCode Unsupported WasmError",
     "wasm_core.features": "Features",
@@ -106,6 +15,7 @@ _NAMES = {
         "PAGE_SIZE ArrayType ExportType ExternType FieldType FuncType GlobalType ImportType MemoryType PackedType "
         "StructType TableType TagType ValueType"
     ),
+    "wasmetal.code.version": "__version__",
     "wasmetal.config": "Config",
     "wasmetal.engine": "Engine default_engine",
     "wasmetal.function": "Func",
@@ -119,6 +29,9 @@ _NAMES = {
     "wasmetal.table": "Table",
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
+
+__all__ = list(_MODULES)
+
 #: What `globals()` is elsewhere; here that name is a submodule.
 _HERE = vars(sys.modules[__name__])
 

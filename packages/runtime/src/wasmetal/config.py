@@ -18,6 +18,7 @@ _CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "compile": ("lazy", "eager"),
     "bounds_checks": ("auto", "guard", "explicit"),
     "relaxed_simd": ("native", "deterministic"),
+    "busy": ("raise", "wait"),
 }
 _TYPES: Final[dict[str, type | tuple[type, ...]]] = {
     "backend": str,
@@ -40,46 +41,53 @@ _RANGES: Final[dict[str, tuple[int, int]]] = {
 class Config:
     """Settings of an `Engine`; everything has a default, and a config cannot be changed.
 
+    Attributes:
+        backend: Name of the backend, or "auto": the one for this machine (see `wasmetal.backends()`).
+        features: Which parts of WebAssembly are on.
+        validation: "eager": function bodies are validated with the module; "lazy": each before its first call (core
+            specification, appendix "Implementation Limitations").
+        compile: "lazy": functions are compiled on their first call; "eager": with the module.
+        bounds_checks: How loads and stores are kept inside of memories: by guard pages (8 GiB of address space per
+            memory), or by explicit comparisons. "auto" takes guard pages, and comparisons where the address space is
+            refused, or there are thousands of memories.
+        relaxed_simd: What relaxed vector instructions (`Features.relaxed_simd`) give where the standard leaves a
+            choice: "native", what is fastest on the processor, or "deterministic", the same everywhere (what the
+            standard's deterministic profile has).
+        cache: Where compiled code is kept between processes: None or False for nowhere, True for the user's cache
+            directory (see docs/caching.md), or a directory.
+        cache_limit: How large the directory of the cache may grow, in bytes: beyond that, modules that have not been
+            used for longest are dropped.
+        max_memory_pages: Most pages (of 64 KiB) that a memory defined by a module may have, whatever the module says.
+        max_table_elements: Most elements that the tables which a module defines may have together in an instance,
+            whatever the module says.
+        max_module_bytes: Largest binary that is taken, in bytes.
+        max_instances: Most instances that the engine's modules may have at a time.
+        max_stack_bytes: Size of the stack that WebAssembly code runs on, in bytes. It takes memory as it is used.
+        hold_gil: Keep the GIL while WebAssembly code runs: calls are cheaper, but other threads wait.
+        busy: What a call does while another thread runs code of the same store: "raise" a WasmError, or "wait" until
+            that is done. Waiting ends with a deadline, Ctrl-C, or when the instance is closed; who waits is served in
+            no particular order, and host functions that call into each other's stores from two threads wait for ever.
+
     Raises:
         TypeError: A value has the wrong type.
         ValueError: A value is out of range or not one of the choices.
     """
 
-    #: Name of the backend, or "auto": the one for this machine (see `wasmetal.backends()`).
     backend: str = "auto"
-    #: Which parts of WebAssembly are on.
     features: Features = field(factory=Features.default)
-    #: "eager": function bodies are validated with the module; "lazy": each before its first call (core
-    #: specification, appendix "Implementation Limitations").
     validation: Literal["eager", "lazy"] = "eager"
-    #: "lazy": functions are compiled on their first call; "eager": with the module.
     compile: Literal["lazy", "eager"] = "lazy"
-    #: How loads and stores are kept inside of memories: by guard pages (8 GiB of address space per memory), or by
-    #: explicit comparisons. "auto" takes guard pages, and comparisons where the address space is refused, or there are
-    #: thousands of memories.
     bounds_checks: Literal["auto", "guard", "explicit"] = "auto"
-    #: What relaxed vector instructions (`Features.relaxed_simd`) give where the standard leaves a choice: "native",
-    #: what is fastest on the processor, or "deterministic", the same everywhere (what the standard's deterministic
-    #: profile has).
     relaxed_simd: Literal["native", "deterministic"] = "native"
-    #: Where compiled code is kept between processes: None or False for nowhere, True for the user's cache directory
-    #: (see docs/caching.md), or a directory.
     cache: bool | str | os.PathLike[str] | None = None
-    #: How large the directory of the cache may grow, in bytes: beyond that, modules that have not been used for
-    #: longest are dropped.
     cache_limit: int = 512 * 1024 * 1024
-    #: Most pages (of 64 KiB) that a memory defined by a module may have, whatever the module says.
     max_memory_pages: int = MAX_PAGES
-    #: Most elements that the tables which a module defines may have together in an instance, whatever the module says.
     max_table_elements: int = 10_000_000
-    #: Largest binary that is taken, in bytes.
     max_module_bytes: int = 1024 * 1024 * 1024
-    #: Most instances that the engine's modules may have at a time.
     max_instances: int = 1_000_000
-    #: Size of the stack that WebAssembly code runs on, in bytes. It takes memory as it is used.
     max_stack_bytes: int = 8 * 1024 * 1024
-    #: Keep the GIL while WebAssembly code runs: calls are cheaper, but other threads wait.
     hold_gil: bool = False
+    busy: Literal["raise", "wait"] = "raise"
 
     def __attrs_post_init__(self) -> None:
         for name, choices in _CHOICES.items():

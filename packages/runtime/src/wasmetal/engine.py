@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from weakref import WeakSet, WeakValueDictionary
 
+import wasmetal  # in annotations its names are looked up when somebody asks what they mean
 from wasm_core.decoder import decode
 from wasm_core.errors import MalformedError, WasmError
 from wasm_core.module import DecodedModule
+from wasm_core.quoting import shown
 from wasm_ir.backend import Backend
 from wasmetal.code.cache import CodeCache, ModuleCache, default_directory
 from wasmetal.code.checksum import digest
@@ -16,20 +18,21 @@ from wasmetal.code.code_file import MODULE_VALID, PRECOMPILED_MAGIC
 from wasmetal.compiled.compiled_module import CompiledModule, frontend_options
 from wasmetal.config import Config
 from wasmetal.glue.glue import Glue
+from wasmetal.memory import Buffer
 from wasmetal.registry.selection import select
 from wasmetal.store.shared_glue import glue_for
 from wasmetal.system.hold import Turns
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer
-
     from wasmetal.compiled.listener import Listener
     from wasmetal.compiled.precompiled import Precompiled
-    from wasmetal.module import Module
     from wasmetal.store.instance_core import InstanceCore
 
-    #: Where a module comes from: a path, the bytes of a binary, or text format (a str that starts with "(").
-    Source = str | os.PathLike[str] | Buffer
+#: Where a module comes from: a path, the bytes of a binary, or text format (a str that starts with "(").
+Source = str | os.PathLike[str] | Buffer
+
+#: Characters of a path that messages show.
+_MAX_PATH: Final = 400
 
 
 class Engine:
@@ -82,7 +85,7 @@ class Engine:
                     self._glue = glue_for(self._backend, self._cache)
         return self._glue
 
-    def compile(self, source: Source, *, listener: Listener | None = None) -> Module:
+    def compile(self, source: Source, *, listener: wasmetal.Listener | None = None) -> wasmetal.Module:
         """Make a module.
 
         Functions are validated, and compiled, now or on their first call, as the configuration says.
@@ -107,7 +110,7 @@ class Engine:
         """How many compiled modules are alive: equal sources count once."""
         return len(self._compiled)
 
-    def delete_compiled_module(self, module: Module) -> None:
+    def delete_compiled_module(self, module: wasmetal.Module) -> None:
         """Forget the code of a module.
 
         Its memory is given back when the last instance is gone; instances go on running. When the module is used again
@@ -175,6 +178,13 @@ class Engine:
 
     def __repr__(self) -> str:
         return f"<Engine, backend {self._backend.name!r}, {len(self._compiled)} compiled modules>"
+
+
+def name_file(error: WasmError, source: object) -> None:
+    """Let the message of an error name the file that it is about, where `source` is a path."""
+    if isinstance(source, (str, os.PathLike)) and not (isinstance(source, str) and source.lstrip().startswith("(")):
+        message, *more = error.args
+        error.args = (f"{shown(os.fsdecode(source), _MAX_PATH)}: {message}", *more)
 
 
 def read_source(source: Source) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from wasm_core.quoting import quoted, shown
 from wasm_core.types import FuncType, ValueType
@@ -35,6 +35,30 @@ class _NoStore(PlainReferences):
 _NO_STORE: Final = _NoStore()
 
 
+class _OfFunctions:
+    """An attribute that each function has of its own, made by a function of `wasmetal.description` when it is needed.
+
+    `inspect.signature` and `help` look for it at the class as well.
+    """
+
+    __slots__ = ("_make", "_of_class")
+
+    def __init__(self, make: str, of_class: str | None = None) -> None:
+        #: What makes it.
+        self._make = make
+        #: What the class itself has instead; None for nothing.
+        self._of_class = of_class
+
+    def __get__(self, func: Func | None, owner: type[Func]) -> Any:
+        if func is None or not hasattr(func, "_core"):
+            if self._of_class is None:
+                raise AttributeError(self._make)
+            return self._of_class
+        from wasmetal import description
+
+        return getattr(description, self._make)(func._core)
+
+
 class Func(FuncHandle):
     """A function: exported by an instance, or made from a Python callable.
 
@@ -46,26 +70,49 @@ class Func(FuncHandle):
         TypeError: the number of arguments, or the type of one, is wrong; no keywords are taken.
         OverflowError: an int is out of range.
         Trap: the WebAssembly code trapped.
-        WasmError: the instance is closed, or another thread is running code of its store.
+        WasmError: the instance is closed, or another thread is running code of its store (see `Config.busy`).
         Whatever a host function raises.
     """
 
     __slots__ = ()
 
-    def __init__(self, callable: Callable[..., Any], type: FuncType, *, name: str | None = None) -> None:
+    def __init__(
+        self,
+        callable: Callable[..., Any],
+        type: FuncType,
+        *,
+        name: str | None = None,
+        caller: bool | None = None,
+    ) -> None:
         """Make a host function.
 
-        `callable` is called with one argument per parameter, and a Caller in front if its first parameter is annotated
-        so. `name` is by default the callable's own.
+        Args:
+            callable: Is called with one argument per parameter.
+            type: The types of parameters and results.
+            name: How messages and backtraces call it; the callable's own name if None.
+            caller: Whether `callable` gets a Caller in front; if None it does where its first parameter is annotated
+                with `wasmetal.Caller`.
+
+        Raises:
+            TypeError: `callable` cannot be called, or `type` is no FuncType.
         """
         if hasattr(self, "_core"):
             raise TypeError("a Func cannot be initialized twice")
         from wasmetal.store.shared_glue import any_glue
 
-        init_host(self, callable, type, any_glue(), name)
+        init_host(self, callable, type, any_glue(), name, None if caller is None else bool(caller))
+
+    if not TYPE_CHECKING:
+        __signature__ = _OfFunctions("signature")
+
+    @property
+    def __name__(self) -> str:
+        """`name`, or "<unnamed>" where there is none."""
+        return self._core.name or "<unnamed>"
 
     @property
     def type(self) -> FuncType:
+        """The WebAssembly types of parameters and results; `inspect.signature` has those of Python."""
         return self._core.type
 
     @property
@@ -119,5 +166,7 @@ class Func(FuncHandle):
         )
 
 
+if not TYPE_CHECKING:
+    Func.__doc__ = _OfFunctions("documentation", Func.__doc__)
 inherit_vectorcall(Func)
 functions.func_class = Func

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from array import array
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, Generic, NoReturn
 
 from wasm_core.types import GlobalType
 from wasm_ir.vmcontext import GLOBAL_SIZE
@@ -13,13 +13,26 @@ from wasmetal.store import global_cells
 from wasmetal.store.global_cells import GlobalCell, GlobalHandle
 from wasmetal.store.store import Store
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
 
-class Global(GlobalHandle):
-    """A global variable."""
+    Value = TypeVar("Value", default=Any)
+else:
+    from typing import TypeVar
+
+    Value = TypeVar("Value")
+
+
+class Global(GlobalHandle, Generic[Value]):
+    """A global variable.
+
+    For type checkers it has the type of its value: `Global[int]` is one of i32 or i64; `Global` alone, and what the
+    constructor makes, has a value of any type.
+    """
 
     __slots__ = ()
 
-    def __init__(self, type: GlobalType, value: object = None) -> None:
+    def __init__(self: Global[Any], type: GlobalType, value: object = None) -> None:
         """Make a global.
 
         Args:
@@ -52,17 +65,19 @@ class Global(GlobalHandle):
         return self._open().type
 
     @property
-    def value(self) -> object:
-        """The value.
+    def value(self) -> Value:
+        """The value: int for i32 and i64 (signed), float for f32 and f64, 16 bytes for v128, Func or None for funcref,
+        any object or None for externref.
 
         Setting it raises AttributeError if the global is immutable, TypeError or OverflowError for what is not of its
         type.
         """
         cell = self._open()
-        return values.from_bits(cell.type.value_type, cell.bits, cell.store)
+        value: Value = values.from_bits(cell.type.value_type, cell.bits, cell.store)  # type: ignore[assignment]
+        return value
 
     @value.setter
-    def value(self, value: object) -> None:
+    def value(self, value: Value) -> None:
         if not self._open().type.mutable:
             raise AttributeError("the global is immutable")
         self._set(value)

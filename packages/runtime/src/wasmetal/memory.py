@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import collections.abc
 import operator
 import weakref
-from typing import TYPE_CHECKING, NoReturn, SupportsIndex, overload
+from typing import TYPE_CHECKING, Final, NoReturn, SupportsIndex, overload
 
 from wasm_core.errors import WasmError
 from wasm_core.types import PAGE_SIZE, MemoryType
@@ -12,7 +13,13 @@ from wasmetal.store import linear_memory
 from wasmetal.store.linear_memory import LinearMemory, MemoryHandle
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer
+    from typing_extensions import Buffer as Buffer
+else:
+    # (before Python 3.12 bytes-like objects have no class in common)
+    Buffer = getattr(collections.abc, "Buffer", bytes | bytearray | memoryview)
+
+
+_class_of: Final = type
 
 
 class Memory(MemoryHandle):
@@ -24,21 +31,34 @@ class Memory(MemoryHandle):
 
     __slots__ = ()
 
-    def __init__(self, type: MemoryType, *, max_pages: int | None = None, bounds_checks: str = "auto") -> None:
-        """Make a memory of `type.minimum` pages, all zeros.
+    def __init__(
+        self,
+        type: MemoryType | int,
+        maximum: int | None = None,
+        *,
+        max_pages: int | None = None,
+        bounds_checks: str = "auto",
+    ) -> None:
+        """Make a memory of `type.minimum` pages, all zeros: `Memory(MemoryType(1, 10))`, or `Memory(1, 10)`.
 
         Args:
-            type: Sizes, in pages of 64 KiB.
+            type: Sizes, in pages of 64 KiB; or the number of pages.
+            maximum: Most pages that it may grow to, where `type` is a number; None for as many as there can be.
             max_pages: Most pages that it may grow to even where its type allows more.
             bounds_checks: As in `Config`. Code that has no checks cannot use a memory without guard pages.
 
         Raises:
             ValueError: The type's sizes contradict each other or the limits.
-            TypeError: `type` is no MemoryType, or a size no int.
+            TypeError: `type` is no MemoryType nor int, or a size no int.
             WasmError: A 64-bit or shared memory, which are not supported.
             MemoryError: The system has no room for it.
         """
-        storage = LinearMemory(type, max_pages, bounds_checks)
+        # (not isinstance, which believes what objects say of themselves)
+        if issubclass(_class_of(type), int):
+            type = MemoryType(type, maximum)  # type: ignore[arg-type]
+        elif maximum is not None:
+            raise TypeError("a memory takes a MemoryType, which has a maximum itself, or the two sizes in pages")
+        storage = LinearMemory(type, max_pages, bounds_checks)  # type: ignore[arg-type]
         if hasattr(self, "_storage"):
             raise TypeError("a memory cannot be initialized twice")
         storage.handle = weakref.ref(self)

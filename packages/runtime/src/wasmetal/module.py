@@ -6,26 +6,26 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
+import wasmetal  # in annotations its names are looked up when somebody asks what they mean
 from wasm_core.decoder import decode
+from wasm_core.errors import LinkError, WasmError
 from wasm_core.features import Features
 from wasm_core.module import DecodedModule
 from wasm_core.quoting import quoted
 from wasm_core.types import ExportType, ImportType
 from wasmetal.compiled.compiled_module import CompiledModule
 from wasmetal.config import Config
-from wasmetal.engine import Engine, default_engine, engine_for, key_of, read_source
+from wasmetal.engine import Engine, Source, default_engine, engine_for, key_of, name_file, read_source
 from wasmetal.instance import Instance, instance_of
+from wasmetal.memory import Buffer
 from wasmetal.store.instance_core import instantiate as _instantiate
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer
-
     from wasmetal.compiled.listener import Listener
     from wasmetal.compiled.precompiled import Precompiled
-    from wasmetal.engine import Source
 
-    #: What a module is linked with: module names to mappings, instances, or exports of instances.
-    ImportMapping = Mapping[str, Mapping[str, Any] | Instance]
+#: What a module is linked with: module names to mappings, instances, or exports of instances.
+ImportMapping = Mapping[str, Mapping[str, Any] | Instance]
 
 
 def _engine(engine: Engine | None) -> Engine:
@@ -43,9 +43,11 @@ class Module:
     It pickles, as its binary and the engine's configuration; equal modules share their code.
     """
 
-    __slots__ = ("__weakref__", "_compiled", "_engine", "_exports", "_imports", "_key", "_listener", "_source")
+    __slots__ = ("__weakref__", "_compiled", "_engine", "_exports", "_file", "_imports", "_key", "_listener", "_source")
 
-    def __init__(self, source: Source, *, engine: Engine | None = None, listener: Listener | None = None) -> None:
+    def __init__(
+        self, source: Source, *, engine: Engine | None = None, listener: wasmetal.Listener | None = None
+    ) -> None:
         """Load a module.
 
         Args:
@@ -58,7 +60,13 @@ class Module:
             OSError: The file cannot be read.
             WasmError: There is no backend for this machine, or no reader of the text format.
         """
-        self._load(read_source(source), _engine(engine), listener, None)
+        binary = read_source(source)
+        self._file = None if binary is source else source
+        try:
+            self._load(binary, _engine(engine), listener, None)
+        except WasmError as error:
+            name_file(error, source)
+            raise
 
     def _load(self, source: bytes, engine: Engine, listener: Listener | None, precompiled: Precompiled | None) -> None:
         self._engine = engine
@@ -87,9 +95,15 @@ class Module:
         from wasmetal.compiled.precompiled import deserialize
 
         engine = _engine(engine)
-        precompiled = deserialize(read_source(source), engine.backend, engine.config)
+        binary = read_source(source)
         module = cls.__new__(cls)
-        module._load(precompiled.source, engine, None, precompiled)
+        module._file = None if binary is source else source
+        try:
+            precompiled = deserialize(binary, engine.backend, engine.config)
+            module._load(precompiled.source, engine, None, precompiled)
+        except WasmError as error:
+            name_file(error, source)
+            raise
         return module
 
     def serialize(self) -> bytes:
@@ -172,7 +186,11 @@ class Module:
             WasmError: A limit of the configuration is exceeded.
             MemoryError: There is no room.
         """
-        return instance_of(_instantiate(self, self.engine._instances, self.code, imports))
+        try:
+            return instance_of(_instantiate(self, self.engine._instances, self.code, imports))
+        except LinkError as error:
+            name_file(error, self._file)
+            raise
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._listener is not None:
@@ -207,4 +225,9 @@ def validate(source: Source, features: Features | None = None) -> None:
     from wasm_core.validator import validate as validate_all
 
     features = Features.default() if features is None else features
-    validate_all(decode(read_source(source), features), features)
+    binary = read_source(source)
+    try:
+        validate_all(decode(binary, features), features)
+    except WasmError as error:
+        name_file(error, source)
+        raise

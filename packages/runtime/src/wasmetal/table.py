@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import weakref
-from typing import NoReturn, SupportsIndex
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, SupportsIndex
 
 from wasm_core.errors import WasmError
 from wasm_core.types import TableType
@@ -14,19 +14,31 @@ from wasmetal.store.store import Store
 from wasmetal.store.tables import Quota, TableHandle, TableStorage
 from wasmetal.system.hold import exclusive
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    Element = TypeVar("Element", default=Any)
+else:
+    from typing import TypeVar
+
+    Element = TypeVar("Element")
+
 #: Most elements of a table that Python makes without a maximum; `Config.max_table_elements` bounds those of modules.
 _MAX_ELEMENTS = 10_000_000
 
 
-class Table(TableHandle):
+class Table(TableHandle, Generic[Element]):
     """A table: a resizable array of references, `Func` or None for funcref, any object or None for externref.
 
     `table[i]` reads and writes an element, `len(table)` is their number; negative indices count from the end.
+
+    For type checkers it has the type of its elements: `Table[Func | None]` is one of funcref; `Table` alone, and what
+    the constructor makes, has elements of any type.
     """
 
     __slots__ = ()
 
-    def __init__(self, type: TableType, init: object = None) -> None:
+    def __init__(self: Table[Any], type: TableType, init: object = None) -> None:
         """Make a table of `type.minimum` elements.
 
         Args:
@@ -75,12 +87,14 @@ class Table(TableHandle):
             raise IndexError(f"table index {index} is out of range: the table has {size} elements")
         return index
 
-    def __getitem__(self, key: SupportsIndex) -> object:
+    def __getitem__(self, key: SupportsIndex) -> Element:
         """Element `key`. Raises IndexError."""
         storage = self._open()
-        return values.from_bits(storage.type.element, storage.words[self._index(key)], storage.store)
+        bits = storage.words[self._index(key)]
+        element: Element = values.from_bits(storage.type.element, bits, storage.store)  # type: ignore[assignment]
+        return element
 
-    def __setitem__(self, key: SupportsIndex, value: object) -> None:
+    def __setitem__(self, key: SupportsIndex, value: Element) -> None:
         """Set element `key`.
 
         Raises:
@@ -92,7 +106,7 @@ class Table(TableHandle):
         with storage.store.use():
             storage.words[index] = values.to_bits(storage.type.element, value, storage.store)
 
-    def grow(self, count: int, value: object = None) -> int:
+    def grow(self, count: int, value: Element | None = None) -> int:
         """Add elements.
 
         Args:

@@ -6,13 +6,16 @@ from wasm_wasi.abi import FROM_HOST_ERRNO, IO
 
 
 class Exit(Exception):
-    """The program called `proc_exit`, or ended itself with a signal (`proc_raise`)."""
+    """The program called `proc_exit`, or ended itself with a signal (`proc_raise`).
+
+    Attributes:
+        code: The exit code, 0 to 2**32 - 1; for a signal 128 and its number, as shells have it.
+        signal: The name of the signal, such as "ABRT", or None.
+    """
 
     def __init__(self, code: int, signal: str | None = None) -> None:
         super().__init__(f"the program {f'ended itself with SIG{signal}' if signal else 'exited'} (code {code})")
-        #: The exit code, 0 to 2**32 - 1; for a signal 128 and its number, as shells have it.
         self.code = code
-        #: The name of the signal, such as "ABRT", or None.
         self.signal = signal
 
     def __reduce__(self) -> tuple[type[Exit], tuple[int, str | None], dict[str, object]]:

@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+import wasm_wasi  # in annotations its names are looked up when somebody asks what they mean
+import wasmetal.engine
+from wasm_core.quoting import listed
 from wasm_wasi.abi import MODULE_NAME, SIGNATURES
 from wasm_wasi.errors import Exit
 from wasm_wasi.functions import func_type, guarded
@@ -107,8 +110,9 @@ class Wasi:
     Args:
         args: The arguments, the program's name first.
         env: The environment variables.
-        preopens: Directory of the host by the name under which the program finds it, such as `{"/data": "some/dir"}`.
-            Paths that leave it (`..`, absolute ones, symbolic links) are refused with ENOTCAPABLE.
+        preopens: Directory of the host by the name under which the program finds it, such as `{"/data": "some/dir"}`;
+            or directories that the program finds under their own names, such as `["."]`. Paths that leave one (`..`,
+            absolute ones, symbolic links) are refused with ENOTCAPABLE.
         stdin: A binary file object, a path, None for an empty stream; the process's own if not given.
         stdout: A binary file object, a path (made empty first), None to discard; the process's own if not given.
         stderr: The same as stdout.
@@ -127,11 +131,11 @@ class Wasi:
         self,
         args: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
-        preopens: Mapping[str, str | os.PathLike[str]] | None = None,
+        preopens: Mapping[str, str | os.PathLike[str]] | Iterable[str | os.PathLike[str]] | None = None,
         stdin: Stream | Inherit = INHERIT,
         stdout: Stream | Inherit = INHERIT,
         stderr: Stream | Inherit = INHERIT,
-        sockets: Iterable[SocketSource] = (),
+        sockets: Iterable[wasm_wasi.SocketSource] = (),
     ) -> None:
         if isinstance(args, str | bytes):
             raise TypeError("args must be a sequence of strings, not one string")
@@ -141,7 +145,7 @@ class Wasi:
                 raise ValueError(f"bad name of an environment variable: {name!r}")
         self._environ = string_block(f"{name}={value}" for name, value in (env or {}).items())
         # Absolute, so that they stay the same directories whatever the current one is later.
-        self._preopens = {name: _directory(path) for name, path in (preopens or {}).items()}
+        self._preopens = {name: _directory(path) for name, path in _named(preopens or {}).items()}
         self._streams: Streams = (check(0, stdin), check(1, stdout), check(2, stderr))
         if isinstance(sockets, str):
             raise TypeError("sockets must be a sequence, not one string")
@@ -165,24 +169,30 @@ class Wasi:
             self._imports = {MODULE_NAME: _FunctionsForAll(process)}
         return self._imports
 
-    def run(self, module: Module, imports: Mapping[str, Mapping[str, object] | Instance] | None = None) -> int:
+    def run(
+        self,
+        module: Module | wasmetal.engine.Source,
+        imports: Mapping[str, Mapping[str, object] | Instance] | None = None,
+    ) -> int:
         """Run a program: instantiate it, call `_start`, close what it left open.
 
         Each call is a process of its own: streams and directories are opened anew.
 
         Args:
-            module: The program.
+            module: The program: a module, or whatever `Module` takes: a path, for one.
             imports: More imports, as for `Module.instantiate`.
 
         Returns:
             The exit code: 0 when `_start` returned, else what the program gave to `proc_exit` (0 to 2**32 - 1).
 
         Raises:
-            WasmError: The module has no `_start`: it is no program.
+            WasmError: The module has no `_start`: it is no program; or it is not valid.
             LinkError: It imports something that it is not given.
             Trap: It trapped.
             OSError: A stream, a directory or a socket cannot be opened.
         """
+        if not isinstance(module, Module):
+            module = Module(module)
         if all(export.name != "_start" for export in module.exports):
             raise WasmError("the module exports no function _start, so it is not a program")
         process = self._new_process()
@@ -198,6 +208,17 @@ class Wasi:
                 stream.flush()
         return Process(self._args, self._environ, self._preopens, self._streams, self._sockets)
 
+    def __repr__(self) -> str:
+        # Values of variables may be secrets.
+        names = [text.partition(b"=")[0] for text in self._environ]
+        parts = {
+            "arguments": _strings(self._args),
+            "variables": _strings(names),
+            "preopens": listed([f"{name} ({path})" for name, path in self._preopens.items()]),
+            "sockets": str(len(self._sockets) or ""),
+        }
+        return f"<Wasi, {'; '.join([f'{what}: {text}' for what, text in parts.items() if text]) or 'nothing given'}>"
+
     def close(self) -> None:
         """Close the descriptors of the process behind `imports`; its functions fail with EBADF then."""
         if self._process is not None:
@@ -210,6 +231,20 @@ class Wasi:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _strings(block: Iterable[bytes]) -> str:
+    """Strings as C sees them, for people."""
+    return listed([os.fsdecode(string.removesuffix(b"\0")) for string in block])
+
+
+def _named(
+    preopens: Mapping[str, str | os.PathLike[str]] | Iterable[str | os.PathLike[str]],
+) -> Mapping[str, str | os.PathLike[str]]:
+    """Directories by name; in a sequence each has its own."""
+    if isinstance(preopens, str | bytes | os.PathLike):
+        raise TypeError('preopens must be a mapping, such as {"/data": "some/dir"}, or a sequence of directories')
+    return preopens if isinstance(preopens, Mapping) else {os.fspath(path): path for path in preopens}
 
 
 def _directory(path: str | os.PathLike[str]) -> str:

@@ -82,13 +82,16 @@ class WasmError(Exception):
 
 
 class CompileError(WasmError):
-    """A module cannot be used: it is malformed, invalid, or needs what the compiler does not have."""
+    """A module cannot be used: it is malformed, invalid, or needs what the compiler does not have.
+
+    Attributes:
+        message: The message alone, in the words of the specification's test suite.
+        offset: Byte offset in the module where the problem was found; None if no place can be named.
+    """
 
     def __init__(self, message: str, offset: int | None = None) -> None:
         super().__init__(message if offset is None else f"{message} (at offset {offset:#x})")
-        #: The message alone, in the words of the specification's test suite.
         self.message = message
-        #: Byte offset in the module where the problem was found; None if no place can be named.
         self.offset = offset
 
 
@@ -115,13 +118,16 @@ class LinkError(WasmError):
 
 @frozen
 class Frame:
-    """One WebAssembly function on the stack when a trap or an exception left it."""
+    """One WebAssembly function on the stack when a trap or an exception left it.
 
-    #: Index of the function in its module's function index space.
+    Attributes:
+        function_index: Index of the function in its module's function index space.
+        function_name: Name from the name section or an export, cut off where it is very long; or None.
+        module_offset: Byte offset in the module of the instruction that was executing; None if unknown.
+    """
+
     function_index: int
-    #: Name from the name section or an export, cut off where it is very long; or None.
     function_name: str | None
-    #: Byte offset in the module of the instruction that was executing; None if unknown.
     module_offset: int | None
 
 
@@ -165,14 +171,18 @@ def _fields(frame: Frame) -> tuple[int, int | None]:
 
 @frozen
 class MemoryAccess:
-    """An access to a linear memory that was out of bounds, as far as it is known."""
+    """An access to a linear memory that was out of bounds, as far as it is known.
 
-    #: Where it was: an index into the memory, of the first byte that is out of bounds or, for data segments, of their
-    #: first byte; None where code made the check itself (`Config(bounds_checks="explicit")`, memory.copy and the like).
+    Attributes:
+        address: Where it was: an index into the memory, of the first byte that is out of bounds or, for data segments,
+            of their first byte; None where code made the check itself (`Config(bounds_checks="explicit")`, memory.copy
+            and the like).
+        width: How many bytes the instruction accesses.
+        memory_size: Size of the memory in bytes.
+    """
+
     address: int | None
-    #: How many bytes the instruction accesses.
     width: int | None
-    #: Size of the memory in bytes.
     memory_size: int | None
 
     def __str__(self) -> str:
@@ -187,6 +197,11 @@ class Trap(WasmError):
 
     The message is the specification's; notes (`__notes__`) say where it happened, so that whatever shows exceptions
     shows that too.
+
+    Attributes:
+        code: Why, as a TrapCode.
+        frames: The WebAssembly functions that were active, innermost first.
+        access: What was accessed, if the code is MEMORY_OUT_OF_BOUNDS and something is known about it; else None.
     """
 
     def __init__(
@@ -198,9 +213,7 @@ class Trap(WasmError):
     ) -> None:
         super().__init__(code.message if message is None else message)
         self.code = code
-        #: The WebAssembly functions that were active, innermost first.
         self.frames = frames
-        #: What was accessed, if the code is MEMORY_OUT_OF_BOUNDS and something is known about it.
         self.access = access
         if access is not None:
             self.add_note(str(access))

@@ -9,7 +9,18 @@ from wasm_core.lazy_attrs import frozen
 
 @frozen(kw_only=True)
 class Features:
-    """One switch per proposal that became part of the standard after 1.0; all off is WebAssembly 1.0."""
+    """One switch per proposal that became part of the standard after 1.0; all off is WebAssembly 1.0.
+
+    Attributes:
+        mutable_globals: Globals that can change may be imported and exported.
+        sign_extension: i32.extend8_s and the like.
+        saturating_float_to_int: i32.trunc_sat_f32_s and the like, which do not trap.
+        multi_value: Functions with several results, blocks with parameters.
+        bulk_memory: memory.copy, memory.fill, table.copy, passive segments.
+        reference_types: externref, several tables, table.get, table.set, table.grow, table.fill.
+        simd: v128 and its instructions.
+        relaxed_simd: Vector instructions whose results depend on the machine. They need `simd`, too.
+    """
 
     mutable_globals: bool = True
     sign_extension: bool = False
@@ -18,7 +29,6 @@ class Features:
     bulk_memory: bool = False
     reference_types: bool = False
     simd: bool = False
-    #: Vector instructions whose results depend on the machine. They need `simd`, too.
     relaxed_simd: bool = False
     tail_calls: bool = False
     #: Arithmetic and globals of the module's own in constant expressions.

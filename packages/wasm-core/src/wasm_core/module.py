@@ -25,6 +25,13 @@ from wasm_core.types import (
 if TYPE_CHECKING:
     from wasm_core.defined_types import DefinedType
 
+if TYPE_CHECKING:
+    #: Function indices.
+    Indices = array[int]
+else:
+    # (before Python 3.12 there is no `array[int]` at run time)
+    Indices = array
+
 
 class ExternKind(enum.IntEnum):
     """The kinds of things that are imported and exported; values as in the binary format."""
@@ -99,7 +106,7 @@ class ElementSegment:
     type: ValueType
     table: int = 0
     offset: ConstExpr | None = None
-    functions: array[int] | None = None
+    functions: Indices | None = None
     expressions: tuple[ConstExpr, ...] | None = None
 
     def __len__(self) -> int:

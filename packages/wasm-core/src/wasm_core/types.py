@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 from wasm_core.lazy_attrs import field, frozen
+from wasm_core.quoting import quoted
 
 if TYPE_CHECKING:
     from wasm_core.defined_types import DefinedType
@@ -80,7 +81,7 @@ class ValueType(enum.StrEnum):
         if isinstance(heap_type, str):
             name = _ONE_WORD_NAMES.get(heap_type)
             if name is None:
-                raise ValueError(f"{heap_type!r} is not a heap type; choose from {', '.join(_ONE_WORD_NAMES)}")
+                raise ValueError(f"{quoted(heap_type)} is not a heap type; choose from {', '.join(_ONE_WORD_NAMES)}")
             if nullable:
                 return cls(name)
             text = f"(ref {heap_type})"
@@ -109,7 +110,7 @@ class ValueType(enum.StrEnum):
                         return cls.reference(defined, nullable)
         choices = ", ".join([member.value for member in cls])
         raise ValueError(
-            f"{value!r} is not a value type; choose from {choices}, or (ref ...) and (ref null ...) of "
+            f"{quoted(value)} is not a value type; choose from {choices}, or (ref ...) and (ref null ...) of "
             f"{', '.join(_ONE_WORD_NAMES)} or the number of a defined type"
         )
 
@@ -120,6 +121,7 @@ class ValueType(enum.StrEnum):
 
     @property
     def is_reference(self) -> bool:
+        """Whether its values are references."""
         return self.heap_type is not None
 
     @property
@@ -153,12 +155,19 @@ class ValueType(enum.StrEnum):
 
 def _value_types(types: Iterable[ValueType | str]) -> tuple[ValueType, ...]:
     # Faster than leaving it to the enum that a member stays what it is.
+    if isinstance(types, str):
+        raise TypeError(f"a sequence of value types is needed, such as ['i32'], not the string {quoted(types)}")
     return tuple([t if t.__class__ is ValueType else ValueType(t) for t in types])
 
 
 @frozen(eq=False)
 class FuncType:
-    """The type of a function: its parameters and its results."""
+    """The type of a function: its parameters and its results.
+
+    Attributes:
+        params: Types of the parameters; names such as "i32" are made value types.
+        results: Types of the results.
+    """
 
     params: tuple[ValueType, ...] = field(default=(), converter=_value_types)
     results: tuple[ValueType, ...] = field(default=(), converter=_value_types)
@@ -238,7 +247,12 @@ class TagType:
 class MemoryType:
     """The type of a linear memory; sizes are in pages.
 
-    The keyword-only fields: whether addresses have 64 bits, whether threads share it, and the bytes in a page.
+    Attributes:
+        minimum: Pages that it has at first.
+        maximum: Most pages that it can grow to; None for as many as there can be.
+        is64: Whether its addresses have 64 bits.
+        shared: Whether threads share it.
+        page_size: Bytes in a page.
     """
 
     minimum: int
@@ -250,7 +264,14 @@ class MemoryType:
 
 @frozen
 class TableType:
-    """The type of a table; sizes are in elements."""
+    """The type of a table; sizes are in elements.
+
+    Attributes:
+        element: Type of the elements, a reference.
+        minimum: Elements that it has at first.
+        maximum: Most elements that it can grow to; None for as many as there can be.
+        is64: Whether its indices have 64 bits.
+    """
 
     element: ValueType = field(converter=ValueType)
     minimum: int = 0
@@ -260,7 +281,12 @@ class TableType:
 
 @frozen
 class GlobalType:
-    """The type of a global variable."""
+    """The type of a global variable.
+
+    Attributes:
+        value_type: Type of its value.
+        mutable: Whether the value can be changed.
+    """
 
     value_type: ValueType = field(converter=ValueType)
     mutable: bool = False
@@ -271,7 +297,13 @@ ExternType = FuncType | TableType | MemoryType | GlobalType | TagType
 
 @frozen
 class ImportType:
-    """What a module asks for: two names and a type."""
+    """What a module asks for: two names and a type.
+
+    Attributes:
+        module: First name: of the module, or whatever, that it is to come from.
+        name: Second name: its own.
+        type: What it must be: a FuncType, MemoryType, TableType or GlobalType.
+    """
 
     module: str
     name: str
@@ -280,7 +312,12 @@ class ImportType:
 
 @frozen
 class ExportType:
-    """What an instance of a module offers: a name and a type."""
+    """What an instance of a module offers: a name and a type.
+
+    Attributes:
+        name: The name.
+        type: What it is: a FuncType, MemoryType, TableType or GlobalType.
+    """
 
     name: str
     type: ExternType

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from wasm_core.lazy_attrs import frozen
 from wasm_ir.ir import Function
@@ -41,6 +41,14 @@ class Relocation:
         self.target = target
 
 
+if TYPE_CHECKING:
+    #: Byte offsets, unsigned.
+    Offsets = array[int]
+else:
+    # (before Python 3.12 there is no `array[int]` at run time)
+    Offsets = array
+
+
 class CompiledCode:
     """Machine code of one function, position-independent but for its relocations."""
 
@@ -51,8 +59,8 @@ class CompiledCode:
         code: bytes,
         entry: int,
         relocations: list[Relocation],
-        pcs: array[int],
-        wasm_offsets: array[int],
+        pcs: Offsets,
+        wasm_offsets: Offsets,
         frame_size: int,
     ) -> None:
         self.code = code

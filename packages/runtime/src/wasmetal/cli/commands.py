@@ -283,6 +283,26 @@ def backends() -> None:
     command.backends()
 
 
+@wasmetal.command(
+    epilog="""\b
+Examples:
+  wasmetal stubs library.wasm -o library_types.py
+  wasmetal stubs --as-module library.wasm -o library.pyi
+"""
+)
+@click.option("-o", "output", metavar="OUT", type=click.Path(), help="Write a file; else the types are printed.")
+@click.option("--as-module", is_flag=True, help="A stub for what `import` makes of FILE with wasmetal.importer.")
+@click.argument("file", type=_FILE)
+def stubs(file: str, output: str | None, as_module: bool) -> None:
+    """Write what a module exports and imports as types for type checkers and editors.
+
+    Names of parameters are those of the module's name section.
+    """
+    from wasmetal.cli import stubs as command
+
+    command.stubs(file, output, as_module)
+
+
 _FUNCTION_EXAMPLES: Final = """\b
 Examples:
   wasmetal {0} library.wasm add

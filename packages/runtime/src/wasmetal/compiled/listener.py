@@ -16,13 +16,17 @@ if TYPE_CHECKING:
 
 @frozen
 class FunctionDefinition:
-    """Which function a listener is told about."""
+    """Which function a listener is told about.
 
-    #: Index in the module's function index space.
+    Attributes:
+        index: Index in the module's function index space.
+        name: Name from the name section or an export, or None.
+        module_name: The module's own name from the name section, or None.
+        type: Its type.
+    """
+
     index: int
-    #: Name from the name section or an export, or None.
     name: str | None
-    #: The module's own name from the name section, or None.
     module_name: str | None
     type: FuncType
 

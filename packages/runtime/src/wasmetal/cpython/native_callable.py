@@ -14,7 +14,7 @@ SLOW: Final = layouts.HEAD + 16
 
 # Include/descrobject.h, Include/object.h, Include/typeslots.h
 _T_ULONGLONG, _T_PYSSIZET, _READONLY = 18, 19, 1
-_PY_TP_CALL, _PY_TP_DOC, _PY_TP_MEMBERS = 50, 56, 72
+_PY_TP_CALL, _PY_TP_DOC, _PY_TP_MEMBERS, _PY_TP_GETSET = 50, 56, 72, 73
 _TPFLAGS_BASETYPE, _TPFLAGS_HAVE_VECTORCALL, _TPFLAGS_HAVE_VERSION_TAG = 1 << 10, 1 << 11, 1 << 18
 
 #: Offset of `tp_flags` in a type object.
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
         _slow: int
 
         def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+        @property
+        def __qualname__(self) -> str:
+            """The same as `__name__`, which a derived class has."""
 
 else:
 
@@ -60,6 +63,15 @@ else:
             ("doc", ctypes.c_char_p),
         ]
 
+    class _GetSet(ctypes.Structure):
+        _fields_ = [
+            ("name", ctypes.c_char_p),
+            ("get", ctypes.c_void_p),
+            ("set", ctypes.c_void_p),
+            ("doc", ctypes.c_char_p),
+            ("closure", ctypes.py_object),
+        ]
+
     _doc = ctypes.create_string_buffer(b"An object that machine code runs when it is called.")
     # The type keeps pointers to the strings in these, so they live as long as the module.
     _members = (_Member * 5)(
@@ -68,10 +80,14 @@ else:
         _Member(b"_funcref", _T_ULONGLONG, FUNCREF, 0, None),
         _Member(b"_slow", _T_ULONGLONG, SLOW, 0, None),
     )
-    _slots = (_Slot * 4)(
+    # A class statement takes `__qualname__` for the name of the class, so no Python class can have this attribute for
+    # its instances. What a getter is called with, the object and the closure, is what PyObject_GetAttr takes.
+    _getset = (_GetSet * 2)(_GetSet(b"__qualname__", layouts.api("PyObject_GetAttr"), None, None, "__name__"))
+    _slots = (_Slot * 5)(
         _Slot(_PY_TP_CALL, layouts.api("PyVectorcall_Call")),
         _Slot(_PY_TP_DOC, ctypes.addressof(_doc)),
         _Slot(_PY_TP_MEMBERS, ctypes.addressof(_members)),
+        _Slot(_PY_TP_GETSET, ctypes.addressof(_getset)),
     )
     _spec = _Spec(
         b"wasmetal.cpython.native_callable.NativeCallable",

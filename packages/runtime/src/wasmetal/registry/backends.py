@@ -25,18 +25,21 @@ class BackendInfo:
     """A backend that is installed.
 
     `str()` of it is one line for people.
+
+    Attributes:
+        name: As in `Config(backend=...)`.
+        distribution: The distribution that it comes from, "" if unknown.
+        version: The version of that distribution, "" if unknown.
+        supported: Whether it runs code on this machine.
+        selected: Whether it is what `Config(backend="auto")` gets.
+        reason: Why it is (not) supported or selected.
     """
 
-    #: As in `Config(backend=...)`.
     name: str
-    #: The distribution that it comes from, and that one's version ("" if unknown).
     distribution: str
     version: str
-    #: Whether it runs code on this machine.
     supported: bool
-    #: Whether it is what `Config(backend="auto")` gets.
     selected: bool
-    #: Why it is (not) supported or selected.
     reason: str
 
     def __str__(self) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import time
 import weakref
 from array import array
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from wasm_core.defined_types import DefinedType, function_type
@@ -19,6 +21,7 @@ from wasmetal.glue import values
 from wasmetal.glue.glue import Glue, RawThunk, Thunk
 from wasmetal.glue.host_layout import HOST
 from wasmetal.store import callers
+from wasmetal.system.hold import Hold
 
 if TYPE_CHECKING:
     from wasmetal.store.members import Instance
@@ -26,6 +29,11 @@ if TYPE_CHECKING:
 
 
 _class_of: Final = type
+
+#: How long to wait for another thread that runs the store before looking again, in seconds: at first, and at most.
+#: (Generated code lets go of a store with one store to memory, and tells nobody.)
+_FIRST_PAUSE: Final = 0.000_02
+_LONGEST_PAUSE: Final = 0.001
 
 # Words of a HostFunction's structures.
 _FUNCREF_CODE: Final = FUNCREF["code"] // 8
@@ -187,6 +195,36 @@ class WasmFunction(FunctionCore):
         return tuple([array[number] for number in range(values.slot_count(self.type.results))])
 
 
+#: Waits for so many seconds: who defines how threads wait puts it here.
+sleep: Callable[[float], None] = time.sleep
+
+
+class WaitingFunction(WasmFunction):
+    """The same with `Config(busy="wait")`: the slow path, which all calls take that find the store busy, waits."""
+
+    __slots__ = ()
+
+    def call_slots(self, slots: list[int]) -> tuple[int, ...]:
+        with self._turn():
+            return super().call_slots(slots)
+
+    def _turn(self) -> Hold:
+        """The store for this thread alone, as soon as no other thread runs code of it.
+
+        Raises:
+            WasmError: The instance is closed.
+            Whatever ends a wait.
+        """
+        pause = _FIRST_PAUSE
+        while True:
+            # It may have become part of another store.
+            store = self.opened().store
+            with suppress(WasmError):
+                return store.take()
+            sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+
 class _Closed:
     """Stands for an instance that is closed."""
 
@@ -211,12 +249,14 @@ class HostFunction(FunctionCore):
 
     is_host = True
 
-    def __init__(self, callable: Callable[..., Any], type: FuncType, name: str | None, glue: Glue) -> None:
+    def __init__(
+        self, callable: Callable[..., Any], type: FuncType, name: str | None, glue: Glue, caller: bool | None
+    ) -> None:
         #: The FUNCREF and, right behind it, the HOST structure.
         self._words = array("Q", bytes(FUNCREF.size + HOST.size))
         super().__init__(type, name, self._words.buffer_info()[0])
         self.callable = callable
-        self.wants_caller = callers.wants_caller(callable)
+        self.wants_caller = callers.wants_caller(callable) if caller is None else caller
         # Whose code the Func's entry and the FUNCREF are.
         self._entry_glue = glue
         self._code_glue: Glue | None = None
@@ -264,7 +304,12 @@ class HostFunction(FunctionCore):
 
     def store_results(self, instance: Instance | None, result: object, slots: int) -> None:
         store = None if instance is None else instance.store
-        converted = values.to_slots(self.type.results, self._unpack(result), store, "result")
+        results = self._unpack(result)
+        try:
+            converted = values.to_slots(self.type.results, results, store, "result")
+        except (TypeError, OverflowError) as error:
+            # Whoever called has no idea which function of the host that was.
+            raise type(error)(f"{self._shown('the host function')}: {error}") from None
         array = (ctypes.c_uint64 * len(converted)).from_address(slots)
         for number, slot in enumerate(converted):
             array[number] = slot
@@ -409,8 +454,15 @@ def _attach(func: FuncHandle, core: FunctionCore, glue: Glue) -> None:
     func._funcref = core.funcref
 
 
-def init_host(func: FuncHandle, callable: Callable[..., Any], type: FuncType, glue: Glue, name: str | None) -> None:
-    """Make a new `func` a host function."""
+def init_host(
+    func: FuncHandle,
+    callable: Callable[..., Any],
+    type: FuncType,
+    glue: Glue,
+    name: str | None,
+    caller: bool | None = None,
+) -> None:
+    """Make a new `func` a host function. `caller`: whether it gets a Caller; None to ask its annotations."""
     if _class_of(type) is not FuncType:
         # (few programs need that, so the start of none waits for it)
         from wasmetal.store.plain_types import func_type
@@ -421,7 +473,7 @@ def init_host(func: FuncHandle, callable: Callable[..., Any], type: FuncType, gl
     if name is None:
         own = getattr(callable, "__name__", None)
         name = own if isinstance(own, str) else None
-    core = HostFunction(callable, type, name, glue)
+    core = HostFunction(callable, type, name, glue, caller)
     _attach(func, core, glue)
     _host_functions[core.funcref] = func
 
@@ -429,7 +481,8 @@ def init_host(func: FuncHandle, callable: Callable[..., Any], type: FuncType, gl
 def wasm_function(type: FuncType, name: str | None, funcref: int, instance: Instance, glue: Glue) -> FuncHandle:
     """The Func for a function of an instance, whose FUNCREF is at `funcref`. It keeps the instance alive."""
     func = func_class.__new__(func_class)
-    _attach(func, WasmFunction(type, name, funcref, instance, glue), glue)
+    core_class = WaitingFunction if instance.code.config.busy == "wait" else WasmFunction
+    _attach(func, core_class(type, name, funcref, instance, glue), glue)
     return func
 
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 import ctypes
 import weakref
 from array import array
-from typing import TYPE_CHECKING
 
 from wasm_core.errors import WasmError
 from wasm_core.types import GlobalType, ValueType
 from wasmetal.store.groups import Group
+from wasmetal.store.members import Instance
 from wasmetal.store.store import Members, Store
-
-if TYPE_CHECKING:
-    from wasmetal.store.members import Instance
 
 
 class GlobalCell:

@@ -290,19 +290,21 @@ class InstanceCore:
         """A function of the module's own, by the address of its FUNCREF: the same object as long as it is alive."""
         found = functions.get(address)
         if found is None:
-            number = (address - self.context - self.code.layout.funcrefs) // FUNCREF.size
-            index = self.code.escaping[number]
+            index = self.function_index(address)
             name = self.code.export_name(index) or self.code.function_name(index)
             func_type = self.code.module.func_type(index)
             made = wasm_function(func_type, name, address, self, self.code.glue)
             found = functions.add(made, self.code.glue.slow_entry)
         return found
 
+    def function_index(self, address: int) -> int:
+        """The index of the function whose FUNCREF, one of ours, is at `address`."""
+        return self.code.escaping[(address - self.context - self.code.layout.funcrefs) // FUNCREF.size]
+
     def defined_type(self, address: int) -> DefinedType:
         """What the type of a function of the module's own is to the process, by the address of its FUNCREF."""
-        number = (address - self.context - self.code.layout.funcrefs) // FUNCREF.size
         module = self.code.module
-        return module.defined_type(module.function_types[self.code.escaping[number]])
+        return module.defined_type(module.function_types[self.function_index(address)])
 
     def function(self, index: int) -> FuncHandle:
         """A function that can be referred to, imported or not."""
@@ -312,8 +314,7 @@ class InstanceCore:
 
     def resolve_funcref(self, address: int) -> int:
         """Compile the function of a FUNCREF of ours. Returns the address of the code."""
-        number = (address - self.context - self.code.layout.funcrefs) // FUNCREF.size
-        code = self.code.compile(self.code.escaping[number])
+        code = self.code.compile(self.function_index(address))
         ctypes.c_uint64.from_address(address + _CODE).value = code
         return code
 

@@ -24,7 +24,7 @@ from wasm_core.errors import Frame, Trap, TrapCode
 from wasm_ir.vmcontext import STORE
 from wasmetal.glue import ticker
 from wasmetal.glue.ticker_layout import DEADLINE
-from wasmetal.store import failures
+from wasmetal.store import failures, functions
 from wasmetal.system.hold import Hold, holding
 
 if TYPE_CHECKING:
@@ -172,6 +172,9 @@ class deadline:
         if not seconds >= 0:
             raise ValueError(f"a deadline is a number of seconds that is not negative, not {seconds}")
         self._seconds = seconds
+
+    def __repr__(self) -> str:
+        return f"deadline({self._seconds!r})"
 
     def __enter__(self) -> Self:
         _thread.enter(self, time.monotonic_ns() + self._seconds * 1e9)
@@ -324,3 +327,6 @@ def interrupt(store: Store) -> None:
     if waker is not None:
         with suppress(ValueError):  # it is closed: nobody waits any more
             waker.write(b"!")
+
+
+functions.sleep = sleep

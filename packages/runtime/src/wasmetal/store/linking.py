@@ -70,7 +70,8 @@ def resolve(code: CompiledModule, imports: object) -> Imports:
             for nothing.
 
     Raises:
-        LinkError: An import is missing ("unknown import") or has the wrong type ("incompatible import type").
+        LinkError: Imports are missing ("unknown import"; all are named) or one has the wrong type ("incompatible import
+            type").
         TypeError: `imports` is not such a mapping.
     """
     found = Imports()
@@ -82,11 +83,28 @@ def resolve(code: CompiledModule, imports: object) -> Imports:
     if not isinstance(imports, Mapping):
         raise TypeError(f"imports must be a mapping of mappings, not {type(imports).__name__}")
     spaces: dict[str, Mapping[str, object]] = {}
+    missing: list[Import] = []
     for entry in wanted:
         space = spaces.get(entry.module)
         if space is None:
-            space = spaces[entry.module] = _space(found, imports, entry)
-        _RESOLVERS[entry.kind](found, code, entry, _look_up(space, entry))
+            try:
+                given = imports[entry.module]
+            except KeyError:
+                missing.append(entry)
+                continue
+            space = spaces[entry.module] = _space(found, given, entry)
+        try:
+            value = space[entry.name]
+        except KeyError:
+            missing.append(entry)
+            continue
+        # (when something is missing only the other missing ones matter)
+        if not missing:
+            _RESOLVERS[entry.kind](found, code, entry, value)
+    if missing:
+        from wasmetal.store.missing_imports import message
+
+        raise LinkError(message(wanted, missing, imports, spaces))
     return found
 
 
@@ -95,46 +113,33 @@ def _is(value: object, cls: type[_T]) -> TypeGuard[_T]:
     return issubclass(type(value), cls)
 
 
-def _space(found: Imports, imports: Mapping[object, object], entry: Import) -> Mapping[str, object]:
-    """What there is under the module name of an import."""
-    try:
-        space = imports[entry.module]
-    except KeyError:
-        raise _unknown(entry) from None
-    if not isinstance(space, Mapping):
-        exports = getattr(space, "exports", None)
+def _space(found: Imports, given: object, entry: Import) -> Mapping[str, object]:
+    """What there is under the module name of an import, as a mapping."""
+    if not isinstance(given, Mapping):
+        exports = getattr(given, "exports", None)
         if not isinstance(exports, Mapping):
             raise TypeError(
                 f"imports[{quoted(entry.module)}] must be a mapping, an instance or its exports, "
-                f"not {type(space).__name__}"
+                f"not {type(given).__name__}"
             )
         return exports
     # Looked up in the class: the exports of an instance have attributes of any name.
-    for_instance = getattr(type(space), "for_instance", None)
-    if for_instance is not None:
-        space, tell = for_instance(space)
-        found.to_tell.append(tell)
+    for_instance = getattr(type(given), "for_instance", None)
+    if for_instance is None:
+        return given
+    space: Mapping[str, object]
+    space, tell = for_instance(given)
+    found.to_tell.append(tell)
     return space
 
 
-def _look_up(space: Mapping[str, object], entry: Import) -> object:
-    try:
-        value: object = space[entry.name]
-    except KeyError:
-        raise _unknown(entry) from None
-    return value
-
-
-def _import(entry: Import) -> str:
+def name_of(entry: Import) -> str:
+    """An import as messages name it."""
     return f"{quoted(entry.module)}.{quoted(entry.name)}"
 
 
-def _unknown(entry: Import) -> LinkError:
-    return LinkError(f"unknown import: {_import(entry)}, {_describe(entry.type)}")
-
-
 def _incompatible(entry: Import, found: str) -> LinkError:
-    what = f"{_import(entry)} must be {_describe(entry.type)}, not {found}"
+    what = f"{name_of(entry)} must be {describe(entry.type)}, not {found}"
     return LinkError(f"incompatible import type: {what}")
 
 
@@ -142,7 +147,8 @@ def _limits(minimum: int, maximum: int | None) -> str:
     return f"at least {minimum}" if maximum is None else f"{minimum} to {maximum}"
 
 
-def _describe(type: ExternType) -> str:
+def describe(type: ExternType) -> str:
+    """A type as messages name it."""
     if isinstance(type, FuncType):
         return f"a function {shown(str(type), _MAX_TYPE)}"
     if isinstance(type, TableType):
@@ -156,13 +162,13 @@ def _describe(type: ExternType) -> str:
 
 def _describe_value(value: object) -> str:
     if _is(value, FuncHandle):
-        return _describe(value._core.type)
+        return describe(value._core.type)
     if _is(value, MemoryHandle):
-        return _describe(value._opened()._matching_type)
+        return describe(value._opened()._matching_type)
     if _is(value, TableHandle):
-        return _describe(value._open().type)
+        return describe(value._open().type)
     if _is(value, GlobalHandle):
-        return _describe(value._open().type)
+        return describe(value._open().type)
     return type(value).__name__
 
 
@@ -184,7 +190,7 @@ def _function(found: Imports, code: CompiledModule, entry: Import, value: object
         if value._core.is_host:
             value._core.prepare(code.glue)
         elif value._core.instance.closed:
-            raise LinkError(f"{_import(entry)} is a function of an instance that is closed")
+            raise LinkError(f"{name_of(entry)} is a function of an instance that is closed")
         found.functions.append(value)
     elif callable(value):
         function = host_function(value, wanted, code.glue, f"{shown(entry.module)}.{shown(entry.name)}")
@@ -217,7 +223,7 @@ def _table(found: Imports, code: CompiledModule, entry: Import, value: object) -
     storage = value._open()
     actual = matching_type(storage)
     if not _matches(actual, wanted):
-        raise _incompatible(entry, _describe(actual))
+        raise _incompatible(entry, describe(actual))
     found.tables.append(storage)
     if owner is not None and wanted.element.is_function_reference:
         found.owners.append(owner)
@@ -231,9 +237,9 @@ def _memory(found: Imports, code: CompiledModule, entry: Import, value: object) 
     storage = value._opened()
     actual = storage._matching_type
     if not _matches(actual, wanted):
-        raise _incompatible(entry, _describe(actual))
+        raise _incompatible(entry, describe(actual))
     if not storage.guarded and code.config.bounds_checks == "guard":
-        raise LinkError(f"{_import(entry)} has no guard pages, which Config(bounds_checks='guard') needs")
+        raise LinkError(f"{name_of(entry)} has no guard pages, which Config(bounds_checks='guard') needs")
     found.memories.append(storage)
 
 
@@ -251,7 +257,7 @@ def _global(found: Imports, code: CompiledModule, entry: Import, value: object) 
     owner = value._owner  # first, see `_table`
     cell = value._open()
     if not _matches(cell.type, wanted):
-        raise _incompatible(entry, _describe(cell.type))
+        raise _incompatible(entry, describe(cell.type))
     found.cells.append(cell)
     if owner is not None and wanted.value_type.is_function_reference:
         found.owners.append(owner)

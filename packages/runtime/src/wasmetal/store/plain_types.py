@@ -7,7 +7,9 @@ for all. Objects of derived classes, and numbers that compute in a way of their 
 from __future__ import annotations
 
 import operator
+from typing import Final
 
+from wasm_core.quoting import shown
 from wasm_core.types import FuncType, GlobalType, MemoryType, TableType
 
 
@@ -15,9 +17,20 @@ def _maximum(given: object) -> int | None:
     return None if given is None else operator.index(given)  # type: ignore[arg-type]
 
 
+#: What to write, by the class.
+_EXAMPLES: Final[dict[type, str]] = {
+    FuncType: 'FuncType(["i32", "i32"], ["i32"])',
+    MemoryType: "MemoryType(minimum=1, maximum=10)",
+    TableType: 'TableType("funcref", minimum=10)',
+    GlobalType: 'GlobalType("i32", mutable=True)',
+}
+
+
 def _check(given: object, cls: type) -> None:
     if not issubclass(type(given), cls):
-        raise TypeError(f"a {cls.__name__} is needed, not {type(given).__name__}")
+        # (the class itself is a usual mistake)
+        what = f"the class {given.__name__}" if isinstance(given, type) else type(given).__name__
+        raise TypeError(f"a {cls.__name__} is needed, such as {_EXAMPLES[cls]}, not {shown(what)}")
 
 
 def func_type(given: FuncType) -> FuncType:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import weakref
 from array import array
-from typing import TYPE_CHECKING
 
 from wasm_core.errors import WasmError
 from wasm_core.types import TableType
 from wasm_ir.vmcontext import TABLE
 from wasmetal.store.groups import Group
+from wasmetal.store.members import Instance
 from wasmetal.store.store import Members, Store
-
-if TYPE_CHECKING:
-    from wasmetal.store.members import Instance
 
 _ELEMENTS = 10_000_000
 
