@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from random import Random
 
-from benchmarks import wasm_writer as w
+from wasm_core.testing.binary import signed, unsigned
+from wasm_core.testing.builder import Op, WasmBuilder
 
 #: Locals of generated functions: two i32 parameters and six more, then i64, then f64.
 _I32_LOCALS = range(8)
 _I64_LOCALS = range(8, 11)
 _F64_LOCALS = range(11, 14)
-_LOCALS = ((6, w.I32), (3, w.I64), (3, w.F64))
+_LOCALS = "iiiiiiIIIFFF"
 _MAX_DEPTH = 6
 _CONSTANTS = (0, 1, 1, 2, 3, 4, 8, 16, 24, 255, 1000, -1, -16, 65536, 1050000)
 
@@ -68,9 +69,9 @@ class _BodyGenerator:
                 simple[int(pick() ** 1.6 * len(simple))]()
 
     def body(self) -> bytes:
-        """The code entry; the function gives one i32."""
+        """Its instructions; the function gives one i32."""
         self._emit(2, _GET, 2)
-        return w.body(_LOCALS, bytes(self._code))
+        return bytes(self._code)
 
     def _local(self) -> int:
         return self._random.choice(_I32_LOCALS)
@@ -80,7 +81,7 @@ class _BodyGenerator:
         if self._random.random() < 0.65:
             self._emit(1, _GET, self._local())
         else:
-            self._emit(1, 0x41, w.signed(self._random.choice(_CONSTANTS)))
+            self._emit(1, 0x41, signed(self._random.choice(_CONSTANTS)))
 
     def _value(self, depth: int = 0) -> None:
         """An i32: an operation on values, a load, or an operand."""
@@ -97,7 +98,7 @@ class _BodyGenerator:
             self._emit(1, _TEE, self._local())
 
     def _memory_argument(self, alignment: int) -> bytes:
-        return w.unsigned(alignment) + w.unsigned(self._random.randrange(0, 100, 4))
+        return unsigned(alignment) + unsigned(self._random.randrange(0, 100, 4))
 
     def _load(self) -> None:
         opcode, alignment = self._random.choice(_LOADS)
@@ -116,7 +117,7 @@ class _BodyGenerator:
     def _call(self) -> None:
         self._value(2)
         self._operand()
-        self._emit(2, 0x10, w.unsigned(self._random.randrange(self._functions)), _SET, self._local())
+        self._emit(2, 0x10, unsigned(self._random.randrange(self._functions)), _SET, self._local())
 
     def _wide(self) -> None:
         choice = self._random.choice
@@ -137,7 +138,7 @@ class _BodyGenerator:
         if self._random.random() < 0.4:
             self._emit(1, 0x45)
         else:
-            self._emit(2, 0x41, w.signed(self._random.choice((1, 2, 3, 255, 1000))), self._random.choice(_COMPARISONS))
+            self._emit(2, 0x41, signed(self._random.choice((1, 2, 3, 255, 1000))), self._random.choice(_COMPARISONS))
 
     def _if(self, limit: int, depth: int) -> None:
         self._condition()
@@ -165,29 +166,28 @@ class _BodyGenerator:
     def _switch(self) -> None:
         ways = self._random.randrange(3, 9)
         self._emit(ways, *[b"\x02\x40"] * ways)
-        self._emit(2, _GET, self._local(), 0x0E, w.unsigned(ways - 1), bytes(range(ways)))
+        self._emit(2, _GET, self._local(), 0x0E, unsigned(ways - 1), bytes(range(ways)))
         for _ in range(ways):
             self._emit(1, 0x0B)
             self._assign()
 
 
 def function_body(random: Random, instructions: int, functions: int = 1) -> tuple[bytes, int]:
-    """A code entry of about `instructions` instructions, with calls of some of `functions`; and the exact number."""
+    """Code of about `instructions` instructions, with calls of some of `functions`; and the exact number."""
     generator = _BodyGenerator(random, functions)
     generator.statements(instructions - 3)
-    encoded = generator.body()
-    return encoded, generator.count + 1
+    code = generator.body()
+    return code, generator.count + 1
 
 
 def functions_of(instructions: int, functions: int, seed: int = 1) -> bytes:
     """A module of so many functions of about so many instructions each."""
     random = Random(seed)
-    writer = w.ModuleWriter()
-    writer.memory(1)
-    signature = writer.type([w.I32, w.I32], [w.I32])
+    builder = WasmBuilder()
+    builder.memory(1)
     for _ in range(functions):
-        writer.function(signature, function_body(random, instructions, functions)[0])
-    return writer.write()
+        builder.func("ii", "i", function_body(random, instructions, functions)[0], locals=_LOCALS)
+    return builder.build()
 
 
 def large_module(functions: int, size: int, seed: int = 1) -> tuple[bytes, int]:
@@ -200,13 +200,12 @@ def large_module(functions: int, size: int, seed: int = 1) -> tuple[bytes, int]:
     sizes = [random.lognormvariate(0, 1.2) for _ in range(min(functions - 1, 1000))]
     scale = size / functions / BYTES_PER_INSTRUCTION / (sum(sizes) / len(sizes))
     made = [function_body(random, int(scale * size), functions) for size in sizes]
-    writer = w.ModuleWriter()
-    signature = writer.type([w.I32, w.I32], [w.I32])
-    writer.memory(256)
-    writer.function(signature, w.body((), bytes([_GET, 0, _GET, 1, 0x6A])), "main")
+    builder = WasmBuilder()
+    builder.memory(256)
+    builder.func("ii", "i", Op.get(0) + Op.get(1) + Op.I32_ADD, export="main")
     count = 4
     for number in range(functions - 1):
-        encoded, instructions = made[number % len(made)]
-        writer.function(signature, encoded)
+        code, instructions = made[number % len(made)]
+        builder.func("ii", "i", code, locals=_LOCALS)
         count += instructions
-    return writer.write(), count
+    return builder.build(), count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -44,6 +45,7 @@ class Campaign:
     counts: Counter[str] = attrs.field(factory=Counter)
     finds: list[Find] = attrs.field(factory=list)
     cpu_seconds: float = 0
+    _batches: int = 0
     _cpu_before: float = attrs.field(init=False, factory=children_seconds)
 
     def run(self, seconds: float, most_finds: int) -> None:
@@ -61,9 +63,14 @@ class Campaign:
             str(seconds),
             str(self.folder),
         ]
+        modes = TARGETS[self.target].environments
+        mode = modes[self._batches % len(modes)]
+        self._batches += 1
         process = subprocess.Popen(
             [sys.executable, "-X", "faulthandler", "-m", "fuzz.worker", *arguments],
             cwd=_ROOT,
+            env={**os.environ, **mode},
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -78,7 +85,7 @@ class Campaign:
             raise RuntimeError(f"the worker ended with {process.returncode}\n{error}")
         if running is not None:
             self.next = running + 1
-            self._ended(process.returncode, running, error)
+            self._ended(process.returncode, running, f"{error}{mode or ''}")
 
     def _read(self, out: str) -> int | None:
         """Take over the worker's lines; the number that it had begun and not ended."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 from typing import Final
 
-from fuzz.binary import signed, unsigned
 from fuzz.edge_values import F32, F64, FUNCREF, I32, I64, NUMERIC, V128, WIDTHS, bits, from_float
 from fuzz.instructions import BY_RESULT, EQUAL, LOADS, STORES, WHOLE_STORES, Instruction
 from fuzz.program import FUEL_PER_CALL, Body, Program, Signature
 from fuzz.tree import NEVER, VOID, Label, Node, Part, const
+from wasm_core.testing.binary import signed, unsigned
 
 _END: Final = b"\x0b"
 _NAN: Final = {F32: 0x7FC00000, F64: 0x7FF8000000000000}

@@ -6,8 +6,8 @@ from typing import Final
 
 import attrs
 
-from fuzz.binary import unsigned
 from fuzz.edge_values import F32, F64, I32, I64, V128
+from wasm_core.testing.binary import unsigned
 
 
 @attrs.frozen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from fuzz.binary import sized, vector
+from wasm_core.testing.binary import sized, vector
 
 _INTERESTING = (0, 1, 0x0B, 0x40, 0x41, 0x60, 0x6F, 0x70, 0x7B, 0x7C, 0x7D, 0x7E, 0x7F, 0x80, 0xFC, 0xFF)
 _HEADER = 8

@@ -7,9 +7,10 @@ from typing import Final
 
 import attrs
 
-from fuzz.binary import MAGIC, section, sized, unsigned, vector
 from fuzz.edge_values import I32, I64, NUMERIC, V128, bits
 from fuzz.tree import Node, const, encode
+from wasm_core.testing import binary
+from wasm_core.testing.binary import func_type, limits, section, sized, unsigned, vector, vector_section
 
 #: Work that one call may do: each round of a loop takes 1, each function that is entered FUEL_PER_CALL.
 FUEL: Final = 1500
@@ -123,8 +124,7 @@ class Program:
             for index, variable in enumerate(self.globals)
             if variable.type != V128
         ]
-        tables = [b"\x70\0" + unsigned(TABLE_SIZES[0])]
-        tables.append(b"\x70\x01" + unsigned(TABLE_SIZES[1]) + unsigned(MAX_TABLE_SIZE))
+        tables = [b"\x70" + limits(TABLE_SIZES[0]), b"\x70" + limits(TABLE_SIZES[1], MAX_TABLE_SIZE)]
         variables = [
             bytes([variable.type, variable.mutable]) + encode(const(variable.type, variable.pattern)) + b"\x0b"
             for variable in self.globals
@@ -135,22 +135,19 @@ class Program:
         # Every function is declared, so that ref.func can take any.
         elements.append(b"\x03\0" + vector(map(unsigned, range(self.function_count))))
         data = [b"\0" + start + sized(self.data[0]), *(b"\x01" + sized(content) for content in self.data[1:])]
-        types = [b"\x60" + sized(bytes(params)) + sized(bytes(results)) for params, results in self.types]
-        return b"".join(
-            (
-                MAGIC,
-                section(1, vector(types)),
-                section(2, vector(imports)),
-                section(3, vector(declared)),
-                section(4, vector(tables)),
-                section(5, vector([b"\x01" + unsigned(PAGES) + unsigned(self.max_pages)])),
-                section(6, vector(variables)),
-                section(7, vector(exports)),
-                section(9, vector(elements)),
-                section(12, unsigned(len(data))),
-                section(10, vector(bodies)),
-                section(11, vector(data)),
-            )
+        types = [func_type(bytes(params), bytes(results)) for params, results in self.types]
+        return binary.module(
+            vector_section(1, types),
+            vector_section(2, imports),
+            vector_section(3, declared),
+            vector_section(4, tables),
+            vector_section(5, [limits(PAGES, self.max_pages)]),
+            vector_section(6, variables),
+            vector_section(7, exports),
+            vector_section(9, elements),
+            section(12, unsigned(len(data))),
+            vector_section(10, bodies),
+            vector_section(11, data),
         )
 
 

@@ -1,7 +1,7 @@
 """Making a find smaller: `python -m fuzz.reduction TARGET SEED/NUMBER OUTPUT`.
 
 A program of our generator becomes one that still goes wrong with fewer functions called, and less code in them. Every
-try runs in a process of its own, because what goes wrong may be a crash.
+try runs in a process of its own, because what goes wrong may be a crash. Of random use (`fuzz.api`) fewer steps remain.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from fuzz import run_wasmtime
+from fuzz import api, run_wasmtime
 from fuzz.case import Case, Step
 from fuzz.comparison import difference
 from fuzz.program import Program
@@ -29,6 +29,17 @@ Test = Callable[[Case], bool]
 
 def goes_wrong(case: Case, machines: Iterable[Machine] = MACHINES) -> bool:
     """Whether the engines differ, or the process ends by a signal."""
+    return _is_wrong(lambda: bool(difference(case, machines)))
+
+
+def api_goes_wrong(case: Case) -> bool:
+    """Whether random use finds something, in one of some tries: threads do not always meet."""
+    seed = api.seed_of(case)
+    return any(_is_wrong(lambda: bool(api.check(case, seed).find)) for _ in range(3))
+
+
+def _is_wrong(test: Callable[[], bool]) -> bool:
+    """Whether a test says so, or ends its process by a signal."""
     child = os.fork()
     if child == 0:
         code = 0
@@ -36,7 +47,7 @@ def goes_wrong(case: Case, machines: Iterable[Machine] = MACHINES) -> bool:
             signal.alarm(_LIMIT)
             os.close(1)
             os.close(2)
-            code = 1 if difference(case, machines) else 0
+            code = 1 if test() else 0
         except Exception:
             code = 2  # an invalid module, most of the time
         finally:
@@ -114,6 +125,10 @@ def _works(program: Program, steps: list[Step], test: Test) -> bool:
 
 def main(target: str, seed: str, output: str) -> int:
     """Reduce what a seed makes; writes OUTPUT.wasm and OUTPUT.json, with what should come out."""
+    if target == "api":
+        case = api.make(seed)
+        Case(b"", reduce_steps(b"", case.steps, api_goes_wrong)).save(Path(output))
+        return 0
     module = import_module(TARGETS[target].module)
     case = module.make(seed)
     if not goes_wrong(case):

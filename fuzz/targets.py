@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 
 import attrs
@@ -22,12 +22,17 @@ class Target:
     batch: int = 40
     #: Programs that must be installed.
     needs: tuple[str, ...] = ()
+    #: Environments of processes, which take turns.
+    environments: tuple[Mapping[str, str], ...] = ({},)
 
     def load(self) -> tuple[Callable[[str], Case], Callable[[Case, str], Report]]:
         """Functions that make the case for a seed, and that try it."""
         module = import_module(self.module)
         return module.make, module.check
 
+
+#: Ways of running Python that check or leave out more than usual.
+_MODES: tuple[Mapping[str, str], ...] = ({}, {"PYTHONDEVMODE": "1"}, {"PYTHONMALLOC": "debug"}, {"PYTHONOPTIMIZE": "1"})
 
 TARGETS = {
     "mutate": Target("fuzz.mutate", 60, batch=400),
@@ -36,6 +41,7 @@ TARGETS = {
     "arithmetic": Target("fuzz.arithmetic", 60),
     "generated": Target("fuzz.generated", 60),
     "vectors": Target("fuzz.vectors", 60),
+    "api": Target("fuzz.api", 60, batch=60, environments=_MODES),
     "binaryen": Target("fuzz.binaryen", 60, needs=("wasm-opt",)),
 }
 #: What a name on the command line stands for, where it is not one target.

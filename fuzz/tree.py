@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, Union
 
-from fuzz.binary import signed, unsigned
 from fuzz.edge_values import F32, FUNCREF, I32, I64, V128, WIDTHS
+from wasm_core.testing.binary import signed, unsigned
 
 VOID: Final = 0
 #: The type of code after which nothing runs: fits everywhere.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from typing import Final
 
-from fuzz.binary import unsigned
 from fuzz.edge_values import F32, F64, I32, I64, NUMERIC, V128, bits
 from fuzz.functions import FunctionGenerator, is_repeatable
 from fuzz.program import Body, Program
@@ -24,6 +23,7 @@ from fuzz.vector_instructions import (
     VectorInstruction,
 )
 from fuzz.vector_patterns import pattern
+from wasm_core.testing.binary import unsigned
 
 #: Types of locals and so on: half of them vectors.
 KINDS: Final = (*NUMERIC, *[V128] * len(NUMERIC))

@@ -7,10 +7,10 @@ from typing import Final
 
 import attrs
 
-from fuzz.binary import unsigned
 from fuzz.edge_values import F32, F64, V128
 from wasm_core.instructions import IMM_LANE, IMM_MEMARG, IMM_MEMARG_LANE, IMM_NONE, instructions
 from wasm_core.instructions import Instruction as Described
+from wasm_core.testing.binary import unsigned
 
 SHAPES: Final = ("i8x16", "i16x8", "i32x4", "i64x2", "f32x4", "f64x2")
 #: Shape -> bits of a lane.

@@ -26,7 +26,10 @@ ROOT: Final = Path(__file__).parent.parent
 #: Folder of each package -> its modules that stay interpreted, besides `__init__`: those of value classes made by attrs
 #: (which mypyc does not know as it comes here), of protocols, and what runs once per process, or for people and tests.
 INTERPRETED: Final[dict[str, tuple[str, ...]]] = {
-    "wasm-core": ("errors", "features", "instructions", "lazy_attrs", "module", "protocols", "types"),
+    "wasm-core": (
+        *("errors", "features", "instructions", "lazy_attrs", "module", "protocols", "types"),
+        *("testing/binary", "testing/builder"),
+    ),
     "wasm-ir": (
         *("backend", "codegen/registers", "codegen/vocabulary", "frontend_options", "mypyc_attributes"),
         *("codegen/allocation_checker", "codegen/machine_printer", "disassembly", "printer", "verifier"),
@@ -40,6 +43,8 @@ INTERPRETED: Final[dict[str, tuple[str, ...]]] = {
             "testing/native_code",
             "testing/stubs",
             "testing/suite",
+            "testing/vector_trees",
+            "testing/vectors",
         ),
     ),
     "backend-amd64": ("backend", "cpu", "signals", "stubs"),

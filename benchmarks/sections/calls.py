@@ -7,10 +7,10 @@ from collections.abc import Callable
 from timeit import Timer
 from typing import cast
 
-from benchmarks import wasm_writer as w
 from benchmarks.engines import open_engine
 from benchmarks.model import Options, Row, Section
 from benchmarks.workers import Measured, Subject, measure_row
+from wasm_core.testing.builder import Op, WasmBuilder
 
 _ENGINES = ("wasmetal", "wasmetal, GIL held", "wasmtime")
 
@@ -37,30 +37,27 @@ def _calls(subject: str, quick: bool) -> int:
 
 
 def _module_of_exports() -> bytes:
-    writer = w.ModuleWriter()
-    get = [bytes([0x20, index]) for index in range(6)]
-    writer.function(writer.type([], []), w.body((), b""), "nop()")
-    for name, type_, instruction in (
-        ("add(i32, i32) -> i32", w.I32, 0x6A),
-        ("mix(i64, i64) -> i64", w.I64, 0x85),
-        ("add(f64, f64) -> f64", w.F64, 0xA0),
+    builder = WasmBuilder()
+    get = [Op.get(index) for index in range(6)]
+    builder.func(export="nop()")
+    for name, letter, instruction in (
+        ("add(i32, i32) -> i32", "i", Op.I32_ADD),
+        ("mix(i64, i64) -> i64", "I", b"\x85"),
+        ("add(f64, f64) -> f64", "F", Op.F64_ADD),
     ):
-        code = get[0] + get[1] + bytes([instruction])
-        writer.function(writer.type([type_, type_], [type_]), w.body((), code), name)
-    code = b"".join(get) + bytes([0x6A] * 5)
-    writer.function(writer.type([w.I32] * 6, [w.I32]), w.body((), code), "sum(6 x i32) -> i32")
-    return writer.write()
+        builder.func(letter * 2, letter, get[0] + get[1] + instruction, export=name)
+    builder.func("iiiiii", "i", b"".join(get) + Op.I32_ADD * 5, export="sum(6 x i32) -> i32")
+    return builder.build()
 
 
 def _module_that_calls_out() -> bytes:
     """`loop(n)` calls the import n times: x = f(x & 1023, 1)."""
-    writer = w.ModuleWriter()
-    pair = writer.type([w.I32, w.I32], [w.I32])
-    writer.import_function("env", "f", pair)
+    builder = WasmBuilder()
+    builder.import_func("env", "f", "ii", "i")
     # local 1 = f(local 1 & 1023, 1); local 0 -= 1; again while it is not 0
     code = bytes.fromhex("03 40 20 01 41 ff 07 71 41 01 10 00 21 01 20 00 41 01 6b 22 00 0d 00 0b 20 01")
-    writer.function(writer.type([w.I32], [w.I32]), w.body([(1, w.I32)], code), "loop")
-    return writer.write()
+    builder.func("i", "i", code, locals="i", export="loop")
+    return builder.build()
 
 
 def _time_expression(expression: str, function: object, number: int) -> Callable[[], Measured]:

@@ -8,28 +8,28 @@ from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks import wasm_writer as w
 from benchmarks.engines import open_engine
 from benchmarks.model import Options, Section
 from benchmarks.workers import Measured, Subject, measure_row
+from wasm_core.testing.builder import Op, WasmBuilder
 
 _PAGE = os.sysconf("SC_PAGESIZE")
 
 
 def _module(kind: str) -> bytes:
-    writer = w.ModuleWriter()
-    signature = writer.type([w.I32], [w.I32])
+    builder = WasmBuilder()
     count = 1000 if kind == "1000 functions, table" else 1
     for index in range(count):
-        writer.function(signature, w.body((), b"\x20\x00"), "run" if index == 0 else None)
+        builder.func("i", "i", Op.get(0), export="run" if index == 0 else None)
     if kind != "no memory":
-        writer.memory(2, "memory")
-        writer.data(1024, bytes(range(256)) * 16)
+        builder.memory(2, export="memory")
+        builder.data(Op.i32(1024), bytes(range(256)) * 16)
     if count > 1:
-        writer.table(range(count))
+        builder.table("r", count)
+        builder.elements(Op.i32(0), range(count))
         for value in range(20):
-            writer.global_i32(value)
-    return writer.write()
+            builder.glob("i", Op.i32(value), mutable=True)
+    return builder.build()
 
 
 _KINDS = ("no memory", "memory, 4 KiB of data", "1000 functions, table")

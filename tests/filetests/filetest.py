@@ -3,7 +3,8 @@
     python tests/filetests/filetest.py [FILE]...
 
 writes the expectations of these files, or of all, anew. A file is a module in the text format (what of that: `wat.py`)
-with one exported function, which is the one that is shown. A line `;; bounds checks: explicit` asks for these.
+with one exported function, which is the one that is shown. A line `;; bounds checks: explicit` asks for these, and
+`;; features: ` in front of names lets code use these features of processors, too.
 What follows the module is made: sections of comment lines, each with its name in the first.
 """
 
@@ -44,6 +45,7 @@ SECTIONS: Final = ("ir", *BACKENDS)
 #: Another version of the disassembler may write instructions in another way.
 CAPSTONE: Final = "5."
 _EXPLICIT: Final = ";; bounds checks: explicit"
+_MORE_FEATURES: Final = ";; features: "
 _START: Final = ";; -- "
 #: Processor features that code may use: those of ten-year-old machines, whatever this one has.
 _FEATURES: Final = ("bmi1", "bmi2", "lzcnt", "popcnt")
@@ -66,6 +68,8 @@ class Filetest:
     #: The function that is shown.
     index: int
     options: FrontendOptions
+    #: Features of processors that code may use.
+    features: tuple[str, ...]
 
     @classmethod
     def read(cls, path: Path) -> Filetest:
@@ -79,7 +83,9 @@ class Filetest:
         validate_module(module, Features.default())
         (index,) = [export.index for export in module.exports if export.kind is ExternKind.FUNC]
         options = FrontendOptions(explicit_bounds=_EXPLICIT in text.splitlines(), vectors=True)
-        return cls(path, text.rstrip("\n"), expected, module, index, options)
+        more = [line.removeprefix(_MORE_FEATURES) for line in text.splitlines() if line.startswith(_MORE_FEATURES)]
+        features = (*_FEATURES, *" ".join(more).split())
+        return cls(path, text.rstrip("\n"), expected, module, index, options, features)
 
     def ir(self) -> Function:
         """The function's IR."""
@@ -92,7 +98,7 @@ class Filetest:
         """What a section should say now. Raises Unavailable."""
         if section == "ir":
             return format_function(self.ir()).rstrip("\n")
-        backend = backend_for(section)
+        backend = backend_for(section, self.features)
         made = backend.compile(self.ir())
         wasm = {at: format_instruction(*what) for at, *what in disassemble(self.module, self.index)}
         lines = listing(backend, made, wasm)
@@ -120,14 +126,14 @@ class Filetest:
         return changed
 
 
-def backend_for(name: str) -> Backend:
+def backend_for(name: str, features: tuple[str, ...]) -> Backend:
     """A backend, whatever machine this is. Raises Unavailable."""
     package, class_name = BACKENDS[name]
     try:
         chosen = getattr(importlib.import_module(package), class_name)
     except ImportError:
         raise Unavailable(f"{package} is not installed") from None
-    made: Backend = chosen(_FEATURES)
+    made: Backend = chosen(features)
     return made
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from wasm_core import instructions as table
 from wasm_core.instructions import Instruction, by_name
+from wasm_core.testing.binary import func_type, limits, module, section, signed, sized, unsigned, vector
 from wasm_core.type_codes import CODE_OF, EMPTY_BLOCK
 from wasm_core.types import ValueType
 
@@ -20,43 +21,16 @@ from wasm_core.types import ValueType
 Item = str | list["Item"]  # type: ignore[misc]
 
 _TOKEN: Final = re.compile(r';;[^\n]*|\(;.*?;\)|\s+|([()])|("[^"]*")|([^\s()";]+)', re.DOTALL)
-_MAGIC: Final = b"\0asm\1\0\0\0"
 _TYPE, _IMPORT, _FUNCTION, _TABLE, _MEMORY, _GLOBAL, _EXPORT, _ELEMENT, _CODE, _DATA, _DATA_COUNT = (
     *range(1, 8),
     *range(9, 13),
 )
 _ORDER: Final = (_TYPE, _IMPORT, _FUNCTION, _TABLE, _MEMORY, _GLOBAL, _EXPORT, _ELEMENT, _DATA_COUNT, _CODE, _DATA)
-_FUNC_TYPE, _END, _MUTABLE, _HAS_TABLE = b"\x60", b"\x0b", b"\x01", b"\x02"
+_END, _MUTABLE = b"\x0b", b"\x01"
 _INDEX: Final = (
     *(table.IMM_LABEL, table.IMM_FUNC, table.IMM_LOCAL, table.IMM_GLOBAL, table.IMM_TABLE),
     *(table.IMM_DATA, table.IMM_ELEM),
 )
-
-
-def _unsigned(value: int) -> bytes:
-    """Unsigned LEB128."""
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
-
-
-def _signed(value: int) -> bytes:
-    """Signed LEB128."""
-    out = bytearray()
-    while not -64 <= value < 64:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value & 0x7F])
-
-
-def _sized(content: bytes) -> bytes:
-    return _unsigned(len(content)) + content
-
-
-def _vector(items: Sequence[bytes]) -> bytes:
-    return _unsigned(len(items)) + b"".join(items)
 
 
 def _value_type(name: Item) -> bytes:
@@ -128,10 +102,10 @@ class _Body:
             if instruction is None:
                 raise ValueError(f"no instruction {name!r}")
             if name == "select" and (types := self.groups("result")):
-                out += b"\x1c" + _vector([_value_type(item) for item in types])
+                out += b"\x1c" + vector([_value_type(item) for item in types])
                 continue
             opcode = instruction.opcode
-            out += bytes([opcode]) if opcode < 0x100 else bytes([opcode >> 12]) + _unsigned(opcode & 0xFFF)
+            out += bytes([opcode]) if opcode < 0x100 else bytes([opcode >> 12]) + unsigned(opcode & 0xFFF)
             out += self._immediates(instruction)
         return bytes(out)
 
@@ -140,20 +114,20 @@ class _Body:
         if kind == table.IMM_NONE:
             return b""
         if kind in _INDEX:
-            return _unsigned(int(self.word()))
+            return unsigned(int(self.word()))
         if kind == table.IMM_BLOCK:
             if index := self.groups("type"):
-                return _signed(int(str(index[0])))
+                return signed(int(str(index[0])))
             result = self.groups("result")
             return _value_type(result[0]) if result else bytes([EMPTY_BLOCK])
         if kind == table.IMM_LABEL_TABLE:
             *labels, default = self.numbers()
-            return _vector([_unsigned(label) for label in labels]) + _unsigned(default)
+            return vector([unsigned(label) for label in labels]) + unsigned(default)
         if kind in (table.IMM_MEMARG, table.IMM_MEMARG_LANE):
             offset = self.option("offset", 0)
             align = self.option("align", instruction.access_size)
             lane = bytes([int(self.word())]) if kind == table.IMM_MEMARG_LANE else b""
-            return _unsigned(align.bit_length() - 1) + _unsigned(offset) + lane
+            return unsigned(align.bit_length() - 1) + unsigned(offset) + lane
         if kind == table.IMM_LANE:
             return bytes([int(self.word())])
         if kind == table.IMM_SHUFFLE:
@@ -163,7 +137,7 @@ class _Body:
                 raise ValueError("vectors are written as four numbers of 32 bits, i32x4")
             return struct.pack("<4I", *[int(self.word(), 0) for _ in range(4)])
         if kind in (table.IMM_I32, table.IMM_I64):
-            return _signed(int(self.word(), 0))
+            return signed(int(self.word(), 0))
         if kind in (table.IMM_F32, table.IMM_F64):
             return struct.pack("<f" if kind == table.IMM_F32 else "<d", float(self.word()))
         if kind == table.IMM_MEMORY:
@@ -171,16 +145,15 @@ class _Body:
         if kind == table.IMM_MEMORY_MEMORY:
             return b"\0\0"
         if kind == table.IMM_DATA_MEMORY:
-            return _unsigned(int(self.word())) + b"\0"
+            return unsigned(int(self.word())) + b"\0"
         if kind == table.IMM_TYPE_TABLE:
             chosen = next(self.numbers(), 0)
-            return _unsigned(int(str(self.groups("type")[0]))) + _unsigned(chosen)
+            return unsigned(int(str(self.groups("type")[0]))) + unsigned(chosen)
         raise ValueError(f"{instruction.name} is not read here")
 
 
-def _limits(words: Sequence[Item]) -> bytes:
-    numbers = [int(str(word)) for word in words]
-    return bytes([len(numbers) - 1]) + b"".join(map(_unsigned, numbers))
+def _numbers(words: Sequence[Item]) -> list[int]:
+    return [int(str(word)) for word in words]
 
 
 class _Module:
@@ -195,7 +168,7 @@ class _Module:
         """The type that `(param ...) (result ...)` describes, which is made if it is not there."""
         params = [_value_type(item) for item in body.groups("param")]
         results = [_value_type(item) for item in body.groups("result")]
-        encoded = _FUNC_TYPE + _vector(params) + _vector(results)
+        encoded = func_type(b"".join(params), b"".join(results))
         types = self.section(_TYPE)
         if encoded not in types:
             types.append(encoded)
@@ -207,17 +180,17 @@ class _Module:
             self.section(_TYPE)
             self.type_index(_Body(items[0][1:]))
         elif name == "import":
-            module, field, group = items
+            source, field, group = items
             index = self.type_index(_Body(group[1:]))
-            names = b"".join(_sized(str(text)[1:-1].encode()) for text in (module, field))
-            self.section(_IMPORT).append(names + b"\0" + _unsigned(index))
+            names = b"".join(sized(str(text)[1:-1].encode()) for text in (source, field))
+            self.section(_IMPORT).append(names + b"\0" + unsigned(index))
             self.functions += 1
         elif name == "func":
             self.function(_Body(items))
         elif name == "table":
-            self.section(_TABLE).append(_value_type(items[-1]) + _limits(items[:-1]))
+            self.section(_TABLE).append(_value_type(items[-1]) + limits(*_numbers(items[:-1])))
         elif name == "memory":
-            self.section(_MEMORY).append(_limits(items))
+            self.section(_MEMORY).append(limits(*_numbers(items)))
         elif name == "global":
             mutable = isinstance(items[0], list)
             value_type = _value_type(items[0][1] if mutable else items[0])
@@ -226,36 +199,35 @@ class _Module:
         elif name == "data":
             content = str(items[-1])[1:-1].encode()
             where = b"\0" + _Body(items[0]).encode() + _END if len(items) > 1 else b"\1"
-            self.section(_DATA).append(where + _sized(content))
+            self.section(_DATA).append(where + sized(content))
         else:
             raise ValueError(f"no field {name!r} is read here")
 
     def function(self, body: _Body) -> None:
         """A function, and its export."""
         for name in body.groups("export"):
-            exported = _sized(str(name)[1:-1].encode())
-            self.section(_EXPORT).append(exported + b"\0" + _unsigned(self.functions))
-        self.section(_FUNCTION).append(_unsigned(self.type_index(body)))
+            exported = sized(str(name)[1:-1].encode())
+            self.section(_EXPORT).append(exported + b"\0" + unsigned(self.functions))
+        self.section(_FUNCTION).append(unsigned(self.type_index(body)))
         local_types = [b"\1" + _value_type(item) for item in body.groups("local")]
-        self.section(_CODE).append(_sized(_vector(local_types) + body.encode() + _END))
+        self.section(_CODE).append(sized(vector(local_types) + body.encode() + _END))
         self.functions += 1
 
     def encode(self) -> bytes:
         if _DATA in self.sections:
             self.sections[_DATA_COUNT] = self.sections[_DATA]
-        out = bytearray(_MAGIC)
+        sections = []
         for number in _ORDER:
             items = self.sections.get(number)
             if items:
-                content = _unsigned(len(items)) if number == _DATA_COUNT else _vector(items)
-                out += bytes([number]) + _sized(content)
-        return bytes(out)
+                sections.append(section(number, unsigned(len(items)) if number == _DATA_COUNT else vector(items)))
+        return module(*sections)
 
 
 def assemble(text: str) -> bytes:
     """The binary of a module. Raises ValueError, LookupError or TypeError for what is not understood."""
     (fields,) = parse(text)
-    module = _Module()
+    collected = _Module()
     for name, *items in fields[1:]:
-        module.field(str(name), items)
-    return module.encode()
+        collected.field(str(name), items)
+    return collected.encode()

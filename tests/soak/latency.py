@@ -23,9 +23,8 @@ from typing import Any, Final
 
 sys.path.append(str(Path(__file__).parent))
 
-from soak import WasmBuilder
-
 import wasmetal
+from wasm_core.testing.builder import WasmBuilder
 from wasm_wasi import Wasi
 from wasmetal.cli.run import Surroundings, run
 

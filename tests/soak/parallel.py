@@ -17,9 +17,8 @@ from typing import Any
 
 sys.path.append(str(Path(__file__).parent))
 
-from soak import WasmBuilder
-
 import wasmetal
+from wasm_core.testing.builder import WasmBuilder
 
 #: Rounds of a loop.
 _ROUNDS = 1_000_000_000

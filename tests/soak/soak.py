@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import collections
 import gc
-import importlib.util
 import os
 import random
 import signal
@@ -21,10 +20,11 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import FrameType
 from typing import Any, Final
 
 import wasmetal
+from wasm_core.testing.builder import WasmBuilder
 from wasm_wasi import Wasi
 from wasmetal import interruption
 from wasmetal.code.arena import arena
@@ -36,19 +36,6 @@ from wasmetal.system import lifetime
 #: Growth of resident memory that is no leak, in MiB: fragmentation, caches of the allocator.
 _SLACK: Final = 48
 _VARIANTS: Final = 12
-
-
-def _test_module(name: str) -> ModuleType:
-    """A module of the runtime's tests."""
-    path = Path(__file__).resolve().parents[2] / "packages" / "runtime" / "tests" / f"{name}.py"
-    specification = importlib.util.spec_from_file_location(f"soak_{name}", path)
-    assert specification is not None and specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
-WasmBuilder: Final = _test_module("conftest").WasmBuilder
 
 
 def binary(variant: int) -> bytes:

@@ -14,6 +14,8 @@ import pytest
 from wasm_backend_amd64 import Amd64Backend
 from wasm_core.body_validator import validate_body
 from wasm_core.decoder import decode
+from wasm_core.testing import binary
+from wasm_core.testing.binary import unsigned
 from wasm_ir import builder
 from wasm_ir.codegen.pipeline import compile_function
 from wasm_ir.frontend import FrontendOptions, translate
@@ -24,23 +26,9 @@ ADD, MUL, LESS, DROP, END = b"\x6a", b"\x6c", b"\x48", b"\x1a", b"\x0b"
 BLOCK, LOOP, IF, BR, BR_IF, BR_TABLE = b"\x02\x40", b"\x03\x40", b"\x04\x40", b"\x0c", b"\x0d", b"\x0e"
 
 
-def leb(value: int) -> bytes:
-    out = b""
-    while value > 0x7F:
-        out += bytes([value & 0x7F | 0x80])
-        value >>= 7
-    return out + bytes([value])
-
-
 def function(body: bytes, locals_declared: int) -> bytes:
     """A module of one function of type [i32] -> []."""
-    code = b"\x01" + leb(locals_declared) + b"\x7f" + body + END
-    sections = (
-        (1, b"\x01\x60\x01\x7f\x00"),
-        (3, b"\x01\x00"),
-        (10, b"\x01" + leb(len(code)) + code),
-    )
-    return b"\0asm\1\0\0\0" + b"".join([bytes([id]) + leb(len(data)) + data for id, data in sections])
+    return binary.function(body + END, b"\x7f", local_groups=[(locals_declared, 0x7F)])
 
 
 COUNT = GET + b"\0\x41\x01" + ADD + TEE + b"\0"  # local 0 += 1
@@ -49,16 +37,16 @@ STEP = COUNT + b"\x41\x64" + LESS
 
 def values(count: int) -> bytes:
     """Leave `count` different values on the stack."""
-    return b"".join([GET + b"\0\x41" + leb(0x40 + 2 * i) + MUL for i in range(count)])
+    return b"".join([GET + b"\0\x41" + unsigned(0x40 + 2 * i) + MUL for i in range(count)])
 
 
 def put(count: int) -> bytes:
     """Different values for locals 1 to `count`."""
-    return b"".join([GET + b"\0\x41" + leb(0x40 + 2 * i) + MUL + SET + leb(i) for i in range(1, count + 1)])
+    return b"".join([GET + b"\0\x41" + unsigned(0x40 + 2 * i) + MUL + SET + unsigned(i) for i in range(1, count + 1)])
 
 
 def use(count: int) -> bytes:
-    return b"".join([GET + leb(i) + GET + b"\0" + ADD + SET + b"\0" for i in range(1, count + 1)])
+    return b"".join([GET + unsigned(i) + GET + b"\0" + ADD + SET + b"\0" for i in range(1, count + 1)])
 
 
 SHAPES: dict[str, Callable[[int], bytes]] = {
@@ -72,7 +60,7 @@ SHAPES: dict[str, Callable[[int], bytes]] = {
             + GET
             + b"\0"
             + BR_TABLE
-            + leb(99)
+            + unsigned(99)
             + bytes([i % 10 for i in range(100)])
             + END
             + (COUNT + DROP + END) * 9
@@ -91,8 +79,8 @@ SHAPES: dict[str, Callable[[int], bytes]] = {
         + GET
         + b"\0"
         + BR_TABLE
-        + leb(n - 1)
-        + b"".join(map(leb, range(n)))
+        + unsigned(n - 1)
+        + b"".join(map(unsigned, range(n)))
         + END
         + (COUNT + DROP + END) * (n - 1)
     ),
@@ -101,7 +89,7 @@ SHAPES: dict[str, Callable[[int], bytes]] = {
         + GET
         + b"\0"
         + BR_TABLE
-        + leb(20 * n - 1)
+        + unsigned(20 * n - 1)
         + bytes([i % 20 for i in range(20 * n)])
         + END
         + (COUNT + DROP + END) * 19

@@ -305,6 +305,40 @@ def moments(kind: str, how: str, step: str) -> None:
             return
 
 
+def links() -> None:
+    """Closed and dropped, and its memory given to others, at each line of linking with one thing of it."""
+    engine = Engine()
+    module = definer(engine)
+    for resource in RESOURCES:
+        importing = user(engine, resource)
+        for number in itertools.count(1):
+            parts: dict[str, Any] = {"i": module.instantiate({"env": {"pause": nothing}})}
+            thing = parts["i"].exports[resource]
+            linked: list[Instance] = []
+
+            def work(importing: Module = importing, space: object = {resource: thing}) -> None:
+                try:
+                    linked.append(importing.instantiate({"env": {"pause": nothing}, "a": space}))  # noqa: B023
+                except WasmError as error:
+                    assert "closed" in str(error), error
+
+            del thing
+
+            def act(parts: dict[str, Any] = parts) -> None:
+                parts["i"].close()
+                parts.clear()
+                strangers(module)
+
+            more = at_each_event(work, act, ("store/linking.py",), number)
+            del work
+            if linked:
+                strangers(module)
+                assert linked[0].exports.run() == 42, (resource, number)
+            if not more:
+                assert number > 10, number
+                break
+
+
 def threads(kind: str, seconds: str = "3") -> None:
     """An instance that another thread runs, or is about to run, is closed."""
     sys.setswitchinterval(1e-6)

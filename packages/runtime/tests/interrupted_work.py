@@ -20,9 +20,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from conftest import WasmBuilder
-
 import wasmetal
+from wasm_core.testing.builder import WasmBuilder
 from wasmetal.store import interruption
 from wasmetal.store.store import Store
 from wasmetal.system import hold

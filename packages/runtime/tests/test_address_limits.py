@@ -16,7 +16,7 @@ from wasmetal.system import linux
 PROGRAM = """
 import resource
 import wasmetal
-from conftest import WasmBuilder
+from wasm_core.testing.builder import WasmBuilder
 
 op = WasmBuilder.op
 b = WasmBuilder()

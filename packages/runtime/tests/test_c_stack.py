@@ -27,7 +27,7 @@ _PRELUDE = """
 import sys, threading
 sys.path[:0] = {path!r}
 import wasmetal
-from conftest import WasmBuilder
+from wasm_core.testing.builder import WasmBuilder
 
 b = WasmBuilder()
 b.import_func("m", "host")

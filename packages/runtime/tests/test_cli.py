@@ -189,7 +189,8 @@ def test_traps(say, small):
     code, out, err = say("run", "--invoke", "trap", small)
     assert (code, out) == (134, "")
     assert err.splitlines()[0] == "wasmetal: trap: unreachable"
-    assert "function 0 trap" in err.splitlines()[1]
+    assert err.splitlines()[1] == "WebAssembly backtrace (innermost first):"
+    assert "0: trap (function 0)" in err.splitlines()[2]
     code, _, err = say("run", "--invoke", "div", small, "1", "0")
     assert code == 134
     assert "integer divide by zero" in err

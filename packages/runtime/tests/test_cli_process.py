@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from wasm_core.testing.builder import WasmBuilder
+
 pytest.importorskip("click", reason="the command line needs click")
 pytest.importorskip("wasm_wasi", reason="programs need WASI")
 
@@ -29,13 +31,7 @@ EBADF, EPIPE = 8, 64
 @pytest.fixture(scope="module")
 def cat(tmp_path_factory) -> str:
     """A program that copies stdin to stdout as it comes, and exits with the error number of a failed write."""
-    from importlib.util import module_from_spec, spec_from_file_location
-
-    spec = spec_from_file_location("builder", Path(__file__).with_name("conftest.py"))
-    assert spec is not None and spec.loader is not None
-    builder = module_from_spec(spec)
-    spec.loader.exec_module(builder)
-    wasm = builder.WasmBuilder()
+    wasm = WasmBuilder()
     op = wasm.op
     read = wasm.import_func(WASI, "fd_read", "iiii", "i")
     write = wasm.import_func(WASI, "fd_write", "iiii", "i")

@@ -49,6 +49,8 @@ def test_while_other_threads_call(kind: str) -> None:
     run("threads", kind)
 
 
-@pytest.mark.parametrize("name", ["objects", "signals", "inside", "start", "listener", "finalizers", "tables", "forks"])
+@pytest.mark.parametrize(
+    "name", ["objects", "links", "signals", "inside", "start", "listener", "finalizers", "tables", "forks"]
+)
 def test_closing(name: str) -> None:
     run(name)

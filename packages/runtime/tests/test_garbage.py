@@ -11,7 +11,7 @@ PRELUDE = """
 import gc, weakref
 import wasmetal
 from wasmetal import Func, FuncType, Global, GlobalType, Table, TableType
-from conftest import WasmBuilder
+from wasm_core.testing.builder import WasmBuilder
 from wasmetal.store.instance_core import instances
 from wasmetal.store.store import stores
 from wasmetal.glue import ticker

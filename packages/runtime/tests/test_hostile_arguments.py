@@ -6,7 +6,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from unittest import mock
+
+import pytest
 
 import wasmetal
 from wasmetal import Func, FuncType, Global, GlobalType, Memory, MemoryType, Module, Table, TableType, interruption
@@ -166,7 +170,8 @@ def all_of_it(wasm: Any) -> int:
 def test_everything_with_everything() -> None:
     path = [os.path.dirname(__file__), *[entry for entry in sys.path if entry]]
     program = (
-        f"import sys; sys.path[:0] = {path!r}\nfrom test_hostile_arguments import *\nfrom conftest import WasmBuilder\n"
+        f"import sys; sys.path[:0] = {path!r}\nfrom test_hostile_arguments import *\n"
+        "from wasm_core.testing.builder import WasmBuilder\n"
     )
     result = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", program + "assert all_of_it(WasmBuilder) > 10_000"],
@@ -175,3 +180,166 @@ def test_everything_with_everything() -> None:
         timeout=100,
     )
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+# What lies about itself. Each of these once made code use memory that is not there, or another's.
+
+
+class _Size(int):
+    """A number that computes in a way of its own."""
+
+    def __add__(self, other: int) -> int:
+        return 0
+
+    def __mul__(self, other: int) -> int:
+        return 1 << 30
+
+    def __le__(self, other: int) -> bool:
+        return True
+
+    def __lt__(self, other: int) -> bool:
+        return False
+
+    __ge__, __gt__, __radd__, __rmul__ = __le__, __lt__, __add__, __mul__
+
+
+def test_sizes_that_compute_in_their_own_way() -> None:
+    memory = Memory(MemoryType(_Size(1), _Size(4)), max_pages=_Size(3))
+    assert memory.type == MemoryType(1, 4) and len(memory) == 65536
+    assert memory.grow(_Size(2)) == 1
+    assert len(memory) == 3 * 65536
+    with pytest.raises(wasmetal.WasmError):
+        memory.grow(_Size(1))
+    table = Table(TableType("externref", _Size(3), _Size(5)))
+    assert len(table) == 3 and table.grow(_Size(2)) == 3
+    with pytest.raises(wasmetal.WasmError):
+        table.grow(_Size(1))
+    for size in (1.0, "1"):
+        with pytest.raises(TypeError):
+            memory.grow(size)
+        with pytest.raises(TypeError):
+            table.grow(size)
+    with pytest.raises(ValueError):
+        wasmetal.Config(max_stack_bytes=_Size(1))
+    assert type(wasmetal.Config(max_stack_bytes=_Size(1 << 20)).max_stack_bytes) is int
+
+
+class _Same:
+    """Equal to everything."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+    def __hash__(self) -> int:
+        return hash(FuncType())
+
+
+class _LyingFuncType(_Same, FuncType):
+    pass
+
+
+class _LyingGlobalType(_Same, GlobalType):
+    pass
+
+
+def test_types_that_equal_every_other(wasm: Any) -> None:
+    b = wasm()
+    b.import_func("m", "f")
+    with pytest.raises(wasmetal.LinkError, match="incompatible import type"):
+        Module(b.build()).instantiate({"m": {"f": Func(print, _LyingFuncType(["i64"], ["funcref"]))}})
+    b = wasm()
+    b.import_global("m", "g", "r", mutable=True)
+    with pytest.raises(wasmetal.LinkError, match="incompatible import type"):
+        Module(b.build()).instantiate({"m": {"g": Global(_LyingGlobalType("i64", True), 4660)}})
+
+
+def test_results_that_are_fewer_than_they_say(wasm: Any) -> None:
+    # A slot without a result was what had been in memory before, and taken for a function.
+    class Results(list[object]):
+        def __len__(self) -> int:
+            return 2
+
+    b = wasm()
+    b.import_func("m", "f", "I", "rr")
+    b.func("I", "r", wasm.op.get(0) + wasm.op.call(0) + wasm.op.DROP + wasm.op.DROP + wasm.op.ref_null("r"), export="f")
+    exports = Module(b.build()).instantiate({"m": {"f": lambda number: Results([None])}}).exports
+    with pytest.raises(TypeError, match="2 results expected, got 1"):
+        exports.f(1 << 40)
+
+
+def test_a_memory_cannot_be_initialized_twice(wasm: Any) -> None:
+    # Code went on with the one that it had before, which was gone.
+    b = wasm()
+    b.memory(1, export="memory")
+    b.table("r", 1, export="table")
+    b.glob("r", wasm.op.ref_null("r"), export="global")
+    exports = Module(b.build()).instantiate().exports
+    for thing, kind in (
+        (exports.memory, MemoryType(1)),
+        (exports.table, TableType("funcref")),
+        (exports["global"], GlobalType("i32")),
+    ):
+        with pytest.raises(TypeError, match="twice"):
+            thing.__init__(kind)
+
+
+def test_what_only_says_that_it_is_ours(wasm: Any) -> None:
+    # A stand-in for an engine got as far as installing its signal handlers.
+    source = b"\0asm\x01\0\0\0"
+    with pytest.raises(TypeError, match="an Engine is needed"):
+        Module(source, engine=mock.MagicMock(spec=wasmetal.Engine))
+    with pytest.raises(TypeError, match="a Config is needed"):
+        wasmetal.Engine(mock.MagicMock(spec=wasmetal.Config))
+    for spec, make in ((MemoryType, Memory), (TableType, Table), (GlobalType, Global)):
+        with pytest.raises(TypeError, match="is needed"):
+            make(mock.MagicMock(spec=spec))
+    with pytest.raises(TypeError, match="funcref takes"):
+        Table(TableType("funcref", 1))[0] = mock.Mock(spec=Func)
+    for spec, add in (
+        (Memory, lambda b: b.import_memory("m", "x", 1)),
+        (Table, lambda b: b.import_table("m", "x", "r", 1)),
+        (Global, lambda b: b.import_global("m", "x", "i", mutable=True)),
+    ):
+        b = wasm()
+        add(b)
+        with pytest.raises(wasmetal.LinkError, match="incompatible import type"):
+            Module(b.build()).instantiate({"m": {"x": mock.MagicMock(spec=spec)}})
+
+
+def test_a_source_that_shows_other_bytes_each_time(wasm: Any) -> None:
+    class Source(bytes):
+        def __getitem__(self, key: Any) -> Any:
+            return 0 if isinstance(key, int) else bytes(self)[key][::-1]
+
+    source = Source(b"\0asm\x01\0\0\0")
+    assert type(Module(source).source) is bytes
+
+
+def test_a_path_that_is_a_number_as_well(tmp_path: Path) -> None:
+    # `open` took it for the number of a descriptor, read from that and closed it.
+    class Number(str):
+        def __index__(self) -> int:
+            return descriptor
+
+    class Path_(os.PathLike[str]):
+        def __index__(self) -> int:
+            return descriptor
+
+        def __fspath__(self) -> str:
+            return Number(tmp_path / "absent.wasm")
+
+    descriptor = os.open(os.devnull, os.O_RDONLY)
+    for path in (Path_(), Number(tmp_path / "absent.wasm")):
+        with pytest.raises(FileNotFoundError):
+            Module(path)
+    os.close(descriptor)
+
+
+def test_a_caller_of_something_else() -> None:
+    caller = wasmetal.Caller("an instance")
+    for name in ("instance", "exports", "memory"):
+        with pytest.raises(wasmetal.WasmError, match="not called by an instance"):
+            getattr(caller, name)

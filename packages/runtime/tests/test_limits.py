@@ -7,40 +7,21 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 import wasmetal
+from wasm_core.testing import binary
+from wasm_core.testing.binary import PREAMBLE, section, unsigned
 from wasmetal import Config, Engine, WasmError
 
 
-def u(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
-
-
-def section(number: int, content: bytes) -> bytes:
-    return bytes([number]) + u(len(content)) + content
-
-
-HEADER = b"\0asm\x01\0\0\0"
-
-
-def module_of(body: bytes, *, params: bytes = b"", results: bytes = b"", locals: bytes = b"\0") -> bytes:
-    """One exported function `f`."""
-    code = locals + body + b"\x0b"
-    return (
-        HEADER
-        + section(1, b"\x01\x60" + u(len(params)) + params + u(len(results)) + results)
-        + section(3, b"\x01\0")
-        + section(7, b"\x01\x01f\0\0")
-        + section(10, b"\x01" + u(len(code)) + code)
-    )
+def module_of(body: bytes, *, params: bytes = b"", results: bytes = b"", locals: Sequence[int] = ()) -> bytes:
+    """One exported function `f`, which has so many locals, groups of i32."""
+    groups = [(count, 0x7F) for count in locals]
+    return binary.function(body + b"\x0b", params, results, local_groups=groups, export="f")
 
 
 # The configuration's.
@@ -117,7 +98,7 @@ def test_tables_share_a_limit(wasm: Any) -> None:
         ]
         with pytest.raises(WasmError, match="its limit is 5"):
             exports.table2.grow(1)
-    many = HEADER + section(4, u(1000) + (b"\x70\0" + u(10_000_000)) * 1000)
+    many = PREAMBLE + section(4, unsigned(1000) + (b"\x70\0" + unsigned(10_000_000)) * 1000)
     with pytest.raises(WasmError, match="over the limit"):
         Engine().compile(many).instantiate()
 
@@ -139,23 +120,23 @@ def deep_ifs(n: int) -> bytes:
 
 def many_locals(n: int) -> bytes:
     """All of them are set, in a loop."""
-    sets = b"".join(b"\x20\x00\x21" + u(index) for index in range(1, n))
-    return module_of(b"\x03\x40" + sets + b"\x0b", params=b"\x7f", locals=b"\x01" + u(n - 1) + b"\x7f")
+    sets = b"".join(b"\x20\x00\x21" + unsigned(index) for index in range(1, n))
+    return module_of(b"\x03\x40" + sets + b"\x0b", params=b"\x7f", locals=[n - 1])
 
 
 def many_values(n: int) -> bytes:
     """Returns its parameters."""
-    return module_of(b"".join(b"\x20" + u(index) for index in range(n)), params=b"\x7e" * n, results=b"\x7e" * n)
+    return module_of(b"".join(b"\x20" + unsigned(index) for index in range(n)), params=b"\x7e" * n, results=b"\x7e" * n)
 
 
 def wide_br_table(n: int) -> bytes:
     """n blocks around a br_table with n targets."""
-    targets = b"".join(u(depth) for depth in range(n))
-    return module_of(b"\x02\x40" * n + b"\x20\x00\x0e" + u(n - 1) + targets + b"\x0b" * n, params=b"\x7f")
+    targets = b"".join(unsigned(depth) for depth in range(n))
+    return module_of(b"\x02\x40" * n + b"\x20\x00\x0e" + unsigned(n - 1) + targets + b"\x0b" * n, params=b"\x7f")
 
 
 def long_br_table(n: int) -> bytes:
-    return module_of(b"\x02\x40\x20\x00\x0e" + u(n) + bytes(n + 1) + b"\x0b", params=b"\x7f")
+    return module_of(b"\x02\x40\x20\x00\x0e" + unsigned(n) + bytes(n + 1) + b"\x0b", params=b"\x7f")
 
 
 def straight_line(n: int) -> bytes:
@@ -164,7 +145,12 @@ def straight_line(n: int) -> bytes:
 
 def many_functions(n: int) -> bytes:
     body = b"\x02\0\x0b"
-    return HEADER + section(1, b"\x01\x60\0\0") + section(3, u(n) + bytes(n)) + section(10, u(n) + body * n)
+    return (
+        PREAMBLE
+        + section(1, b"\x01\x60\0\0")
+        + section(3, unsigned(n) + bytes(n))
+        + section(10, unsigned(n) + body * n)
+    )
 
 
 COMPILED: list[tuple[Callable[[int], bytes], int]] = [
@@ -200,15 +186,15 @@ def test_time_is_linear(make: Callable[[int], bytes], size: int) -> None:
 
 
 def test_locals_over_the_limit() -> None:
-    assert compile_and_run(lambda n: module_of(b"", locals=b"\x01" + u(n) + b"\x7f"), 50_000) < 10
+    assert compile_and_run(lambda n: module_of(b"", locals=[n]), 50_000) < 10
     for count in (50_001, 0xFFFF_FFFF):
         with pytest.raises(wasmetal.InvalidError, match="too many locals"):
-            Engine().compile(module_of(b"", locals=b"\x01" + u(count) + b"\x7f"))
+            Engine().compile(module_of(b"", locals=[count]))
     with pytest.raises(wasmetal.MalformedError, match="too many locals"):
-        Engine().compile(module_of(b"", locals=b"\x02" + (u(0xFFFF_FFFF) + b"\x7f") * 2))
+        Engine().compile(module_of(b"", locals=[0xFFFF_FFFF] * 2))
 
 
-THOUSAND = b"".join(b"\x20" + u(index) for index in range(1000))
+THOUSAND = b"".join(b"\x20" + unsigned(index) for index in range(1000))
 #: Code that passes on the thousand operands on the stack, in few bytes: (what is repeated, how often it may well be).
 PASSING = {
     "calls": (b"\x10\0", 30),
@@ -261,17 +247,18 @@ resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, 1 << 30))
 most = 0xFFFF_FFFF
 start = time.process_time()
 for number in (1, 2, 3, 4, 5, 6, 7, 9, 10, 11):
-    for content in (u(most), u(most) + b"\\x60", u(most) + bytes(100), b"\\x01\\x60" + u(most) + b"\\x7f"):
+    count = unsigned(most)
+    for content in (count, count + b"\\x60", count + bytes(100), b"\\x01\\x60" + count + b"\\x7f"):
         try:
-            wasmetal.Module(HEADER + section(number, content))
+            wasmetal.Module(PREAMBLE + section(number, content))
         except wasmetal.CompileError:
             continue
         raise AssertionError((number, content))
 for wrong in (
-    HEADER + b"\\x01" + u(most) + b"\\0",
-    module_of(b"\\x20\\0\\x0e" + u(most), params=b"\\x7f"),
-    module_of(b"\\x1c" + u(most) + b"\\x7f"),
-    HEADER + section(1, b"\\x01\\x60\\0\\0") + section(3, u(1_000_000) + bytes(1_000_000)),
+    PREAMBLE + b"\\x01" + unsigned(most) + b"\\0",
+    module_of(b"\\x20\\0\\x0e" + unsigned(most), params=b"\\x7f"),
+    module_of(b"\\x1c" + unsigned(most) + b"\\x7f"),
+    PREAMBLE + section(1, b"\\x01\\x60\\0\\0") + section(3, unsigned(1_000_000) + bytes(1_000_000)),
 ):
     try:
         wasmetal.Module(wrong)
@@ -281,14 +268,14 @@ for wrong in (
 print("small", time.process_time() - start)
 # A memory larger than what this process may have; the largest table.
 try:
-    wasmetal.Module(HEADER + section(5, b"\\x01\\0" + u(65536))).instantiate()
+    wasmetal.Module(PREAMBLE + section(5, b"\\x01\\0" + unsigned(65536))).instantiate()
 except MemoryError:
     pass
 else:
     raise AssertionError("4 GiB out of 1")
-wasmetal.Module(HEADER + section(4, b"\\x01\\x70\\0" + u(10_000_000))).instantiate()
+wasmetal.Module(PREAMBLE + section(4, b"\\x01\\x70\\0" + unsigned(10_000_000))).instantiate()
 try:
-    wasmetal.Module(HEADER + section(4, b"\\x01\\x70\\0" + u(most))).instantiate()
+    wasmetal.Module(PREAMBLE + section(4, b"\\x01\\x70\\0" + unsigned(most))).instantiate()
 except wasmetal.WasmError as error:
     assert "limit" in str(error)
 else:

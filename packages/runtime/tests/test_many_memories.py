@@ -14,6 +14,7 @@ import pytest
 
 import wasmetal
 from wasm_core.types import PAGE_SIZE, MemoryType
+from wasmetal.store import memory_pool
 from wasmetal.store.native_stack import NativeStack
 from wasmetal.system import address_space, linux, shared_mappings
 from wasmetal.system.shared_mappings import Piece
@@ -110,6 +111,76 @@ def test_shared_memory_is_zero_when_it_is_used_again(scarce: None) -> None:
     del other
 
 
+class Interrupt(Exception):
+    pass
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_growth_that_is_interrupted_leaves_a_memory_that_can_grow(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, shared: bool
+) -> None:
+    """It used to take the access away for good from the pieces that it did not need in the end."""
+    if shared:
+        request.getfixturevalue("scarce")
+    memory = wasmetal.Memory(MemoryType(1, 20), bounds_checks="auto" if not shared else "explicit")
+    commit = memory_pool.MemoryLease.commit
+
+    def interrupted(lease: Any, offset: int, size: int) -> None:
+        commit(lease, offset, size)
+        monkeypatch.undo()
+        raise Interrupt
+
+    monkeypatch.setattr(memory_pool.MemoryLease, "commit", interrupted)
+    with pytest.raises(Interrupt):
+        memory.grow(3)
+    assert memory.pages == 1
+    assert memory.grow(2) == 1
+    memory[len(memory) - 1] = 1
+    # The same pages, for another one.
+    del memory
+    memory = wasmetal.Memory(MemoryType(20, 20), bounds_checks="auto" if not shared else "explicit")
+    assert bytes(memory.view()) == bytes(len(memory))
+
+
+@pytest.mark.parametrize("end", ["exception", "limit"])
+def test_growth_below_growth(wasm: Any, monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    """Handlers let a memory grow while it grows, or while what an exception left behind is tidied up."""
+    op, b = wasm.op, wasm()
+    b.memory(1, 6, export="memory")
+    b.func("i", "i", op.get(0) + op.I32_LOAD8_U, export="load")
+    exports = wasmetal.Module(b.build()).instantiate().exports
+    memory = exports.memory
+    commit, forbid = memory_pool.MemoryLease.commit, linux.forbid
+
+    def interrupted(lease: Any, offset: int, size: int) -> None:
+        commit(lease, offset, size)
+        monkeypatch.setattr(memory_pool.MemoryLease, "commit", commit)
+        if end == "exception":
+            raise Interrupt
+        memory.grow(1)
+
+    def handled(address: int, size: int) -> None:
+        monkeypatch.setattr(linux, "forbid", forbid)
+        memory.grow(4)
+        forbid(address, size)
+
+    monkeypatch.setattr(memory_pool.MemoryLease, "commit", interrupted)
+    if end == "exception":
+        monkeypatch.setattr(linux, "forbid", handled)
+        with pytest.raises(Interrupt):
+            memory.grow(3)
+        assert memory.pages == 5
+    else:
+        with pytest.raises(wasmetal.WasmError, match="cannot grow"):
+            memory.grow(5)
+        assert memory.pages == 2
+    for at in range(0, len(memory), PAGE_SIZE):
+        memory[at] = 1
+        assert exports.load(at) == 1
+    with pytest.raises(wasmetal.Trap):
+        exports.load(len(memory))
+
+
 def test_a_memory_with_a_large_minimum_is_shared_too(scarce: None) -> None:
     memory = wasmetal.Memory(MemoryType(5000, 20000), bounds_checks="explicit")
     assert memory.grow(5000) == 5000
@@ -162,8 +233,6 @@ def test_stack_overflow_on_a_shared_mapping(wasm: Any, scarce: None) -> None:
 
 def test_guard_pages_leave_address_space_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
     # What a small address space has room for would be all used up by guard pages, and no stack could be had.
-    from wasmetal.store import memory_pool
-
     reserve = linux.reserve
     most = 40 * (8 << 30)
 

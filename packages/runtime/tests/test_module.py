@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 import wasmetal
+from wasm_core.testing import binary
+from wasm_core.testing.binary import section, sized, unsigned
 from wasmetal import (
     Config,
     Engine,
@@ -136,29 +138,19 @@ def test_empty_module() -> None:
 
 def test_many_functions_take_little_memory() -> None:
     """As many as large programs have: bodies are only located, and nothing is made for each function."""
-
-    def section(number: int, content: bytes) -> bytes:
-        return bytes([number]) + leb(len(content)) + content
-
-    def leb(value: int) -> bytes:
-        return bytes([value & 0x7F | 0x80, value >> 7 & 0x7F | 0x80, value >> 14 & 0x7F | 0x80, value >> 21])
-
     count = 46_000
     body = b"\0" + b"\x20\0\x1a" * 30 + b"\x20\0\x0b"
-    binary = b"".join(
-        [
-            b"\0asm\x01\0\0\0",
-            section(1, b"\x01\x60\x01\x7f\x01\x7f"),
-            section(3, leb(count) + b"\0" * count),
-            section(7, b"\x01\x03run\0" + leb(count - 1)),
-            section(10, leb(count) + (bytes([len(body)]) + body) * count),
-        ]
+    source = binary.module(
+        section(1, b"\x01\x60\x01\x7f\x01\x7f"),
+        section(3, unsigned(count) + b"\0" * count),
+        section(7, b"\x01\x03run\0" + unsigned(count - 1)),
+        section(10, unsigned(count) + sized(body) * count),
     )
     engine = Engine(Config(validation="lazy"))
-    engine.compile(binary[:8]).instantiate()
+    engine.compile(source[:8]).instantiate()
     tracemalloc.start()
     try:
-        instance = engine.compile(binary).instantiate()
+        instance = engine.compile(source).instantiate()
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -169,10 +161,7 @@ def test_many_functions_take_little_memory() -> None:
 def test_what_validation_found_is_kept_for_compiling_however_long_the_names_are(wasm, monkeypatch) -> None:
     builder = wasm()
     builder.func("", "i", wasm.op.i32(1), export="one")
-    size = (2 << 20) + 1
-    padding = (
-        b"\0" + bytes([size & 0x7F | 0x80, size >> 7 & 0x7F | 0x80, size >> 14 & 0x7F | 0x80, size >> 21]) + bytes(size)
-    )
+    padding = section(0, bytes((2 << 20) + 1))
     exports = Module(builder.build() + padding).instantiate().exports
     monkeypatch.setattr("wasm_core.body_validator.validate_body", None)
     assert exports.one() == 1

@@ -302,7 +302,10 @@ def _alive() -> tuple[int, int]:
 
 def run(program: str) -> None:
     path = [os.path.dirname(__file__), *[entry for entry in sys.path if entry]]
-    prelude = f"import sys; sys.path[:0] = {path!r}\nfrom test_threads import *\nfrom conftest import WasmBuilder\n"
+    prelude = (
+        f"import sys; sys.path[:0] = {path!r}\nfrom test_threads import *\n"
+        "from wasm_core.testing.builder import WasmBuilder\n"
+    )
     result = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", prelude + textwrap.dedent(program)],
         capture_output=True,

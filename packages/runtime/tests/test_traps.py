@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+import re
+import traceback
+
 import pytest
 
 import wasmetal
+from wasm_ir.backend import supports_vectors
 from wasmetal import Frame, Module, Trap, TrapCode
 
 
@@ -129,7 +135,8 @@ def test_traps_inside_of_nested_calls(source: bytes) -> None:
     with pytest.raises(Trap, match="integer divide by zero") as caught:
         exports["call-host"]()
     assert [frame.function_name for frame in caught.value.frames] == ["divide"]
-    (note,) = caught.value.__notes__
+    own, note = caught.value.__notes__
+    assert "divide" in own
     assert "call-host" in note
 
 
@@ -199,3 +206,108 @@ def test_wrong_results_of_host_functions(wasm) -> None:
     ]:
         with pytest.raises(error):
             call(name, result)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_traps_pickle(exports, protocol: int) -> None:
+    # A trap that cannot be unpickled breaks pools of processes.
+    with pytest.raises(Trap) as caught:
+        exports.outer(0)
+    trap = caught.value
+    for made in (pickle.loads(pickle.dumps(trap, protocol)), copy.copy(trap), copy.deepcopy(trap)):
+        assert (type(made), str(made), made.code, made.frames) == (Trap, str(trap), trap.code, trap.frames)
+        assert made.__notes__ == trap.__notes__
+    assert f"{trap.code} {trap.code:d}" == "INTEGER_DIVIDE_BY_ZERO 7"
+
+
+def test_none_is_no_raw_reference(wasm) -> None:
+    # Null is 0: the address of None would be a reference that is not null and reads as None.
+    builder = wasm()
+    builder.func("e", "e", wasm.op.get(0), export="same")
+    same = Module(builder.build()).instantiate().exports.same
+    with pytest.raises(ValueError):
+        same.call_raw(id(None))
+    assert same.call_raw(0) == (0,)
+
+
+def test_uncaught_traps_show_where(exports) -> None:
+    with pytest.raises(Trap) as caught:
+        exports.middle(0)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "WebAssembly backtrace (innermost first):" in shown
+    assert re.search(r"0: divide \(function 1\) at 0x[0-9a-f]+\n +1: middle \(function 2\) at 0x", shown)
+
+
+def test_equal_frames_collapse(exports) -> None:
+    with pytest.raises(Trap) as caught:
+        exports.forever()
+    (note,) = caught.value.__notes__
+    lines = note.splitlines()
+    assert len(lines) < 10
+    assert "  ... 252 more" in lines or "  ... 253 more" in lines
+    assert len(caught.value.frames) == 256
+
+
+@pytest.mark.parametrize("bounds_checks", ["guard", "explicit"])
+def test_accesses_out_of_bounds_say_what(wasm, bounds_checks: str) -> None:
+    builder = wasm()
+    op = wasm.op
+    builder.memory(1)
+    accesses = {f"load{width}": (code, width) for code, width in [(0x2D, 1), (0x2F, 2), (0x28, 4), (0x29, 8)]}
+    for name, (code, _) in accesses.items():
+        builder.func("i", "", op.get(0) + bytes([code, 0, 8]) + op.DROP, export=name)
+    builder.func("i", "", op.get(0) + op.i64(1) + b"\x37\x00\x08", export="store")
+    builder.func("i", "", op.get(0) + op.i32(0) + op.i32(9) + b"\xfc\x0b\x00", export="fill")
+    engine = wasmetal.Engine(wasmetal.Config(bounds_checks=bounds_checks))
+    exports = Module(builder.build(), engine=engine).instantiate().exports
+    for name, width in [*((name, width) for name, (_, width) in accesses.items()), ("store", 8)]:
+        for address in (65_536, 70_000, -1):
+            with pytest.raises(Trap) as caught:
+                exports[name](address)
+            access = caught.value.access
+            assert access.width == width
+            if bounds_checks == "guard":
+                assert access.memory_size == 65_536
+                assert access.address == (address & 0xFFFF_FFFF) + 8
+                assert f"at address {access.address}" in caught.value.__notes__[0]
+            assert f"access of {width} byte" in caught.value.__notes__[0]
+    # Half of it is inside: the first byte that is not is named.
+    with pytest.raises(Trap) as caught:
+        exports.load8(65_536 - 8 - 4)
+    if bounds_checks == "guard":
+        assert caught.value.access.address == 65_536
+    # What was accessed then is not said of another one.
+    with pytest.raises(Trap) as caught:
+        exports.fill(65_530)
+    assert caught.value.access is None
+
+
+@pytest.mark.parametrize("position", range(4))
+@pytest.mark.parametrize("kind", "re")
+def test_raw_references_are_checked_wherever_they_are(wasm, kind: str, position: int) -> None:
+    # A slot that is no live reference of the store would be used as an address.
+    params = ["v", "I", "f"]
+    params.insert(position, kind)
+    builder = wasm()
+    builder.func("".join(params[:]), "", b"", export="take")
+    builder.func("r", "r", wasm.op.get(0), export="func")
+    builder.func("e", "e", wasm.op.get(0), export="extern")
+    exports = Module(builder.build()).instantiate().exports
+    other = Module(builder.build()).instantiate().exports
+    take = exports.take
+    slots: list[int] = []
+    at = 0
+    for n, param in enumerate(params):
+        if n == position:
+            at = len(slots)
+        slots += [1, 2] if param == "v" else [0]
+    same, handle = (exports.func, other.func._funcref) if kind == "r" else (exports.extern, id(exports))
+    for wrong in (1, 8, id(None), id(exports), handle, 1 << 63, 2**64 - 1, id(type)):
+        slots[at] = wrong
+        with pytest.raises(ValueError, match="not a reference"):
+            take.call_raw(*slots)
+        with pytest.raises(ValueError, match="not a reference"):
+            same.call_raw(wrong)
+    slots[at] = 0
+    if supports_vectors(wasmetal.default_engine().backend):
+        assert take.call_raw(*slots) == ()

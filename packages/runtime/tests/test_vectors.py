@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import platform
 import random
 from array import array
 from pathlib import Path
@@ -21,6 +22,7 @@ from wasm_core.instructions import (
     Instruction,
     instructions,
 )
+from wasm_core.testing.binary import unsigned
 from wasm_core.type_codes import F32, F64, I32, I64, V128
 from wasm_ir.backend import supports_vectors
 
@@ -58,9 +60,7 @@ ONE, TWO, THREE = (bytes([byte] * 16) for byte in (1, 2, 3))
 
 
 def encoded(instruction: Instruction) -> bytes:
-    number = instruction.opcode & 0xFFF
-    low = bytes([number]) if number < 0x80 else bytes([number & 0x7F | 0x80, number >> 7])
-    return b"\xfd" + low + _IMMEDIATES[instruction.immediate]
+    return b"\xfd" + unsigned(instruction.opcode & 0xFFF) + _IMMEDIATES[instruction.immediate]
 
 
 def zeros(func: Any) -> list[object]:
@@ -424,7 +424,9 @@ def test_accesses_at_the_end_of_memory(wasm: Any) -> None:
             for name, arguments in (("load", ()), ("load_far", ()), ("store", (TWO,))):
                 with pytest.raises(wasmetal.Trap, match="out of bounds memory access"):
                     exports[name](address, *arguments)
-        assert exports.load(last) == ONE
+        # AArch64 leaves open whether a store that faults in its second page has written to the first; QEMU does.
+        if engine is ENGINES[1] or platform.machine() != "aarch64":
+            assert exports.load(last) == ONE
 
 
 @needs_vectors

@@ -10,54 +10,24 @@ import weakref
 import pytest
 
 import wasmetal
+from wasm_core.testing.builder import Op, WasmBuilder
 from wasm_wasi import Exit, Wasi
 
 WASI = "wasi_snapshot_preview1"
 
-I32, I64 = 0x7F, 0x7E
-END, CALL, DROP, CONST, STORE = b"\x0b", b"\x10", b"\x1a", b"\x41", b"\x36\x02\x00"
-
-
-def number(value: int) -> bytes:
-    """An unsigned LEB128 number."""
-    out = bytearray()
-    while True:
-        out.append(value & 0x7F | (0x80 if value > 0x7F else 0))
-        value >>= 7
-        if not value:
-            return bytes(out)
-
-
-def signed(value: int) -> bytes:
-    """A signed LEB128 number."""
-    out = bytearray()
-    while not -64 <= value < 64:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value & 0x7F)
-    return bytes(out)
-
-
-def vector(items: list[bytes]) -> bytes:
-    return number(len(items)) + b"".join(items)
-
-
-def name(text: str) -> bytes:
-    return number(len(text.encode())) + text.encode()
-
 
 def call(function: int, *args: int) -> bytes:
     """Call a function with constants."""
-    return b"".join(CONST + signed(value) for value in args) + CALL + number(function)
+    return b"".join(map(Op.i32, args)) + Op.call(function)
 
 
 def put(address: int, value: int) -> bytes:
     """Store an i32."""
-    return CONST + signed(address) + CONST + signed(value) + STORE
+    return Op.i32(address) + Op.i32(value) + Op.I32_STORE
 
 
 def module(
-    imports: list[tuple[str, str, list[int], list[int]]],
+    imports: list[tuple[str, str, str, str]],
     functions: list[tuple[str, bytes]],
     data: bytes = b"",
     start: int | None = None,
@@ -65,32 +35,24 @@ def module(
     pages: int | None = 1,
 ) -> bytes:
     """A module with functions of type () -> () and a memory with `data` at 0 (none at all if `pages` is None)."""
-    types = [b"\x60" + vector([bytes([t]) for t in p]) + vector([bytes([t]) for t in r]) for _, _, p, r in imports]
-    types.append(b"\x60\x00\x00")
-    entries = [name(m) + name(n) + b"\x00" + number(i) for i, (m, n, _, _) in enumerate(imports)]
-    exports = [name(n) + b"\x00" + number(len(imports) + i) for i, (n, _) in enumerate(functions)]
-    if memory is not None and pages is not None:
-        exports.append(name(memory) + b"\x02\x00")
-    bodies = [b"\x00" + body + END for _, body in functions]
-    sections = {
-        1: vector(types),
-        2: vector(entries),
-        3: vector([number(len(imports))] * len(functions)),
-        5: None if pages is None else vector([b"\x00" + number(pages)]),
-        7: vector(exports),
-        8: None if start is None else number(len(imports) + start),
-        10: vector([number(len(body)) + body for body in bodies]),
-        11: None if pages is None else vector([b"\x00" + CONST + b"\x00" + END + number(len(data)) + data]),
-    }
-    parts = [bytes([i]) + number(len(content)) + content for i, content in sections.items() if content is not None]
-    return b"\0asm\x01\0\0\0" + b"".join(parts)
+    builder = WasmBuilder()
+    for wanted in imports:
+        builder.import_func(*wanted)
+    for name, body in functions:
+        builder.func(code=body, export=name)
+    if pages is not None:
+        builder.memory(pages, export=memory)
+        builder.data(Op.i32(0), data)
+    if start is not None:
+        builder.start(len(imports) + start)
+    return builder.build()
 
 
-FD_WRITE = (WASI, "fd_write", [I32] * 4, [I32])
-PROC_EXIT = (WASI, "proc_exit", [I32], [])
+FD_WRITE = (WASI, "fd_write", "iiii", "i")
+PROC_EXIT = (WASI, "proc_exit", "i", "")
 #: iovec at 0: 5 bytes at 16.
 HELLO = (16).to_bytes(4, "little") + (5).to_bytes(4, "little") + bytes(8) + b"hello"
-WRITE = call(0, 1, 0, 1, 8) + DROP
+WRITE = call(0, 1, 0, 1, 8) + Op.DROP
 
 
 def run(source: bytes, imports: dict[str, dict[str, object]] | None = None) -> tuple[int, bytes]:
@@ -116,19 +78,19 @@ def test_a_start_function_that_uses_wasi():
 
 def test_memory_that_grows():
     # memory.grow 1; the iovec moves to the new page.
-    body = CONST + b"\x01\x40\x00" + DROP + put(65536, 16) + put(65540, 5) + call(0, 1, 65536, 1, 65544) + DROP
+    body = Op.i32(1) + Op.MEMORY_GROW + Op.DROP + put(65536, 16) + put(65540, 5) + call(0, 1, 65536, 1, 65544) + Op.DROP
     assert run(module([FD_WRITE], [("_start", WRITE + body)], HELLO)) == (0, b"hellohello")
 
 
 def test_errors_are_numbers():
     # unreachable unless fd_write says EFAULT (21).
-    body = call(0, 1, -1, 1, 8) + CONST + signed(21) + b"\x47\x04\x40\x00\x0b"
+    body = call(0, 1, -1, 1, 8) + Op.i32(21) + b"\x47\x04\x40\x00\x0b"
     assert run(module([FD_WRITE], [("_start", body)], HELLO)) == (0, b"")
 
 
 def test_more_imports():
     called = []
-    source = module([("env", "f", [], []), FD_WRITE], [("_start", call(0) + call(1, 1, 0, 1, 8) + DROP)], HELLO)
+    source = module([("env", "f", "", ""), FD_WRITE], [("_start", call(0) + call(1, 1, 0, 1, 8) + Op.DROP)], HELLO)
     assert run(source, {"env": {"f": lambda: called.append(1)}}) == (0, b"hello")
     assert called == [1]
     with pytest.raises(wasmetal.LinkError, match="unknown import"):
@@ -147,9 +109,9 @@ def test_what_is_no_program():
 
 def test_a_function_of_another_type_is_not_linked():
     with pytest.raises(wasmetal.LinkError, match="incompatible import type"):
-        run(module([(WASI, "fd_write", [I32], [I32])], [("_start", b"")]))
+        run(module([(WASI, "fd_write", "i", "i")], [("_start", b"")]))
     with pytest.raises(wasmetal.LinkError, match="unknown import"):
-        run(module([(WASI, "fd_wrote", [I32], [I32])], [("_start", b"")]))
+        run(module([(WASI, "fd_wrote", "i", "i")], [("_start", b"")]))
 
 
 def test_a_trap_is_a_trap_and_closes_what_was_open(tmp_path):
@@ -238,7 +200,7 @@ def test_imports_of_an_instance_without_an_exported_memory():
 
 
 def test_programs_without_a_memory():
-    source = module([PROC_EXIT, FD_WRITE], [("_start", call(1, 1, 0, 1, 8) + DROP + call(0, 5))], pages=None)
+    source = module([PROC_EXIT, FD_WRITE], [("_start", call(1, 1, 0, 1, 8) + Op.DROP + call(0, 5))], pages=None)
     assert run(source) == (5, b"")
     with Wasi(stdin=None, stdout=None, stderr=None) as wasi, pytest.raises(Exit):
         wasmetal.Module(source).instantiate(wasi.imports).exports["_start"]()

@@ -100,10 +100,10 @@ def test_longer_encodings_are_fine(wasm: Any) -> None:
 
 
 def test_immutable_global(wasm: Any) -> None:
-    assert error_of(wasm.function(b"\x41\0\x24\x00\x0b", global_types=(b"\x7f\x00",))).message.startswith(
+    assert error_of(wasm.function(b"\x41\0\x24\x00\x0b", globals=(b"\x7f\x00\x41\0\x0b",))).message.startswith(
         "global is immutable"
     )
-    validate(decode(wasm.function(b"\x41\0\x24\x00\x0b", global_types=(b"\x7f\x01",))))
+    validate(decode(wasm.function(b"\x41\0\x24\x00\x0b", globals=(b"\x7f\x01\x41\0\x0b",))))
 
 
 @pytest.mark.parametrize("cut", range(1, 12))
@@ -185,7 +185,7 @@ def test_declared_references(wasm: Any) -> None:
         wasm.section(1, b"\x01\x60\0\0"),
         wasm.section(3, b"\x01\0"),
         wasm.section(9, b"\x01\x03\0\x01\0"),
-        wasm.section(10, wasm.vec([wasm.sized(b"\0" + code)])),
+        wasm.section(10, wasm.vector([wasm.sized(b"\0" + code)])),
     )
     validate(decode(module))
 
@@ -240,7 +240,7 @@ def test_deep_nests_are_fast(wasm: Any) -> None:
     assert seconds(wasm.function(b"\x02\x40" * depth + END * depth + END)) < 2
     assert seconds(wasm.function(b"\x03\x40" * depth + END * depth + END)) < 2
     assert seconds(wasm.function(b"\x41\0\x04\x40" * depth + b"\x05\x0b" * depth + END)) < 3
-    outwards = b"".join([b"\x0c" + wasm.u(depth - level) + END for level in range(depth)])
+    outwards = b"".join([b"\x0c" + wasm.unsigned(depth - level) + END for level in range(depth)])
     assert seconds(wasm.function(b"\x02\x40" * depth + outwards + END)) < 3
     results = b"\x02\x7f" * depth + b"\x41\0" + END * depth + b"\x1a" + END
     assert seconds(wasm.function(results)) < 2
@@ -248,11 +248,13 @@ def test_deep_nests_are_fast(wasm: Any) -> None:
 
 def test_wide_br_table_is_fast(wasm: Any) -> None:
     depth = 10_000
-    table = b"\x41\0\x0e" + wasm.u(depth) + b"".join([wasm.u(i) for i in range(depth)]) + wasm.u(depth)
+    table = (
+        b"\x41\0\x0e" + wasm.unsigned(depth) + b"".join([wasm.unsigned(i) for i in range(depth)]) + wasm.unsigned(depth)
+    )
     assert seconds(wasm.function(b"\x02\x40" * depth + table + END * depth + END)) < 1
     # Many tables whose labels have many results.
     types = (wasm.func_type(b"", b"\x7f" * 1000),)
-    table = b"\x0e" + wasm.u(1000) + b"\0" * 1001
+    table = b"\x0e" + wasm.unsigned(1000) + b"\0" * 1001
     code = b"\x02\x01\x00" + table * 200 + END + b"\x00" + END
     assert seconds(wasm.function(code, types=types)) < 2
 
@@ -260,10 +262,10 @@ def test_wide_br_table_is_fast(wasm: Any) -> None:
 def test_operands_are_limited(wasm: Any) -> None:
     # Each call pushes 1000 operands for two bytes of code.
     module = wasm.module(
-        wasm.section(1, wasm.vec([wasm.func_type(b"", b"\x7f" * 1000), wasm.func_type()])),
+        wasm.section(1, wasm.vector([wasm.func_type(b"", b"\x7f" * 1000), wasm.func_type()])),
         wasm.section(3, b"\x02\x00\x01"),
         wasm.section(
-            10, wasm.vec([wasm.sized(b"\0\x00\x0b"), wasm.sized(b"\0" + b"\x10\x00" * 1_000_000 + b"\x00\x0b")])
+            10, wasm.vector([wasm.sized(b"\0\x00\x0b"), wasm.sized(b"\0" + b"\x10\x00" * 1_000_000 + b"\x00\x0b")])
         ),
     )
     started = time.process_time()

@@ -40,10 +40,10 @@ def test_empty_module(wasm: Any) -> None:
 
 def test_every_section(wasm: Any) -> None:
     source = wasm.module(
-        wasm.section(1, wasm.vec([wasm.func_type(), wasm.func_type(b"\x7f\x7e", b"\x7d")])),
+        wasm.section(1, wasm.vector([wasm.func_type(), wasm.func_type(b"\x7f\x7e", b"\x7d")])),
         wasm.section(
             2,
-            wasm.vec(
+            wasm.vector(
                 [
                     wasm.sized(b"m") + wasm.sized(b"f") + b"\0\x01",
                     wasm.sized(b"m") + wasm.sized(b"t") + b"\x01\x6f\x01\x02\x05",
@@ -56,11 +56,11 @@ def test_every_section(wasm: Any) -> None:
         wasm.section(4, b"\x01\x70\0\x02"),
         wasm.section(5, b"\x01\x01\x01\x03"),
         wasm.section(6, b"\x01\x7e\x01\x42\x7f\x0b"),
-        wasm.section(7, wasm.vec([wasm.sized("é".encode()) + b"\0\x01"])),
+        wasm.section(7, wasm.vector([wasm.sized("é".encode()) + b"\0\x01"])),
         wasm.section(8, b"\x01"),
         wasm.section(9, b"\x02\x00\x41\x01\x0b\x02\x00\x01\x05\x70\x01\xd0\x70\x0b"),
         wasm.section(12, b"\x02"),
-        wasm.section(10, wasm.vec([wasm.sized(b"\0\x0b"), wasm.sized(b"\0\x01\x0b")])),
+        wasm.section(10, wasm.vector([wasm.sized(b"\0\x0b"), wasm.sized(b"\0\x01\x0b")])),
         wasm.section(11, b"\x02\x00\x23\x00\x0b\x03abc\x01\x00"),
     )
     module = decode(source)
@@ -123,7 +123,7 @@ def test_element_segments(wasm: Any, flags: int, rest: bytes, mode: SegmentMode,
 
 def test_constants(wasm: Any) -> None:
     v128 = bytes(range(16))
-    content = wasm.vec(
+    content = wasm.vector(
         [
             b"\x7f\0\x41\x80\x80\x80\x80\x78\x0b",
             b"\x7d\0\x43\x01\0\xa0\x7f\x0b",
@@ -238,11 +238,11 @@ def test_a_large_module_decodes_fast(wasm: Any) -> None:
     functions = 46_000
     body = wasm.sized(b"\0" + b"\x01" * 1440 + b"\x0b")
     source = wasm.module(
-        wasm.section(1, wasm.vec([wasm.func_type()])),
-        wasm.section(3, wasm.u(functions) + bytes(functions)),
+        wasm.section(1, wasm.vector([wasm.func_type()])),
+        wasm.section(3, wasm.unsigned(functions) + bytes(functions)),
         wasm.section(4, b"\x01\x70\0\0"),
-        wasm.section(9, b"\x01\0" + I32_ZERO + wasm.vec([wasm.u(i) for i in range(20_000)])),
-        wasm.section(10, wasm.u(functions) + body * functions),
+        wasm.section(9, b"\x01\0" + I32_ZERO + wasm.vector([wasm.unsigned(i) for i in range(20_000)])),
+        wasm.section(10, wasm.unsigned(functions) + body * functions),
         wasm.custom("name", bytes(3_000_000)),
     )
     assert len(source) > 69_000_000

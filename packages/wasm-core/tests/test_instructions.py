@@ -8,6 +8,7 @@ from wasm_core import decode, opcodes
 from wasm_core import instructions as table
 from wasm_core.features import Features
 from wasm_core.instructions import Instruction, by_name, find, instructions, is_enabled
+from wasm_core.testing.binary import unsigned
 from wasm_core.type_codes import CODE_OF, VALUE_TYPE_OF, codes_of, type_name
 from wasm_core.types import ValueType
 
@@ -91,11 +92,10 @@ def test_another_assembler_agrees(instruction: Instruction) -> None:
     module = decode(bytes(wasmtime.wat2wasm(source)))
     start, end = module.body(0)
     opcode = instruction.opcode
-    number = opcode & 0xFFF
     if opcode <= 0xFF:
         encoded = bytes([opcode])
     else:
-        encoded = bytes([opcode >> 12, number] if number < 0x80 else [opcode >> 12, number & 0x7F | 0x80, number >> 7])
+        encoded = bytes([opcode >> 12]) + unsigned(opcode & 0xFFF)
     assert module.source[start:end] == b"\0\0" + encoded + immediates + b"\0\x0b"
     # A signature that is wrong would not pass the other's validator.
     if instruction.params is not None and instruction.results is not None and instruction.opcode != opcodes.REF_FUNC:

@@ -8,34 +8,24 @@ from hypothesis import strategies as st
 
 from wasm_core.errors import MalformedError
 from wasm_core.leb128 import read_s32, read_s33, read_s64, read_signed, read_u32, read_unsigned
-
-
-def encode(value: int, signed: bool) -> bytes:
-    out = bytearray()
-    while True:
-        byte = value & 0x7F
-        value >>= 7
-        done = (value == 0 and not (signed and byte & 0x40)) or (signed and value == -1 and byte & 0x40)
-        out.append(byte if done else byte | 0x80)
-        if done:
-            return bytes(out)
+from wasm_core.testing.binary import signed, unsigned
 
 
 @given(st.integers(0, 2**32 - 1), st.binary(max_size=3))
 def test_u32_round_trip(value: int, before: bytes) -> None:
-    data = before + encode(value, False) + b"\xff"
+    data = before + unsigned(value) + b"\xff"
     assert read_u32(data, len(before), len(data)) == (value, len(data) - 1)
 
 
 @given(st.integers(-(2**63), 2**63 - 1))
 def test_s64_round_trip(value: int) -> None:
-    data = encode(value, True)
+    data = signed(value)
     assert read_s64(data, 0, len(data)) == (value, len(data))
 
 
 @given(st.integers(-(2**31), 2**31 - 1))
 def test_s32_round_trip(value: int) -> None:
-    data = encode(value, True)
+    data = signed(value)
     assert read_s32(data, 0, len(data)) == (value, len(data))
 
 

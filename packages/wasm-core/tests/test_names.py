@@ -12,9 +12,9 @@ from wasm_core import NameSection, decode
 
 def contents(wasm: Any) -> bytes:
     def names(entries: dict[int, str]) -> bytes:
-        return bytes(wasm.vec([wasm.u(i) + wasm.sized(n.encode()) for i, n in entries.items()]))
+        return bytes(wasm.vector([wasm.unsigned(i) + wasm.sized(n.encode()) for i, n in entries.items()]))
 
-    local_names = wasm.vec([wasm.u(3) + names({0: "x", 2: "y"}), wasm.u(200) + names({1: "z"})])
+    local_names = wasm.vector([wasm.unsigned(3) + names({0: "x", 2: "y"}), wasm.unsigned(200) + names({1: "z"})])
     return bytes(
         wasm.section(0, wasm.sized("módule".encode()))
         + wasm.section(1, names({0: "a", 3: "b", 200: "c"}))

@@ -55,8 +55,8 @@ def test_rules(wasm: Any) -> None:
         ([section(11, b"\x01\0" + I32_ZERO + b"\0")], "unknown memory 0"),
         ([memory, section(11, b"\x01\x02\x01" + I32_ZERO + b"\0")], "unknown memory 1"),
         ([memory, section(11, b"\x01\0\x42\0\x0b\0")], "type mismatch"),
-        ([section(1, wasm.vec([wasm.func_type(b"\x7f" * 1001)]))], "too many parameters"),
-        ([section(1, wasm.vec([wasm.func_type(b"", b"\x7f" * 1001)]))], "invalid result arity"),
+        ([section(1, wasm.vector([wasm.func_type(b"\x7f" * 1001)]))], "too many parameters"),
+        ([section(1, wasm.vector([wasm.func_type(b"", b"\x7f" * 1001)]))], "invalid result arity"),
     ]
     for sections, message in cases:
         source = wasm.module(*sections)
@@ -86,7 +86,7 @@ def test_imported_functions_have_no_body(wasm: Any) -> None:
 
 def test_one_zero(wasm: Any) -> None:
     section = wasm.section
-    two_results = section(1, wasm.vec([wasm.func_type(b"", b"\x7f\x7f")]))
+    two_results = section(1, wasm.vector([wasm.func_type(b"", b"\x7f\x7f")]))
     assert invalid(wasm.module(two_results), OLD).message.startswith("invalid result arity")
     validate(decode(wasm.module(two_results)))
     assert invalid(wasm.module(section(4, b"\x02\x70\0\0\x70\0\0")), OLD).message == "multiple tables"

@@ -111,9 +111,9 @@ def test_constant_conditions_leave_one_side() -> None:
 
 def test_value_numbering_follows_the_structure() -> None:
     """The address of the first access is used again, and not one made on only one side."""
-    body = w.get(0) + LOAD + w.leb(0) + w.put(1)
-    body += w.get(0) + w.if_(w.get(1) + LOAD + w.leb(4) + w.put(1))
-    body += w.get(0) + LOAD + w.leb(8) + w.get(1) + ADD
+    body = w.get(0) + LOAD + w.unsigned(0) + w.put(1)
+    body += w.get(0) + w.if_(w.get(1) + LOAD + w.unsigned(4) + w.put(1))
+    body += w.get(0) + LOAD + w.unsigned(8) + w.get(1) + ADD
     check(
         w.module(body, [w.I32, w.I32], [w.I32]),
         """
@@ -191,17 +191,17 @@ def test_br_table_without_values_goes_straight_to_its_targets() -> None:
 
 
 def test_constant_addresses() -> None:
-    body = w.i32(16) + LOAD + w.leb(4)
+    body = w.i32(16) + LOAD + w.unsigned(4)
     check(w.module(body, [], [w.I32]), "block0:\n  v0 = heap_load.i32 [memory_base+20]\n  return v0")
     # The sum does not fit: address and offset stay apart.
-    body = w.i32(-1) + LOAD + w.leb(0xFFFFFFFF)
+    body = w.i32(-1) + LOAD + w.unsigned(0xFFFFFFFF)
     text = w.text_of(w.module(body, [], [w.I32]))
     assert "iadd.i64 memory_base, 4294967295:i64" in text
     assert "+4294967295]" in text
 
 
 def test_explicit_bounds() -> None:
-    source = w.module(w.get(0) + LOAD + w.leb(4), [w.I32], [w.I32])
+    source = w.module(w.get(0) + LOAD + w.unsigned(4), [w.I32], [w.I32])
     check(
         source,
         f"""
@@ -246,7 +246,19 @@ def test_growing_checks_for_exceptions_in_a_block_at_the_end() -> None:
 
 
 def test_offsets_of_what_can_trap() -> None:
-    body = w.get(0) + w.get(1) + b"\x6d" + w.get(0) + LOAD + w.leb(0) + ADD + w.get(0) + LOAD + w.leb(4) + b"\x6e"
+    body = (
+        w.get(0)
+        + w.get(1)
+        + b"\x6d"
+        + w.get(0)
+        + LOAD
+        + w.unsigned(0)
+        + ADD
+        + w.get(0)
+        + LOAD
+        + w.unsigned(4)
+        + b"\x6e"
+    )
     source = w.module(body, [w.I32, w.I32], [w.I32])
     function = w.compile_function(source)
     start = source.index(body)

@@ -11,6 +11,8 @@ import pytest
 from wasm_core.body_validator import validate_body
 from wasm_core.decoder import decode
 from wasm_core.module import DecodedModule
+from wasm_core.testing import binary
+from wasm_core.testing.binary import signed, unsigned
 from wasm_ir.frontend import FrontendOptions, translate
 from wasm_ir.ir import Function
 from wasm_ir.printer import format_function
@@ -23,52 +25,32 @@ EMPTY = b"\x40"
 END, ELSE, DROP, RETURN, UNREACHABLE = b"\x0b", b"\x05", b"\x1a", b"\x0f", b"\x00"
 
 
-def leb(value: int) -> bytes:
-    """An unsigned LEB128 integer."""
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def sleb(value: int) -> bytes:
-    """A signed LEB128 integer."""
-    out = bytearray()
-    while not -0x40 <= value < 0x40:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value & 0x7F)
-    return bytes(out)
-
-
 def get(local: int) -> bytes:
-    return b"\x20" + leb(local)
+    return b"\x20" + unsigned(local)
 
 
 def put(local: int) -> bytes:
-    return b"\x21" + leb(local)
+    return b"\x21" + unsigned(local)
 
 
 def i32(value: int) -> bytes:
-    return b"\x41" + sleb(value)
+    return b"\x41" + signed(value)
 
 
 def i64(value: int) -> bytes:
-    return b"\x42" + sleb(value)
+    return b"\x42" + signed(value)
 
 
 def br(depth: int) -> bytes:
-    return b"\x0c" + leb(depth)
+    return b"\x0c" + unsigned(depth)
 
 
 def br_if(depth: int) -> bytes:
-    return b"\x0d" + leb(depth)
+    return b"\x0d" + unsigned(depth)
 
 
 def br_table(*depths: int) -> bytes:
-    return b"\x0e" + leb(len(depths) - 1) + b"".join(map(leb, depths))
+    return b"\x0e" + unsigned(len(depths) - 1) + b"".join(map(unsigned, depths))
 
 
 def block(*body: bytes, result: bytes = EMPTY) -> bytes:
@@ -83,13 +65,8 @@ def if_(then: bytes, otherwise: bytes | None = None, result: bytes = EMPTY) -> b
     return b"\x04" + result + then + (b"" if otherwise is None else ELSE + otherwise) + END
 
 
-def section(id: int, items: Sequence[bytes]) -> bytes:
-    content = leb(len(items)) + b"".join(items)
-    return bytes([id]) + leb(len(content)) + content if items else b""
-
-
 def func_type(params: Sequence[bytes], results: Sequence[bytes]) -> bytes:
-    return b"\x60" + leb(len(params)) + b"".join(params) + leb(len(results)) + b"".join(results)
+    return binary.func_type(b"".join(params), b"".join(results))
 
 
 def module(
@@ -101,16 +78,15 @@ def module(
     globals: Sequence[bytes] = (),
 ) -> bytes:
     """A module with one function (`body` is without its `end`), a memory, a table of funcref, and what is given."""
-    code = leb(len(locals)) + b"".join([leb(count) + type for count, type in locals]) + body + END
-    return b"\0asm\1\0\0\0" + b"".join(
-        [
-            section(1, [func_type(params, results), *more_types]),
-            section(3, [b"\0"]),
-            section(4, [b"\x70\x00\x0a"]),
-            section(5, [b"\x00\x01"]),
-            section(6, globals),
-            section(10, [leb(len(code)) + code]),
-        ]
+    return binary.function(
+        body + END,
+        b"".join(params),
+        b"".join(results),
+        local_groups=[(count, ord(type)) for count, type in locals],
+        types=more_types,
+        memory=True,
+        table=True,
+        globals=globals,
     )
 
 

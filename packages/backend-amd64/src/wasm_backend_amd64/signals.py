@@ -15,8 +15,11 @@ class SignalLayout:
     #: In the ucontext_t that a handler gets as its third argument: the saved registers.
     context_rip: int
     context_r11: int
-    #: In siginfo_t: the int that is positive when the kernel reports a fault, and not when somebody sent the signal.
+    context_rcx: int
+    #: In siginfo_t: the int that is positive when the kernel reports a fault, and not when somebody sent the signal;
+    #: and the address that faulted.
     info_code: int
+    info_address: int
     #: Size of the C library's struct sigaction; all zeros must mean SIG_DFL with an empty mask and no flags.
     sigaction_size: int
     #: Numbers of system calls.
@@ -25,15 +28,17 @@ class SignalLayout:
 
 
 # Linux: ucontext_t is flags, link and stack (40 bytes), then gregs in the order r8..r15, rdi, rsi, rbp, rbx, rdx, rax,
-# rcx, rsp, rip (asm/sigcontext.h; the same in glibc and musl). siginfo_t: signo, errno, code. struct sigaction:
-# handler, mask of 128 bytes, flags, restorer, in glibc and musl alike.
+# rcx, rsp, rip (asm/sigcontext.h; the same in glibc and musl). siginfo_t: signo, errno, code, padding, address.
+# struct sigaction: handler, mask of 128 bytes, flags, restorer, in glibc and musl alike.
 _GREGS = 40
 
 _LAYOUTS = {
     "linux": SignalLayout(
         context_rip=_GREGS + 8 * 16,
         context_r11=_GREGS + 8 * 3,
+        context_rcx=_GREGS + 8 * 14,
         info_code=8,
+        info_address=16,
         sigaction_size=152,
         getpid=39,
         kill=62,

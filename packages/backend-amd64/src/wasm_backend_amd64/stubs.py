@@ -94,7 +94,10 @@ def _leave(code: bytearray, store: int, status: int) -> None:
 
 
 def _trap_exits(code: bytearray) -> tuple[int, int]:
-    """The trap exit (code in r11, pc on the stack) and the fault exit (pc in r11). Returns the offsets of both."""
+    """The trap exit (code in r11, pc on the stack) and the fault exit (pc in r11, the address accessed in rcx).
+
+    Returns the offsets of both.
+    """
     trap_exit = len(code)
     _load(code, RAX, R15, CONTEXT["store"])
     _store(code, RAX, STORE["trap_code"], R11)
@@ -104,6 +107,7 @@ def _trap_exits(code: bytearray) -> tuple[int, int]:
     fault_exit = len(code)
     _load(code, RAX, R15, CONTEXT["store"])
     mi(code, enc.MOV_MI64, RAX, -1, 0, STORE["trap_code"], TrapCode.MEMORY_OUT_OF_BOUNDS)
+    _store(code, RAX, STORE["fault_address"], RCX)
     patch_rel32(code, recorded, len(code))
     _store(code, RAX, STORE["trap_pc"], R11)
     _store(code, RAX, STORE["trap_fp"], RBP)
@@ -242,6 +246,8 @@ def _signal_handler(
     foreign.append(jcc32(code, enc.CC_B))
     patch_rel32(code, rip(code, enc.LEA_RM64, RCX), fault_exit)
     _store(code, RDX, layout.context_r11, RAX)
+    _load(code, RAX, RSI, layout.info_address)
+    _store(code, RDX, layout.context_rcx, RAX)
     _store(code, RDX, layout.context_rip, RCX)
     code += enc.RET
 

@@ -15,8 +15,11 @@ class SignalLayout:
     #: In the ucontext_t that a handler gets as its third argument: the saved registers.
     context_pc: int
     context_x16: int
-    #: In siginfo_t: the int that is positive when the kernel reports a fault, and not when somebody sent the signal.
+    context_x17: int
+    #: In siginfo_t: the int that is positive when the kernel reports a fault, and not when somebody sent the signal;
+    #: and the address that faulted.
     info_code: int
+    info_address: int
     #: Size of the C library's struct sigaction; all zeros must mean SIG_DFL with an empty mask and no flags.
     sigaction_size: int
     #: Numbers of system calls.
@@ -26,7 +29,8 @@ class SignalLayout:
 
 # Linux: ucontext_t is flags, link, stack (40 bytes), a signal mask with room for 1024 bits, and, 16-aligned, a
 # sigcontext: fault_address, regs[31], sp, pc, pstate (asm/ucontext.h and asm/sigcontext.h; the same in glibc and musl).
-# siginfo_t: signo, errno, code. struct sigaction: handler, mask of 128 bytes, flags, restorer, in glibc and musl alike.
+# siginfo_t: signo, errno, code, padding, address. struct sigaction: handler, mask of 128 bytes, flags, restorer, in
+# glibc and musl alike.
 _SIGCONTEXT = (40 + 128 + 15) & ~15
 _REGISTERS = _SIGCONTEXT + 8
 
@@ -34,7 +38,9 @@ _LAYOUTS = {
     "linux": SignalLayout(
         context_pc=_REGISTERS + 8 * 32,
         context_x16=_REGISTERS + 8 * 16,
+        context_x17=_REGISTERS + 8 * 17,
         info_code=8,
+        info_address=16,
         sigaction_size=152,
         getpid=172,
         kill=129,

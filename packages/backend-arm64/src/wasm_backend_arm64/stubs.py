@@ -166,7 +166,10 @@ def _leave(code: bytearray, store: int, status: int) -> None:
 
 
 def _trap_exits(code: bytearray) -> tuple[int, int]:
-    """The trap exit (code in x16, pc in x30) and the fault exit (pc in x16). Returns the offsets of both."""
+    """The trap exit (code in x16, pc in x30) and the fault exit (pc in x16, the address that was accessed in x17).
+
+    Returns the offsets of both.
+    """
     trap_exit = len(code)
     _load(code, X10, CONTEXT_REGISTER, CONTEXT["store"])
     _store(code, X10, STORE["trap_code"], SCRATCH)
@@ -177,6 +180,7 @@ def _trap_exits(code: bytearray) -> tuple[int, int]:
     _load(code, X10, CONTEXT_REGISTER, CONTEXT["store"])
     ri(code, e.MOVZ_RI32, X11, TrapCode.MEMORY_OUT_OF_BOUNDS)
     _store(code, X10, STORE["trap_code"], X11)
+    _store(code, X10, STORE["fault_address"], SCRATCH2)
     patch(code, recorded, len(code))
     _store(code, X10, STORE["trap_pc"], SCRATCH)
     _store(code, X10, STORE["trap_fp"], FRAME_POINTER)
@@ -321,6 +325,8 @@ def _signal_handler(
     foreign.append(branch_if(code, e.CC_LO))
     patch(code, branch_r(code, e.ADR_RL, X11), fault_exit)
     _store(code, X2, layout.context_x16, X10)
+    _load(code, X10, X1, layout.info_address)
+    _store(code, X2, layout.context_x17, X10)
     _store(code, X2, layout.context_pc, X11)
     r(code, e.RET_R, LINK_REGISTER)
 

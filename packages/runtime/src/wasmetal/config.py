@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from typing import Final, Literal
 
@@ -91,5 +92,9 @@ class Config:
             value = getattr(self, name)
             if not isinstance(value, int):
                 raise TypeError(f"{name} must be an int, not a {type(value).__name__}")
+            if type(value) is not int:
+                # Of a derived class, whose objects may compute in a way of their own.
+                value = operator.index(value)
+                object.__setattr__(self, name, value)
             if not low <= value <= high:
                 raise ValueError(f"{name} must be from {low} to {high}, not {value}")

@@ -45,11 +45,17 @@ class Engine:
             config: Settings; `Config()` if None.
 
         Raises:
+            TypeError: `config` is no Config.
             WasmError: There is no such backend, or it is not for this machine.
         """
-        self._config = Config() if config is None else config
-        self._cache = cache_of(self._config)
-        self._backend: Backend = select(self._config.backend)()
+        if config is None:
+            config = Config()
+        elif not issubclass(type(config), Config):
+            raise TypeError(f"a Config is needed, not {type(config).__name__}")
+        cache, backend = cache_of(config), select(config.backend)()
+        self._config = config
+        self._cache = cache
+        self._backend: Backend = backend
         self._turns = Turns()
         self._glue: Glue | None = None
         #: Instances of modules of this engine, to count them.
@@ -179,7 +185,8 @@ def read_source(source: Source) -> bytes:
         WasmError: Text format, without the package that reads it.
         TypeError: It is neither a path nor bytes-like.
     """
-    if isinstance(source, bytes):
+    # (a class derived from bytes may show other bytes each time)
+    if type(source) is bytes:
         return source
     if isinstance(source, str) and source.lstrip().startswith("("):
         raise WasmError(
@@ -187,7 +194,9 @@ def read_source(source: Source) -> bytes:
             "(for instance with wat2wasm), or pass a pathlib.Path if this is a file name"
         )
     if isinstance(source, (str, os.PathLike)):
-        with open(source, "rb") as file:
+        path = os.fspath(source)
+        # Plain: what can be a number as well would be taken for a descriptor, and that closed.
+        with open(str.__str__(path) if isinstance(path, str) else memoryview(path).tobytes(), "rb") as file:
             return file.read()
     try:
         return memoryview(source).tobytes()

@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NoReturn
 
+from wasm_core.quoting import quoted, shown
 from wasm_core.types import FuncType, ValueType
 from wasmetal.cpython.native_callable import inherit_vectorcall
 from wasmetal.glue import values
@@ -113,7 +114,9 @@ class Func(FuncHandle):
         core = getattr(self, "_core", None)
         if core is None:
             return "<wasmetal.Func, not initialized>"
-        return f"<wasmetal.Func {core.name!r} {core.type}{' of the host' if core.is_host else ''}>"
+        return (
+            f"<wasmetal.Func {quoted(core.name)} {shown(str(core.type), 400)}{' of the host' if core.is_host else ''}>"
+        )
 
 
 inherit_vectorcall(Func)

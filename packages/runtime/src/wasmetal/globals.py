@@ -27,9 +27,14 @@ class Global(GlobalHandle):
             value: What it is set to. None stands for zero or null.
 
         Raises:
-            TypeError: The value is not of the type.
+            TypeError: The value is not of the type, or `type` no GlobalType.
             OverflowError: It is out of the type's range.
         """
+        if hasattr(self, "_cell"):
+            raise TypeError("a global cannot be initialized twice")
+        from wasmetal.store.plain_types import global_type
+
+        type = global_type(type)
         words = array("Q", bytes(GLOBAL_SIZE))
         store = Store() if type.value_type.is_reference else None
         cell = GlobalCell(type, words, words.buffer_info()[0], store)

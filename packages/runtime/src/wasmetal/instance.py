@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
 from wasm_core.errors import WasmError
 from wasm_core.module import ExternKind
+from wasm_core.quoting import listed, quoted
 from wasmetal import function, globals, table  # noqa: F401 - what instances export is of their classes
 from wasmetal.memory import Memory
 from wasmetal.store import callers
@@ -54,7 +55,7 @@ class Exports(Mapping[str, Any]):
         try:
             return self[name]
         except KeyError:
-            raise AttributeError(f"the instance has no export {name!r}", name=name, obj=self) from None
+            raise AttributeError(f"the instance has no export {quoted(name)}", name=name, obj=self) from None
 
     def get(self, name: str, default: Any = None) -> Any:
         """The export with this name, or `default` where there is none."""
@@ -82,7 +83,7 @@ class Exports(Mapping[str, Any]):
         return id(self)
 
     def __repr__(self) -> str:
-        return f"<Exports: {', '.join(self._names_) or 'none'}>"
+        return f"<Exports: {listed(self._names_) or 'none'}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("exports cannot be pickled or copied")
@@ -165,7 +166,7 @@ class Instance:
 
     def __repr__(self) -> str:
         name = self._module.name
-        return f"<Instance{'' if name is None else f' of {name!r}'}{', closed' if self.closed else ''}>"
+        return f"<Instance{'' if name is None else f' of {quoted(name)}'}{', closed' if self.closed else ''}>"
 
 
 def exports_of(core: InstanceCore) -> Exports:
@@ -196,9 +197,9 @@ class Caller(CallerHandle):
 
     def _instance(self) -> InstanceCore:
         core = self._core
-        if core is None:
+        # (anybody may make one of anything)
+        if not isinstance(core, InstanceCore):
             raise WasmError("the host function was not called by an instance")
-        assert isinstance(core, InstanceCore)
         return core
 
     @property

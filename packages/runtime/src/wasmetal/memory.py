@@ -34,10 +34,13 @@ class Memory(MemoryHandle):
 
         Raises:
             ValueError: The type's sizes contradict each other or the limits.
+            TypeError: `type` is no MemoryType, or a size no int.
             WasmError: A 64-bit or shared memory, which are not supported.
             MemoryError: The system has no room for it.
         """
         storage = LinearMemory(type, max_pages, bounds_checks)
+        if hasattr(self, "_storage"):
+            raise TypeError("a memory cannot be initialized twice")
         storage.handle = weakref.ref(self)
         self._storage = storage
 
@@ -81,7 +84,9 @@ class Memory(MemoryHandle):
         Raises:
             WasmError: Refused: over the maximum, or there is no memory.
             ValueError: `pages` is negative.
+            TypeError: It is not an int.
         """
+        pages = operator.index(pages)
         if pages < 0:
             raise ValueError("a memory cannot shrink")
         storage = self._opened()

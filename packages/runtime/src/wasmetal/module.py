@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from wasm_core.decoder import decode
 from wasm_core.features import Features
 from wasm_core.module import DecodedModule
+from wasm_core.quoting import quoted
 from wasm_core.types import ExportType, ImportType
 from wasmetal.compiled.compiled_module import CompiledModule
 from wasmetal.config import Config
@@ -25,6 +26,15 @@ if TYPE_CHECKING:
 
     #: What a module is linked with: module names to mappings, instances, or exports of instances.
     ImportMapping = Mapping[str, Mapping[str, Any] | Instance]
+
+
+def _engine(engine: Engine | None) -> Engine:
+    if engine is None:
+        return default_engine()
+    # Not isinstance, which believes what objects say of themselves (`unittest.mock`).
+    if not issubclass(type(engine), Engine):
+        raise TypeError(f"an Engine is needed, not {type(engine).__name__}")
+    return engine
 
 
 class Module:
@@ -48,7 +58,7 @@ class Module:
             OSError: The file cannot be read.
             WasmError: There is no backend for this machine, or no reader of the text format.
         """
-        self._load(read_source(source), default_engine() if engine is None else engine, listener, None)
+        self._load(read_source(source), _engine(engine), listener, None)
 
     def _load(self, source: bytes, engine: Engine, listener: Listener | None, precompiled: Precompiled | None) -> None:
         self._engine = engine
@@ -76,7 +86,7 @@ class Module:
         """
         from wasmetal.compiled.precompiled import deserialize
 
-        engine = default_engine() if engine is None else engine
+        engine = _engine(engine)
         precompiled = deserialize(read_source(source), engine.backend, engine.config)
         module = cls.__new__(cls)
         module._load(precompiled.source, engine, None, precompiled)
@@ -170,7 +180,7 @@ class Module:
         return _restore, (self._source, self._engine.config)
 
     def __repr__(self) -> str:
-        name = "" if self.name is None else f" {self.name!r}"
+        name = "" if self.name is None else f" {quoted(self.name)}"
         return f"<Module{name}, {len(self._source)} bytes>"
 
 

@@ -34,9 +34,16 @@ class Table(TableHandle):
 
         Raises:
             ValueError: The sizes contradict each other.
-            TypeError: `init` is not of the element type.
+            TypeError: `type` is no TableType, a size no int, or `init` not of the element type.
             WasmError: 64-bit tables, or too large a one.
         """
+        if hasattr(self, "_storage"):
+            raise TypeError("a table cannot be initialized twice")
+        from wasmetal.store.plain_types import table_type
+
+        type = table_type(type)
+        if type.minimum < 0:
+            raise ValueError(f"the size of a table must not be negative: {type}")
         if type.is64:
             raise WasmError("64-bit tables are not supported")
         if type.maximum is not None and type.minimum > type.maximum:
@@ -96,9 +103,10 @@ class Table(TableHandle):
         Raises:
             WasmError: Refused: over the maximum, or there is no memory; or another thread runs code that may use the
                 table.
-            TypeError: The value is not of the element type.
+            TypeError: The value is not of the element type, or `count` not an int.
             ValueError: `count` is negative.
         """
+        count = operator.index(count)
         if count < 0:
             raise ValueError("a table cannot shrink")
         storage = self._open()

@@ -15,8 +15,8 @@ class Exit(Exception):
         #: The name of the signal, such as "ABRT", or None.
         self.signal = signal
 
-    def __reduce__(self) -> tuple[type[Exit], tuple[int, str | None]]:
-        return Exit, (self.code, self.signal)
+    def __reduce__(self) -> tuple[type[Exit], tuple[int, str | None], dict[str, object]]:
+        return type(self), (self.code, self.signal), dict(self.__dict__)
 
 
 class WasiError(Exception):

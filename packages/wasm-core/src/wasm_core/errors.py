@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import enum
+from typing import Any, Final
 
 from wasm_core.lazy_attrs import frozen
+from wasm_core.quoting import shown
 
 
 class TrapCode(enum.IntEnum):
@@ -31,6 +33,16 @@ class TrapCode(enum.IntEnum):
         """The message that the specification's test suite gives to this trap."""
         return _MESSAGES[self]
 
+    def __str__(self) -> str:
+        return self.name
+
+    def __format__(self, spec: str) -> str:
+        # Formats of numbers ("d", "#x") go on showing the number.
+        return format(int(self) if spec[-1:] in _NUMBER_FORMATS else self.name, spec)
+
+
+#: Last characters of format specifications that are for numbers only.
+_NUMBER_FORMATS: Final = tuple("bcdeEfFgGnoxX%")
 
 _MESSAGES = {
     TrapCode.UNREACHABLE: "unreachable",
@@ -47,8 +59,26 @@ _MESSAGES = {
 }
 
 
+def made_anew(error: BaseException) -> tuple[Any, ...]:
+    """What `__reduce__` returns for an exception whose constructor does not take its `args`: all that it carries."""
+    import copyreg  # Python has loaded it long before
+
+    state = dict(error.__dict__)
+    if "__notes__" in state:
+        # A copy gets further notes of its own.
+        state["__notes__"] = list(state["__notes__"])
+    return copyreg.__newobj__, (type(error), *error.args), state  # type: ignore[attr-defined]  # what pickle calls
+
+
 class WasmError(Exception):
-    """Base of every error that this project raises on purpose."""
+    """Base of every error that this project raises on purpose.
+
+    All of them pickle and copy, with the attributes and notes that they have.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Not by way of the constructors, as exceptions usually do: those take other arguments than `args`.
+        return made_anew(self)
 
 
 class CompileError(WasmError):
@@ -86,11 +116,84 @@ class Frame:
     module_offset: int | None
 
 
-class Trap(WasmError):
-    """Execution was aborted (core specification, section "Execution", "traps")."""
+#: The first line of notes with a backtrace.
+BACKTRACE: Final = "WebAssembly backtrace"
+#: Innermost frames that are reported; a stack overflow has very many.
+MAX_FRAMES: Final = 256
+#: Equal frames one after another, as of recursion, that are shown, as Python has it; and lines that a note has.
+_MAX_EQUAL: Final = 3
+_MAX_LINES: Final = 64
 
-    def __init__(self, code: TrapCode, message: str | None = None, frames: tuple[Frame, ...] = ()) -> None:
+
+def describe(frames: tuple[Frame, ...]) -> str:
+    """Frames as lines for people, innermost first: of a bounded number and length, whatever the module's names are."""
+    lines = [f"{BACKTRACE} (innermost first):"]
+    number = 0
+    while number < len(frames):
+        if len(lines) > _MAX_LINES:
+            lines.append(f"  ... {len(frames) - number} more")
+            break
+        frame = frames[number]
+        # By the fields: methods of attrs might have to be made first.
+        same = number + 1
+        while same < len(frames) and _fields(frames[same]) == _fields(frame):
+            same += 1
+        name = shown(frame.function_name or "<unnamed>")
+        place = "" if frame.module_offset is None else f" at {frame.module_offset:#x}"
+        for again in range(number, min(same, number + _MAX_EQUAL)):
+            lines.append(f"  {again}: {name} (function {frame.function_index}){place}")
+        if same - number > _MAX_EQUAL:
+            lines.append(f"  ... {same - number - _MAX_EQUAL} more")
+        number = same
+    if len(frames) >= MAX_FRAMES:
+        lines.append(f"  (the innermost {MAX_FRAMES}; there may be others)")
+    return "\n".join(lines)
+
+
+def _fields(frame: Frame) -> tuple[int, int | None]:
+    return frame.function_index, frame.module_offset
+
+
+@frozen
+class MemoryAccess:
+    """An access to a linear memory that was out of bounds, as far as it is known."""
+
+    #: Where it was: an index into the memory, of the first byte that is out of bounds or, for data segments, of their
+    #: first byte; None where code made the check itself (`Config(bounds_checks="explicit")`, memory.copy and the like).
+    address: int | None
+    #: How many bytes the instruction accesses.
+    width: int | None
+    #: Size of the memory in bytes.
+    memory_size: int | None
+
+    def __str__(self) -> str:
+        width = "" if self.width is None else f" of {self.width} byte{'s' if self.width != 1 else ''}"
+        place = "" if self.address is None else f" at address {self.address} ({self.address:#x})"
+        size = "" if self.memory_size is None else f" of a memory of {self.memory_size} bytes ({self.memory_size:#x})"
+        return f"access{width}{place}{size}"
+
+
+class Trap(WasmError):
+    """Execution was aborted (core specification, section "Execution", "traps").
+
+    The message is the specification's; notes (`__notes__`) say where it happened, so that whatever shows exceptions
+    shows that too.
+    """
+
+    def __init__(
+        self,
+        code: TrapCode,
+        message: str | None = None,
+        frames: tuple[Frame, ...] = (),
+        access: MemoryAccess | None = None,
+    ) -> None:
         super().__init__(code.message if message is None else message)
         self.code = code
         #: The WebAssembly functions that were active, innermost first.
         self.frames = frames
+        #: What was accessed, if the code is MEMORY_OUT_OF_BOUNDS and something is known about it.
+        self.access = access
+        if access is not None:
+            self.add_note(str(access))
+        if frames:
+            self.add_note(describe(frames))

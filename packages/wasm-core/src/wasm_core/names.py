@@ -6,6 +6,7 @@ replaced.
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Final, Self
 
 from wasm_core.errors import MalformedError
@@ -20,12 +21,14 @@ _LOCALS: Final = 2
 class NameSection:
     """Lookups in the name section `source[start:end]`."""
 
-    __slots__ = ("_functions", "_locals", "_source", "_subsections")
+    __slots__ = ("_functions", "_known", "_locals", "_source", "_subsections")
 
     def __init__(self, source: bytes, start: int, end: int) -> None:
         self._source: Final = source
         self._subsections: Final = _find_subsections(source, start, end)
         self._functions: dict[int, str] | None = None
+        # What has been asked for one by one.
+        self._known: dict[int, str | None] = {}
         # Function index -> where the map of its local names starts.
         self._locals: dict[int, int] | None = None
 
@@ -58,7 +61,19 @@ class NameSection:
 
     def function_name(self, index: int) -> str | None:
         """The name of one function."""
-        return self.function_names.get(index)
+        return self.names_of({index}).get(index)
+
+    def names_of(self, functions: Set[int]) -> dict[int, str]:
+        """The names of some functions, by index; those that have none are left out.
+
+        That takes one look at all names, and memory for these: it is asked for when things go wrong.
+        """
+        known = self._known
+        wanted = functions - known.keys()
+        if wanted:
+            start, end = self._subsections.get(_FUNCTIONS, (0, 0))
+            known.update(_find_names(self._source, start, end, wanted))
+        return {index: name for index in functions if (name := known[index]) is not None}
 
     def local_names(self, function: int) -> dict[int, str]:
         """The names of the locals of one function by local index."""
@@ -99,6 +114,23 @@ def _read_name_map(source: bytes, pos: int, end: int) -> dict[int, str]:
     except MalformedError:
         pass
     return names
+
+
+def _find_names(source: bytes, pos: int, end: int, wanted: Set[int]) -> dict[int, str | None]:
+    """Of these indices the last name in a map, as `_read_name_map` has it, or None."""
+    found: dict[int, str | None] = dict.fromkeys(wanted)
+    try:
+        count, pos = read_u32(source, pos, end)
+        for _ in range(count):
+            index, pos = read_u32(source, pos, end)
+            if index in found:
+                found[index], pos = _read_name(source, pos, end)
+            else:
+                size, pos = read_u32(source, pos, end)
+                pos += size
+    except MalformedError:
+        pass
+    return found
 
 
 def _find_local_maps(source: bytes, pos: int, end: int) -> dict[int, int]:

@@ -13,6 +13,7 @@ from wasm_core import sections
 from wasm_core.errors import InvalidError
 from wasm_core.features import Features
 from wasm_core.module import ConstExpr, DecodedModule, ElementSegment, ExternKind, SegmentMode
+from wasm_core.quoting import quoted
 from wasm_core.types import MAX_PAGES, FuncType, GlobalType, MemoryType, TableType, ValueType
 from wasm_core.validation_context import context_of
 
@@ -149,7 +150,7 @@ class _ModuleValidator:
                 what = "function" if export.kind is ExternKind.FUNC else export.kind.name.lower()
                 raise self._error(f"unknown {what} {export.index}", sections.EXPORT)
             if export.name in names:
-                raise self._error(f"duplicate export name {export.name!r}", sections.EXPORT)
+                raise self._error(f"duplicate export name {quoted(export.name)}", sections.EXPORT)
             names.add(export.name)
             if (
                 export.kind is ExternKind.GLOBAL

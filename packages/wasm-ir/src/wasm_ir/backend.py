@@ -89,7 +89,7 @@ class Stubs:
     #: STATUS_TRAP. How code and pc get there is the backend's own affair.
     trap_exit: int
     #: Signal handler with the SA_SIGINFO signature for SIGSEGV and SIGBUS: resumes faults of ours as the trap
-    #: MEMORY_OUT_OF_BOUNDS, passes others on.
+    #: MEMORY_OUT_OF_BOUNDS, with the address in STORE.fault_address if it can; passes others on.
     signal_handler: int
     #: First value of FUNCREF.code for functions not compiled yet: calls the store's resolver with the funcref and
     #: the caller's VMContext, then continues at the address that it returns; unwinds with STATUS_EXCEPTION when it

@@ -13,7 +13,7 @@ from wasm_core.module import DecodedModule, ExternKind
 #: Number of all that generated code and the runtime must agree on: the structures below, builtins, what stubs do. It is
 #: raised with each change. A backend says for which one it was made (native wheels keep what they were built with),
 #: and the runtime has its own (`wasmetal.code.version`), so that parts of different versions refuse each other.
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 
 #: Opcode of the `ref.func` instruction in a constant expression.
 REF_FUNC: Final = 0xD2
@@ -64,6 +64,7 @@ STORE: Final = Layout(
     "interrupt",  # not zero: the call that is running is to end with a trap
     "deadline",  # not zero: a deadline of the running thread has passed
     "interrupted",  # -> C function (VMContext) -> 0 to go on, or 1 with an exception set: what poll_exit calls
+    "fault_address",  # what the access that faulted touched (the signal handler records it); 0: unknown
 )
 
 #: Results 0 of `enter`.

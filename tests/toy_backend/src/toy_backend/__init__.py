@@ -36,6 +36,8 @@ class ToyBackend:
     """Implements wasm_ir.backend.Backend."""
 
     name = "toy"
+    #: As those that the work is left to.
+    vectors = True
 
     def __init__(self) -> None:
         real = host_backend()

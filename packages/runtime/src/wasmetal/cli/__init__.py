@@ -1,4 +1,7 @@
-"""The command line. Needs click (`pip install wasmetal[cli]`), but for running programs (`quick`)."""
+"""The command line. Needs click (`pip install wasmetal[cli]`), but for running programs (`quick`).
+
+May import all other rooms; none imports it.
+"""
 
 from __future__ import annotations
 

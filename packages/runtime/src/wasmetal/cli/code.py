@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -15,6 +14,7 @@ from wasm_core.disassembler import disassemble, format_instruction
 from wasm_core.errors import WasmError
 from wasm_core.module import DecodedModule, ExternKind
 from wasm_core.names import NameSection
+from wasm_core.quoting import quoted, similar
 from wasm_core.validator import validate_module
 from wasm_ir.frontend import FrontendOptions, translate
 from wasm_ir.ir import Function
@@ -61,8 +61,7 @@ def _find(file: str, function: str) -> tuple[DecodedModule, int, str]:
     elif function in names:
         index = names[function]
     else:
-        close = difflib.get_close_matches(function, names, n=1)
-        raise Failure(f"{file}: no function {function!r}{f'; did you mean {close[0]!r}?' if close else ''}")
+        raise Failure(f"{file}: no function {quoted(function)}{similar(function, names)}")
     if index < module.imported_functions:
         raise Failure(f"{file}: function {index} is imported, so it has no code here")
     return module, index, next((name for name, named in names.items() if named == index), "")
@@ -100,7 +99,7 @@ def disasm(file: str, function: str, target: str | None) -> None:
             for offset, instruction, immediates in disassemble(module, index)
         }
     places = dict(zip(made.pcs, made.wasm_offsets))
-    title = f"function {index}{f' {name!r}' if name else ''} {module.func_type(index)}"
+    title = f"function {index}{f' {quoted(name)}' if name else ''} {module.func_type(index)}"
     click.echo(f"{title}: {len(made.code)} bytes, frame of {made.frame_size} bytes")
     lines = backend.disassemble(made.code, 0)
     if lines is None:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import Final
 
 from wasm_core.errors import Trap
+from wasm_core.quoting import shown
 from wasmetal.cli import quick
 from wasmetal.cli.failures import FAILED, INTERRUPTED, TIMED_OUT, TRAPPED, Failure
 from wasmetal.interruption import DeadlineExceeded
 
+#: Characters of a message that are shown.
+_MAX_MESSAGE: Final = 2000
+
 
 def _say(message: str) -> None:
-    # A terminal must not be steered by what a file has in its names.
-    printable = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
-    _tell(f"wasmetal: {printable}")
+    # A terminal must not be steered by what a file has in its names, nor flooded.
+    _tell(f"wasmetal: {shown(message, _MAX_MESSAGE)}")
 
 
 def _tell(text: str) -> None:
@@ -24,12 +28,9 @@ def _tell(text: str) -> None:
         print(text, file=sys.stderr)
 
 
-def _backtrace(trap: Trap) -> Iterator[str]:
-    yield f"wasmetal: trap: {trap}"
-    for number, frame in enumerate(trap.frames):
-        name = "".join(c for c in frame.function_name or "" if c.isprintable())
-        place = "" if frame.module_offset is None else f" at {frame.module_offset:#x}"
-        yield f"  {number}: function {frame.function_index}{f' {name}' if name else ''}{place}"
+def _tell_trap(trap: Trap) -> None:
+    notes = getattr(trap, "__notes__", ())
+    _tell("\n".join([f"wasmetal: trap: {shown(str(trap), _MAX_MESSAGE)}", *notes]))
 
 
 def _main(args: Sequence[str]) -> object:
@@ -64,10 +65,10 @@ def run_command(args: Sequence[str]) -> int:
         _say(str(failure))
         return failure.code
     except DeadlineExceeded as trap:
-        _tell("\n".join(_backtrace(trap)))
+        _tell_trap(trap)
         return TIMED_OUT
     except Trap as trap:
-        _tell("\n".join(_backtrace(trap)))
+        _tell_trap(trap)
         return TRAPPED
     except KeyboardInterrupt:
         return INTERRUPTED

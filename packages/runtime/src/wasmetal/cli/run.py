@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from wasm_core.lazy_attrs import frozen
+from wasm_core.quoting import listed, quoted, similar
 from wasm_core.types import MAX_PAGES, PAGE_SIZE, FuncType, ValueType
 from wasmetal.cli.failures import Failure, about, read
 from wasmetal.code.code_file import PRECOMPILED_MAGIC
@@ -134,14 +135,11 @@ def _entry(file: str, functions: Mapping[str, FuncType], invoke: str | None) -> 
     if invoke is None:
         if "_start" in functions:
             return "_start"
-        names = ", ".join(name for name in functions if name.isprintable()) or "none"
+        names = listed(functions) or "none"
         raise Failure(f"{file}: no _start, so it is not a program; name a function with --invoke (there are: {names})")
     if invoke in functions:
         return invoke
-    import difflib
-
-    close = difflib.get_close_matches(invoke, functions, n=1)
-    raise Failure(f"{file}: exports no function {invoke!r}{f'; did you mean {close[0]!r}?' if close else ''}")
+    raise Failure(f"{file}: exports no function {quoted(invoke)}{similar(invoke, functions)}")
 
 
 def _arguments(func_type: FuncType, texts: Sequence[str]) -> tuple[int | float, ...]:

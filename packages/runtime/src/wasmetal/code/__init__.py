@@ -1,4 +1,4 @@
-"""Machine code: the arena that it lies in, compiled modules, and files and caches of compiled code.
+"""Machine code: the arena that it lies in, the stubs of a backend, numbers of types, and files and caches of code.
 
 May import `system`.
 """

@@ -6,7 +6,7 @@ import ctypes
 import weakref
 from array import array
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
@@ -197,7 +197,16 @@ class CompiledModule:
 
     def function_name(self, index: int) -> str | None:
         """Name of function `index` from the name section or an export."""
-        return self.names.function_name(index) or self.export_name(index)
+        return self.function_names({index}).get(index)
+
+    def function_names(self, indices: Set[int]) -> dict[int, str]:
+        """Names of some functions from the name section or exports; those that have none are left out."""
+        found = self.names.names_of(indices)
+        for index in indices - found.keys():
+            name = self.export_name(index)
+            if name is not None:
+                found[index] = name
+        return found
 
     def definition(self, index: int) -> FunctionDefinition:
         """What listeners are told about function `index`."""

@@ -105,7 +105,8 @@ def _funcref_to_bits(value: Any, references: References | None) -> int:
         return 0
     # NativeCallable: the only class derived from it is Func, which needs this module. One that was never initialized is
     # no function.
-    if not isinstance(value, NativeCallable) or not value._funcref:
+    # Not isinstance, which believes what objects say of themselves (`unittest.mock`).
+    if not issubclass(type(value), NativeCallable) or not value._funcref:
         raise TypeError(f"funcref takes a wasmetal.Func or None, not {type(value).__name__}")
     return _store_of(references, "funcref").funcref_of(value)
 

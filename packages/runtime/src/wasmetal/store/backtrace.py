@@ -5,24 +5,26 @@ from __future__ import annotations
 import ctypes
 from typing import TYPE_CHECKING, Final
 
-from wasm_core.errors import Frame, Trap
+from wasm_core.errors import BACKTRACE, MAX_FRAMES, Frame, MemoryAccess, Trap, describe
 from wasm_ir.vmcontext import STORE
 from wasmetal.store.store import Store
 
 if TYPE_CHECKING:
     from wasmetal.compiled.compiled_module import CompiledModule
+    from wasmetal.store.members import Instance
 
-#: Innermost frames that are reported; a stack overflow has very many.
-MAX_FRAMES: Final = 256
 #: Backtraces that are noted on an exception.
 MAX_NOTES: Final = 8
 #: Characters of a function's name that are reported: a module can give itself names of any length.
 MAX_NAME: Final = 400
 
-_TITLE: Final = "WebAssembly backtrace"
-
 _TRAP_PC: Final = STORE["trap_pc"] // 8
 _TRAP_FP: Final = STORE["trap_fp"] // 8
+_FAULT_ADDRESS: Final = STORE["fault_address"] // 8
+
+#: Bytes that the instructions from i32.load to i64.store32 access, by opcode.
+_FIRST_ACCESS: Final = 0x28
+_WIDTHS: Final = bytes((4, 8, 4, 8, 1, 1, 2, 2, 1, 1, 2, 2, 4, 4, 4, 8, 4, 8, 1, 2, 1, 2, 4))
 
 
 def frames(store: Store) -> tuple[Frame, ...]:
@@ -37,13 +39,12 @@ def frames(store: Store) -> tuple[Frame, ...]:
     modules = {instance.code for instance in store.instances}
     pc = store.words[_TRAP_PC]
     frame_pointer = store.words[_TRAP_FP]
-    found: list[Frame] = []
+    places: list[tuple[CompiledModule, int, int | None]] = []
     for _ in range(MAX_FRAMES):
         for module in modules:
             place = module.find(pc)
             if place is not None:
-                index, offset = place
-                found.append(Frame(index, _short_name(module, index), offset))
+                places.append((module, *place))
                 break
         # A frame pointer that is out of line means that somebody else ran on this stack in the meantime.
         if frame_pointer % 8 or not stack.contains(frame_pointer) or not stack.contains(frame_pointer + 15):
@@ -52,11 +53,14 @@ def frames(store: Store) -> tuple[Frame, ...]:
         if caller <= frame_pointer:
             break
         frame_pointer = caller
-    return tuple(found)
+    names = {
+        module: module.function_names({index for of, index, _ in places if of is module})
+        for module in {module for module, _, _ in places}
+    }
+    return tuple([Frame(index, _short(names[module].get(index)), offset) for module, index, offset in places])
 
 
-def _short_name(module: CompiledModule, index: int) -> str | None:
-    name = module.function_name(index)
+def _short(name: str | None) -> str | None:
     return name if name is None or len(name) <= MAX_NAME else f"{name[: MAX_NAME - 3]}..."
 
 
@@ -66,11 +70,13 @@ def annotate(exception: BaseException, store: Store) -> None:
     An exception can pass through WebAssembly code many times, once for every call out of a host function: only the
     innermost MAX_NOTES are described.
     """
-    ours = [note for note in getattr(exception, "__notes__", ()) if isinstance(note, str) and note.startswith(_TITLE)]
+    ours = [
+        note for note in getattr(exception, "__notes__", ()) if isinstance(note, str) and note.startswith(BACKTRACE)
+    ]
     if len(ours) > MAX_NOTES:
         return
     if len(ours) == MAX_NOTES:
-        exception.add_note(f"{_TITLE} of calls further out: left out")
+        exception.add_note(f"{BACKTRACE} of calls further out: left out")
         return
     left = frames(store)
     # A trap that was raised at a poll has its frames.
@@ -78,11 +84,26 @@ def annotate(exception: BaseException, store: Store) -> None:
         exception.add_note(describe(left))
 
 
-def describe(found: tuple[Frame, ...]) -> str:
-    """Frames as lines for people."""
-    lines = [f"{_TITLE} (innermost first):"]
-    for number, frame in enumerate(found):
-        name = frame.function_name or "<unnamed>"
-        place = "" if frame.module_offset is None else f" at {frame.module_offset:#x}"
-        lines.append(f"  {number}: {name} (function {frame.function_index}){place}")
-    return "\n".join(lines)
+def access(store: Store) -> MemoryAccess | None:
+    """What is known about the access with which code of a store has just trapped."""
+    address = store.words[_FAULT_ADDRESS]
+    store.words[_FAULT_ADDRESS] = 0
+    instances = store.instances
+    width = _width(store, instances)
+    if address:
+        for instance in instances:
+            for memory in instance.memories:
+                if memory.reaches(address):
+                    return MemoryAccess(address - memory._base, width, memory.size)
+    return None if width is None else MemoryAccess(None, width, None)
+
+
+def _width(store: Store, instances: list[Instance]) -> int | None:
+    """How many bytes the instruction accesses that has trapped."""
+    pc = store.words[_TRAP_PC]
+    for module in {instance.code for instance in instances}:
+        place = module.find(pc)
+        if place is not None and place[1] is not None:
+            opcode = module.module.source[place[1]]
+            return _WIDTHS[opcode - _FIRST_ACCESS] if 0 <= opcode - _FIRST_ACCESS < len(_WIDTHS) else None
+    return None

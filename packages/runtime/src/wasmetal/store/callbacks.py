@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from typing import Final
 
-from wasm_core.errors import Trap, TrapCode
+from wasm_core.errors import TrapCode
 from wasm_ir.vmcontext import (
     BUILTIN_LISTENER_AFTER,
     BUILTIN_LISTENER_BEFORE,
@@ -16,7 +16,7 @@ from wasm_ir.vmcontext import (
     STORE,
 )
 from wasmetal.glue import ticker
-from wasmetal.store import interruption
+from wasmetal.store import failures, interruption
 from wasmetal.store.functions import FunctionCore, host_function_at
 from wasmetal.store.instance_core import InstanceCore, instance_at
 from wasmetal.store.store import stores
@@ -44,14 +44,12 @@ class Callbacks:
 
     def failed(self, store: int, status: int, exception: BaseException | None) -> None:
         """Raise the trap of a call that trapped; add the backtrace to an exception that a host function raised."""
-        from wasmetal.store import backtrace
-
         found = stores.get(store)
         if status == STATUS_TRAP:
             assert found is not None
-            raise Trap(TrapCode(found.words[_TRAP_CODE]), frames=backtrace.frames(found))
+            raise failures.trap(found, TrapCode(found.words[_TRAP_CODE]))
         if exception is not None and found is not None:
-            backtrace.annotate(exception, found)
+            failures.annotate(exception, found)
 
     def interrupted(self, store: int) -> None:
         """Raise what is to end the call that is running, if anything is."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from wasm_core.errors import WasmError
+from wasm_core.quoting import shown
 from wasm_core.types import FuncType, ValueType
 from wasm_ir.vmcontext import FUNCREF
 from wasmetal.code.type_ids import function_type_id
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from wasmetal.store.members import Instance
     from wasmetal.store.store import Store
 
+
+_class_of: Final = type
 
 _REFERENCES: Final = frozenset(t for t in ValueType if t.is_reference)
 
@@ -94,9 +97,12 @@ class FunctionCore:
         """
         raise NotImplementedError
 
+    def _shown(self, otherwise: str) -> str:
+        return otherwise if not self.name else shown(self.name)
+
     def _no_keywords(self, kwargs: dict[str, object]) -> None:
         if kwargs:
-            raise TypeError(f"{self.name or 'a WebAssembly function'} takes no keyword arguments")
+            raise TypeError(f"{self._shown('a WebAssembly function')} takes no keyword arguments")
 
 
 class WasmFunction(FunctionCore):
@@ -267,11 +273,12 @@ class HostFunction(FunctionCore):
         if expected == 0:
             if result is None:
                 return ()
-            raise TypeError(f"{self.name or 'the host function'} has no results but returned {type(result).__name__}")
+            raise TypeError(f"{self._shown('the host function')} has no results but returned {type(result).__name__}")
         if isinstance(result, (tuple, list)):
-            return result
+            # A copy: converting the first may change the others.
+            return tuple(result)
         raise TypeError(
-            f"{self.name or 'the host function'} must return a tuple of {expected} results, not {type(result).__name__}"
+            f"{self._shown('the host function')} must return a tuple of {expected} results, not {type(result).__name__}"
         )
 
     @staticmethod
@@ -385,8 +392,11 @@ def _attach(func: FuncHandle, core: FunctionCore, glue: Glue) -> None:
 
 def init_host(func: FuncHandle, callable: Callable[..., Any], type: FuncType, glue: Glue, name: str | None) -> None:
     """Make a new `func` a host function."""
-    if not isinstance(type, FuncType):
-        raise TypeError(f"a FuncType is needed, not {type!r}")
+    if _class_of(type) is not FuncType:
+        # (few programs need that, so the start of none waits for it)
+        from wasmetal.store.plain_types import func_type
+
+        type = func_type(type)
     if not hasattr(callable, "__call__"):  # noqa: B004 - `callable` is the argument here
         raise TypeError(f"{callable!r} cannot be called")
     if name is None:

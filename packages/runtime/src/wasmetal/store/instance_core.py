@@ -16,7 +16,7 @@ from typing import Any, Final
 from weakref import WeakSet, WeakValueDictionary
 
 from wasm_core import opcodes as op
-from wasm_core.errors import Trap, TrapCode, WasmError
+from wasm_core.errors import MemoryAccess, Trap, TrapCode, WasmError
 from wasm_core.module import ExternKind, SegmentMode
 from wasm_core.types import ValueType
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, GLOBAL_SIZE, SEGMENT
@@ -253,7 +253,8 @@ class InstanceCore:
             view = self.memories[data.memory]._view
             start = self._evaluate(data.offset) & 0xFFFF_FFFF
             if start + data.end - data.start > len(view):
-                raise Trap(TrapCode.MEMORY_OUT_OF_BOUNDS)
+                access = MemoryAccess(start, data.end - data.start, len(view))
+                raise Trap(TrapCode.MEMORY_OUT_OF_BOUNDS, access=access)
             view[start : start + data.end - data.start] = source[data.start : data.end]
         index = self.code.module.start
         if index is not None:

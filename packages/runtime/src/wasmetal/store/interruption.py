@@ -24,6 +24,7 @@ from wasm_core.errors import Frame, Trap, TrapCode
 from wasm_ir.vmcontext import STORE
 from wasmetal.glue import ticker
 from wasmetal.glue.ticker_layout import DEADLINE
+from wasmetal.store import failures
 from wasmetal.system.hold import Hold, holding
 
 if TYPE_CHECKING:
@@ -199,16 +200,14 @@ def raise_in(store: Store) -> None:
         DeadlineExceeded: A deadline of the thread has passed.
         Trap: An instance of the store was interrupted.
     """
-    from wasmetal.store import backtrace
-
     words = store.words
     words[_DEADLINE] = 0
     if words[_INTERRUPT]:
         words[_INTERRUPT] = 0
-        raise Trap(TrapCode.INTERRUPTED, frames=backtrace.frames(store))
+        raise Trap(TrapCode.INTERRUPTED, frames=failures.frames(store))
     dues = _thread.told()
     if dues and dues[-1] <= time.monotonic_ns():
-        raise DeadlineExceeded(backtrace.frames(store))
+        raise DeadlineExceeded(failures.frames(store))
 
 
 def check() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import operator
 import weakref
 from array import array
 from contextlib import suppress
@@ -30,6 +31,11 @@ _SHARED_PAGES = 4096
 
 _BASE = MEMORY["base"] // 8
 _SIZE = MEMORY["size"] // 8
+
+
+def _is_plain(given: MemoryType) -> bool:
+    """Whether a type is of our class, and its numbers are ints: then they stay what they are."""
+    return type(given) is MemoryType and type(given.minimum) is int and type(given.maximum) in (int, type(None))
 
 
 @lru_cache(maxsize=64)
@@ -92,12 +98,17 @@ class LinearMemory:
     )
 
     def __init__(self, type: MemoryType, max_pages: int | None, bounds_checks: str) -> None:
+        if not _is_plain(type):
+            # (few programs need that, so the start of none waits for it)
+            from wasmetal.store.plain_types import memory_type
+
+            type = memory_type(type)
         if type.is64 or type.shared:
             raise WasmError("64-bit and shared memories are not supported")
         maximum = MAX_PAGES if type.maximum is None else type.maximum
         if not 0 <= type.minimum <= maximum <= MAX_PAGES:
             raise ValueError(f"a memory has from 0 to {MAX_PAGES} pages, minimum not above maximum; not {type}")
-        limit = maximum if max_pages is None else min(maximum, max_pages)
+        limit = maximum if max_pages is None else min(maximum, max(operator.index(max_pages), 0))
         if type.minimum > limit:
             raise WasmError(f"a memory of {type.minimum} pages is over the limit of {limit}")
         lease, guarded = _reserve(limit, type.minimum, bounds_checks)
@@ -135,19 +146,35 @@ class LinearMemory:
         """Address of byte 0."""
         return self._words[_BASE]
 
+    @property
+    def size(self) -> int:
+        """The size in bytes."""
+        size: int = self._words[_SIZE]
+        return size
+
+    def reaches(self, address: int) -> bool:
+        """Whether an access at `address` is one by way of this memory: to it, or what is reserved behind it."""
+        lease = self._anchor.target
+        assert isinstance(lease, MemoryLease)
+        return lease.address <= address < lease.address + lease.size
+
     def _grow(self, pages: int) -> int:
         """As the instruction memory.grow: the previous number of pages, or -1."""
         words = self._words
+        lease = self._anchor.target
+        assert isinstance(lease, MemoryLease)
+        again = False
         with exclusive():
             while True:
                 size: int = words[_SIZE]
                 previous = size // PAGE_SIZE
                 if previous + pages > self._limit:
+                    if again:
+                        self._settle(lease)
                     return -1
                 if not pages:
                     return previous
-                lease = self._anchor.target
-                assert isinstance(lease, MemoryLease)
+                again = True
                 grown = size + pages * PAGE_SIZE
                 try:
                     lease.commit(size, pages * PAGE_SIZE)
@@ -160,10 +187,18 @@ class LinearMemory:
                 except MemoryError:
                     return -1
                 except BaseException:  # out of a signal handler or a trace function
-                    with suppress(MemoryError):
-                        lease.commit_first(words[_SIZE])
-                    self._view = self._view_of(words[_SIZE])
+                    self._settle(lease)
                     raise
+
+    def _settle(self, lease: MemoryLease) -> None:
+        """After growth that was interrupted: let there be what the size says, whatever handlers do meanwhile."""
+        words = self._words
+        size = -1
+        while size != words[_SIZE] or size != len(self._view):
+            size = words[_SIZE]
+            with suppress(MemoryError):
+                lease.commit_first(size)
+            self._view = self._view_of(size)
 
     @property
     def _matching_type(self) -> MemoryType:

@@ -6,10 +6,11 @@ Core specification, sections "Instantiation" and "Import Subtyping".
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard, TypeVar
 
 from wasm_core.errors import LinkError
 from wasm_core.module import ExternKind, Import
+from wasm_core.quoting import quoted, shown
 from wasm_core.types import ExternType, FuncType, GlobalType, MemoryType, TableType, ValueType
 from wasmetal.store import global_cells
 from wasmetal.store.functions import FuncHandle, host_function
@@ -20,6 +21,11 @@ from wasmetal.store.tables import TableHandle, TableStorage, matching_type
 
 if TYPE_CHECKING:
     from wasmetal.compiled.compiled_module import CompiledModule
+
+
+_T = TypeVar("_T")
+#: Characters of a function type that are shown.
+_MAX_TYPE: Final = 400
 
 
 class PerInstance(Protocol):
@@ -83,6 +89,11 @@ def resolve(code: CompiledModule, imports: object) -> Imports:
     return found
 
 
+def _is(value: object, cls: type[_T]) -> TypeGuard[_T]:
+    """As isinstance, but never mind what the object says of itself (`unittest.mock`)."""
+    return issubclass(type(value), cls)
+
+
 def _space(found: Imports, imports: Mapping[object, object], entry: Import) -> Mapping[str, object]:
     """What there is under the module name of an import."""
     try:
@@ -93,7 +104,8 @@ def _space(found: Imports, imports: Mapping[object, object], entry: Import) -> M
         exports = getattr(space, "exports", None)
         if not isinstance(exports, Mapping):
             raise TypeError(
-                f"imports[{entry.module!r}] must be a mapping, an instance or its exports, not {type(space).__name__}"
+                f"imports[{quoted(entry.module)}] must be a mapping, an instance or its exports, "
+                f"not {type(space).__name__}"
             )
         return exports
     # Looked up in the class: the exports of an instance have attributes of any name.
@@ -112,12 +124,16 @@ def _look_up(space: Mapping[str, object], entry: Import) -> object:
     return value
 
 
+def _import(entry: Import) -> str:
+    return f"{quoted(entry.module)}.{quoted(entry.name)}"
+
+
 def _unknown(entry: Import) -> LinkError:
-    return LinkError(f"unknown import: {entry.module!r}.{entry.name!r}, {_describe(entry.type)}")
+    return LinkError(f"unknown import: {_import(entry)}, {_describe(entry.type)}")
 
 
 def _incompatible(entry: Import, found: str) -> LinkError:
-    what = f"{entry.module!r}.{entry.name!r} must be {_describe(entry.type)}, not {found}"
+    what = f"{_import(entry)} must be {_describe(entry.type)}, not {found}"
     return LinkError(f"incompatible import type: {what}")
 
 
@@ -127,7 +143,7 @@ def _limits(minimum: int, maximum: int | None) -> str:
 
 def _describe(type: ExternType) -> str:
     if isinstance(type, FuncType):
-        return f"a function {type}"
+        return f"a function {shown(str(type), _MAX_TYPE)}"
     if isinstance(type, TableType):
         return f"a table of {_limits(type.minimum, type.maximum)} {type.element.value}"
     if isinstance(type, MemoryType):
@@ -136,13 +152,13 @@ def _describe(type: ExternType) -> str:
 
 
 def _describe_value(value: object) -> str:
-    if isinstance(value, FuncHandle):
+    if _is(value, FuncHandle):
         return _describe(value._core.type)
-    if isinstance(value, MemoryHandle):
+    if _is(value, MemoryHandle):
         return _describe(value._opened()._matching_type)
-    if isinstance(value, TableHandle):
+    if _is(value, TableHandle):
         return _describe(value._open().type)
-    if isinstance(value, GlobalHandle):
+    if _is(value, GlobalHandle):
         return _describe(value._open().type)
     return type(value).__name__
 
@@ -157,16 +173,16 @@ def _matches(minimum: int, maximum: int | None, wanted: MemoryType | TableType) 
 def _function(found: Imports, code: CompiledModule, entry: Import, value: object) -> None:
     wanted = entry.type
     assert isinstance(wanted, FuncType)
-    if isinstance(value, FuncHandle):
+    if _is(value, FuncHandle):
         if value._core.type != wanted:
             raise _incompatible(entry, _describe_value(value))
         if value._core.is_host:
             value._core.prepare(code.glue)
         elif value._core.instance.closed:
-            raise LinkError(f"{entry.module!r}.{entry.name!r} is a function of an instance that is closed")
+            raise LinkError(f"{_import(entry)} is a function of an instance that is closed")
         found.functions.append(value)
     elif callable(value):
-        function = host_function(value, wanted, code.glue, f"{entry.module}.{entry.name}")
+        function = host_function(value, wanted, code.glue, f"{shown(entry.module)}.{shown(entry.name)}")
         function._core.prepare(code.glue)
         found.functions.append(function)
     else:
@@ -176,14 +192,15 @@ def _function(found: Imports, code: CompiledModule, entry: Import, value: object
 def _table(found: Imports, code: CompiledModule, entry: Import, value: object) -> None:
     wanted = entry.type
     assert isinstance(wanted, TableType)
-    if not isinstance(value, TableHandle):
+    if not _is(value, TableHandle):
         raise _incompatible(entry, _describe_value(value))
+    # First: it is closed from one moment to the next, and an open one without an owner refers to nobody.
+    owner = value._owner
     storage = value._open()
     actual = matching_type(storage)
     if actual.element is not wanted.element or not _matches(actual.minimum, actual.maximum, wanted):
         raise _incompatible(entry, _describe(actual))
     found.tables.append(storage)
-    owner = value._owner  # None from one moment to the next, when it is closed
     if owner is not None and wanted.element is ValueType.FUNCREF:
         found.owners.append(owner)
 
@@ -191,23 +208,21 @@ def _table(found: Imports, code: CompiledModule, entry: Import, value: object) -
 def _memory(found: Imports, code: CompiledModule, entry: Import, value: object) -> None:
     wanted = entry.type
     assert isinstance(wanted, MemoryType)
-    if not isinstance(value, MemoryHandle):
+    if not _is(value, MemoryHandle):
         raise _incompatible(entry, _describe_value(value))
     storage = value._opened()
     actual = storage._matching_type
     if not _matches(actual.minimum, actual.maximum, wanted):
         raise _incompatible(entry, _describe(actual))
     if not storage.guarded and code.config.bounds_checks == "guard":
-        raise LinkError(
-            f"{entry.module!r}.{entry.name!r} has no guard pages, which Config(bounds_checks='guard') needs"
-        )
+        raise LinkError(f"{_import(entry)} has no guard pages, which Config(bounds_checks='guard') needs")
     found.memories.append(storage)
 
 
 def _global(found: Imports, code: CompiledModule, entry: Import, value: object) -> None:
     wanted = entry.type
     assert isinstance(wanted, GlobalType)
-    if not isinstance(value, GlobalHandle):
+    if not _is(value, GlobalHandle):
         # A plain value will do for a global that cannot change.
         if wanted.mutable or (value is None and not wanted.value_type.is_reference):
             raise _incompatible(entry, _describe_value(value))
@@ -215,11 +230,11 @@ def _global(found: Imports, code: CompiledModule, entry: Import, value: object) 
             value = global_cells.global_class(wanted, value)
         except (TypeError, OverflowError) as error:
             raise LinkError(f"{_incompatible(entry, _describe_value(value))}: {error}") from error
+    owner = value._owner  # first, see `_table`
     cell = value._open()
     if cell.type != wanted:
         raise _incompatible(entry, _describe(cell.type))
     found.cells.append(cell)
-    owner = value._owner  # None from one moment to the next, when it is closed
     if owner is not None and wanted.value_type is ValueType.FUNCREF:
         found.owners.append(owner)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from wasmetal.store.groups import Grouped
@@ -12,6 +13,16 @@ if TYPE_CHECKING:
     from wasmetal.glue.ticker import ContextLink
     from wasmetal.store.functions import FuncHandle
     from wasmetal.store.store import Store
+
+
+class Memory(Protocol):
+    """A memory; `linear_memory.LinearMemory` says what each of these is."""
+
+    @property
+    def _base(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    def reaches(self, address: int) -> bool: ...
 
 
 class Instance(Grouped, Protocol):
@@ -26,6 +37,8 @@ class Instance(Grouped, Protocol):
     context: int
     closed: bool
 
+    @property
+    def memories(self) -> Sequence[Memory]: ...
     def has_funcref(self, address: int) -> bool: ...
     def function_at(self, address: int) -> FuncHandle: ...
     def live_with(self, other: Instance) -> None: ...

@@ -92,10 +92,7 @@ class MemoryLease:
         if excess > 0:
             pool = self._pool
             self._pool = None  # see `commit`
-            try:
-                host.forbid(self.address + size, excess)
-            except OSError as error:
-                raise MemoryError(f"cannot protect {excess} bytes: {error}") from error
+            self._reservation.withdraw(size, excess)
             self._committed = size
             self._pool = pool
         else:

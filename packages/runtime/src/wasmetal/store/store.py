@@ -186,8 +186,9 @@ class Store:
     def _prepare(self, kept: dict[int, object]) -> None:
         """Make host functions callable from WebAssembly that were kept when there was no glue to do it."""
         for value in list(kept.values()):
-            if isinstance(value, FuncHandle):
-                value._core.prepare(self._glue)
+            # Not isinstance, which believes what objects say of themselves (`unittest.mock`).
+            if issubclass(type(value), FuncHandle):
+                value._core.prepare(self._glue)  # type: ignore[attr-defined]
 
     # Another thread may have made this store a part of another one since it was looked up: each of the following is
     # about that one then.
@@ -294,7 +295,8 @@ class Store:
         """The object that an externref (not null) stands for. Raises UnknownReference."""
         value = self.kept.get(handle)
         # Functions are kept too, under the addresses of their FUNCREFs.
-        if id(value) != handle:
+        # (None is never kept: it is null, and what `get` gives for an address that is not there)
+        if value is None or id(value) != handle:
             raise UnknownReference("not a reference of this store")
         return value
 

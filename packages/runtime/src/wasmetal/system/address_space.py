@@ -62,6 +62,18 @@ class Reservation:
         except OSError as error:
             raise MemoryError(f"cannot commit {size} bytes: {error}") from error
 
+    def withdraw(self, offset: int, size: int) -> None:
+        """Make `size` bytes from `offset`, whole pages of the operating system, inaccessible as before `commit`; what
+        is in them stays.
+
+        Raises:
+            MemoryError: the system has no memory for it.
+        """
+        try:
+            host.forbid(self.address + offset, size)
+        except OSError as error:
+            raise MemoryError(f"cannot protect {size} bytes: {error}") from error
+
     @property
     def released(self) -> bool:
         return not self._finalizer.alive

@@ -58,6 +58,9 @@ class Piece:
         if offset < 0 or size < 0 or offset + size > self.size:
             raise IndexError("commit outside of the piece")
 
+    def withdraw(self, offset: int, size: int) -> None:
+        """See `Reservation.withdraw`: it can be touched all the same, as it always could."""
+
 
 def _take(size: int) -> tuple[_Mapping, int]:
     free = _free.setdefault(size, deque())
