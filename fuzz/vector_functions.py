@@ -259,7 +259,11 @@ class VectorFunctionGenerator(FunctionGenerator):
         if wide == "i32x4" and chance.random() < 0.5:
             inner = self._make("i32x4.dot_i16x8_s", self._known(depth, narrow), self._known(depth, narrow))
         else:
-            inner = self._make(f"{wide}.extadd_pairwise_{narrow}_{chance.choice('su')}", self._known(depth, narrow))
+            value = self._known(depth, narrow)
+            if chance.random() < 0.4:
+                # Perhaps without signs.
+                value = self._make("v128.and", value, const(V128, bits(chance, V128)))
+            inner = self._make(f"{wide}.extadd_pairwise_{narrow}_{chance.choice('su')}", value)
         return self._make(f"{wide}.add", inner, self._known(depth, wide))
 
     def _comparison(self, depth: int) -> Node:
