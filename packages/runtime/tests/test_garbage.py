@@ -336,3 +336,36 @@ def test_a_long_chain_of_groups() -> None:
         gc.collect()
         assert gone() is None
     """)
+
+
+def test_calls_of_finalizers_trap_and_end() -> None:
+    """A trap was an AssertionError, and a deadline did not end a loop."""
+    run("""
+        b = WasmBuilder()
+        b.func("", "", op.UNREACHABLE, export="trap")
+        b.func("", "i", b"\\x03\\x7f" + op.i32(1) + b"\\x0c\\x00\\x0b", export="loop")
+        module = wasmetal.Module(b.build())
+        results = []
+
+        class Finalized:
+            def __del__(self):
+                for call in (self.exports.trap, self.exports.loop):
+                    try:
+                        with wasmetal.deadline(0.1):
+                            call()
+                    except BaseException as error:
+                        results.append(type(error))
+
+        finalized = Finalized()
+        finalized.itself = finalized
+        finalized.exports = module.instantiate().exports
+        for call in (finalized.exports.trap, finalized.exports.loop):
+            try:
+                with wasmetal.deadline(0.1):
+                    call()
+            except wasmetal.Trap:
+                pass
+        del finalized, call
+        gc.collect()
+        assert results == [wasmetal.Trap, wasmetal.DeadlineExceeded], results
+    """)
