@@ -366,3 +366,82 @@ def test_a_long_chain_of_groups() -> None:
         gc.collect()
         assert gone() is None
     """)
+
+
+def test_calls_of_finalizers_trap_and_end() -> None:
+    """A trap was an AssertionError, and a deadline did not end a loop."""
+    run("""
+        b = WasmBuilder()
+        b.func("", "", op.UNREACHABLE, export="trap")
+        b.func("", "i", b"\\x03\\x7f" + op.i32(1) + b"\\x0c\\x00\\x0b", export="loop")
+        module = wasmetal.Module(b.build())
+        results = []
+
+        class Finalized:
+            def __del__(self):
+                for call in (self.exports.trap, self.exports.loop):
+                    try:
+                        with wasmetal.deadline(0.1):
+                            call()
+                    except BaseException as error:
+                        results.append(type(error))
+
+        finalized = Finalized()
+        finalized.itself = finalized
+        finalized.exports = module.instantiate().exports
+        for call in (finalized.exports.trap, finalized.exports.loop):
+            try:
+                with wasmetal.deadline(0.1):
+                    call()
+            except wasmetal.Trap:
+                pass
+        del finalized, call
+        gc.collect()
+        assert results == [wasmetal.Trap, wasmetal.DeadlineExceeded], results
+    """)
+
+
+@pytest.mark.parametrize("first", ["Finalized()", "None"])
+def test_finalizers_have_the_memory_and_the_stack(first: str) -> None:
+    """The collector ran the finalizer of what holds them before others: another instance got the same memory."""
+    run(f"""
+        b = WasmBuilder()
+        b.memory(1, export="memory")
+        b.func("i", "i", op.get(0) + op.I32_LOAD, export="load")
+        b.func("ii", "", op.get(0) + op.get(1) + op.I32_STORE, export="store")
+        b.func("", "i", b"\\x03\\x7f" + op.i32(1) + b"\\x0c\\x00\\x0b", export="loop")
+        module = wasmetal.Module(b.build())
+        results = []
+
+        class Finalized:
+            def __del__(self):
+                other = module.instantiate()
+                other.exports.store(0, 99)
+                results.append((self.exports.load(0), self.memory.read(0, 1)))
+                churn()
+                try:
+                    with wasmetal.deadline(0.1):
+                        self.exports.loop()
+                except wasmetal.DeadlineExceeded:
+                    results.append("ended")
+
+        start = at_rest()
+        # Finalizers run in the order in which objects were made.
+        finalized = {first}
+        instance = module.instantiate()
+        exports = instance.exports
+        exports.store(0, 7)
+        exports.load(0)
+        try:
+            with wasmetal.deadline(0.01):
+                exports.loop()
+        except wasmetal.Trap:
+            pass
+        if finalized is None:
+            finalized = Finalized()
+        finalized.itself, finalized.exports, finalized.memory = finalized, exports, exports.memory
+        del finalized, instance, exports
+        gc.collect()
+        assert results == [(7, b"\\x07"), "ended"], results
+        assert at_rest() == start
+    """)

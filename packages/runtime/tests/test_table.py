@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gc
+import itertools
+from typing import Any
 
 import pytest
 
 from wasmetal import Func, FuncType, Module, Table, TableType, Trap, WasmError
+from wasmetal.store import tables
 
 
 @pytest.fixture
@@ -151,6 +154,30 @@ def test_growth_far_beyond_the_first_size(instance) -> None:
     assert instance.exports["get-object"](1) == "kept"
     instance.exports["set-object"](10_000, "last but one")
     assert objects[-2] == "last but one"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_growth_below_growth(monkeypatch: pytest.MonkeyPatch, when: str) -> None:
+    # A handler used the room behind the elements up: they moved, and code went on where they had been.
+    capacity = tables._capacity
+    for first, second in itertools.product(range(1, 12), range(1, 12)):
+        table = Table(TableType("externref", 100, 10_000))
+        table.grow(1)
+        left = [first]
+
+        def interrupted(words: Any) -> int:
+            room = capacity(words) if when == "after" else 0
+            if left:  # noqa: B023
+                assert table.grow(left.pop(), 1) == 101  # noqa: B023
+            return room or capacity(words)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(tables, "_capacity", interrupted)
+            assert table.grow(second, 2) == 101 + first
+        storage = table._storage
+        assert storage is not None
+        assert storage.struct.tolist() == [*storage.words.buffer_info()]
+        assert [table[index] for index in range(101, len(table))] == [1] * first + [2] * second
 
 
 def test_objects_keep_their_identity(instance) -> None:

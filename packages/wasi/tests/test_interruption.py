@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import random
 import signal
 import struct
 import threading
@@ -12,6 +14,7 @@ import pytest
 
 import wasmetal
 from wasm_wasi import Wasi
+from wasm_wasi.abi import Right
 
 #: (import "wasi_snapshot_preview1" "fd_read" "poll_oneoff" "fd_write") (memory (export "memory") 1)
 #: (func (export "read") (drop (fd_read 0 0 1 64))) (func (export "poll") (drop (poll_oneoff 128 256 1 64)))
@@ -107,3 +110,55 @@ def test_ctrl_c(blocked, name):
     with pytest.raises(KeyboardInterrupt):
         blocked.calls[name]()
     thread.join()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+def test_exceptions_of_handlers_lose_no_descriptor(start, tmp_path):
+    # What had been opened, and was not anybody's yet, stayed open; what a thread was to close was closed twice.
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "file").write_bytes(b"content")
+    (tmp_path / "link").symlink_to("a/b")
+    made = start(preopens={"/": str(tmp_path)})
+    made.process.table._limit = None
+
+    class Stop(Exception):
+        pass
+
+    def stop(*_):
+        raise Stop
+
+    def work():
+        path = made.put(4096, b"link/file")
+        assert made.call("path_open", 3, 0, *path, 0, int(Right.FD_READ), 0, 0, 64) == 0
+        assert made.call("fd_close", made.u32(64)) == 0
+        assert made.call("path_filestat_get", 3, 1, *path, 128) == 0
+        assert made.call("fd_sync", 3) == 0
+
+    def opened():
+        return len(os.listdir("/dev/fd"))
+
+    work()
+    at_rest = opened()
+    delays = random.Random(1)
+    stopped = 0
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        until = time.monotonic() + 2
+        while time.monotonic() < until:
+            try:
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, delays.uniform(1e-5, 1e-3))
+                    work()
+                finally:
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+            except Stop:
+                stopped += 1
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    # What was entered for the program, which could not be told its number, goes with its process.
+    made.process.close()
+    gc.collect()
+    while opened() >= at_rest and time.monotonic() < until + 10:
+        time.sleep(0.01)  # threads that still synchronize
+    assert stopped > 20
+    assert opened() < at_rest

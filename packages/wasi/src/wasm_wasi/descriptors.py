@@ -316,22 +316,23 @@ class ObjectStream(Descriptor):
 
 
 class HostDescriptor(Descriptor):
-    """A descriptor of the system, owned."""
+    """A descriptor of the system, owned: it is closed with this object at the latest."""
 
-    __slots__ = ("_fd",)
+    __slots__ = ("fd",)
 
     def __init__(self, fd: int, type: int, rights: int, inheriting: int = 0) -> None:
+        """`fd`: -1 if this is to get it later."""
         super().__init__(type, rights, inheriting)
-        self._fd = fd
+        self.fd = fd
 
     def host(self) -> int:
-        return self._fd
+        return self.fd
 
     def stat(self) -> FileStat:
-        return file_stat(os.fstat(self._fd))
+        return file_stat(os.fstat(self.fd))
 
     def flags(self) -> int:
-        host = fcntl.fcntl(self._fd, fcntl.F_GETFL)
+        host = fcntl.fcntl(self.fd, fcntl.F_GETFL)
         return sum(wasi for bits, wasi in _HOST_FLAGS if host & bits == bits)
 
     def set_flags(self, flags: int) -> None:
@@ -340,19 +341,24 @@ class HostDescriptor(Descriptor):
         Raises:
             WasiError: One of them is fixed once a file is open (ENOTSUP).
         """
-        host = fcntl.fcntl(self._fd, fcntl.F_GETFL)
+        host = fcntl.fcntl(self.fd, fcntl.F_GETFL)
         if (flags ^ self.flags()) & ~_CHANGEABLE:
             raise WasiError(NOTSUP)
         for bits, wasi in _HOST_FLAGS:
             if wasi & _CHANGEABLE:
                 host = host | bits if flags & wasi else host & ~bits
-        fcntl.fcntl(self._fd, fcntl.F_SETFL, host)
+        fcntl.fcntl(self.fd, fcntl.F_SETFL, host)
 
     def close(self) -> None:
-        if self._fd >= 0:
-            fd = self._fd
-            self._fd = -1
+        if self.fd >= 0:
+            fd = self.fd
+            self.fd = -1
             os.close(fd)
+
+    def __del__(self) -> None:
+        # (there is none when `__init__` has failed)
+        if getattr(self, "fd", -1) >= 0:
+            self.close()
 
 
 class File(HostDescriptor):
@@ -363,18 +369,18 @@ class File(HostDescriptor):
     def read(self, buffers: list[memoryview]) -> int:
         if self.type == FileType.REGULAR_FILE:
             if len(buffers) == 1 and len(buffers[0]) <= STEP:
-                return os.readv(self._fd, buffers)
+                return os.readv(self.fd, buffers)
             return _in_steps(self._readv, buffers)
         # What does not end (/dev/zero) is read in parts.
         buffers = _one_step(buffers)
         if not buffers:
             return 0
         while self.waits():
-            interruption.wait(self._fd, select.POLLIN)
+            interruption.wait(self.fd, select.POLLIN)
             if not self._knows_nowait():
                 break
             try:
-                return os.preadv(self._fd, buffers, -1, _NOWAIT)
+                return os.preadv(self.fd, buffers, -1, _NOWAIT)
             except BlockingIOError:
                 # Another reader was faster.
                 continue
@@ -382,12 +388,12 @@ class File(HostDescriptor):
                 if error.errno not in _NO_NOWAIT:
                     raise
                 break
-        return os.readv(self._fd, buffers)
+        return os.readv(self.fd, buffers)
 
     def write(self, buffers: list[memoryview]) -> int:
         if self.type == FileType.REGULAR_FILE:
             if len(buffers) == 1 and len(buffers[0]) <= STEP:
-                return os.write(self._fd, buffers[0])
+                return os.write(self.fd, buffers[0])
             return _in_steps(self._writev, buffers)
         total = 0
         waits = self.waits()
@@ -406,7 +412,7 @@ class File(HostDescriptor):
 
     def waits(self) -> bool:
         """Whether reading and writing wait."""
-        return os.get_blocking(self._fd)
+        return os.get_blocking(self.fd)
 
     def _knows_nowait(self) -> bool:
         # Others than pipes may say that they are ready and then that they would have to wait, for ever.
@@ -415,10 +421,10 @@ class File(HostDescriptor):
     def _write_ready(self, buffers: list[memoryview]) -> int:
         """Wait until something can be written; write what then needs no wait."""
         while True:
-            interruption.wait(self._fd, select.POLLOUT)
+            interruption.wait(self.fd, select.POLLOUT)
             if self._knows_nowait():
                 try:
-                    return os.pwritev(self._fd, _one_step(buffers), -1, _NOWAIT)
+                    return os.pwritev(self.fd, _one_step(buffers), -1, _NOWAIT)
                 except BlockingIOError:
                     continue
                 except OSError as error:
@@ -429,28 +435,28 @@ class File(HostDescriptor):
             return self._writev(list(_limited(buffers, limit)), 0)
 
     def _readv(self, buffers: list[memoryview], offset: int) -> int:
-        return os.readv(self._fd, buffers)
+        return os.readv(self.fd, buffers)
 
     def _writev(self, buffers: list[memoryview], offset: int) -> int:
-        return os.writev(self._fd, buffers)
+        return os.writev(self.fd, buffers)
 
     def seek(self, offset: int, whence: int) -> int:
-        return os.lseek(self._fd, offset, whence)
+        return os.lseek(self.fd, offset, whence)
 
     def pread(self, buffers: list[memoryview], offset: int) -> int:
         """`read` from a position, leaving the file's own where it is."""
         if len(buffers) == 1 and len(buffers[0]) <= STEP:
-            return os.preadv(self._fd, buffers, offset)
-        return _in_steps(lambda part, at: os.preadv(self._fd, part, offset + at), buffers)
+            return os.preadv(self.fd, buffers, offset)
+        return _in_steps(lambda part, at: os.preadv(self.fd, part, offset + at), buffers)
 
     def pwrite(self, buffers: list[memoryview], offset: int) -> int:
         """`write` to a position, leaving the file's own where it is."""
         if len(buffers) == 1 and len(buffers[0]) <= STEP:
-            return os.pwritev(self._fd, buffers, offset)
-        return _in_steps(lambda part, at: os.pwritev(self._fd, part, offset + at), buffers)
+            return os.pwritev(self.fd, buffers, offset)
+        return _in_steps(lambda part, at: os.pwritev(self.fd, part, offset + at), buffers)
 
     def poll_descriptor(self) -> int | None:
-        return None if self.type == FileType.REGULAR_FILE else self._fd
+        return None if self.type == FileType.REGULAR_FILE else self.fd
 
 
 class Listings:
@@ -541,11 +547,11 @@ class Directory(HostDescriptor):
         return done + _put(buffer[done:], data)
 
     def _list(self, listings: Listings) -> None:
-        own = os.fstat(self._fd).st_ino
+        own = os.fstat(self.fd).st_ino
         # What stands above a preopened directory is none of the program's business.
         above = own if self.above is None else self.above
         found = [(own, b".", FileType.DIRECTORY), (above, b"..", FileType.DIRECTORY)]
-        with os.scandir(self._fd) as entries:
+        with os.scandir(self.fd) as entries:
             for entry in entries:
                 found.append((entry.inode(), os.fsencode(entry.name), _entry_type(entry)))
                 if len(found) % _CHECKED == 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from functools import partial
 from typing import Final
 
 from wasm_wasi.abi import (
@@ -27,12 +28,14 @@ from wasm_wasi.descriptors import (
     Descriptor,
     Directory,
     File,
+    HostDescriptor,
     file_rights,
     file_stat,
     file_type,
     open_flags,
 )
 from wasm_wasi.errors import WasiError
+from wasm_wasi.opened import Opened
 from wasm_wasi.paths import ENTRY, FOLLOW, NO_FOLLOW, Place
 from wasm_wasi.process import Process
 from wasmetal import interruption
@@ -113,25 +116,23 @@ def path_open(
     process.table.check_room()
     with Place(directory.host(), process.guest.path(pointer, size), last) as place:
         opened = _open(place, flags, not fdflags & _NONBLOCK)
-        try:
-            if not fdflags & _NONBLOCK:
-                os.set_blocking(opened, True)
-            descriptor = _opened(opened, rights, inheriting, place, directory)
-        except BaseException:
-            os.close(opened)
-            raise
+        if not fdflags & _NONBLOCK:
+            os.set_blocking(opened[0], True)
+        descriptor = _opened(opened, rights, inheriting, place, directory)
     process.guest.store_u32(result, process.table.add(descriptor))
 
 
-def _open(place: Place, flags: int, waits: bool) -> int:
+def _open(place: Place, flags: int, waits: bool) -> Opened:
     """Open what a path leads to.
 
     Nothing that opening could wait for is waited for by the system: a FIFO that is read waits when it is read, one that
     is written to waits here for a reader.
     """
+    opened = Opened()
     while True:
         try:
-            return os.open(place.name, flags, 0o666, dir_fd=place.parent)
+            opened += map(partial(os.open, dir_fd=place.parent), (place.name,), (flags,), (0o666,))
+            return opened
         except OSError as error:
             if not waits:
                 raise
@@ -145,12 +146,20 @@ def _open(place: Place, flags: int, waits: bool) -> int:
         interruption.sleep(_AGAIN)
 
 
-def _opened(fd: int, rights: int, inheriting: int, place: Place, start: Directory) -> Descriptor:
+def _opened(opened: Opened, rights: int, inheriting: int, place: Place, start: Directory) -> Descriptor:
+    """The descriptor for what was opened, which it takes over."""
+    fd = opened[0]
     kind = file_type(os.fstat(fd).st_mode)
+    descriptor: HostDescriptor
     if kind == FileType.DIRECTORY:
-        return Directory(fd, None, rights & DIRECTORY_RIGHTS, inheriting, place.above(start.above))
-    # Nothing is opened through a file, so it passes nothing on.
-    return File(fd, kind, rights & file_rights(fd, kind))
+        descriptor = Directory(-1, None, rights & DIRECTORY_RIGHTS, inheriting, place.above(start.above))
+    else:
+        # Nothing is opened through a file, so it passes nothing on.
+        descriptor = File(-1, kind, rights & file_rights(fd, kind))
+    # No call stands between these: one of the two closes it.
+    descriptor.fd = fd
+    del opened[0]
+    return descriptor
 
 
 def path_filestat_get(process: Process, fd: int, lookup: int, pointer: int, size: int, result: int) -> None:

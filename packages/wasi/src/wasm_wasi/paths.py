@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import errno
 import os
+from functools import partial
 from types import TracebackType
 from typing import Final
 
 from wasm_wasi.abi import LOOP, NAMETOOLONG, NOENT, NOTCAPABLE, NOTDIR
 from wasm_wasi.errors import WasiError
+from wasm_wasi.opened import Opened
 from wasmetal import interruption
 
 #: Symbolic links followed on the way to one file, as on Linux.
@@ -71,7 +73,7 @@ class Place:
     def __init__(self, root: int, path: bytes, last: int) -> None:
         self._root = root
         # The directories below the root that were opened on the way, deepest last.
-        self._opened: list[int] = []
+        self._opened = Opened()
         #: With ENTRY: the path ended in a slash, so only a directory is meant.
         self.slash = False
         if last == ENTRY and path.endswith(b"/") and not path.startswith(b"/"):
@@ -113,7 +115,7 @@ class Place:
             if component == b"..":
                 if not self._opened:
                     raise WasiError(NOTCAPABLE)
-                os.close(self._opened.pop())
+                self._opened.close_last()
                 continue
             if pending:
                 target = self._enter(component)
@@ -136,7 +138,7 @@ class Place:
         if len(self._opened) >= MAX_DEPTH:
             raise WasiError(NAMETOOLONG)
         try:
-            self._opened.append(os.open(name, _DIRECTORY, dir_fd=self.parent))
+            self._opened += map(partial(os.open, dir_fd=self.parent), (name,), (_DIRECTORY,))
         except OSError as error:
             if error.errno not in _MAYBE_LINK:
                 raise
@@ -157,8 +159,7 @@ class Place:
 
     def close(self) -> None:
         """Close the directories that were opened on the way."""
-        while self._opened:
-            os.close(self._opened.pop())
+        self._opened.close()
 
     def __enter__(self) -> Place:
         return self

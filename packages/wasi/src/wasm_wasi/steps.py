@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import select
-import threading
 import time
 from collections.abc import Callable, Iterator
+from io import FileIO
+from itertools import chain, islice
 from typing import Final
 
 from wasm_wasi.guest_memory import STEP
+from wasm_wasi.opened import Opened
 from wasmetal import interruption
 
 # Seconds that a step of `paced` may take before the next one is smaller, and below which it is larger.
@@ -48,27 +51,26 @@ def apart(function: Callable[[int], None], descriptor: int) -> None:
         DeadlineExceeded, Trap: As `interruption.poll`.
     """
     errors: list[OSError] = []
-    # The end that is written to belongs to the thread, as does the duplicate.
-    done, tell = os.pipe()
-    try:
-        own = os.dup(descriptor)
-    except BaseException:
-        os.close(done)
-        os.close(tell)
-        raise
+    # One call makes files of both ends: nothing can come in between and leave one open. The end that is written to
+    # belongs to the thread, as does the duplicate.
+    ends = chain.from_iterable(iter(os.pipe, None))
+    done, tell = list(islice(map(FileIO, ends, ("rb", "wb")), 2))
+    own = Opened()
+    own += map(os.dup, (descriptor,))
 
     def work() -> None:
         try:
-            function(own)
+            function(own[0])
         except OSError as error:
             errors.append(error)
         finally:
-            os.close(own)
-            os.close(tell)
+            own.close()
+            tell.close()
 
     try:
         try:
-            threading.Thread(target=work, daemon=True, name="wasi").start()
+            # (not `threading.Thread`, which what a signal handler raises leaves half started)
+            _thread.start_new_thread(work, ())
         except RuntimeError:
             # No more threads are to be had.
             work()
@@ -77,6 +79,6 @@ def apart(function: Callable[[int], None], descriptor: int) -> None:
         while not interruption.poll(poller):
             pass
     finally:
-        os.close(done)
+        done.close()
     if errors:
         raise errors[0]

@@ -24,6 +24,7 @@ from wasmetal.glue.thunks import Thunks
 from wasmetal.glue.ticker_layout import DEADLINE, OPERATIONS, TICK, TICKER
 from wasmetal.system.hold import Turns
 from wasmetal.system.host import host
+from wasmetal.system.lifetime import untracked
 
 if TYPE_CHECKING:
     from wasm_ir.ir import Function
@@ -225,7 +226,7 @@ def _make_timer() -> int:
 
 
 class _Linked(int):
-    """A member of one of the ticker's lists, by address; taken out when this is deallocated.
+    """A member of one of the ticker's lists, by address; taken out when this, which is `untracked`, is deallocated.
 
     The list `linked` keeps the memory until that has been done, whatever happens: KeyboardInterrupt in the finalizer
     for one leaves it there for ever.
@@ -287,7 +288,7 @@ def link_context(context: array[int], store: array[int]) -> ContextLink:
         context: The VMContext's words.
         store: The words of the StoreContext.
     """
-    link = ContextLink(_prepare_links(context, CONTEXT["next"]))
+    link = untracked(ContextLink(_prepare_links(context, CONTEXT["next"])))
     _link(link, "contexts", (context, store))
     return link
 
@@ -314,6 +315,6 @@ class DeadlineLink(_Linked):
 
 def link_deadline(deadline: array[int]) -> DeadlineLink:
     """Let the ticker look at a DEADLINE structure."""
-    link = DeadlineLink(_prepare_links(deadline, DEADLINE["next"]))
+    link = untracked(DeadlineLink(_prepare_links(deadline, DEADLINE["next"])))
     _link(link, "deadlines", (deadline, None))
     return link

@@ -25,6 +25,15 @@ _TRAP_CODE: Final = STORE["trap_code"] // 8
 _CONTEXT: Final = FUNCREF["context"]
 
 
+_StoreContext: Final = ctypes.c_uint64 * (STORE.size // 8)
+
+
+def _words(store: int) -> ctypes.Array[ctypes.c_uint64]:
+    """The StoreContext at an address: there is one as long as its code runs, also where the collector has cleared the
+    reference to the store, and finalizers of the same garbage call."""
+    return _StoreContext.from_address(store)
+
+
 class Callbacks:
     """The callbacks of `wasmetal.glue.glue.Callbacks`. Addresses are those of VMContexts, funcrefs and stores."""
 
@@ -46,18 +55,15 @@ class Callbacks:
         """Raise the trap of a call that trapped; add the backtrace to an exception that a host function raised."""
         found = stores.get(store)
         if status == STATUS_TRAP:
-            assert found is not None
-            raise failures.trap(found, TrapCode(found.words[_TRAP_CODE]))
+            raise failures.trap(found, TrapCode(_words(store)[_TRAP_CODE]))
         if exception is not None and found is not None:
             failures.annotate(exception, found)
 
     def interrupted(self, store: int) -> None:
         """Raise what is to end the call that is running, if anything is."""
-        found = stores.get(store)
-        if found is not None:
-            if ticker.has_failed():
-                ticker.fall_back()
-            interruption.raise_in(found)
+        if ticker.has_failed():
+            ticker.fall_back()
+        interruption.raise_in(_words(store), stores.get(store))
 
     def host_call(self, core: object, context: int, slots: int) -> None:
         """Call a host function with what is in the slots, and put its results there."""

@@ -15,8 +15,10 @@ from wasmetal.store.store import Store
 _SHORTAGE: Final = (ImportError, OSError, MemoryError, RecursionError)
 
 
-def trap(store: Store, code: TrapCode) -> Trap:
-    """The trap with which code of a store has ended."""
+def trap(store: Store | None, code: TrapCode) -> Trap:
+    """The trap with which code of a store has ended; without a backtrace where the store is None: it is garbage."""
+    if store is None:
+        return Trap(code)
     try:
         from wasmetal.store import backtrace
 
@@ -26,8 +28,10 @@ def trap(store: Store, code: TrapCode) -> Trap:
         return Trap(code)
 
 
-def frames(store: Store) -> tuple[Frame, ...]:
+def frames(store: Store | None) -> tuple[Frame, ...]:
     """The functions that are active in a store; none when they cannot be told."""
+    if store is None:
+        return ()
     try:
         from wasmetal.store import backtrace
 

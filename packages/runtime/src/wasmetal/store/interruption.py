@@ -6,6 +6,7 @@ or wait with `poll`.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import select
 import threading
@@ -196,14 +197,17 @@ def remaining() -> float | None:
     return max(0, dues[-1] - time.monotonic_ns()) / 1e9 if dues else None
 
 
-def raise_in(store: Store) -> None:
+def raise_in(words: array[int] | ctypes.Array[ctypes.c_uint64], store: Store | None) -> None:
     """Raise what is to end the call that the calling thread has running in a store: nothing, perhaps.
+
+    Args:
+        words: The StoreContext.
+        store: The store, which has the backtrace; None where it is garbage, and a finalizer calls.
 
     Raises:
         DeadlineExceeded: A deadline of the thread has passed.
         Trap: An instance of the store was interrupted.
     """
-    words = store.words
     words[_DEADLINE] = 0
     if words[_INTERRUPT]:
         words[_INTERRUPT] = 0

@@ -98,15 +98,18 @@ class TableStorage:
             # perhaps, when they have moved and the structure does not say so yet. So they move to a new place.
             try:
                 added = array("Q", (word,)) * count
-                grown = words if _capacity(words) >= previous + count else words[:]
+                if _capacity(words) >= previous + count:
+                    # They stay where they are, if no handler has used the room meanwhile. No call stands between these.
+                    if self.words is words and not words[previous:]:
+                        words += added
+                        self.struct[_SIZE] = previous + count
+                        self.quota.left -= count
+                        return previous
+                    continue
+                grown = words[:]
                 grown.extend(added)
             except MemoryError:
                 return -1
-            if grown is words:
-                self.quota.left -= count
-                if self.struct[_SIZE] < previous + count:
-                    self.struct[_SIZE] = previous + count
-                return previous
             elements = grown.buffer_info()[0]
             # No call stands between these. What a handler changed meanwhile must not get lost.
             if self.words is words and grown[:previous] == words:

@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 from functools import partial
+from typing import Final, TypeVar
+
+_untrack: Final = ctypes.PYFUNCTYPE(None, ctypes.py_object)(("PyObject_GC_UnTrack", ctypes.pythonapi))
+
+_T = TypeVar("_T")
+
+
+def untracked(thing: _T) -> _T:
+    """The same object, hidden from the garbage collector, which tracks whatever is of a class written in Python.
+
+    It must have no references but the one to its class. If it is in garbage its `__del__` runs when its reference
+    count says so, not together with the finalizers of the garbage.
+    """
+    _untrack(thing)
+    return thing
+
 
 _held: dict[int, object] = {}
 _numbers = itertools.count(1)
@@ -13,9 +30,9 @@ class Anchor(int):
     """Holds one object, out of reach of the garbage collector, until the anchor itself is deallocated.
 
     When the collector finds a garbage cycle it runs the finalizers of everything in it in no particular order, so
-    memory or code could be gone when a `__del__` method in the same cycle still uses it. An anchor is not tracked by
-    the collector (a subclass of int without attributes is not), hence it is deallocated by its reference count alone,
-    after every finalizer of the cycle has run; and what it holds is reachable from this module until then.
+    memory or code could be gone when a `__del__` method in the same cycle still uses it. An anchor is `untracked`,
+    hence it is deallocated by its reference count alone, after every finalizer of the cycle has run; and what it holds
+    is reachable from this module until then.
     """
 
     __slots__ = ()
@@ -34,4 +51,4 @@ def anchor(target: object) -> Anchor:
     """An anchor that holds `target`."""
     number = next(_numbers)
     _held[number] = target
-    return Anchor(number)
+    return untracked(Anchor(number))
