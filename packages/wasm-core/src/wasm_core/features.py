@@ -20,6 +20,17 @@ class Features:
         reference_types: externref, several tables, table.get, table.set, table.grow, table.fill.
         simd: v128 and its instructions.
         relaxed_simd: Vector instructions whose results depend on the machine. They need `simd`, too.
+        tail_calls: return_call and the like.
+        extended_const: Arithmetic and globals of the module's own in constant expressions.
+        function_references: (ref $t), call_ref, types that are not nullable, initial values of tables.
+        gc: Structures, arrays, i31, recursion groups, subtypes and casts. They need `function_references`, too.
+        exceptions: Tags, throw, try_table, exnref.
+        legacy_exceptions: The older encoding: tags, throw, try, catch, catch_all, rethrow, delegate.
+        multi_memory: More than one memory.
+        memory64: Memories and tables with 64-bit addresses.
+        threads: Shared memories and atomic accesses.
+        wide_arithmetic: i64.add128, i64.sub128, i64.mul_wide_s, i64.mul_wide_u.
+        custom_page_sizes: Memories with pages of one byte.
     """
 
     mutable_globals: bool = True
@@ -31,24 +42,15 @@ class Features:
     simd: bool = False
     relaxed_simd: bool = False
     tail_calls: bool = False
-    #: Arithmetic and globals of the module's own in constant expressions.
     extended_const: bool = False
-    #: Typed function references: (ref $t), call_ref, types that are not nullable, initial values of tables.
     function_references: bool = False
-    #: Structures, arrays, i31, recursion groups, subtypes and casts. They need `function_references`, too.
     gc: bool = False
-    #: Tags, throw, try_table, exnref.
     exceptions: bool = False
-    #: The older encoding: tags, throw, try, catch, catch_all, rethrow, delegate.
     legacy_exceptions: bool = False
     multi_memory: bool = False
-    #: Memories and tables with 64-bit addresses.
     memory64: bool = False
-    #: Shared memories and atomic accesses.
     threads: bool = False
-    #: i64.add128, i64.sub128, i64.mul_wide_s, i64.mul_wide_u.
     wide_arithmetic: bool = False
-    #: Memories with pages of one byte.
     custom_page_sizes: bool = False
 
     @classmethod

@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import wasm_core  # in annotations its names are looked up when somebody asks what they mean
 from wasm_core.lazy_attrs import field, frozen
 from wasm_core.types import (
     CompositeType,
@@ -21,9 +22,6 @@ from wasm_core.types import (
     TagType,
     ValueType,
 )
-
-if TYPE_CHECKING:
-    from wasm_core.defined_types import DefinedType
 
 if TYPE_CHECKING:
     #: Function indices.
@@ -153,7 +151,7 @@ class DecodedModule:
     types: tuple[CompositeType, ...] = ()
     #: What the entries are to the process, in the same order; None if all of them are plain function types (final,
     #: without a supertype, each in a group of its own). See `defined_type`.
-    defined_types: tuple[DefinedType, ...] | None = field(default=None, repr=False)
+    defined_types: tuple[wasm_core.DefinedType, ...] | None = field(default=None, repr=False)
     imports: tuple[Import, ...] = ()
     #: Type index of every function, imported ones first.
     function_types: Sequence[int] = field(default=(), repr=False)
@@ -192,7 +190,7 @@ class DecodedModule:
         assert isinstance(found, FuncType)
         return found
 
-    def defined_type(self, index: int) -> DefinedType:
+    def defined_type(self, index: int) -> wasm_core.DefinedType:
         """What entry `index` of the type section is to the process.
 
         Its number stands for the type as long as somebody has it: plain function types are not held by the module.

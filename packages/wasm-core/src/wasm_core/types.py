@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
+import wasm_core  # in annotations its names are looked up when somebody asks what they mean
 from wasm_core.lazy_attrs import field, frozen
 from wasm_core.quoting import quoted
-
-if TYPE_CHECKING:
-    from wasm_core.defined_types import DefinedType
 
 #: Bytes in a page of linear memory.
 PAGE_SIZE = 65536
@@ -64,11 +62,11 @@ class ValueType(enum.StrEnum):
     NULLEXNREF = "nullexnref"
 
     # Of references that have no name of one word.
-    _heap_type: str | DefinedType
+    _heap_type: str | wasm_core.DefinedType
     _nullable: bool
 
     @classmethod
-    def reference(cls, heap_type: str | DefinedType, nullable: bool = True) -> Self:
+    def reference(cls, heap_type: str | wasm_core.DefinedType, nullable: bool = True) -> Self:
         """The type of references to a heap type.
 
         Args:
@@ -125,13 +123,13 @@ class ValueType(enum.StrEnum):
         return self.heap_type is not None
 
     @property
-    def heap_type(self) -> str | DefinedType | None:
+    def heap_type(self) -> str | wasm_core.DefinedType | None:
         """What a reference refers to: the name of an abstract heap type, or a defined type; None for other types."""
         name = _HEAP_TYPES.get(self)
         return getattr(self, "_heap_type", None) if name is None else name
 
     @property
-    def defined_type(self) -> DefinedType | None:
+    def defined_type(self) -> wasm_core.DefinedType | None:
         """The defined type that a reference refers to; None for other types."""
         found = getattr(self, "_heap_type", None)
         return None if isinstance(found, str) else found
@@ -203,7 +201,12 @@ def _storage_type(type: StorageType | str) -> StorageType:
 
 @frozen
 class FieldType:
-    """The type of a structure's field, or of an array's elements."""
+    """The type of a structure's field, or of an array's elements.
+
+    Attributes:
+        type: What it holds: a value type, or an integer of 8 or 16 bits.
+        mutable: Whether it can be changed.
+    """
 
     type: StorageType = field(converter=_storage_type)
     mutable: bool = False
@@ -214,7 +217,11 @@ class FieldType:
 
 @frozen
 class StructType:
-    """The type of a structure: its fields."""
+    """The type of a structure.
+
+    Attributes:
+        fields: The types of its fields, in order.
+    """
 
     fields: tuple[FieldType, ...] = ()
 
@@ -224,7 +231,11 @@ class StructType:
 
 @frozen
 class ArrayType:
-    """The type of an array: that of its elements."""
+    """The type of an array.
+
+    Attributes:
+        element: The type of its elements.
+    """
 
     element: FieldType
 
@@ -238,7 +249,11 @@ CompositeType = FuncType | StructType | ArrayType
 
 @frozen
 class TagType:
-    """The type of a tag: a function type whose parameters are what exceptions with the tag carry."""
+    """The type of a tag.
+
+    Attributes:
+        type: A function type without results; its parameters are what exceptions with the tag carry.
+    """
 
     type: FuncType
 
