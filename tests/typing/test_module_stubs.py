@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -111,6 +112,18 @@ def test_mypy(written: Path) -> None:
     said = check(command, written, USE + "\n".join(WRONG) + "\n")
     lines = {line.split(":")[1] for line in said.splitlines() if line.startswith("use.py:")}
     assert lines == {str(USE.count("\n") + number) for number in range(1, len(WRONG) + 1)}, said
+
+
+def test_pyright(written: Path) -> None:
+    pytest.importorskip("pyright", reason="pyright is not installed")
+    if not shutil.which("node"):
+        pytest.skip("pyright needs node")
+    command = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable]
+    said = check(command, written, USE)
+    if "informations" not in said:
+        pytest.skip(f"pyright cannot run here: {said[-200:]}")
+    assert "0 errors" in said, said
+    assert f"{len(WRONG)} errors" in check(command, written, USE + "\n".join(WRONG) + "\n")
 
 
 def test_a_module_without_imports(tmp_path: Path) -> None:
