@@ -1,0 +1,186 @@
+"""A module's sections as a binary (core specification, section "Binary Format", "Modules"), and the map of its code."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from wasm_text.annotations import CustomSection
+from wasm_text.encoding import sized, unsigned, vector
+from wasm_text.errors import line_and_column
+from wasm_text.module_reader import Body, ModuleReader
+from wasm_text.tokens import Tokens
+
+_MAGIC: Final = b"\0asm\1\0\0\0"
+_CUSTOM, _TYPE, _IMPORT, _FUNCTION, _TABLE, _MEMORY, _GLOBAL, _EXPORT, _START, _ELEMENT, _CODE, _DATA = range(12)
+_DATA_COUNT: Final = 12
+_TAG: Final = 13
+#: The order of sections in a binary.
+ORDER: Final = (
+    *(_TYPE, _IMPORT, _FUNCTION, _TABLE, _MEMORY, _TAG, _GLOBAL, _EXPORT, _START, _ELEMENT, _DATA_COUNT, _CODE, _DATA),
+)
+_BRANCH_HINTS: Final = "metadata.code.branch_hint"
+
+# Subsections of the name section (appendix "Name Section", and its extension by all other index spaces).
+_NAME_MODULE, _NAME_FUNCTIONS, _NAME_LOCALS, _NAME_LABELS, _NAME_TYPES, _NAME_TABLES, _NAME_MEMORIES = range(7)
+_NAME_GLOBALS, _NAME_ELEMENTS, _NAME_DATA, _NAME_FIELDS, _NAME_TAGS = range(7, 12)
+
+
+class SourceMap:
+    """Which place in a text an offset in the binary comes from."""
+
+    __slots__ = ("_offsets", "_positions", "file", "text")
+
+    def __init__(self, tokens: Tokens) -> None:
+        self.text: Final = tokens.text
+        #: Name of the file, or None.
+        self.file: Final = tokens.file
+        self._offsets: Final = array("Q")
+        self._positions: Final = array("Q")
+
+    def add(self, start: int, body: Body, tokens: Tokens) -> None:
+        """Take over the instructions of a code entry that starts at an offset. Offsets must grow."""
+        self._offsets.extend([start + offset for offset in body.mark_offsets])
+        starts = tokens.starts
+        self._positions.extend([starts[token] for token in body.mark_tokens])
+
+    def position(self, offset: int) -> int | None:
+        """Where in the text the instruction starts that covers an offset in the binary; None if there is none."""
+        number = bisect_right(self._offsets, offset)
+        return self._positions[number - 1] if number else None
+
+    def line_and_column(self, offset: int) -> tuple[int, int] | None:
+        """The same as line and column, counted from 1."""
+        position = self.position(offset)
+        return None if position is None else line_and_column(self.text, position)
+
+
+class Binary:
+    """An assembled module."""
+
+    __slots__ = ("content", "source_map")
+
+    def __init__(self, content: bytes, source_map: SourceMap) -> None:
+        self.content: Final = content
+        self.source_map: Final = source_map
+
+
+def encode(reader: ModuleReader, module_name: str | None, customs: Sequence[CustomSection]) -> Binary:
+    """The binary of a module that was read."""
+    contents: dict[int, bytes] = {}
+    for section, entries in (
+        (_TYPE, reader.types.texts),
+        (_IMPORT, reader.imports),
+        (_FUNCTION, reader.functions),
+        (_TABLE, reader.tables),
+        (_MEMORY, reader.memories),
+        (_TAG, reader.tag_entries),
+        (_GLOBAL, reader.global_entries),
+        (_EXPORT, reader.exports),
+        (_ELEMENT, reader.elements),
+        (_DATA, reader.data),
+    ):
+        if entries:
+            contents[section] = vector(entries)
+    if reader.start is not None:
+        contents[_START] = unsigned(reader.start)
+    if reader.needs_data_count:
+        contents[_DATA_COUNT] = unsigned(len(reader.data))
+    out = bytearray(_MAGIC)
+    source_map = SourceMap(reader.tokens)
+    hints = _branch_hints(reader)
+    _add_customs(out, customs, 0, False)
+    for section in ORDER:
+        _add_customs(out, customs, section, False)
+        if section == _CODE and hints:
+            _add_custom(out, _BRANCH_HINTS, hints)
+        if section == _CODE and reader.bodies:
+            _add_code(out, reader, source_map)
+        elif section in contents:
+            out.append(section)
+            out += sized(contents[section])
+        _add_customs(out, customs, section, True)
+    names = _names(reader, module_name)
+    if names and not any(custom.name == "name" for custom in customs):
+        _add_custom(out, "name", names)
+    _add_customs(out, customs, 0, True)
+    return Binary(bytes(out), source_map)
+
+
+def _add_code(out: bytearray, reader: ModuleReader, source_map: SourceMap) -> None:
+    heads = [unsigned(len(body.content)) for body in reader.bodies]
+    count = unsigned(len(heads))
+    size = len(count) + sum([len(head) for head in heads]) + sum([len(body.content) for body in reader.bodies])
+    out.append(_CODE)
+    out += unsigned(size)
+    out += count
+    for head, body in zip(heads, reader.bodies, strict=True):
+        out += head
+        source_map.add(len(out), body, reader.tokens)
+        out += body.content
+
+
+def _add_custom(out: bytearray, name: str, content: bytes) -> None:
+    out.append(_CUSTOM)
+    out += sized(sized(name.encode()) + content)
+
+
+def _add_customs(out: bytearray, customs: Sequence[CustomSection], section: int, after: bool) -> None:
+    for custom in customs:
+        if custom.section == section and custom.after is after:
+            _add_custom(out, custom.name, custom.content)
+
+
+def _branch_hints(reader: ModuleReader) -> bytes:
+    entries = [
+        unsigned(reader.imported_functions + number)
+        + vector([unsigned(offset) + b"\1" + bytes([value]) for offset, value in body.hints])
+        for number, body in enumerate(reader.bodies)
+        if body.hints
+    ]
+    return vector(entries) if entries else b""
+
+
+def _name_map(names: Mapping[int, str]) -> bytes:
+    return vector([unsigned(index) + sized(names[index].encode()) for index in sorted(names)])
+
+
+def _indirect_name_map(maps: Mapping[int, Mapping[int, str]]) -> bytes:
+    return vector([unsigned(index) + _name_map(maps[index]) for index in sorted(maps)])
+
+
+def _names(reader: ModuleReader, module_name: str | None) -> bytes:
+    """The content of the name section; nothing if nothing has a name."""
+    out = bytearray()
+
+    def add(subsection: int, content: bytes) -> None:
+        out.append(subsection)
+        out.extend(sized(content))
+
+    def add_map(subsection: int, names: Mapping[int, str]) -> None:
+        if names:
+            add(subsection, _name_map(names))
+
+    def add_maps(subsection: int, maps: Mapping[int, Mapping[int, str]]) -> None:
+        if maps:
+            add(subsection, _indirect_name_map(maps))
+
+    spaces = reader.spaces
+    own = list(enumerate(reader.bodies, reader.imported_functions))
+    if module_name is not None:
+        add(_NAME_MODULE, sized(module_name.encode()))
+    add_map(_NAME_FUNCTIONS, spaces.functions.debug_names)
+    add_maps(_NAME_LOCALS, {index: body.local_names for index, body in own if body.local_names})
+    add_maps(_NAME_LABELS, {index: body.label_names for index, body in own if body.label_names})
+    add_map(_NAME_TYPES, spaces.types.debug_names)
+    add_map(_NAME_TABLES, spaces.tables.debug_names)
+    add_map(_NAME_MEMORIES, spaces.memories.debug_names)
+    add_map(_NAME_GLOBALS, spaces.globals.debug_names)
+    add_map(_NAME_ELEMENTS, spaces.elements.debug_names)
+    add_map(_NAME_DATA, spaces.data.debug_names)
+    fields = {index: space.debug_names for index, space in reader.types.fields.items() if space.debug_names}
+    add_maps(_NAME_FIELDS, fields)
+    add_map(_NAME_TAGS, spaces.tags.debug_names)
+    return bytes(out)
