@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from array import array
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
@@ -14,18 +15,50 @@ from wasm_text.module_reader import Body, ModuleReader
 from wasm_text.tokens import Tokens
 
 _MAGIC: Final = b"\0asm\1\0\0\0"
-_CUSTOM, _TYPE, _IMPORT, _FUNCTION, _TABLE, _MEMORY, _GLOBAL, _EXPORT, _START, _ELEMENT, _CODE, _DATA = range(12)
-_DATA_COUNT: Final = 12
-_TAG: Final = 13
+
+
+class Section(enum.IntEnum):
+    """Numbers of sections."""
+
+    CUSTOM = 0
+    TYPE = 1
+    IMPORT = 2
+    FUNCTION = 3
+    TABLE = 4
+    MEMORY = 5
+    GLOBAL = 6
+    EXPORT = 7
+    START = 8
+    ELEMENT = 9
+    CODE = 10
+    DATA = 11
+    DATA_COUNT = 12
+    TAG = 13
+
+
+class Subsection(enum.IntEnum):
+    """Numbers of the subsections of the name section (appendix "Name Section"; proposal extended name section)."""
+
+    MODULE = 0
+    FUNCTIONS = 1
+    LOCALS = 2
+    LABELS = 3
+    TYPES = 4
+    TABLES = 5
+    MEMORIES = 6
+    GLOBALS = 7
+    ELEMENTS = 8
+    DATA = 9
+    FIELDS = 10
+    TAGS = 11
+
+
 #: The order of sections in a binary.
 ORDER: Final = (
-    *(_TYPE, _IMPORT, _FUNCTION, _TABLE, _MEMORY, _TAG, _GLOBAL, _EXPORT, _START, _ELEMENT, _DATA_COUNT, _CODE, _DATA),
+    *(Section.TYPE, Section.IMPORT, Section.FUNCTION, Section.TABLE, Section.MEMORY, Section.TAG, Section.GLOBAL),
+    *(Section.EXPORT, Section.START, Section.ELEMENT, Section.DATA_COUNT, Section.CODE, Section.DATA),
 )
 _BRANCH_HINTS: Final = "metadata.code.branch_hint"
-
-# Subsections of the name section (appendix "Name Section", and its extension by all other index spaces).
-_NAME_MODULE, _NAME_FUNCTIONS, _NAME_LOCALS, _NAME_LABELS, _NAME_TYPES, _NAME_TABLES, _NAME_MEMORIES = range(7)
-_NAME_GLOBALS, _NAME_ELEMENTS, _NAME_DATA, _NAME_FIELDS, _NAME_TAGS = range(7, 12)
 
 
 class SourceMap:
@@ -71,32 +104,32 @@ def encode(reader: ModuleReader, module_name: str | None, customs: Sequence[Cust
     """The binary of a module that was read."""
     contents: dict[int, bytes] = {}
     for section, entries in (
-        (_TYPE, reader.types.texts),
-        (_IMPORT, reader.imports),
-        (_FUNCTION, reader.functions),
-        (_TABLE, reader.tables),
-        (_MEMORY, reader.memories),
-        (_TAG, reader.tag_entries),
-        (_GLOBAL, reader.global_entries),
-        (_EXPORT, reader.exports),
-        (_ELEMENT, reader.elements),
-        (_DATA, reader.data),
+        (Section.TYPE, reader.types.texts),
+        (Section.IMPORT, reader.imports),
+        (Section.FUNCTION, reader.functions),
+        (Section.TABLE, reader.tables),
+        (Section.MEMORY, reader.memories),
+        (Section.TAG, reader.tag_entries),
+        (Section.GLOBAL, reader.global_entries),
+        (Section.EXPORT, reader.exports),
+        (Section.ELEMENT, reader.elements),
+        (Section.DATA, reader.data),
     ):
         if entries:
             contents[section] = vector(entries)
     if reader.start is not None:
-        contents[_START] = unsigned(reader.start)
+        contents[Section.START] = unsigned(reader.start)
     if reader.needs_data_count:
-        contents[_DATA_COUNT] = unsigned(len(reader.data))
+        contents[Section.DATA_COUNT] = unsigned(len(reader.data))
     out = bytearray(_MAGIC)
     source_map = SourceMap(reader.tokens)
     hints = _branch_hints(reader)
     _add_customs(out, customs, 0, False)
     for section in ORDER:
         _add_customs(out, customs, section, False)
-        if section == _CODE and hints:
+        if section == Section.CODE and hints:
             _add_custom(out, _BRANCH_HINTS, hints)
-        if section == _CODE and reader.bodies:
+        if section == Section.CODE and reader.bodies:
             _add_code(out, reader, source_map)
         elif section in contents:
             out.append(section)
@@ -113,7 +146,7 @@ def _add_code(out: bytearray, reader: ModuleReader, source_map: SourceMap) -> No
     heads = [unsigned(len(body.content)) for body in reader.bodies]
     count = unsigned(len(heads))
     size = len(count) + sum([len(head) for head in heads]) + sum([len(body.content) for body in reader.bodies])
-    out.append(_CODE)
+    out.append(Section.CODE)
     out += unsigned(size)
     out += count
     for head, body in zip(heads, reader.bodies, strict=True):
@@ -123,7 +156,7 @@ def _add_code(out: bytearray, reader: ModuleReader, source_map: SourceMap) -> No
 
 
 def _add_custom(out: bytearray, name: str, content: bytes) -> None:
-    out.append(_CUSTOM)
+    out.append(Section.CUSTOM)
     out += sized(sized(name.encode()) + content)
 
 
@@ -170,17 +203,17 @@ def _names(reader: ModuleReader, module_name: str | None) -> bytes:
     spaces = reader.spaces
     own = list(enumerate(reader.bodies, reader.imported_functions))
     if module_name is not None:
-        add(_NAME_MODULE, sized(module_name.encode()))
-    add_map(_NAME_FUNCTIONS, spaces.functions.debug_names)
-    add_maps(_NAME_LOCALS, {index: body.local_names for index, body in own if body.local_names})
-    add_maps(_NAME_LABELS, {index: body.label_names for index, body in own if body.label_names})
-    add_map(_NAME_TYPES, spaces.types.debug_names)
-    add_map(_NAME_TABLES, spaces.tables.debug_names)
-    add_map(_NAME_MEMORIES, spaces.memories.debug_names)
-    add_map(_NAME_GLOBALS, spaces.globals.debug_names)
-    add_map(_NAME_ELEMENTS, spaces.elements.debug_names)
-    add_map(_NAME_DATA, spaces.data.debug_names)
+        add(Subsection.MODULE, sized(module_name.encode()))
+    add_map(Subsection.FUNCTIONS, spaces.functions.debug_names)
+    add_maps(Subsection.LOCALS, {index: body.local_names for index, body in own if body.local_names})
+    add_maps(Subsection.LABELS, {index: body.label_names for index, body in own if body.label_names})
+    add_map(Subsection.TYPES, spaces.types.debug_names)
+    add_map(Subsection.TABLES, spaces.tables.debug_names)
+    add_map(Subsection.MEMORIES, spaces.memories.debug_names)
+    add_map(Subsection.GLOBALS, spaces.globals.debug_names)
+    add_map(Subsection.ELEMENTS, spaces.elements.debug_names)
+    add_map(Subsection.DATA, spaces.data.debug_names)
     fields = {index: space.debug_names for index, space in reader.types.fields.items() if space.debug_names}
-    add_maps(_NAME_FIELDS, fields)
-    add_map(_NAME_TAGS, spaces.tags.debug_names)
+    add_maps(Subsection.FIELDS, fields)
+    add_map(Subsection.TAGS, spaces.tags.debug_names)
     return bytes(out)

@@ -11,7 +11,7 @@ from typing import Final
 
 from wasm_core import opcodes as op
 from wasm_core.type_codes import FUNCREF
-from wasm_text.encoding import signed, sized, unsigned, vector
+from wasm_text.encoding import sized, unsigned, vector
 from wasm_text.errors import TextError
 from wasm_text.expressions import ExpressionReader
 from wasm_text.spaces import IndexSpace
@@ -111,7 +111,7 @@ class ModuleReader(ExpressionReader):
         self.errors: Final[list[TextError]] = []
         #: Where fields start: the token of their "(".
         self.fields: Final[list[int]] = []
-        # How many of each kind were numbered when the fields were read, and the first kind that the module defines itself.
+        # How many of each kind were read, and the first kind that the module defines itself.
         self._numbers: Final = [0, 0, 0, 0, 0]
         self._defined = len(_IMPORT_AFTER)
         self._types_read = 0
@@ -202,7 +202,7 @@ class ModuleReader(ExpressionReader):
             imported = True
         if not imported:
             self._defined = min(self._defined, kind)
-            if kind == TABLE or kind == MEMORY:
+            if kind in (TABLE, MEMORY):
                 self._number_segment(start, kind)
 
     def _number_segment(self, start: int, kind: int) -> None:

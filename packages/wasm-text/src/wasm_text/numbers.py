@@ -194,3 +194,24 @@ F64: Final = FloatFormat(64, 53, -1074)
 def is_number(text: str) -> bool:
     """Whether a word is a number of any kind."""
     return _INTEGER.fullmatch(text) is not None or _FLOAT.fullmatch(text) is not None
+
+
+def float_text(bits: int, format: FloatFormat) -> str:
+    """The shortest literal that stands for the float with these bits."""
+    sign = "-" if bits >> (format.bits - 1) else ""
+    magnitude = bits & ((1 << (format.bits - 1)) - 1)
+    payload = magnitude & ((1 << format.fraction) - 1)
+    infinite = ((1 << (format.bits - 1)) - 1) >> format.fraction << format.fraction
+    if magnitude == infinite:
+        return f"{sign}inf"
+    if magnitude > infinite:
+        return f"{sign}nan" if payload == 1 << (format.fraction - 1) else f"{sign}nan:{payload:#x}"
+    if format.bits == 64:
+        text = repr(struct.unpack("<d", magnitude.to_bytes(8, "little"))[0])
+    else:
+        value = struct.unpack("<f", magnitude.to_bytes(4, "little"))[0]
+        for digits in range(6, 10):
+            text = repr(float(f"{value:.{digits}g}"))
+            if format.read(text) == magnitude:
+                break
+    return sign + text.removesuffix(".0")

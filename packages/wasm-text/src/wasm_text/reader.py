@@ -13,6 +13,9 @@ from wasm_text.spaces import IndexSpace
 from wasm_text.strings import StringError, decode_name, decode_string
 from wasm_text.tokens import END, IDENTIFIER, LEFT, NUMBER, QUOTED, RESERVED, RIGHT, STRING, WORD, Tokens
 
+#: What an index may be.
+_INDEX: Final = (NUMBER, IDENTIFIER, QUOTED)
+
 
 class Reader:
     """A place in a sequence of tokens.
@@ -55,7 +58,7 @@ class Reader:
     def at_index(self) -> bool:
         """Whether a number or an identifier comes next."""
         kind = self.kinds[self.pos]
-        return kind == NUMBER or kind == IDENTIFIER or kind == QUOTED
+        return kind in _INDEX
 
     # Reading.
 
@@ -220,7 +223,7 @@ class Reader:
         if kind == END:
             return self.error("unexpected token: the text ends here", pos, expected)
         word = self.word(pos)
-        if kind == RESERVED or ((kind == WORD or kind == NUMBER) and not is_token(word)):
+        if kind == RESERVED or (kind in (WORD, NUMBER) and not is_token(word)):
             return self.unknown_operator(pos, expected)
         return self.error(f"unexpected token {word if len(word) < 60 else word[:57] + '...'}", pos, expected)
 

@@ -1,4 +1,4 @@
-"""The lexer: text to arrays of kinds and offsets of tokens (core specification, section "Text Format", "Lexical Format").
+"""The lexer: text to kinds and offsets of tokens (core specification, section "Text Format", "Lexical Format").
 
 One regular expression finds each token together with the space before it. Annotations are taken out of the sequence of
 tokens and kept apart, so that the grammar need not know where they may stand.
@@ -50,7 +50,7 @@ _COMMENT_EDGE: Final = re.compile(r"\(;|;\)")
 
 @frozen
 class Annotation:
-    """An annotation `(@name ...)` (appendix "Custom Sections and Annotations"): `text[start:end]`, parentheses included."""
+    """An annotation `(@name ...)`: `text[start:end]`, parentheses included (appendix "Annotations")."""
 
     #: The name as it is written: `custom`, or `"a b"`.
     name: str

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from wasm_core.type_codes import (
+    ABSTRACT_HEAP_CODES,
     EMPTY_BLOCK,
-    HEAP_TYPE_NAMES,
     I8,
     I16,
     ONE_BYTE_CODES,
     REF_NULL_PREFIX,
     REF_PREFIX,
+    heap_type_name,
     type_name,
 )
 from wasm_text.encoding import signed, unsigned, vector
@@ -22,7 +23,7 @@ from wasm_text.tokens import LEFT, NUMBER, RIGHT, WORD
 #: Value types of one word.
 _VALUE_TYPES: Final = {type_name(code): bytes([code]) for code in ONE_BYTE_CODES}
 _REFERENCE_TYPES: Final = {name: code for name, code in _VALUE_TYPES.items() if name.endswith("ref")}
-_HEAP_TYPES: Final = {name: bytes([code]) for code, name in HEAP_TYPE_NAMES.items()}
+_HEAP_TYPES: Final = {heap_type_name(-code): bytes([code]) for code in ABSTRACT_HEAP_CODES}
 _PACKED_TYPES: Final = {"i8": bytes([I8]), "i16": bytes([I16])}
 _CONST: Final = b"\0"
 _MUTABLE: Final = b"\1"
@@ -217,7 +218,7 @@ class TypeTable:
         heap_type = self.read_heap_type(reader)
         reader.close()
         if null:
-            return heap_type if heap_type[0] in HEAP_TYPE_NAMES else bytes([REF_NULL_PREFIX]) + heap_type
+            return heap_type if heap_type[0] in ABSTRACT_HEAP_CODES else bytes([REF_NULL_PREFIX]) + heap_type
         return bytes([REF_PREFIX]) + heap_type
 
     def read_heap_type(self, reader: Reader) -> bytes:
