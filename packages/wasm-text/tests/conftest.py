@@ -48,7 +48,7 @@ class Binaries:
     def contents(self, binary: bytes) -> dict[str, object]:
         """What a module consists of. (The text format has no word for the data count section.)"""
         module = self.decode(binary)
-        fields = "types imports tables memories global_types tag_types exports start".split()
+        fields = ("types", "imports", "tables", "memories", "global_types", "tag_types", "exports", "start")
         found: dict[str, object] = {name: getattr(module, name) for name in fields}
         found["functions"] = list(module.function_types)
         for number in range(module.imported_functions, len(module.function_types)):
@@ -78,7 +78,9 @@ class Binaries:
     def _without_empty_else(self, code: list[tuple[str, tuple[int, ...]]]) -> list[tuple[str, tuple[int, ...]]]:
         # Some assemblers leave out (else) that has nothing in it.
         return [
-            item for number, item in enumerate(code) if item[0] != "ELSE" or code[number + 1 : number + 2] != [("END", ())]
+            item
+            for number, item in enumerate(code)
+            if item[0] != "ELSE" or code[number + 1 : number + 2] != [("END", ())]
         ]
 
 

@@ -19,7 +19,7 @@ _WIDTH: Final = 72
 #: How deep folded instructions are nested at most.
 _DEEPEST: Final = 60
 #: Levels that lines are indented for; what is nested deeper is not indented further.
-_MOST_LEVELS: Final = 40
+_MOST_LEVELS: Final = 32
 #: What blocks are called that are branched to and have no name.
 _LABELS: Final = {"block": "block", "loop": "loop", "if": "if", "try": "try", "try_table": "try"}
 
