@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from wasm_core.decoder import decode
+from wasm_core.errors import CompileError
 from wasm_core.features import Features
 from wasm_core.module import DecodedModule
 from wasm_core.quoting import quoted
@@ -20,6 +21,7 @@ from wasmetal.store.instance_core import instantiate as _instantiate
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+    from wasm_text import SourceMap
     from wasmetal.compiled.listener import Listener
     from wasmetal.compiled.precompiled import Precompiled
     from wasmetal.engine import Source
@@ -43,31 +45,58 @@ class Module:
     It pickles, as its binary and the engine's configuration; equal modules share their code.
     """
 
-    __slots__ = ("__weakref__", "_compiled", "_engine", "_exports", "_imports", "_key", "_listener", "_source")
+    __slots__ = (
+        "__weakref__",
+        "_compiled",
+        "_engine",
+        "_exports",
+        "_imports",
+        "_key",
+        "_listener",
+        "_source",
+        "_source_map",
+    )
 
     def __init__(self, source: Source, *, engine: Engine | None = None, listener: Listener | None = None) -> None:
         """Load a module.
 
         Args:
-            source: Path of a binary, its bytes (anything bytes-like), or text format (a str that starts with "(").
+            source: Path of a binary or of text format (.wat), a binary's bytes (anything bytes-like), or text format (a
+                str that starts with "(").
             engine: Compiles it; `default_engine()` if None.
             listener: Is told about all calls of the module's functions.
 
         Raises:
-            MalformedError, InvalidError: The source is not a valid module.
+            MalformedError, InvalidError: The source is not a valid module; for text format, a note shows the place.
             OSError: The file cannot be read.
             WasmError: There is no backend for this machine, or no reader of the text format.
         """
-        self._load(read_source(source), _engine(engine), listener, None)
+        binary, source_map = read_source(source)
+        engine = _engine(engine)
+        if source_map is None:
+            self._load(binary, engine, listener, None)
+        else:
+            self._load_text(binary, source_map, engine, listener)
 
     def _load(self, source: bytes, engine: Engine, listener: Listener | None, precompiled: Precompiled | None) -> None:
         self._engine = engine
         self._source = source
+        self._source_map: SourceMap | None = None
         self._listener = listener
         self._key = key_of(self._source, listener)
         self._imports: tuple[ImportType, ...] | None = None
         self._exports: tuple[ExportType, ...] | None = None
         self._compiled: CompiledModule | None = engine._compile(self._key, source, listener, precompiled)
+
+    def _load_text(self, binary: bytes, source_map: SourceMap, engine: Engine, listener: Listener | None) -> None:
+        """As `_load`; errors and traps tell where in the text they happen."""
+        try:
+            self._load(binary, engine, listener, None)
+        except CompileError as error:
+            source_map.explain(error)
+            raise
+        self._source_map = source_map
+        self.code.source_map = source_map
 
     @classmethod
     def deserialize(cls, source: str | os.PathLike[str] | Buffer, *, engine: Engine | None = None) -> Self:
@@ -87,7 +116,7 @@ class Module:
         from wasmetal.compiled.precompiled import deserialize
 
         engine = _engine(engine)
-        precompiled = deserialize(read_source(source), engine.backend, engine.config)
+        precompiled = deserialize(read_source(source)[0], engine.backend, engine.config)
         module = cls.__new__(cls)
         module._load(precompiled.source, engine, None, precompiled)
         return module
@@ -117,6 +146,7 @@ class Module:
         code = self._compiled
         if code is None:
             code = self._compiled = self._engine._compile(self._key, self._source, self._listener)
+            code.source_map = self._source_map
         return code
 
     @property
@@ -207,4 +237,10 @@ def validate(source: Source, features: Features | None = None) -> None:
     from wasm_core.validator import validate as validate_all
 
     features = Features.default() if features is None else features
-    validate_all(decode(read_source(source), features), features)
+    binary, source_map = read_source(source)
+    try:
+        validate_all(decode(binary, features), features)
+    except CompileError as error:
+        if source_map is not None:
+            source_map.explain(error)
+        raise

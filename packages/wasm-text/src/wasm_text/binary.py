@@ -8,9 +8,10 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from wasm_core.errors import CompileError
 from wasm_text.annotations import CustomSection
 from wasm_text.encoding import sized, unsigned, vector
-from wasm_text.errors import line_and_column
+from wasm_text.errors import error_at, line_and_column
 from wasm_text.module_reader import Body, ModuleReader
 from wasm_text.tokens import Tokens
 
@@ -64,23 +65,33 @@ _BRANCH_HINTS: Final = "metadata.code.branch_hint"
 class SourceMap:
     """Which place in a text an offset in the binary comes from."""
 
-    __slots__ = ("_offsets", "_positions", "file", "text")
+    __slots__ = ("_offsets", "_positions", "_starts", "file", "text")
 
     def __init__(self, tokens: Tokens) -> None:
+        self._starts: Final = tokens.starts
         self.text: Final = tokens.text
         #: Name of the file, or None.
         self.file: Final = tokens.file
         self._offsets: Final = array("Q")
         self._positions: Final = array("Q")
 
-    def add(self, start: int, body: Body, tokens: Tokens) -> None:
-        """Take over the instructions of a code entry that starts at an offset. Offsets must grow."""
+    def add(self, offset: int, token: int) -> None:
+        """Say that what is at an offset comes from what starts with a token. Offsets must grow."""
+        self._offsets.append(offset)
+        self._positions.append(self._starts[token])
+
+    def add_body(self, start: int, body: Body) -> None:
+        """Add the instructions of a code entry that starts at an offset."""
+        starts = self._starts
+        self.add(start, body.token)
         self._offsets.extend([start + offset for offset in body.mark_offsets])
-        starts = tokens.starts
         self._positions.extend([starts[token] for token in body.mark_tokens])
 
     def position(self, offset: int) -> int | None:
-        """Where in the text the instruction starts that covers an offset in the binary; None if there is none."""
+        """Where in the text the instruction, or the field of the module, starts that an offset in the binary is in.
+
+        None for what comes before all of them.
+        """
         number = bisect_right(self._offsets, offset)
         return self._positions[number - 1] if number else None
 
@@ -88,6 +99,18 @@ class SourceMap:
         """The same as line and column, counted from 1."""
         position = self.position(offset)
         return None if position is None else line_and_column(self.text, position)
+
+    def place(self, offset: int) -> str | None:
+        """The same as "file:line:column"."""
+        position = self.position(offset)
+        return None if position is None else error_at("", self.text, position, position, self.file).place
+
+    def explain(self, error: CompileError) -> None:
+        """Add a note with the line of the text that an error about the binary is about, if there is one."""
+        position = None if error.offset is None else self.position(error.offset)
+        if position is not None:
+            place = error_at("", self.text, position, position + 1, self.file)
+            error.add_note(f"{place.place}\n{place.excerpt}")
 
 
 class Binary:
@@ -102,28 +125,10 @@ class Binary:
 
 def encode(reader: ModuleReader, module_name: str | None, customs: Sequence[CustomSection]) -> Binary:
     """The binary of a module that was read."""
-    contents: dict[int, bytes] = {}
-    for section, entries in (
-        (Section.TYPE, reader.types.texts),
-        (Section.IMPORT, reader.imports),
-        (Section.FUNCTION, reader.functions),
-        (Section.TABLE, reader.tables),
-        (Section.MEMORY, reader.memories),
-        (Section.TAG, reader.tag_entries),
-        (Section.GLOBAL, reader.global_entries),
-        (Section.EXPORT, reader.exports),
-        (Section.ELEMENT, reader.elements),
-        (Section.DATA, reader.data),
-    ):
-        if entries:
-            contents[section] = vector(entries)
-    if reader.start is not None:
-        contents[Section.START] = unsigned(reader.start)
-    if reader.needs_data_count:
-        contents[Section.DATA_COUNT] = unsigned(len(reader.data))
     out = bytearray(_MAGIC)
     source_map = SourceMap(reader.tokens)
     hints = _branch_hints(reader)
+    entries = reader.entries
     _add_customs(out, customs, 0, False)
     for section in ORDER:
         _add_customs(out, customs, section, False)
@@ -131,15 +136,39 @@ def encode(reader: ModuleReader, module_name: str | None, customs: Sequence[Cust
             _add_custom(out, _BRANCH_HINTS, hints)
         if section == Section.CODE and reader.bodies:
             _add_code(out, reader, source_map)
-        elif section in contents:
-            out.append(section)
-            out += sized(contents[section])
+        elif section == Section.START and reader.start is not None:
+            _add_section(out, section, unsigned(reader.start))
+        elif section == Section.DATA_COUNT and reader.needs_data_count:
+            _add_section(out, section, unsigned(len(reader.data)))
+        elif section in entries:
+            _add_entries(out, section, *entries[section], source_map)
         _add_customs(out, customs, section, True)
     names = _names(reader, module_name)
     if names and not any(custom.name == "name" for custom in customs):
         _add_custom(out, "name", names)
     _add_customs(out, customs, 0, True)
     return Binary(bytes(out), source_map)
+
+
+def _add_section(out: bytearray, section: int, content: bytes) -> None:
+    out.append(section)
+    out += sized(content)
+
+
+def _add_entries(
+    out: bytearray, section: int, entries: Sequence[bytes], tokens: Sequence[int], source_map: SourceMap
+) -> None:
+    """Add a section that is a vector, whose entries come from fields that start with some tokens."""
+    if not entries:
+        return
+    content = vector(entries)
+    _add_section(out, section, content)
+    # What is wrong with a section as a whole is shown at its first field.
+    source_map.add(len(out) - len(content), tokens[0])
+    offset = len(out) - sum([len(entry) for entry in entries])
+    for entry, token in zip(entries, tokens, strict=True):
+        source_map.add(offset, token)
+        offset += len(entry)
 
 
 def _add_code(out: bytearray, reader: ModuleReader, source_map: SourceMap) -> None:
@@ -151,7 +180,7 @@ def _add_code(out: bytearray, reader: ModuleReader, source_map: SourceMap) -> No
     out += count
     for head, body in zip(heads, reader.bodies, strict=True):
         out += head
-        source_map.add(len(out), body, reader.tokens)
+        source_map.add_body(len(out), body)
         out += body.content
 
 

@@ -6,6 +6,7 @@ them.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from typing import Final
 
@@ -54,10 +55,13 @@ _EXPRESSIONS: Final = 4
 class Body:
     """A code entry, and where the instructions in it come from."""
 
-    __slots__ = ("content", "hints", "label_names", "local_names", "mark_offsets", "mark_tokens")
+    __slots__ = ("content", "hints", "label_names", "local_names", "mark_offsets", "mark_tokens", "token")
 
-    def __init__(self, content: bytes, reader: ExpressionReader, before: int, hints: list[tuple[int, int]]) -> None:
-        """The entry is `before` bytes of locals, and what `reader` has read."""
+    def __init__(
+        self, content: bytes, reader: ExpressionReader, token: int, before: int, hints: list[tuple[int, int]]
+    ) -> None:
+        """The entry of the function that starts with a token: `before` bytes of locals, and what `reader` has read."""
+        self.token: Final = token
         self.content: Final = content
         self.mark_offsets: Final = reader.mark_offsets
         self.mark_tokens: Final = reader.mark_tokens
@@ -80,6 +84,7 @@ class ModuleReader(ExpressionReader):
         "bodies",
         "data",
         "elements",
+        "entries",
         "errors",
         "exports",
         "fields",
@@ -109,6 +114,22 @@ class ModuleReader(ExpressionReader):
         self.start: int | None = None
         self.imported_functions = 0
         self.errors: Final[list[TextError]] = []
+        #: By the number of the section: its entries, and the tokens that their fields start with.
+        self.entries: Final[dict[int, tuple[list[bytes], array[int]]]] = {
+            section: (entries, array("Q"))
+            for section, entries in (
+                (1, self.types.texts),
+                (2, self.imports),
+                (3, self.functions),
+                (4, self.tables),
+                (5, self.memories),
+                (6, self.global_entries),
+                (7, self.exports),
+                (9, self.elements),
+                (11, self.data),
+                (13, self.tag_entries),
+            )
+        }
         #: Where fields start: the token of their "(".
         self.fields: Final[list[int]] = []
         # How many of each kind were read, and the first kind that the module defines itself.
@@ -145,12 +166,16 @@ class ModuleReader(ExpressionReader):
             self._stop_at_errors()
 
     def _each(self, read: Callable[[], None]) -> None:
+        places = list(self.entries.values())
         for pos in self.fields:
             self.pos = pos
             try:
                 read()
             except TextError as error:
                 self._fail(error)
+            for entries, tokens in places:
+                while len(tokens) < len(entries):
+                    tokens.append(pos + 1)
 
     # Numbering.
 
@@ -312,6 +337,7 @@ class ModuleReader(ExpressionReader):
         self.imports.append(names + bytes([kind]) + description)
 
     def _read_function(self) -> None:
+        start = self.pos - 1
         index = self._next(FUNC)
         self.identifier()
         self._read_exports(FUNC, index)
@@ -328,7 +354,7 @@ class ModuleReader(ExpressionReader):
         self._emit(_END, self.pos)
         hints = self._find_hints(len(declared)) if self.tokens.annotations else []
         self.functions.append(unsigned(type_index))
-        self.bodies.append(Body(declared + self.code, self, len(declared), hints))
+        self.bodies.append(Body(declared + self.code, self, start, len(declared), hints))
 
     def _read_locals(self) -> list[bytes]:
         """Read local declarations: groups of equal types."""

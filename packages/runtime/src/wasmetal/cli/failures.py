@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from typing import TYPE_CHECKING, Final
 
 from wasm_core.errors import CompileError, InvalidError, LinkError, MalformedError, Trap, WasmError
@@ -46,6 +47,9 @@ def about(file: str) -> Iterator[None]:
     except Trap:
         raise
     except WasmError as error:
+        if hasattr(error, "excerpt"):
+            # An error in a text has its place, and lines of its own.
+            raise Failure(str(error)) from error
         what = next((what for kind, what in _WHAT if isinstance(error, kind)), "")
         raise Failure(f"{file}: {what}{error}") from error
     except MemoryError as error:
@@ -53,13 +57,37 @@ def about(file: str) -> Iterator[None]:
 
 
 def read(file: str) -> bytes:
-    """The content of a file.
+    """The content of a file, or of the standard input for "-"; text format is assembled.
+
+    Raises:
+        Failure: It cannot be read, or it is text that is no module.
+    """
+    content = read_content(file)
+    if not is_text(file, content):
+        return content
+    from wasmetal.text import assemble
+
+    with about(file):
+        return assemble(content, "<stdin>" if file == "-" else file)[0]
+
+
+def read_content(file: str) -> bytes:
+    """The content of a file, or of the standard input for "-".
 
     Raises:
         Failure: It cannot be read.
     """
     try:
+        if file == "-":
+            return sys.stdin.buffer.read()
         with open(file, "rb") as source:
             return source.read()
     except OSError as error:
         raise Failure(f"{file}: {error.strerror or error}") from None
+
+
+def is_text(file: str, content: bytes) -> bool:
+    """Whether a file is in the text format, by its name and its first bytes."""
+    if content.startswith(b"\0"):
+        return False
+    return file.endswith((".wat", ".wast")) or (file == "-" and content.lstrip().startswith((b"(", b";;")))

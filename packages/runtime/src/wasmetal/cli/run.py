@@ -75,7 +75,7 @@ def run(
         elif source.startswith(PRECOMPILED_MAGIC):
             raise Failure(f"{file}: this is machine code: add --allow-precompiled if you trust whoever made it")
         else:
-            module = engine.compile(source)
+            module = engine.compile(source) if not file.endswith(".wat") else _compile_text(engine, file)
         functions = {export.name: export.type for export in module.exports if isinstance(export.type, FuncType)}
         name = _entry(file, functions, invoke)
         values = None if invoke is None else _arguments(functions[name], args)
@@ -87,6 +87,13 @@ def run(
             if wasi is not None and values is None:
                 return _code(wasi.run(module, stubs))
             return _call(module, wasi, stubs, name, values or ())
+
+
+def _compile_text(engine: Engine, file: str) -> Module:
+    """A module by its name, so that traps show their place in the text."""
+    from pathlib import Path
+
+    return engine.compile(Path(file))
 
 
 def _pages(size: int) -> int:
