@@ -17,7 +17,7 @@ nox.options.error_on_missing_interpreters = False
 
 ROOT = Path(__file__).parent
 PYTHONS = ["3.11", "3.12", "3.13"]
-PACKAGES = ["wasm-core", "wasm-ir", "backend-amd64", "backend-arm64", "runtime", "wasi"]
+PACKAGES = ["wasm-core", "wasm-ir", "backend-amd64", "backend-arm64", "wasm-text", "runtime", "wasi"]
 #: What every backend must do, done by the one that runs under emulation.
 SUITE = "packages/backend-arm64/tests/test_backend.py"
 #: Filetests expect instructions as this version writes them.
@@ -63,7 +63,7 @@ def mypyc(session: nox.Session) -> None:
     session.install("mypy[mypyc]", "setuptools", "wheel", "hatchling", "packaging", "attrs")
     session.run("python", "native/build.py", "dist-native")
     wheels = [str(wheel) for wheel in sorted((ROOT / "dist-native").glob("*.whl"))]
-    pure = [argument for name in ("runtime", "wasi") for argument in ("-e", f"packages/{name}")]
+    pure = [argument for name in ("wasm-text", "runtime", "wasi") for argument in ("-e", f"packages/{name}")]
     tools = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "capstone")
     session.install("--force-reinstall", "--no-deps", *wheels)
     session.install(*wheels, *pure, "click", "rich", *tools)

@@ -10,7 +10,6 @@ import re
 from array import array
 from typing import Final
 
-from wasm_core.lazy_attrs import frozen
 from wasm_text.errors import TextError, error_at
 
 # Kinds of tokens, numbered as the groups of the regular expression.
@@ -48,14 +47,16 @@ _TOKEN: Final = re.compile(
 _COMMENT_EDGE: Final = re.compile(r"\(;|;\)")
 
 
-@frozen
 class Annotation:
     """An annotation `(@name ...)`: `text[start:end]`, parentheses included (appendix "Annotations")."""
 
-    #: The name as it is written: `custom`, or `"a b"`.
-    name: str
-    start: int
-    end: int
+    __slots__ = ("end", "name", "start")
+
+    def __init__(self, name: str, start: int, end: int) -> None:
+        #: The name as it is written: `custom`, or `"a b"`.
+        self.name: Final = name
+        self.start: Final = start
+        self.end: Final = end
 
 
 class Tokens:
