@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from typing import Final
 
 from wasm_text.errors import TextError
@@ -127,4 +128,5 @@ def branch_hint(tokens: Tokens, index: int) -> int | None:
 
 def indices(tokens: Tokens, first: int, last: int) -> list[int]:
     """The tokens from `first` up to `last` that annotations stand before."""
-    return [index for index in sorted(tokens.annotations) if first <= index <= last]
+    places = tokens.annotation_places
+    return places[bisect_left(places, first) : bisect_right(places, last)]

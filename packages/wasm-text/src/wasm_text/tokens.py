@@ -62,7 +62,7 @@ class Annotation:
 class Tokens:
     """The tokens of a text."""
 
-    __slots__ = ("annotations", "count", "ends", "file", "kinds", "starts", "text")
+    __slots__ = ("annotation_places", "annotations", "count", "ends", "file", "kinds", "starts", "text")
 
     def __init__(self, text: str, file: str | None = None, base: int = 0, end: int | None = None) -> None:
         """Find the tokens of `text[base:end]`.
@@ -80,6 +80,8 @@ class Tokens:
         self.ends: Final = array("Q")
         #: By the number of the token that comes next.
         self.annotations: Final[dict[int, list[Annotation]]] = {}
+        #: The keys of that, ascending.
+        self.annotation_places: Final[list[int]] = []
         self._find(base, len(text) if end is None else end)
         #: Number of tokens.
         self.count: Final = len(self.kinds)
@@ -147,7 +149,11 @@ class Tokens:
                     depth -= 1
                     if not depth:
                         found = Annotation(name, opened.pop(), match.end())
-                        self.annotations.setdefault(len(self.kinds), []).append(found)
+                        number = len(self.kinds)
+                        if number not in self.annotations:
+                            self.annotations[number] = []
+                            self.annotation_places.append(number)
+                        self.annotations[number].append(found)
             if restart < 0:
                 return
             position = restart

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from wasm_core.lazy_attrs import frozen
 from wasm_core.quoting import listed, quoted, similar
 from wasm_core.types import MAX_PAGES, PAGE_SIZE, FuncType, ValueType
-from wasmetal.cli.failures import Failure, about, read
+from wasmetal.cli.failures import Failure, about, module_source
 from wasmetal.code.code_file import PRECOMPILED_MAGIC
 from wasmetal.config import Config
 from wasmetal.engine import Engine
@@ -68,14 +68,14 @@ def run(
     variables = dict(map(_variable, surroundings.environment))
     pages = MAX_PAGES if max_memory is None else _pages(max_memory)
     engine = Engine(Config(cache=cache, max_memory_pages=pages))
-    source = read(file)
+    source = module_source(file)
     with about(file):
         if precompiled:
             module = Module.deserialize(source, engine=engine)
-        elif source.startswith(PRECOMPILED_MAGIC):
+        elif isinstance(source, bytes) and source.startswith(PRECOMPILED_MAGIC):
             raise Failure(f"{file}: this is machine code: add --allow-precompiled if you trust whoever made it")
         else:
-            module = engine.compile(source) if not file.endswith(".wat") else _compile_text(engine, file)
+            module = engine.compile(source)
         functions = {export.name: export.type for export in module.exports if isinstance(export.type, FuncType)}
         name = _entry(file, functions, invoke)
         values = None if invoke is None else _arguments(functions[name], args)
@@ -87,13 +87,6 @@ def run(
             if wasi is not None and values is None:
                 return _code(wasi.run(module, stubs))
             return _call(module, wasi, stubs, name, values or ())
-
-
-def _compile_text(engine: Engine, file: str) -> Module:
-    """A module by its name, so that traps show their place in the text."""
-    from pathlib import Path
-
-    return engine.compile(Path(file))
 
 
 def _pages(size: int) -> int:

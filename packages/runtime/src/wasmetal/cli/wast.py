@@ -72,7 +72,8 @@ def wast(files: tuple[str, ...]) -> int:
         try:
             commands = parse_script(read_content(file), file=name)
         except WasmError as error:
-            raise Failure(str(error)) from error
+            first, *more = str(error).splitlines()
+            raise Failure(first, more=more) from error
         script = Script()
         for command in commands:
             problem = script.run(command)
@@ -124,6 +125,11 @@ class Script:
         except Unsupported:
             self.unsupported += 1
             return ""
+        except CompileError as error:
+            if "not supported" in error.message:
+                self.unsupported += 1
+                return ""
+            problem = f"{type(error).__name__}: {error}"
         except Wrong as error:
             problem = str(error)
         except Exception as error:  # whatever goes wrong is this command's failure
