@@ -24,7 +24,7 @@ _WORDS: Final = """
 @functools.cache
 def keywords() -> frozenset[str]:
     """Every keyword, instructions included."""
-    return frozenset(_WORDS.split()) | by_name().keys()
+    return frozenset(_WORDS.split()).union(by_name())
 
 
 def is_token(word: str) -> bool:
