@@ -50,14 +50,18 @@ def format(
         offsets: Whether a comment gives the offset in the binary of every instruction.
         generate_names: Whether functions, locals and so on that have no name in the name section get one. (They then
             have it when the text is assembled.)
-        features: Which parts of WebAssembly are on where a binary is decoded; `Features.default()` if None.
+        features: Which parts of WebAssembly are on where a binary is decoded; all if None.
 
     Raises:
         MalformedError: A function body is malformed. (Whether the module is valid does not matter.)
     """
     if not isinstance(module, DecodedModule):
-        module = decode(module, Features.default() if features is None else features)
+        module = decode(module, _every_feature() if features is None else features)
     return _Printer(ModuleView(module, generate_names), fold, offsets).print()
+
+
+def _every_feature() -> Features:
+    return Features(**dict.fromkeys(Features.__annotations__, True))
 
 
 class _Printer:

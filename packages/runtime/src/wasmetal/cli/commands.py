@@ -318,15 +318,20 @@ Example:
   wasmetal wast testsuite/*.wast
 """
 )
+@click.option(
+    "--standard",
+    type=click.Choice(["1.0", "2.0", "3.0"]),
+    help="The version of WebAssembly that the scripts are about; else all that is on by default.",
+)
 @click.argument("files", metavar="FILE...", type=_FILE, nargs=-1, required=True)
-def wast(files: tuple[str, ...]) -> int:
+def wast(files: tuple[str, ...], standard: str | None) -> int:
     """Run scripts of the specification's test suite. Needs wasm-text (pip install wasm-text).
 
     A line tells of each command that failed, and one of each file how many passed. The exit code is 1 if any failed.
     """
     from wasmetal.cli import wast as command
 
-    return command.wast(files)
+    return command.wast(files, standard or "")
 
 
 @wasmetal.command(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from wasm_core.decoder import decode
 from wasmetal.cli.failures import Failure, about, read, read_content
 from wasmetal.text import ADVICE, assemble
 
@@ -33,7 +32,7 @@ def wat(file: str, *, fold: bool, offsets: bool, names: bool) -> None:
         raise _without(error) from None
     source = read(file)
     with about(file):
-        text = format(decode(source), fold=fold, offsets=offsets, generate_names=names)
+        text = format(source, fold=fold, offsets=offsets, generate_names=names)
     if sys.stdout is not None and sys.stdout.isatty():
         click.echo_via_pager(_coloured(text))
     else:

@@ -10,6 +10,7 @@ import click
 
 from wasm_core.decoder import decode
 from wasm_core.errors import CompileError, InvalidError, LinkError, MalformedError, Trap, Unsupported, WasmError
+from wasm_core.features import Features
 from wasm_core.types import FuncType, GlobalType, MemoryType, TableType
 from wasm_core.validator import validate
 from wasmetal.cli.failures import Failure, read_content
@@ -36,6 +37,12 @@ _FUNCTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "print_f64_f64": ("f64", "f64"),
 }
 _QUIET: Final = {32: 0x7FC0_0000, 64: 0x7FF8_0000_0000_0000}
+_STANDARDS: Final[Mapping[str, Callable[[], Features]]] = {
+    "": Features.default,
+    "1.0": Features.wasm_1_0,
+    "2.0": Features.wasm_2_0,
+    "3.0": Features.wasm_3_0,
+}
 _NUMBERS: Final = ("i32", "i64", "f32", "f64", "v128")
 
 
@@ -58,8 +65,8 @@ class HostReference:
         return hash(self.number)
 
 
-def wast(files: tuple[str, ...]) -> int:
-    """Run some scripts; the exit code."""
+def wast(files: tuple[str, ...], standard: str) -> int:
+    """Run some scripts; the exit code. `standard` is a version of WebAssembly, or "" for everything that is on."""
     try:
         from wasm_text import parse_script
     except ModuleNotFoundError as error:
@@ -74,7 +81,7 @@ def wast(files: tuple[str, ...]) -> int:
         except WasmError as error:
             first, *more = str(error).splitlines()
             raise Failure(first, more=more) from error
-        script = Script()
+        script = Script(_STANDARDS[standard]())
         for command in commands:
             problem = script.run(command)
             if problem:
@@ -107,13 +114,16 @@ def spectest() -> dict[str, object]:
 class Script:
     """What a script has made so far, and how many of its commands did what they should."""
 
-    def __init__(self) -> None:
+    def __init__(self, features: Features) -> None:
         self.passed = 0
         self.failed = 0
         #: Commands that need what this version does not have.
         self.unsupported = 0
-        self._engine: Final = Engine(Config())
+        self._features: Final = features
+        self._engine: Final = Engine(Config(features=features))
         self._registered: Final[dict[str, Any]] = {"spectest": spectest()}
+        #: Names under which something should have been registered that could not be instantiated.
+        self._missing: Final[set[str]] = set()
         self._modules: Final[dict[str | None, Module | None]] = {}
         #: None as a value stands for an instance that could not be made.
         self._instances: Final[dict[str | None, Instance | None]] = {}
@@ -144,7 +154,12 @@ class Script:
         return self._engine.compile(module.assemble())
 
     def _instantiate(self, module: ScriptModule) -> Instance:
-        return self._compile(module).instantiate(self._registered)
+        return self._link(self._compile(module))
+
+    def _link(self, module: Module) -> Instance:
+        if not self._missing.isdisjoint([wanted.module for wanted in module.imports]):
+            raise Unsupported("what it imports from could not be instantiated", feature="")
+        return module.instantiate(self._registered)
 
     def module(self, command: Command) -> None:
         """(module ...), (module definition ...)"""
@@ -157,16 +172,18 @@ class Script:
         for name in {None, module.name}:
             self._modules[name] = compiled
         if not module.definition:
-            instance = compiled.instantiate(self._registered)
+            instance = self._link(compiled)
             for name in {None, module.name}:
                 self._instances[name] = instance
 
     def instance(self, command: Command) -> None:
         """(module instance ...)"""
+        for name in {None, command.name}:
+            self._instances[name] = None
         module = self._modules.get(command.target)
         if module is None:
             raise Unsupported("its module could not be compiled", feature="")
-        instance = module.instantiate(self._registered)
+        instance = self._link(module)
         for name in {None, command.name}:
             self._instances[name] = instance
 
@@ -182,7 +199,9 @@ class Script:
     def register(self, command: Command) -> None:
         """(register ...)"""
         assert command.name is not None
+        self._missing.add(command.name)
         self._registered[command.name] = self._find(command.target)
+        self._missing.discard(command.name)
 
     def _perform(self, action: Action, expected: list[Value]) -> None:
         """Do an action, and look at the results."""
@@ -251,19 +270,17 @@ class Script:
         else:
             raise Wrong(f"accepted, instead of {command.message!r}")
 
+    def _validate(self, module: ScriptModule) -> None:
+        validate(decode(module.assemble(), self._features), self._features)
+
     def assert_malformed(self, command: Command) -> None:
-        self._refused(command, MalformedError, _validate)
+        self._refused(command, MalformedError, self._validate)
 
     def assert_invalid(self, command: Command) -> None:
-        self._refused(command, InvalidError, _validate)
+        self._refused(command, InvalidError, self._validate)
 
     def assert_unlinkable(self, command: Command) -> None:
         self._refused(command, LinkError, self._instantiate)
-
-
-def _validate(module: ScriptModule) -> None:
-    features = Config().features
-    validate(decode(module.assemble(), features), features)
 
 
 _COMMANDS: Final[Mapping[str, Callable[[Script, Command], None]]] = {
