@@ -63,7 +63,7 @@ def mypyc(session: nox.Session) -> None:
     session.install("mypy[mypyc]", "setuptools", "wheel", "hatchling", "packaging", "attrs")
     session.run("python", "native/build.py", "dist-native")
     wheels = [str(wheel) for wheel in sorted((ROOT / "dist-native").glob("*.whl"))]
-    pure = [argument for name in ("wasm-text", "runtime", "wasi") for argument in ("-e", f"packages/{name}")]
+    pure = [argument for name in ("runtime", "wasi") for argument in ("-e", f"packages/{name}")]
     tools = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "capstone")
     session.install("--force-reinstall", "--no-deps", *wheels)
     session.install(*wheels, *pure, "click", "rich", *tools)

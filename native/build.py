@@ -45,6 +45,7 @@ INTERPRETED: Final[dict[str, tuple[str, ...]]] = {
             "testing/suite",
         ),
     ),
+    "wasm-text": ("errors",),
     "backend-amd64": ("backend", "cpu", "signals", "stubs"),
     "backend-arm64": ("backend", "cpu", "signals", "stubs"),
 }
