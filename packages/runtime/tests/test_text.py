@@ -164,7 +164,7 @@ def test_commands_take_text(say, path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_commands_say_what_is_wrong_with_text(say, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code, _, error = say("run", "--invoke", "divide", path, "0")
     assert code == 134
-    assert f"function 0 inner at {path}:3:6" in error
+    assert f"0: inner (function 0) at {path}:3:6" in error
     path.write_text("(func\n (i32.cosnt 1))")
     for command in ("validate", "run", "wat", "wat2wasm", "inspect"):
         code, _, error = say(command, path)

@@ -64,8 +64,8 @@ def test_names_go_to_the_name_section() -> None:
     assert names.module_name == "m"
     assert names.function_names == {0: "f", 1: "g h"}
     assert names.local_names(0) == {0: "x", 1: "a b"}
-    assert names.nested_names(3) == {0: {0: "l"}}
-    assert names.names(6) == {0: "mem"}
+    assert names.label_names(0) == {0: "l"}
+    assert names.memory_names == {0: "mem"}
 
 
 def test_custom_sections() -> None:

@@ -84,17 +84,6 @@ class NameSection:
             known.update(_find_names(self._source, start, end, wanted))
         return {index: name for index in functions if (name := known[index]) is not None}
 
-    def names(self, subsection: int) -> dict[int, str]:
-        """The names of a subsection that is a map from indices to names, by the number of the subsection."""
-        start, end = self._subsections.get(subsection, (0, 0))
-        return _read_name_map(self._source, start, end)
-
-    def nested_names(self, subsection: int) -> dict[int, dict[int, str]]:
-        """The names of a subsection that has such a map for each of several indices."""
-        start, end = self._subsections.get(subsection, (0, 0))
-        maps = _find_local_maps(self._source, start, end)
-        return {index: _read_name_map(self._source, at, end) for index, at in maps.items()}
-
     def local_names(self, function: int) -> dict[int, str]:
         """The names of the locals of one function by local index."""
         return self._names_in(_LOCALS, function)

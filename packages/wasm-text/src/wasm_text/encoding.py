@@ -5,31 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from wasm_core import leb128
+
+#: Integers of one byte, which most are.
 _SMALL: Final = tuple([bytes([value]) for value in range(0x80)])
 
 
 def unsigned(value: int) -> bytes:
     """Unsigned LEB128."""
-    if value < 0x80:
-        return _SMALL[value]
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    return _SMALL[value] if value < 0x80 else leb128.unsigned(value)
 
 
 def signed(value: int) -> bytes:
     """Signed LEB128."""
-    if -0x40 <= value < 0x40:
-        return _SMALL[value & 0x7F]
-    out = bytearray()
-    while not -0x40 <= value < 0x40:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value & 0x7F)
-    return bytes(out)
+    return _SMALL[value & 0x7F] if -0x40 <= value < 0x40 else leb128.signed(value)
 
 
 def sized(content: bytes | bytearray) -> bytes:

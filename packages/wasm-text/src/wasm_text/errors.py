@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
-import itertools
-from collections.abc import Iterable
 from typing import Final
 
 from wasm_core.errors import MalformedError
 
-#: Limits of what is looked for as "did you mean".
-_LONGEST_NAME: Final = 80
-_MOST_CHOICES: Final = 2000
 #: Lines longer than this are shown in part.
 _WIDTH: Final = 160
 
@@ -125,14 +119,3 @@ def end_of_line(text: str, position: int) -> int:
     """Where the line ends that starts at a position."""
     ends = [found for found in (text.find("\n", position), text.find("\r", position)) if found >= 0]
     return min(ends, default=len(text))
-
-
-def closest(name: str, choices: Iterable[str]) -> str:
-    """The choice that is most like a name, or ""; nothing is looked for that would take long."""
-    size = len(name)
-    if size > _LONGEST_NAME:
-        return ""
-    near = (choice for choice in choices if abs(len(choice) - size) < 4)
-    choices = list(itertools.islice(near, _MOST_CHOICES))
-    found = difflib.get_close_matches(name, choices, 1, 0.7)
-    return found[0] if found else ""

@@ -12,7 +12,7 @@ from wasm_core.module import DecodedModule, ExternKind
 from wasm_core.names import NameSection
 from wasm_core.reader import Reader
 from wasm_core.type_codes import DEFINED_SHIFT, I8, I16, NON_NULL, heap_type_name, type_name
-from wasm_text.binary import Section, Subsection
+from wasm_text.binary import Section
 from wasm_text.identifiers import Identifiers
 
 _ARRAY, _STRUCT, _FUNC = 0x5E, 0x5F, 0x60
@@ -41,16 +41,14 @@ class ModuleView:
     """A module, its types, and identifiers."""
 
     __slots__ = (
+        "_fields",
         "_first",
         "data",
         "elements",
-        "field_names",
         "functions",
         "generate",
         "globals",
         "groups",
-        "label_names",
-        "local_names",
         "memories",
         "module",
         "module_name",
@@ -81,9 +79,7 @@ class ModuleView:
             self._read_types(section)
         names = NameSection.of(module)
         self.module_name: Final = names.module_name
-        self.local_names: Final = names.nested_names(Subsection.LOCALS)
-        self.label_names: Final = names.nested_names(Subsection.LABELS)
-        self.field_names: Final = names.nested_names(Subsection.FIELDS)
+        self._fields: Final[dict[int, Identifiers]] = {}
         others: list[dict[int, str]] = [{} for _ in ExternKind]
         counts = [0] * len(ExternKind)
         for item in module.imports:
@@ -92,23 +88,22 @@ class ModuleView:
         for export in module.exports:
             others[export.kind].setdefault(export.index, export.name)
 
-        def identifiers(subsection: Subsection, count: int, prefix: str, kind: ExternKind | None = None) -> Identifiers:
-            own = names.names(subsection)
+        def identifiers(own: dict[int, str], count: int, prefix: str, kind: ExternKind | None = None) -> Identifiers:
             known = others[kind] if kind is not None and generate and prefix else {}
             return Identifiers(count, own, known, prefix if generate else "")
 
         tables, memories = len(module.tables), len(module.memories)
-        self.types: Final = identifiers(Subsection.TYPES, len(self.type_entries), "type")
-        self.functions: Final = identifiers(Subsection.FUNCTIONS, len(module.function_types), "func", ExternKind.FUNC)
+        self.types: Final = identifiers(names.type_names, len(self.type_entries), "type")
+        self.functions: Final = identifiers(names.function_names, len(module.function_types), "func", ExternKind.FUNC)
         # One that is alone need not be named.
-        self.tables: Final = identifiers(Subsection.TABLES, tables, "table" if tables > 1 else "", ExternKind.TABLE)
+        self.tables: Final = identifiers(names.table_names, tables, "table" if tables > 1 else "", ExternKind.TABLE)
         self.memories: Final = identifiers(
-            Subsection.MEMORIES, memories, "memory" if memories > 1 else "", ExternKind.MEMORY
+            names.memory_names, memories, "memory" if memories > 1 else "", ExternKind.MEMORY
         )
-        self.globals: Final = identifiers(Subsection.GLOBALS, len(module.global_types), "global", ExternKind.GLOBAL)
-        self.tags: Final = identifiers(Subsection.TAGS, len(module.tag_types), "tag", ExternKind.TAG)
-        self.elements: Final = identifiers(Subsection.ELEMENTS, len(module.elements), "")
-        self.data: Final = identifiers(Subsection.DATA, len(module.data), "")
+        self.globals: Final = identifiers(names.global_names, len(module.global_types), "global", ExternKind.GLOBAL)
+        self.tags: Final = identifiers(names.tag_names, len(module.tag_types), "tag", ExternKind.TAG)
+        self.elements: Final = identifiers(names.element_names, len(module.elements), "")
+        self.data: Final = identifiers(names.data_names, len(module.data), "")
         self.names: Final = names
 
     def section(self, number: int) -> Reader | None:
@@ -234,8 +229,11 @@ class ModuleView:
 
     def fields(self, index: int) -> Identifiers:
         """Identifiers for the fields of a structure."""
-        count = len(self.type_entries[index].params) if index < len(self.type_entries) else 0
-        return Identifiers(count, self.field_names.get(index, {}), {}, "")
+        found = self._fields.get(index)
+        if found is None:
+            count = len(self.type_entries[index].params) if index < len(self.type_entries) else 0
+            found = self._fields[index] = Identifiers(count, self.names.field_names(index), {}, "")
+        return found
 
     def type_text(self, index: int) -> str:
         """A type definition."""

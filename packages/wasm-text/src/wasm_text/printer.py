@@ -350,7 +350,7 @@ class _Printer:
             head += view.results_text(entry.results)
         scope = Scope(view, local_variables, len(entry.results) if entry is not None else 0)
         printer = BodyPrinter(module.source, scope, self._fold, self._offsets)
-        nodes, after = printer.read(pos, end, view.label_names.get(index, {}))
+        nodes, after = printer.read(pos, end, view.names.label_names(index))
         if after != end:
             raise MalformedError("END opcode expected", after)
         self._line(f"({head}")
@@ -366,7 +366,7 @@ class _Printer:
         others = {
             number: f"p{number}" if number < params else f"l{number}" for number in range(count if generate else 0)
         }
-        return Identifiers(count, self._view.local_names.get(index, {}), others, "")
+        return Identifiers(count, self._view.names.local_names(index), others, "")
 
     def _local_lines(self, local_variables: Identifiers, types: array[int], first: int) -> None:
         line = ""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from array import array
 from typing import Final
 
+from wasm_core.quoting import closest
 from wasm_text import numbers
-from wasm_text.errors import TextError, closest
+from wasm_text.errors import TextError
 from wasm_text.keywords import is_token, keywords
 from wasm_text.numbers import NumberError
 from wasm_text.spaces import IndexSpace
