@@ -105,6 +105,17 @@ def test_custom_sections() -> None:
     assert again == binary
 
 
+def test_branch_hints() -> None:
+    text = r"""(func (block
+      (@metadata.code.branch_hint "\01") (br_if 0 (i32.const 1))
+      (@metadata.code.branch_hint "\00") (if (i32.const 0) (then nop nop))))"""
+    binary = assemble(text)
+    printed = format(binary, generate_names=False)
+    assert r'    (@metadata.code.branch_hint "\01") (br_if 0 (i32.const 1))' in printed
+    assert r'    (@metadata.code.branch_hint "\00") (if' in printed
+    assert assemble(printed) == binary
+
+
 @pytest.mark.parametrize("depth", [10, 20_000])
 def test_depth(depth: int) -> None:
     for text in (

@@ -30,7 +30,8 @@ SECTION_NAMES: Final = {
     "code": 10,
     "data": 11,
 }
-_HINT: Final = "metadata.code.branch_hint"
+#: The name of the annotation, and of the custom section that it goes to.
+BRANCH_HINTS: Final = "metadata.code.branch_hint"
 
 
 class CustomSection:
@@ -114,7 +115,7 @@ def _custom_section(reader: Reader) -> CustomSection:
 
 def branch_hint(tokens: Tokens, index: int) -> int | None:
     """The hint of annotations before token `index`: 0 for unlikely, 1 for likely."""
-    found = _find(tokens, index, _HINT)
+    found = _find(tokens, index, BRANCH_HINTS)
     if not found:
         return None
     reader = _inside(tokens, found[0])

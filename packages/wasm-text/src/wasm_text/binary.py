@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from wasm_core.errors import CompileError
-from wasm_text.annotations import CustomSection
+from wasm_text.annotations import BRANCH_HINTS, CustomSection
 from wasm_text.encoding import sized, unsigned, vector
 from wasm_text.errors import error_at, line_and_column
 from wasm_text.module_reader import Body, ModuleReader
@@ -59,7 +59,6 @@ ORDER: Final = (
     *(Section.TYPE, Section.IMPORT, Section.FUNCTION, Section.TABLE, Section.MEMORY, Section.TAG, Section.GLOBAL),
     *(Section.EXPORT, Section.START, Section.ELEMENT, Section.DATA_COUNT, Section.CODE, Section.DATA),
 )
-_BRANCH_HINTS: Final = "metadata.code.branch_hint"
 
 
 class SourceMap:
@@ -133,7 +132,7 @@ def encode(reader: ModuleReader, module_name: str | None, customs: Sequence[Cust
     for section in ORDER:
         _add_customs(out, customs, section, False)
         if section == Section.CODE and hints:
-            _add_custom(out, _BRANCH_HINTS, hints)
+            _add_custom(out, BRANCH_HINTS, hints)
         if section == Section.CODE and reader.bodies:
             _add_code(out, reader, source_map)
         elif section == Section.START and reader.start is not None:

@@ -6,12 +6,14 @@ is a matter of looks, and what is not sure to be an operand stays in the sequenc
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from wasm_core import opcodes as op
 from wasm_core.disassembler import instructions_between
 from wasm_core.errors import MalformedError
 from wasm_core.instructions import IMM_BLOCK, IMM_BLOCK_CATCHES, IMM_CAST_LABEL, IMM_LABEL, IMM_LABEL_TABLE, Instruction
+from wasm_text.annotations import BRANCH_HINTS
 from wasm_text.instruction_printer import Immediates, Scope, effect, immediates_text
 
 #: How wide a folded instruction in one line is at most, without what it is indented by.
@@ -27,9 +29,11 @@ _LABELS: Final = {"block": "block", "loop": "loop", "if": "if", "try": "try", "t
 class Node:
     """An instruction in parentheses, with what is folded into it."""
 
-    __slots__ = ("children", "depth", "head", "is_block", "line", "results")
+    __slots__ = ("before", "children", "depth", "head", "is_block", "line", "results")
 
-    def __init__(self, head: str, children: list[Node], results: int, is_block: bool = False) -> None:
+    def __init__(self, head: str, children: list[Node], results: int, is_block: bool = False, before: str = "") -> None:
+        #: An annotation before the "(", with a space.
+        self.before: Final = before
         #: What follows the "(".
         self.head: Final = head
         self.children: Final = children
@@ -37,13 +41,13 @@ class Node:
         #: Whether the ")" has a line of its own.
         self.is_block: Final = is_block
         #: All in one line, if it is short.
-        self.line: Final = _one_line(head, children, is_block)
+        self.line: Final = _one_line(head, children, is_block, before)
         self.depth: Final[int] = 1 + max([child.depth for child in children], default=0)
 
 
-def _one_line(head: str, children: list[Node], is_block: bool) -> str | None:
+def _one_line(head: str, children: list[Node], is_block: bool, before: str) -> str | None:
     if not children:
-        return f"({head})"
+        return f"{before}({head})"
     if is_block and len(children) > 1:
         return None
     size = len(head) + 2
@@ -55,7 +59,7 @@ def _one_line(head: str, children: list[Node], is_block: bool) -> str | None:
         if size > _WIDTH:
             return None
         parts.append(child.line)
-    return f"({' '.join(parts)})"
+    return f"{before}({' '.join(parts)})"
 
 
 class _Sequence:
@@ -91,9 +95,10 @@ class _Sequence:
 class _Block:
     """A block that is open."""
 
-    __slots__ = ("head", "outer", "part", "parts", "results", "sequence")
+    __slots__ = ("before", "head", "outer", "part", "parts", "results", "sequence")
 
-    def __init__(self, instruction: Instruction, head: str, results: int, outer: _Sequence) -> None:
+    def __init__(self, instruction: Instruction, head: str, results: int, outer: _Sequence, before: str) -> None:
+        self.before: Final = before
         self.head: Final = head
         #: The sequence that the block is part of.
         self.outer: Final = outer
@@ -113,22 +118,24 @@ class _Block:
     def finish(self) -> Node:
         if self.part:
             self.finish_part("")
-            return Node(self.head, self.parts, self.results, True)
-        return Node(self.head, self.sequence.nodes, self.results, True)
+            return Node(self.head, self.parts, self.results, True, self.before)
+        return Node(self.head, self.sequence.nodes, self.results, True, self.before)
 
 
 class BodyPrinter:
     """Turns instructions of a binary into nodes."""
 
-    __slots__ = ("_fold", "_offsets", "_scope", "_source")
+    __slots__ = ("_fold", "_hints", "_offsets", "_scope", "_source")
 
-    def __init__(self, source: bytes, scope: Scope, fold: bool, offsets: bool) -> None:
+    def __init__(self, source: bytes, scope: Scope, fold: bool, offsets: bool, hints: Mapping[int, bool]) -> None:
         """Prepare for one function, or one constant expression.
 
         Args:
             fold: Whether to fold operands into instructions.
             offsets: Whether to write the offset of each instruction as a comment.
+            hints: By the offset of a branch, whether it is likely.
         """
+        self._hints: Final = hints
         self._source: Final = source
         self._scope: Final = scope
         self._fold: Final = fold
@@ -157,7 +164,7 @@ class BodyPrinter:
             elif instruction.immediate in (IMM_BLOCK, IMM_BLOCK_CATCHES):
                 params, results = scope.view.block_effect(immediates[0])
                 head = self._head(at, instruction, immediates, labels.get(number, ""))
-                block = _Block(instruction, head, results, sequence)
+                block = _Block(instruction, head, results, sequence, self._before(at))
                 if opcode == op.IF:
                     condition = sequence.operands(1) if self._fold else None
                     if condition is None:
@@ -190,8 +197,14 @@ class BodyPrinter:
                 if children is None:
                     sequence.close()
                     children = []
-                sequence.add(Node(head, children, results))
+                sequence.add(Node(head, children, results, False, self._before(at)))
         raise MalformedError("unexpected end", end)
+
+    def _before(self, at: int) -> str:
+        """The annotation before an instruction."""
+        if at not in self._hints:
+            return ""
+        return f'(@{BRANCH_HINTS} "\\0{int(self._hints[at])}") '
 
     def _rest(self, at: int, instruction: Instruction, immediates: Immediates) -> str:
         text = immediates_text(instruction, immediates, self._scope)
@@ -275,7 +288,7 @@ def write(nodes: list[Node], level: int, out: list[str]) -> None:
         if node.line is not None:
             out.append(indent(level) + node.line)
             continue
-        out.append(f"{indent(level)}({node.head}")
+        out.append(f"{indent(level)}{node.before}({node.head}")
         waiting.append((None, level if node.is_block else -1))
         waiting.extend([(child, level + 1) for child in reversed(node.children)])
 

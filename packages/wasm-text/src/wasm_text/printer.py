@@ -5,13 +5,14 @@ from __future__ import annotations
 from array import array
 from typing import Final
 
+from wasm_core.custom_sections import branch_hints
 from wasm_core.decoder import decode
 from wasm_core.disassembler import read_local_groups
 from wasm_core.errors import MalformedError
 from wasm_core.features import Features
 from wasm_core.module import DecodedModule, ExternKind
 from wasm_core.reader import Reader
-from wasm_text.annotations import SECTION_NAMES
+from wasm_text.annotations import BRANCH_HINTS, SECTION_NAMES
 from wasm_text.binary import ORDER, Section
 from wasm_text.body_printer import BodyPrinter, Node, indent, inline, write
 from wasm_text.identifiers import Identifiers, name_literal
@@ -71,6 +72,8 @@ class _Printer:
         self._fold: Final = fold
         self._offsets: Final = offsets
         self._out: Final[list[str]] = []
+        #: By function, then by the offset of a branch: whether it is likely.
+        self._hints: Final = branch_hints(view.module)
         #: Exports to write where things are defined, by kind and index.
         self._inline_exports: Final[dict[tuple[int, int], list[str]]] = {}
 
@@ -167,7 +170,8 @@ class _Printer:
         names = {(custom.end): custom for custom in self._module.customs}
         for _, end in found:
             custom = names.get(end)
-            if custom is None or custom.name == "name":
+            # (These two have words of their own.)
+            if custom is None or custom.name in ("name", BRANCH_HINTS):
                 continue
             content = self._module.source[custom.start : custom.end]
             self._strings(f"(@custom {name_literal(custom.name)} {place}", content)
@@ -265,7 +269,7 @@ class _Printer:
     def _expression(self, reader: Reader) -> list[Node]:
         """Read a constant expression."""
         scope = Scope(self._view, Identifiers(0, {}, {}, ""), 1)
-        printer = BodyPrinter(reader.data, scope, self._fold, self._offsets)
+        printer = BodyPrinter(reader.data, scope, self._fold, self._offsets, {})
         nodes, reader.pos = printer.read(reader.pos, reader.end, {})
         return nodes
 
@@ -349,7 +353,7 @@ class _Printer:
         if entry is not None:
             head += view.results_text(entry.results)
         scope = Scope(view, local_variables, len(entry.results) if entry is not None else 0)
-        printer = BodyPrinter(module.source, scope, self._fold, self._offsets)
+        printer = BodyPrinter(module.source, scope, self._fold, self._offsets, self._hints.get(index, {}))
         nodes, after = printer.read(pos, end, view.names.label_names(index))
         if after != end:
             raise MalformedError("END opcode expected", after)
