@@ -1,7 +1,7 @@
 """Modules and their fields (core specification, section "Text Format", "Modules"), read into sections of a binary.
 
-Identifiers may be used before they are there. So the fields are gone through twice: once to number things, once to read
-them.
+Identifiers may be used before they are there. So the fields are gone through twice: once to number things
+(`field_numbers`), once to read them.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from wasm_core.type_codes import FUNCREF
 from wasm_text.encoding import sized, unsigned, vector
 from wasm_text.errors import TextError
 from wasm_text.expressions import ExpressionReader
+from wasm_text.field_numbers import FUNC, GLOBAL, KINDS, MEMORY, TABLE, TAG, FieldNumbers
 from wasm_text.spaces import IndexSpace
-from wasm_text.tokens import END, LEFT, RIGHT, STRING, Tokens
+from wasm_text.tokens import LEFT, RIGHT, STRING, Tokens
 from wasm_text.types import (
     PAGE_SIZE,
     Limits,
@@ -26,14 +27,6 @@ from wasm_text.types import (
     read_memory_type,
     read_page_size,
 )
-
-#: Kinds of imports and exports, as in the binary format.
-FUNC, TABLE, MEMORY, GLOBAL, TAG = range(5)
-_KINDS: Final = {"func": FUNC, "table": TABLE, "memory": MEMORY, "global": GLOBAL, "tag": TAG}
-#: What importing after one of these is called in messages.
-_IMPORT_AFTER: Final = ("function", "table", "memory", "global", "tag")
-#: Errors of a text that are reported at most.
-_MOST_ERRORS: Final = 20
 
 _END: Final = bytes([op.END])
 _FUNCREF: Final = bytes([FUNCREF])
@@ -74,20 +67,17 @@ class Body:
                 self.mark_offsets[number] = offset + before
 
 
-class ModuleReader(ExpressionReader):
+class ModuleReader(FieldNumbers):
     """Reads the fields of one module."""
 
     __slots__ = (
-        "_defined",
         "_numbers",
         "_types_read",
         "bodies",
         "data",
         "elements",
         "entries",
-        "errors",
         "exports",
-        "fields",
         "functions",
         "global_entries",
         "imported_functions",
@@ -113,7 +103,6 @@ class ModuleReader(ExpressionReader):
         self.data: Final[list[bytes]] = []
         self.start: int | None = None
         self.imported_functions = 0
-        self.errors: Final[list[TextError]] = []
         #: By the number of the section: its entries, and the tokens that their fields start with.
         self.entries: Final[dict[int, tuple[list[bytes], array[int]]]] = {
             section: (entries, array("Q"))
@@ -130,11 +119,8 @@ class ModuleReader(ExpressionReader):
                 (13, self.tag_entries),
             )
         }
-        #: Where fields start: the token of their "(".
-        self.fields: Final[list[int]] = []
-        # How many of each kind were read, and the first kind that the module defines itself.
+        # How many of each kind were read.
         self._numbers: Final = [0, 0, 0, 0, 0]
-        self._defined = len(_IMPORT_AFTER)
         self._types_read = 0
 
     def read_fields(self) -> None:
@@ -143,27 +129,15 @@ class ModuleReader(ExpressionReader):
         Raises:
             TextError: The first error; its `errors` are all that were found.
         """
-        self._number_all()
+        self.number_fields()
         end = self.pos
         # What is wrong with names and types would be wrong with all that makes use of them.
-        self._stop_at_errors()
+        self.stop_at_errors()
         self._each(self._read_type_field)
-        self._stop_at_errors()
+        self.stop_at_errors()
         self._each(self._read_field)
-        self._stop_at_errors()
+        self.stop_at_errors()
         self.pos = end
-
-    def _stop_at_errors(self) -> None:
-        if self.errors:
-            self.errors.sort(key=_place)
-            first = self.errors[0]
-            first.errors = tuple(self.errors)
-            raise first
-
-    def _fail(self, error: TextError) -> None:
-        self.errors.append(error)
-        if len(self.errors) >= _MOST_ERRORS:
-            self._stop_at_errors()
 
     def _each(self, read: Callable[[], None]) -> None:
         places = list(self.entries.values())
@@ -172,97 +146,10 @@ class ModuleReader(ExpressionReader):
             try:
                 read()
             except TextError as error:
-                self._fail(error)
+                self.fail(error)
             for entries, tokens in places:
                 while len(tokens) < len(entries):
                     tokens.append(pos + 1)
-
-    # Numbering.
-
-    def _number_all(self) -> None:
-        kinds = self.kinds
-        while kinds[self.pos] == LEFT:
-            start = self.pos
-            try:
-                number = _NUMBER.get(self.opened_word())
-                if number is None:
-                    raise self.unexpected("a field of a module")
-                self.pos += 2
-                number(self)
-            except TextError as error:
-                self._fail(error)
-            self.fields.append(start)
-            self.pos = start
-            self.skip()
-        if kinds[self.pos] != RIGHT and kinds[self.pos] != END:
-            # Nothing that comes now can be made sense of.
-            self._fail(self.unexpected("a field of a module"))
-
-    def _number(self, space: IndexSpace) -> None:
-        at = self.pos
-        name = self.identifier()
-        index = self.declare(space, name, at)
-        annotated_name(self, self.pos, space, index)
-
-    def _number_type(self) -> None:
-        self._number(self.spaces.types)
-
-    def _number_group(self) -> None:
-        while self.opens("type"):
-            start = self.pos
-            self.pos += 2
-            self._number(self.spaces.types)
-            self.pos = start
-            self.skip()
-
-    def _number_definition(self, kind: int) -> None:
-        """Number a function, table, memory, global or tag; and its inline segment."""
-        start = self.pos - 2
-        self._number(self._space(kind))
-        imported = False
-        while self.opens("export"):
-            self.skip()
-        if self.opens("import"):
-            self._check_import(self.pos)
-            imported = True
-        if not imported:
-            self._defined = min(self._defined, kind)
-            if kind in (TABLE, MEMORY):
-                self._number_segment(start, kind)
-
-    def _number_segment(self, start: int, kind: int) -> None:
-        """Number the segment that a table or memory has in line."""
-        word, space = ("elem", self.spaces.elements) if kind == TABLE else ("data", self.spaces.data)
-        while self.kinds[self.pos] != RIGHT and self.kinds[self.pos] != END:
-            if self.opens(word):
-                space.count += 1
-                return
-            if self.kinds[self.pos] == LEFT:
-                self.skip()
-            else:
-                self.pos += 1
-
-    def _number_import(self) -> None:
-        at = self.pos - 2
-        self.name()
-        self.name()
-        kind = _KINDS.get(self.opened_word())
-        if kind is None:
-            raise self.unexpected("(func ...), (table ...), (memory ...), (global ...) or (tag ...)")
-        self.pos += 2
-        self._number(self._space(kind))
-        self._check_import(at)
-
-    def _check_import(self, at: int) -> None:
-        if self._defined < len(_IMPORT_AFTER):
-            raise self.error(f"import after {_IMPORT_AFTER[self._defined]}", at + 1)
-
-    def _number_nothing(self) -> None:
-        pass
-
-    def _space(self, kind: int) -> IndexSpace:
-        spaces = self.spaces
-        return (spaces.functions, spaces.tables, spaces.memories, spaces.globals, spaces.tags)[kind]
 
     # Types.
 
@@ -308,7 +195,7 @@ class ModuleReader(ExpressionReader):
 
     def _read_import(self) -> None:
         names = sized(self.name().encode()) + sized(self.name().encode())
-        kind = _KINDS[self.keyword_after_parenthesis()]
+        kind = KINDS[self.keyword_after_parenthesis()]
         self._next(kind)
         self.identifier()
         self._import(names, kind)
@@ -616,11 +503,11 @@ class ModuleReader(ExpressionReader):
 
     def _read_export(self) -> None:
         name = self.name()
-        kind = _KINDS.get(self.opened_word())
+        kind = KINDS.get(self.opened_word())
         if kind is None:
             raise self.unexpected("(func ...), (table ...), (memory ...), (global ...) or (tag ...)")
         self.pos += 2
-        index = self.index(self._space(kind))
+        index = self.index(self.space(kind))
         self.close()
         self._export(name, kind, index)
 
@@ -630,53 +517,7 @@ class ModuleReader(ExpressionReader):
         self.start = self.index(self.spaces.functions)
 
 
-def _place(error: TextError) -> tuple[int, int]:
-    return error.line, error.column
-
-
-def _number_function(reader: ModuleReader) -> None:
-    reader._number_definition(FUNC)
-
-
-def _number_table(reader: ModuleReader) -> None:
-    reader._number_definition(TABLE)
-
-
-def _number_memory(reader: ModuleReader) -> None:
-    reader._number_definition(MEMORY)
-
-
-def _number_global(reader: ModuleReader) -> None:
-    reader._number_definition(GLOBAL)
-
-
-def _number_tag(reader: ModuleReader) -> None:
-    reader._number_definition(TAG)
-
-
-def _number_elem(reader: ModuleReader) -> None:
-    reader._number(reader.spaces.elements)
-
-
-def _number_data(reader: ModuleReader) -> None:
-    reader._number(reader.spaces.data)
-
-
-#: How the fields are numbered, and read.
-_NUMBER: Final[dict[str, Callable[[ModuleReader], None]]] = {
-    "type": ModuleReader._number_type,
-    "rec": ModuleReader._number_group,
-    "import": ModuleReader._number_import,
-    "func": _number_function,
-    "table": _number_table,
-    "memory": _number_memory,
-    "global": _number_global,
-    "tag": _number_tag,
-    "export": ModuleReader._number_nothing,
-    "start": ModuleReader._number_nothing,
-    "elem": _number_elem,
-    "data": _number_data,
-}
+#: How the fields are read.
 _READ: Final[dict[str, Callable[[ModuleReader], None]]] = {
     "import": ModuleReader._read_import,
     "func": ModuleReader._read_function,
@@ -689,5 +530,3 @@ _READ: Final[dict[str, Callable[[ModuleReader], None]]] = {
     "elem": ModuleReader._read_elem,
     "data": ModuleReader._read_data,
 }
-#: The keywords of fields.
-FIELDS: Final = frozenset(_NUMBER)

@@ -11,8 +11,9 @@ from typing import Final
 
 from wasm_text.assemble import assemble, read_module, tokenize
 from wasm_text.binary import Binary, SourceMap
+from wasm_text.field_numbers import FIELDS
 from wasm_text.immediates import read_float, read_shape, read_signed
-from wasm_text.module_reader import FIELDS, ModuleReader
+from wasm_text.module_reader import ModuleReader
 from wasm_text.tokens import END, NUMBER, RIGHT, Tokens
 
 _NAN_PATTERNS: Final = ("nan:canonical", "nan:arithmetic")
