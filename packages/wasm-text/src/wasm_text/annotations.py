@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from typing import Final
 
+from wasm_core import sections
 from wasm_text.errors import TextError
 from wasm_text.reader import Reader
 from wasm_text.strings import encode_string
@@ -16,19 +17,19 @@ from wasm_text.tokens import END, Annotation, Tokens
 
 #: Names of sections in `(@custom "..." (before type))`, and where they stand among others.
 SECTION_NAMES: Final = {
-    "type": 1,
-    "import": 2,
-    "func": 3,
-    "table": 4,
-    "memory": 5,
-    "tag": 13,
-    "global": 6,
-    "export": 7,
-    "start": 8,
-    "elem": 9,
-    "datacount": 12,
-    "code": 10,
-    "data": 11,
+    "type": sections.TYPE,
+    "import": sections.IMPORT,
+    "func": sections.FUNCTION,
+    "table": sections.TABLE,
+    "memory": sections.MEMORY,
+    "tag": sections.TAG,
+    "global": sections.GLOBAL,
+    "export": sections.EXPORT,
+    "start": sections.START,
+    "elem": sections.ELEMENT,
+    "datacount": sections.DATA_COUNT,
+    "code": sections.CODE,
+    "data": sections.DATA,
 }
 #: The name of the annotation, and of the custom section that it goes to.
 BRANCH_HINTS: Final = "metadata.code.branch_hint"

@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from wasm_core import sections
 from wasm_core.errors import CompileError
 from wasm_text.annotations import BRANCH_HINTS, CustomSection
 from wasm_text.encoding import sized, unsigned, vector
@@ -16,25 +17,6 @@ from wasm_text.module_reader import Body, ModuleReader
 from wasm_text.tokens import Tokens
 
 _MAGIC: Final = b"\0asm\1\0\0\0"
-
-
-class Section(enum.IntEnum):
-    """Numbers of sections."""
-
-    CUSTOM = 0
-    TYPE = 1
-    IMPORT = 2
-    FUNCTION = 3
-    TABLE = 4
-    MEMORY = 5
-    GLOBAL = 6
-    EXPORT = 7
-    START = 8
-    ELEMENT = 9
-    CODE = 10
-    DATA = 11
-    DATA_COUNT = 12
-    TAG = 13
 
 
 class Subsection(enum.IntEnum):
@@ -52,13 +34,6 @@ class Subsection(enum.IntEnum):
     DATA = 9
     FIELDS = 10
     TAGS = 11
-
-
-#: The order of sections in a binary.
-ORDER: Final = (
-    *(Section.TYPE, Section.IMPORT, Section.FUNCTION, Section.TABLE, Section.MEMORY, Section.TAG, Section.GLOBAL),
-    *(Section.EXPORT, Section.START, Section.ELEMENT, Section.DATA_COUNT, Section.CODE, Section.DATA),
-)
 
 
 class SourceMap:
@@ -129,15 +104,15 @@ def encode(reader: ModuleReader, module_name: str | None, customs: Sequence[Cust
     hints = _branch_hints(reader)
     entries = reader.entries
     _add_customs(out, customs, 0, False)
-    for section in ORDER:
+    for section in sections.SECTION_READERS:
         _add_customs(out, customs, section, False)
-        if section == Section.CODE and hints:
+        if section == sections.CODE and hints:
             _add_custom(out, BRANCH_HINTS, hints)
-        if section == Section.CODE and reader.bodies:
+        if section == sections.CODE and reader.bodies:
             _add_code(out, reader, source_map)
-        elif section == Section.START and reader.start is not None:
+        elif section == sections.START and reader.start is not None:
             _add_section(out, section, unsigned(reader.start))
-        elif section == Section.DATA_COUNT and reader.needs_data_count:
+        elif section == sections.DATA_COUNT and reader.needs_data_count:
             _add_section(out, section, unsigned(len(reader.data)))
         elif section in entries:
             _add_entries(out, section, *entries[section], source_map)
@@ -174,7 +149,7 @@ def _add_code(out: bytearray, reader: ModuleReader, source_map: SourceMap) -> No
     heads = [unsigned(len(body.content)) for body in reader.bodies]
     count = unsigned(len(heads))
     size = len(count) + sum([len(head) for head in heads]) + sum([len(body.content) for body in reader.bodies])
-    out.append(Section.CODE)
+    out.append(sections.CODE)
     out += unsigned(size)
     out += count
     for head, body in zip(heads, reader.bodies, strict=True):
@@ -184,7 +159,7 @@ def _add_code(out: bytearray, reader: ModuleReader, source_map: SourceMap) -> No
 
 
 def _add_custom(out: bytearray, name: str, content: bytes) -> None:
-    out.append(Section.CUSTOM)
+    out.append(sections.CUSTOM)
     out += sized(sized(name.encode()) + content)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from wasm_core import opcodes as op
+from wasm_core import sections
 from wasm_core.type_codes import FUNCREF
 from wasm_text.encoding import sized, unsigned, vector
 from wasm_text.errors import TextError
@@ -107,16 +108,16 @@ class ModuleReader(FieldNumbers):
         self.entries: Final[dict[int, tuple[list[bytes], array[int]]]] = {
             section: (entries, array("Q"))
             for section, entries in (
-                (1, self.types.texts),
-                (2, self.imports),
-                (3, self.functions),
-                (4, self.tables),
-                (5, self.memories),
-                (6, self.global_entries),
-                (7, self.exports),
-                (9, self.elements),
-                (11, self.data),
-                (13, self.tag_entries),
+                (sections.TYPE, self.types.texts),
+                (sections.IMPORT, self.imports),
+                (sections.FUNCTION, self.functions),
+                (sections.TABLE, self.tables),
+                (sections.MEMORY, self.memories),
+                (sections.GLOBAL, self.global_entries),
+                (sections.EXPORT, self.exports),
+                (sections.ELEMENT, self.elements),
+                (sections.DATA, self.data),
+                (sections.TAG, self.tag_entries),
             )
         }
         # How many of each kind were read.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from wasm_core import sections
 from wasm_core.errors import MalformedError
 from wasm_core.features import Features
 from wasm_core.immediates import read_value_type
@@ -12,7 +13,6 @@ from wasm_core.module import DecodedModule, ExternKind
 from wasm_core.names import NameSection
 from wasm_core.reader import Reader
 from wasm_core.type_codes import DEFINED_SHIFT, I8, I16, NON_NULL, heap_type_name, type_name
-from wasm_text.binary import Section
 from wasm_text.identifiers import Identifiers
 
 _ARRAY, _STRUCT, _FUNC = 0x5E, 0x5F, 0x60
@@ -74,7 +74,7 @@ class ModuleView:
         self.groups: Final[list[tuple[int, int]]] = []
         #: The first plain function type of each signature.
         self._first: Final[dict[tuple[tuple[int, ...], tuple[int, ...]], int]] = {}
-        section = self.section(Section.TYPE)
+        section = self.section(sections.TYPE)
         if section is not None:
             self._read_types(section)
         names = NameSection.of(module)

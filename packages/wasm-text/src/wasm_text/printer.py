@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from typing import Final
 
+from wasm_core import sections
 from wasm_core.custom_sections import branch_hints
 from wasm_core.decoder import decode
 from wasm_core.disassembler import read_local_groups
@@ -13,7 +14,6 @@ from wasm_core.features import Features
 from wasm_core.module import DecodedModule, ExternKind
 from wasm_core.reader import Reader
 from wasm_text.annotations import BRANCH_HINTS, SECTION_NAMES
-from wasm_text.binary import ORDER, Section
 from wasm_text.body_printer import BodyPrinter, Node, indent, inline, write
 from wasm_text.identifiers import Identifiers, name_literal
 from wasm_text.instruction_printer import Scope
@@ -90,8 +90,8 @@ class _Printer:
         self._out.append(head)
         separate = self._plan_exports()
         self._customs(0)
-        for section in ORDER:
-            if section == Section.EXPORT:
+        for section in sections.SECTION_READERS:
+            if section == sections.EXPORT:
                 if separate:
                     self._exports()
             else:
@@ -385,14 +385,14 @@ class _Printer:
 
 
 _SECTIONS: Final = {
-    Section.TYPE: _Printer._types,
-    Section.IMPORT: _Printer._imports,
-    Section.TABLE: _Printer._tables,
-    Section.MEMORY: _Printer._memories,
-    Section.TAG: _Printer._tags,
-    Section.GLOBAL: _Printer._globals,
-    Section.START: _Printer._start,
-    Section.ELEMENT: _Printer._elements,
-    Section.CODE: _Printer._code,
-    Section.DATA: _Printer._data,
+    sections.TYPE: _Printer._types,
+    sections.IMPORT: _Printer._imports,
+    sections.TABLE: _Printer._tables,
+    sections.MEMORY: _Printer._memories,
+    sections.TAG: _Printer._tags,
+    sections.GLOBAL: _Printer._globals,
+    sections.START: _Printer._start,
+    sections.ELEMENT: _Printer._elements,
+    sections.CODE: _Printer._code,
+    sections.DATA: _Printer._data,
 }
