@@ -17,7 +17,7 @@ nox.options.error_on_missing_interpreters = False
 
 ROOT = Path(__file__).parent
 PYTHONS = ["3.11", "3.12", "3.13"]
-PACKAGES = ["wasm-core", "wasm-ir", "backend-amd64", "backend-arm64", "runtime", "wasi"]
+PACKAGES = ["wasm-core", "wasm-ir", "backend-amd64", "backend-arm64", "wasm-text", "runtime", "wasi"]
 #: What every backend must do, done by the one that runs under emulation.
 SUITE = "packages/backend-arm64/tests/test_backend.py"
 #: Filetests expect instructions as this version writes them.

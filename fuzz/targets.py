@@ -36,6 +36,7 @@ _MODES: tuple[Mapping[str, str], ...] = ({}, {"PYTHONDEVMODE": "1"}, {"PYTHONMAL
 
 TARGETS = {
     "mutate": Target("fuzz.mutate", 60, batch=400),
+    "text": Target("fuzz.text", 60, batch=400),
     "allocator": Target("fuzz.allocator", 60),
     "assembler": Target("fuzz.assembler", 60),
     "arithmetic": Target("fuzz.arithmetic", 60),

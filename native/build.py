@@ -47,6 +47,7 @@ INTERPRETED: Final[dict[str, tuple[str, ...]]] = {
             "testing/vectors",
         ),
     ),
+    "wasm-text": ("errors",),
     "backend-amd64": ("backend", "cpu", "signals", "stubs"),
     "backend-arm64": ("backend", "cpu", "signals", "stubs"),
 }

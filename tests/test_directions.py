@@ -18,11 +18,15 @@ MAY_IMPORT_PACKAGES = {
     "wasm_backend_amd64": {"wasm_core", "wasm_ir"},
     "wasm_backend_arm64": {"wasm_core", "wasm_ir"},
     "wasmetal": {"wasm_core", "wasm_ir"},
+    "wasm_text": {"wasm_core"},
     "wasm_wasi": {"wasm_core", "wasmetal"},
 }
 
-#: What the command line and the importer make use of where it is installed.
-WHERE_INSTALLED = {"wasm_wasi"}
+#: What the command line makes use of where it is installed.
+AT_THE_COMMAND_LINE = {"wasm_wasi", "wasm_text"}
+
+#: Modules that make use of a package where it is installed; others may name its types.
+WHERE_INSTALLED = {"wasmetal.text": {"wasm_text"}, "wasmetal.importer": {"wasm_wasi"}}
 
 #: Room of the runtime -> rooms that it may import. "" is what users hold: the modules right in `wasmetal`.
 MAY_IMPORT_ROOMS = {
@@ -44,9 +48,14 @@ FRONT_DOORS = {"wasmetal.__main__"}
 LARGEST_CIRCLE = 3
 
 
-def imports(path: Path, known: set[str]) -> Iterator[str]:
-    """Modules that a file imports anywhere: in functions and for type checking too."""
-    for node in ast.walk(ast.parse(path.read_text())):
+def imports(path: Path, known: set[str], for_types: bool = True) -> Iterator[str]:
+    """Modules that a file imports anywhere: in functions, and for type checking too unless `for_types` is off."""
+    tree = ast.parse(path.read_text())
+    if not for_types:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+                node.body = []
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -82,10 +91,11 @@ def runtime_graph() -> dict[str, set[str]]:
 @pytest.mark.parametrize("package", MAY_IMPORT_PACKAGES)
 def test_packages_import_one_way(package: str) -> None:
     (source,) = PACKAGES.glob(f"*/src/{package}")
-    for path in source.rglob("*.py"):
-        tops = {name.partition(".")[0] for name in imports(path, set())}
-        more = WHERE_INSTALLED if path.parent.name == "cli" or path.name == "importer.py" else set()
-        allowed = {package} | MAY_IMPORT_PACKAGES[package] | more
+    for module, path in modules(source.parent).items():
+        allowed = {package} | MAY_IMPORT_PACKAGES[package] | WHERE_INSTALLED.get(module, set())
+        if path.parent.name == "cli":
+            allowed |= AT_THE_COMMAND_LINE
+        tops = {name.partition(".")[0] for name in imports(path, set(), for_types=package != "wasmetal")}
         wrong = (tops & MAY_IMPORT_PACKAGES.keys()) - allowed
         assert not wrong, f"{path} imports {wrong}"
 

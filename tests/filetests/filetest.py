@@ -2,7 +2,7 @@
 
     python tests/filetests/filetest.py [FILE]...
 
-writes the expectations of these files, or of all, anew. A file is a module in the text format (what of that: `wat.py`)
+writes the expectations of these files, or of all, anew. A file is a module in the text format
 with one exported function, which is the one that is shown. A line `;; bounds checks: explicit` asks for these, and
 `;; features: ` in front of names lets code use these features of processors, too.
 What follows the module is made: sections of comment lines, each with its name in the first.
@@ -21,7 +21,6 @@ import attrs
 sys.path.insert(0, str(Path(__file__).parent))
 
 from listing import listing
-from wat import assemble
 
 from wasm_core.body_validator import validate_body
 from wasm_core.decoder import decode
@@ -36,6 +35,7 @@ from wasm_ir.ir import Function
 from wasm_ir.printer import format_function
 from wasm_ir.verifier import verify
 from wasm_ir.vmcontext import ContextLayout
+from wasm_text import assemble
 
 FOLDER: Final = Path(__file__).parent
 #: Backend -> its module, and its class there.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import pickle
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -79,10 +80,15 @@ def test_missing_file(tmp_path: Path) -> None:
         Module(str(tmp_path / "absent.wasm"))
 
 
-@pytest.mark.parametrize("text", ["(module)", "\n  (module)"])
-def test_text_format_is_refused_with_advice(text: str) -> None:
-    with pytest.raises(WasmError, match="wasm-text"):
+@pytest.mark.parametrize("text", ["(module)", "\n  (module)", ";; comment\n(module)"])
+def test_text_format_is_refused_with_advice(text: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "wasm_text", None)
+    with pytest.raises(WasmError, match="pip install wasm-text"):
         Module(text)
+    path = tmp_path / "module.wat"
+    path.write_text(text)
+    with pytest.raises(WasmError, match="pip install wasm-text"):
+        Module(path)
 
 
 @pytest.mark.parametrize("source", [None, 7, ["bytes"]])

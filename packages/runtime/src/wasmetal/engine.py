@@ -24,15 +24,21 @@ from wasmetal.store.shared_glue import glue_for
 from wasmetal.system.hold import Turns
 
 if TYPE_CHECKING:
+    from wasm_text import SourceMap
     from wasmetal.compiled.listener import Listener
     from wasmetal.compiled.precompiled import Precompiled
     from wasmetal.store.instance_core import InstanceCore
 
-#: Where a module comes from: a path, the bytes of a binary, or text format (a str that starts with "(").
+#: Where a module comes from: a path (of a binary, or .wat), a binary's bytes, or text format (a str that starts with
+#: "(").
 Source = str | os.PathLike[str] | Buffer
 
 #: Characters of a path that messages show.
 _MAX_PATH: Final = 400
+
+
+#: What a binary starts with.
+_MAGIC: Final = b"\0asm"
 
 
 class Engine:
@@ -91,7 +97,8 @@ class Engine:
         Functions are validated, and compiled, now or on their first call, as the configuration says.
 
         Args:
-            source: Path of a binary, its bytes (anything bytes-like), or text format (a str that starts with "(").
+            source: Path of a binary or of text format (.wat), a binary's bytes (anything bytes-like), or text format (a
+                str that starts with "(").
             listener: Is told about all calls of the module's functions.
 
         Raises:
@@ -180,36 +187,47 @@ class Engine:
         return f"<Engine, backend {self._backend.name!r}, {len(self._compiled)} compiled modules>"
 
 
+def _is_text(source: object) -> bool:
+    return isinstance(source, str) and source.lstrip().startswith(("(", ";;"))
+
+
 def name_file(error: WasmError, source: object) -> None:
     """Let the message of an error name the file that it is about, where `source` is a path."""
-    if isinstance(source, (str, os.PathLike)) and not (isinstance(source, str) and source.lstrip().startswith("(")):
+    if isinstance(source, (str, os.PathLike)) and not _is_text(source):
         message, *more = error.args
         error.args = (f"{shown(os.fsdecode(source), _MAX_PATH)}: {message}", *more)
 
 
-def read_source(source: Source) -> bytes:
-    """The binary that a source stands for.
+def read_source(source: Source) -> tuple[bytes, SourceMap | None]:
+    """The binary that a source stands for; for text format also the places that its instructions come from.
 
     Raises:
         OSError: The file cannot be read.
+        MalformedError: Text format that is no module.
         WasmError: Text format, without the package that reads it.
         TypeError: It is neither a path nor bytes-like.
     """
     # (a class derived from bytes may show other bytes each time)
     if type(source) is bytes:
-        return source
-    if isinstance(source, str) and source.lstrip().startswith("("):
-        raise WasmError(
-            "the text format needs the package wasm-text, which does not exist yet: assemble the module first "
-            "(for instance with wat2wasm), or pass a pathlib.Path if this is a file name"
-        )
+        return source, None
+    if _is_text(source):
+        from wasmetal.text import assemble
+
+        assert isinstance(source, str)
+        return assemble(source)
     if isinstance(source, (str, os.PathLike)):
         path = os.fspath(source)
         # Plain: what can be a number as well would be taken for a descriptor, and that closed.
-        with open(str.__str__(path) if isinstance(path, str) else memoryview(path).tobytes(), "rb") as file:
-            return file.read()
+        name = str.__str__(path) if isinstance(path, str) else memoryview(path).tobytes()
+        with open(name, "rb") as file:
+            data = file.read()
+        if name[-4:] in (".wat", b".wat") and not data.startswith(_MAGIC):
+            from wasmetal.text import assemble
+
+            return assemble(data, os.fsdecode(name))
+        return data, None
     try:
-        return memoryview(source).tobytes()
+        return memoryview(source).tobytes(), None
     except TypeError:
         raise TypeError(f"a module is a path or bytes-like, not {type(source).__name__}") from None
 

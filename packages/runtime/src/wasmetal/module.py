@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import wasmetal  # in annotations its names are looked up when somebody asks what they mean
 from wasm_core.decoder import decode
-from wasm_core.errors import LinkError, WasmError
+from wasm_core.errors import CompileError, LinkError, WasmError
 from wasm_core.features import Features
 from wasm_core.module import DecodedModule
 from wasm_core.quoting import quoted
@@ -21,6 +21,7 @@ from wasmetal.memory import Buffer
 from wasmetal.store.instance_core import instantiate as _instantiate
 
 if TYPE_CHECKING:
+    from wasm_text import SourceMap
     from wasmetal.compiled.listener import Listener
     from wasmetal.compiled.precompiled import Precompiled
 
@@ -43,7 +44,18 @@ class Module:
     It pickles, as its binary and the engine's configuration; equal modules share their code.
     """
 
-    __slots__ = ("__weakref__", "_compiled", "_engine", "_exports", "_file", "_imports", "_key", "_listener", "_source")
+    __slots__ = (
+        "__weakref__",
+        "_compiled",
+        "_engine",
+        "_exports",
+        "_file",
+        "_imports",
+        "_key",
+        "_listener",
+        "_source",
+        "_source_map",
+    )
 
     def __init__(
         self, source: Source, *, engine: Engine | None = None, listener: wasmetal.Listener | None = None
@@ -51,19 +63,24 @@ class Module:
         """Load a module.
 
         Args:
-            source: Path of a binary, its bytes (anything bytes-like), or text format (a str that starts with "(").
+            source: Path of a binary or of text format (.wat), a binary's bytes (anything bytes-like), or text format (a
+                str that starts with "(").
             engine: Compiles it; `default_engine()` if None.
             listener: Is told about all calls of the module's functions.
 
         Raises:
-            MalformedError, InvalidError: The source is not a valid module.
+            MalformedError, InvalidError: The source is not a valid module; for text format, a note shows the place.
             OSError: The file cannot be read.
             WasmError: There is no backend for this machine, or no reader of the text format.
         """
-        binary = read_source(source)
+        binary, source_map = read_source(source)
         self._file = None if binary is source else source
+        engine = _engine(engine)
         try:
-            self._load(binary, _engine(engine), listener, None)
+            if source_map is None:
+                self._load(binary, engine, listener, None)
+            else:
+                self._load_text(binary, source_map, engine, listener)
         except WasmError as error:
             name_file(error, source)
             raise
@@ -71,11 +88,22 @@ class Module:
     def _load(self, source: bytes, engine: Engine, listener: Listener | None, precompiled: Precompiled | None) -> None:
         self._engine = engine
         self._source = source
+        self._source_map: SourceMap | None = None
         self._listener = listener
         self._key = key_of(self._source, listener)
         self._imports: tuple[ImportType, ...] | None = None
         self._exports: tuple[ExportType, ...] | None = None
         self._compiled: CompiledModule | None = engine._compile(self._key, source, listener, precompiled)
+
+    def _load_text(self, binary: bytes, source_map: SourceMap, engine: Engine, listener: Listener | None) -> None:
+        """As `_load`; errors and traps tell where in the text they happen."""
+        try:
+            self._load(binary, engine, listener, None)
+        except CompileError as error:
+            source_map.explain(error)
+            raise
+        self._source_map = source_map
+        self.code.source_map = source_map
 
     @classmethod
     def deserialize(cls, source: str | os.PathLike[str] | Buffer, *, engine: Engine | None = None) -> Self:
@@ -95,7 +123,7 @@ class Module:
         from wasmetal.compiled.precompiled import deserialize
 
         engine = _engine(engine)
-        binary = read_source(source)
+        binary, _ = read_source(source)
         module = cls.__new__(cls)
         module._file = None if binary is source else source
         try:
@@ -131,6 +159,7 @@ class Module:
         code = self._compiled
         if code is None:
             code = self._compiled = self._engine._compile(self._key, self._source, self._listener)
+            code.source_map = self._source_map
         return code
 
     @property
@@ -225,9 +254,11 @@ def validate(source: Source, features: Features | None = None) -> None:
     from wasm_core.validator import validate as validate_all
 
     features = Features.default() if features is None else features
-    binary = read_source(source)
+    binary, source_map = read_source(source)
     try:
         validate_all(decode(binary, features), features)
     except WasmError as error:
+        if source_map is not None and isinstance(error, CompileError):
+            source_map.explain(error)
         name_file(error, source)
         raise

@@ -129,6 +129,8 @@ class Frame:
     function_index: int
     function_name: str | None
     module_offset: int | None
+    #: "file:line:column" of the instruction in the text that the module was made of; None if it was not, or unknown.
+    text_place: str | None = None
 
 
 #: The first line of notes with a backtrace.
@@ -154,7 +156,7 @@ def describe(frames: tuple[Frame, ...]) -> str:
         while same < len(frames) and _fields(frames[same]) == _fields(frame):
             same += 1
         name = shown(frame.function_name or "<unnamed>")
-        place = "" if frame.module_offset is None else f" at {frame.module_offset:#x}"
+        place = "" if frame.module_offset is None else f" at {frame.text_place or hex(frame.module_offset)}"
         for again in range(number, min(same, number + _MAX_EQUAL)):
             lines.append(f"  {again}: {name} (function {frame.function_index}){place}")
         if same - number > _MAX_EQUAL:

@@ -55,10 +55,16 @@ def listed(names: Collection[str], limit: int = MAX_LISTED) -> str:
 
 def similar(name: str, names: Iterable[str]) -> str:
     """The end of a message that a name is unknown: "; did you mean ...?", or nothing if none of `names` is like it."""
+    close = closest(name, names)
+    return f"; did you mean {close!r}?" if close else ""
+
+
+def closest(name: str, names: Iterable[str]) -> str:
+    """The one of `names` that is most like a name, or ""; nothing is looked for that would take long."""
     if len(name) > MAX_QUOTED:
         return ""
     import difflib  # when something is wrong already
 
     candidates = [other for other in islice(names, _MAX_CANDIDATES) if len(other) <= MAX_QUOTED]
     close = difflib.get_close_matches(name, candidates, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return close[0] if close else ""

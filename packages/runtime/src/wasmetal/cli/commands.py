@@ -272,6 +272,70 @@ def validate(file: str) -> None:
 
 @wasmetal.command(
     epilog="""\b
+Examples:
+  wasmetal wat library.wasm
+  wasmetal wat --offsets library.wasm > library.wat
+"""
+)
+@click.option("--fold/--flat", default=True, help="Write operands in the parentheses of their instruction (default).")
+@click.option("--offsets", is_flag=True, help="Write the offset in FILE of every instruction, as a comment.")
+@click.option(
+    "--names/--no-names", default=True, help="Make up identifiers for what has no name (default); else use numbers."
+)
+@click.argument("file", type=_FILE)
+def wat(file: str, fold: bool, offsets: bool, names: bool) -> None:
+    """Show a module in the text format. Needs wasm-text (pip install wasm-text).
+
+    The output assembles to the same module again. FILE may be text too, which is laid out anew.
+    """
+    from wasmetal.cli import text as command
+
+    command.wat(file, fold=fold, offsets=offsets, names=names)
+
+
+@wasmetal.command(
+    epilog="""\b
+Examples:
+  wasmetal wat2wasm library.wat
+  wasmetal wat2wasm -o - library.wat | wasmetal validate -
+"""
+)
+@click.option("-o", "output", metavar="OUT", type=click.Path(), help="The binary; else FILE with .wasm at the end.")
+@click.argument("file", type=_FILE)
+def wat2wasm(file: str, output: str | None) -> None:
+    """Make a binary of a module in the text format. Needs wasm-text (pip install wasm-text).
+
+    Whether the module is valid is not checked: validate does that, for text too.
+    """
+    from wasmetal.cli import text as command
+
+    command.wat2wasm(file, output)
+
+
+@wasmetal.command(
+    epilog="""\b
+Example:
+  wasmetal wast testsuite/*.wast
+"""
+)
+@click.option(
+    "--standard",
+    type=click.Choice(["1.0", "2.0", "3.0"]),
+    help="The version of WebAssembly that the scripts are about; else all that is on by default.",
+)
+@click.argument("files", metavar="FILE...", type=_FILE, nargs=-1, required=True)
+def wast(files: tuple[str, ...], standard: str | None) -> int:
+    """Run scripts of the specification's test suite. Needs wasm-text (pip install wasm-text).
+
+    A line tells of each command that failed, and one of each file how many passed. The exit code is 1 if any failed.
+    """
+    from wasmetal.cli import wast as command
+
+    return command.wast(files, standard or "")
+
+
+@wasmetal.command(
+    epilog="""\b
 Example:
   wasmetal backends
 """

@@ -63,6 +63,8 @@ def run_command(args: Sequence[str]) -> int:
             sys.stdout.flush()
     except Failure as failure:
         _say(str(failure))
+        for line in failure.more:
+            _tell(shown(line, _MAX_MESSAGE))
         return failure.code
     except DeadlineExceeded as trap:
         _tell_trap(trap)

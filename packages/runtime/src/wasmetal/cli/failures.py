@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from typing import TYPE_CHECKING, Final
 
 from wasm_core.errors import CompileError, InvalidError, LinkError, MalformedError, Trap, WasmError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 #: A file that cannot be read, is malformed, is invalid, or cannot be linked.
 FAILED: Final = 1
@@ -25,9 +27,11 @@ TRAPPED: Final = 134
 class Failure(Exception):
     """Something that a line on stderr tells."""
 
-    def __init__(self, message: str, code: int = FAILED) -> None:
+    def __init__(self, message: str, code: int = FAILED, more: Iterable[str] = ()) -> None:
         super().__init__(message)
         self.code = code
+        #: Lines that follow: a place in a text.
+        self.more = tuple(more)
 
 
 _WHAT: Final[tuple[tuple[type[WasmError], str], ...]] = (
@@ -46,20 +50,59 @@ def about(file: str) -> Iterator[None]:
     except Trap:
         raise
     except WasmError as error:
+        notes = [line for note in getattr(error, "__notes__", ()) for line in note.splitlines()]
+        if hasattr(error, "excerpt"):
+            # An error in a text has its place, and lines of its own.
+            first, *more = str(error).splitlines()
+            raise Failure(first, more=more + notes) from error
         what = next((what for kind, what in _WHAT if isinstance(error, kind)), "")
-        raise Failure(f"{file}: {what}{error}") from error
+        raise Failure(f"{file}: {what}{error}", more=notes) from error
     except MemoryError as error:
         raise Failure(f"{file}: not enough memory{f' ({error})' if str(error) else ''}") from error
 
 
 def read(file: str) -> bytes:
-    """The content of a file.
+    """The content of a file, or of the standard input for "-"; text format is assembled.
+
+    Raises:
+        Failure: It cannot be read, or it is text that is no module.
+    """
+    content = read_content(file)
+    if not is_text(file, content):
+        return content
+    from wasmetal.text import assemble
+
+    with about(file):
+        return assemble(content, "<stdin>" if file == "-" else file)[0]
+
+
+def module_source(file: str) -> bytes | Path:
+    """As `read`; but text by its name, so that errors and traps show places in it."""
+    if not file.endswith(".wat"):
+        return read(file)
+    read_content(file)
+    from pathlib import Path
+
+    return Path(file)
+
+
+def read_content(file: str) -> bytes:
+    """The content of a file, or of the standard input for "-".
 
     Raises:
         Failure: It cannot be read.
     """
     try:
+        if file == "-":
+            return sys.stdin.buffer.read()
         with open(file, "rb") as source:
             return source.read()
     except OSError as error:
         raise Failure(f"{file}: {error.strerror or error}") from None
+
+
+def is_text(file: str, content: bytes) -> bool:
+    """Whether a file is in the text format, by its name and its first bytes."""
+    if content.startswith(b"\0"):
+        return False
+    return file.endswith((".wat", ".wast")) or (file == "-" and content.lstrip().startswith((b"(", b";;")))

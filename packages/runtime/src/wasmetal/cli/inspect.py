@@ -12,7 +12,7 @@ from wasm_core.module import DecodedModule, ExternKind, Import
 from wasm_core.names import NameSection
 from wasm_core.sections import CUSTOM, SECTION_NAMES
 from wasm_core.types import ExternType, FuncType, GlobalType, MemoryType, TableType
-from wasmetal.cli.failures import Failure, about, read
+from wasmetal.cli.failures import Failure, about, module_source, read
 from wasmetal.cli.output import printable, table
 from wasmetal.module import validate as validate_module
 from wasmetal.registry.backends import backends as installed_backends
@@ -94,7 +94,7 @@ def _biggest(module: DecodedModule, names: NameSection) -> Iterable[Sequence[str
 
 def validate(file: str) -> None:
     """Say that a module is valid, or fail."""
-    source = read(file)
+    source = module_source(file)
     with about(file):
         validate_module(source)
     click.echo(f"{printable(file)}: valid")

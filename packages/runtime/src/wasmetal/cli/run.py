@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from wasm_core.lazy_attrs import frozen
 from wasm_core.quoting import listed, quoted, similar
 from wasm_core.types import MAX_PAGES, PAGE_SIZE, FuncType, ValueType
-from wasmetal.cli.failures import Failure, about, read
+from wasmetal.cli.failures import Failure, about, module_source
 from wasmetal.code.code_file import PRECOMPILED_MAGIC
 from wasmetal.config import Config
 from wasmetal.engine import Engine
@@ -68,11 +68,11 @@ def run(
     variables = dict(map(_variable, surroundings.environment))
     pages = MAX_PAGES if max_memory is None else _pages(max_memory)
     engine = Engine(Config(cache=cache, max_memory_pages=pages))
-    source = read(file)
+    source = module_source(file)
     with about(file):
         if precompiled:
             module = Module.deserialize(source, engine=engine)
-        elif source.startswith(PRECOMPILED_MAGIC):
+        elif isinstance(source, bytes) and source.startswith(PRECOMPILED_MAGIC):
             raise Failure(f"{file}: this is machine code: add --allow-precompiled if you trust whoever made it")
         else:
             module = engine.compile(source)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Set
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
+from wasm_core.errors import CompileError
 from wasm_core.module import DecodedModule, ExternKind
 from wasm_core.types import FuncType
 from wasm_ir.backend import CODE_ALIGNMENT, Backend, CompiledCode, supports_vectors
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from wasm_core.body_facts import BodyFacts
     from wasm_core.names import NameSection
     from wasm_ir.ir import Function
+    from wasm_text import SourceMap
     from wasmetal.compiled.listener import FunctionDefinition, Listener
     from wasmetal.glue.glue import Glue
 
@@ -84,6 +86,7 @@ class CompiledModule:
         "listener",
         "module",
         "passes_functions",
+        "source_map",
         "stubs",
     )
 
@@ -108,6 +111,8 @@ class CompiledModule:
         self._glue_anchor = anchor(glue)
         self.listener = listener
         self.explicit_bounds = explicit_bounds
+        #: Where the instructions come from, of a module that was text.
+        self.source_map: SourceMap | None = None
         self.exports = {export.name: (export.kind, export.index) for export in module.exports}
         self.layout = ContextLayout(module)
         #: Functions that have a FUNCREF, in the order of these.
@@ -174,6 +179,7 @@ class CompiledModule:
                 explicit = self._explicit = CompiledModule(
                     self.module, self.config, self.backend, self.glue, self.listener, True, self._cache
                 )
+                explicit.source_map = self.source_map
         explicit.finish()
         return explicit
 
@@ -278,7 +284,12 @@ class CompiledModule:
 
         facts = self._facts.get(index)
         if facts is None:
-            facts = validate_body(self.module, index, self.config.features)
+            try:
+                facts = validate_body(self.module, index, self.config.features)
+            except CompileError as error:
+                if self.source_map is not None:
+                    self.source_map.explain(error)
+                raise
         return translate(self.module, index, self.layout, facts, self._options)
 
     def assemble(self, index: int) -> CompiledCode:

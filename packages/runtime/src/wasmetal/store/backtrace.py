@@ -57,7 +57,17 @@ def frames(store: Store) -> tuple[Frame, ...]:
         module: module.function_names({index for of, index, _ in places if of is module})
         for module in {module for module, _, _ in places}
     }
-    return tuple([Frame(index, _short(names[module].get(index)), offset) for module, index, offset in places])
+    return tuple(
+        [
+            Frame(index, _short(names[module].get(index)), offset, _text_place(module, offset))
+            for module, index, offset in places
+        ]
+    )
+
+
+def _text_place(module: CompiledModule, offset: int | None) -> str | None:
+    source_map = module.source_map
+    return None if source_map is None or offset is None else source_map.place(offset)
 
 
 def _short(name: str | None) -> str | None:
