@@ -124,8 +124,8 @@ class Frame:
         function_index: Index of the function in its module's function index space.
         function_name: Name from the name section or an export, cut off where it is very long; or None.
         module_offset: Byte offset in the module of the instruction that was executing; None if unknown.
-        text_place: "file:line:column" of the instruction in the text that the module was made of; None if it was not, or
-            unknown.
+        text_place: "file:line:column" of the instruction in the text that the module was made of; None if it was not or
+            it is unknown.
     """
 
     function_index: int
