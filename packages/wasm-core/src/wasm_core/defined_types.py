@@ -36,6 +36,10 @@ from wasm_core.types import (
 ARRAY: Final = 0x5E
 STRUCT: Final = 0x5F
 FUNC: Final = 0x60
+#: What stands in front of composite types in the binary format: a subtype, a final one, a group.
+SUB: Final = 0x50
+SUB_FINAL: Final = 0x4F
+REC: Final = 0x4E
 #: Added to a form: the type may have subtypes.
 OPEN: Final = 0x100
 

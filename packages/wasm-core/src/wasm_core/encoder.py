@@ -11,7 +11,7 @@ from typing import Final
 
 from wasm_core import opcodes as op
 from wasm_core import sections
-from wasm_core.defined_types import DefinedType
+from wasm_core.defined_types import ARRAY, FUNC, REC, STRUCT, SUB, SUB_FINAL, DefinedType
 from wasm_core.immediates import write_immediates, write_opcode, write_value_type
 from wasm_core.instructions import find
 from wasm_core.leb128 import signed, unsigned
@@ -33,12 +33,6 @@ from wasm_core.types import (
 
 _PREAMBLE: Final = b"\0asm\x01\0\0\0"
 
-_FUNC: Final = b"\x60"
-_STRUCT: Final = b"\x5f"
-_ARRAY: Final = b"\x5e"
-_SUB: Final = b"\x50"
-_SUB_FINAL: Final = b"\x4f"
-_REC: Final = b"\x4e"
 _TABLE_WITH_INIT: Final = b"\x40\x00"
 #: The element kind of function indices, and the attribute of a tag.
 _FUNCTIONS: Final = b"\0"
@@ -149,7 +143,7 @@ class _Encoder:
             size = len(group)
             self._own = {number: index + place for place, number in enumerate(group.numbers)}
             entries = [self.subtype(place) for place in range(index, index + size)]
-            groups.append(entries[0] if size == 1 else _REC + _vector(entries))
+            groups.append(entries[0] if size == 1 else bytes([REC]) + _vector(entries))
             index += size
         self._own = {}
         return _vector(groups)
@@ -161,15 +155,15 @@ class _Encoder:
         if defined.final and supertype is None:
             return composite
         supertypes = [] if supertype is None else [unsigned(self.type_index(supertype))]
-        return (_SUB_FINAL if defined.final else _SUB) + _vector(supertypes) + composite
+        return bytes([SUB_FINAL if defined.final else SUB]) + _vector(supertypes) + composite
 
     def composite(self, composite: CompositeType) -> bytes:
         if isinstance(composite, FuncType):
             params = _vector([self.value_type(t) for t in composite.params])
-            return _FUNC + params + _vector([self.value_type(t) for t in composite.results])
+            return bytes([FUNC]) + params + _vector([self.value_type(t) for t in composite.results])
         if isinstance(composite, ArrayType):
-            return _ARRAY + self.field(composite.element)
-        return _STRUCT + _vector([self.field(field) for field in composite.fields])
+            return bytes([ARRAY]) + self.field(composite.element)
+        return bytes([STRUCT]) + _vector([self.field(field) for field in composite.fields])
 
     def field(self, field: FieldType) -> bytes:
         if isinstance(field.type, PackedType):

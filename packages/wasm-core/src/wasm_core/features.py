@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Final, Self
 
 from wasm_core.lazy_attrs import frozen
 
@@ -61,34 +61,12 @@ class Features:
     @classmethod
     def wasm_2_0(cls) -> Self:
         """Version 2.0 of the standard, SIMD included."""
-        return cls(
-            sign_extension=True,
-            saturating_float_to_int=True,
-            multi_value=True,
-            bulk_memory=True,
-            reference_types=True,
-            simd=True,
-        )
+        return cls(**_WASM_2_0)
 
     @classmethod
     def wasm_3_0(cls) -> Self:
         """Version 3.0 of the standard, relaxed SIMD included."""
-        return cls(
-            sign_extension=True,
-            saturating_float_to_int=True,
-            multi_value=True,
-            bulk_memory=True,
-            reference_types=True,
-            simd=True,
-            relaxed_simd=True,
-            tail_calls=True,
-            extended_const=True,
-            function_references=True,
-            gc=True,
-            exceptions=True,
-            multi_memory=True,
-            memory64=True,
-        )
+        return cls(**_WASM_3_0)
 
     @classmethod
     def default(cls) -> Self:
@@ -96,21 +74,22 @@ class Features:
 
         What of it cannot be run yet is read and validated; `Unsupported` says so when it is compiled or instantiated.
         """
-        return cls(
-            sign_extension=True,
-            saturating_float_to_int=True,
-            multi_value=True,
-            bulk_memory=True,
-            reference_types=True,
-            simd=True,
-            relaxed_simd=True,
-            tail_calls=True,
-            extended_const=True,
-            function_references=True,
-            gc=True,
-            exceptions=True,
-            legacy_exceptions=True,
-            multi_memory=True,
-            memory64=True,
-            wide_arithmetic=True,
-        )
+        return cls(**_WASM_3_0, legacy_exceptions=True, wide_arithmetic=True)
+
+
+_WASM_2_0: Final = dict.fromkeys(
+    ("sign_extension", "saturating_float_to_int", "multi_value", "bulk_memory", "reference_types", "simd"), True
+)
+_WASM_3_0: Final = _WASM_2_0 | dict.fromkeys(
+    (
+        "relaxed_simd",
+        "tail_calls",
+        "extended_const",
+        "function_references",
+        "gc",
+        "exceptions",
+        "multi_memory",
+        "memory64",
+    ),
+    True,
+)

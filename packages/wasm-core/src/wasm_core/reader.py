@@ -40,11 +40,11 @@ _TYPES_OF_FEATURE: Final[dict[str, tuple[int, ...]]] = {
 }
 
 # Flags of limits.
-_HAS_MAXIMUM: Final = 1
-_SHARED: Final = 2
-_IS_64: Final = 4
-_HAS_PAGE_SIZE: Final = 8
-_FEATURE_OF_FLAG: Final = ((_SHARED, "threads"), (_IS_64, "memory64"), (_HAS_PAGE_SIZE, "custom_page_sizes"))
+HAS_MAXIMUM: Final = 1
+SHARED: Final = 2
+IS_64: Final = 4
+HAS_PAGE_SIZE: Final = 8
+_FEATURE_OF_FLAG: Final = ((SHARED, "threads"), (IS_64, "memory64"), (HAS_PAGE_SIZE, "custom_page_sizes"))
 #: Largest exponent of a page size that can be told apart from nonsense.
 _MAX_PAGE_BITS: Final = 64
 
@@ -206,7 +206,7 @@ class Reader:
         """Minimum, maximum and flags; the page size, if flags say that there is one, comes next."""
         at = self.pos
         flags = self.byte()
-        if flags & ~(_HAS_MAXIMUM | allowed):
+        if flags & ~(HAS_MAXIMUM | allowed):
             if not self.features.memory64:
                 # Before there were flags it was an integer of one bit.
                 read_unsigned(self.data, at, self.end, 1)
@@ -218,30 +218,30 @@ class Reader:
         bits = 64 if self.features.memory64 else 32
         minimum, self.pos = read_unsigned(self.data, self.pos, self.end, bits)
         maximum: int | None = None
-        if flags & _HAS_MAXIMUM:
+        if flags & HAS_MAXIMUM:
             maximum, self.pos = read_unsigned(self.data, self.pos, self.end, bits)
         return minimum, maximum, flags
 
     def table_type(self) -> TableType:
         """A table type."""
         element = self.reference_type()
-        minimum, maximum, flags = self._limits("table", _IS_64)
-        return TableType(element, minimum, maximum, is64=flags & _IS_64 != 0)
+        minimum, maximum, flags = self._limits("table", IS_64)
+        return TableType(element, minimum, maximum, is64=flags & IS_64 != 0)
 
     def memory_type(self) -> MemoryType:
         """A memory type."""
-        minimum, maximum, flags = self._limits("memory", _SHARED | _IS_64 | _HAS_PAGE_SIZE)
-        if flags < _SHARED:
+        minimum, maximum, flags = self._limits("memory", SHARED | IS_64 | HAS_PAGE_SIZE)
+        if flags < SHARED:
             return MemoryType(minimum, maximum)
         page_size = PAGE_SIZE
-        if flags & _HAS_PAGE_SIZE:
+        if flags & HAS_PAGE_SIZE:
             at = self.pos
             bits = self.u32()
             if bits >= _MAX_PAGE_BITS:
                 raise MalformedError("invalid custom page size", at)
             page_size = 1 << bits
-        shared = flags & _SHARED != 0
-        return MemoryType(minimum, maximum, is64=flags & _IS_64 != 0, shared=shared, page_size=page_size)
+        shared = flags & SHARED != 0
+        return MemoryType(minimum, maximum, is64=flags & IS_64 != 0, shared=shared, page_size=page_size)
 
     def global_type(self) -> GlobalType:
         """A global type."""

@@ -12,7 +12,10 @@ from wasm_core.defined_types import (
     FUNC,
     NO_SUPERTYPE,
     OPEN,
+    REC,
     STRUCT,
+    SUB,
+    SUB_FINAL,
     DefinedType,
     inner_code,
     outer_code,
@@ -23,10 +26,6 @@ from wasm_core.immediates import read_value_type
 from wasm_core.reader import Reader, switched_off, value_type_error
 from wasm_core.type_codes import DEFINED_SHIFT, I8, I16, NON_NULL, REF_NULL_PREFIX, REF_PREFIX
 from wasm_core.types import FuncType
-
-_REC: Final = 0x4E
-_SUB_FINAL: Final = 0x4F
-_SUB: Final = 0x50
 
 
 class _Entry:
@@ -48,7 +47,7 @@ class _Entry:
 def read_recursive_type(reader: Reader) -> None:
     """Read a recursion group, or a type by itself, and add it to the types of the reader."""
     at = reader.pos
-    if reader.byte() == _REC:
+    if reader.byte() == REC:
         if not reader.features.gc:
             raise switched_off("a recursion group", "gc", at)
         entries = [_read_subtype(reader) for _ in range(reader.count())]
@@ -64,10 +63,10 @@ def _read_subtype(reader: Reader) -> _Entry:
     form = reader.byte()
     supertypes: list[int] = []
     is_open = 0
-    if form in (_SUB, _SUB_FINAL):
+    if form in (SUB, SUB_FINAL):
         if not reader.features.gc:
             raise switched_off("a subtype", "gc", at)
-        is_open = OPEN if form == _SUB else 0
+        is_open = OPEN if form == SUB else 0
         supertypes = [reader.u32() for _ in range(reader.count())]
         form = reader.byte()
     if form in (STRUCT, ARRAY):

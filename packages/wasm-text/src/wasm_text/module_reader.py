@@ -13,6 +13,7 @@ from typing import Final
 from wasm_core import opcodes as op
 from wasm_core import sections
 from wasm_core.type_codes import FUNCREF
+from wasm_core.types import PAGE_SIZE
 from wasm_text.encoding import sized, unsigned, vector
 from wasm_text.errors import TextError
 from wasm_text.expressions import ExpressionReader
@@ -20,7 +21,6 @@ from wasm_text.field_numbers import FUNC, GLOBAL, KINDS, MEMORY, TABLE, TAG, Fie
 from wasm_text.spaces import IndexSpace
 from wasm_text.tokens import LEFT, RIGHT, STRING, Tokens
 from wasm_text.types import (
-    PAGE_SIZE,
     Limits,
     annotated_name,
     read_address_type,

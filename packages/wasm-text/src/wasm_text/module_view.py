@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from wasm_core import sections
+from wasm_core.defined_types import ARRAY, FUNC, REC, STRUCT, SUB, SUB_FINAL
 from wasm_core.errors import MalformedError
 from wasm_core.features import Features
 from wasm_core.immediates import read_value_type
@@ -15,8 +16,6 @@ from wasm_core.reader import Reader
 from wasm_core.type_codes import DEFINED_SHIFT, I8, I16, NON_NULL, heap_type_name, type_name
 from wasm_text.identifiers import Identifiers
 
-_ARRAY, _STRUCT, _FUNC = 0x5E, 0x5F, 0x60
-_REC, _SUB_FINAL, _SUB = 0x4E, 0x4F, 0x50
 _PACKED: Final = {I8: "i8", I16: "i16"}
 
 
@@ -118,7 +117,7 @@ class ModuleView:
     def _read_types(self, reader: Reader) -> None:
         for _ in range(reader.count()):
             first = len(self.type_entries)
-            if reader.data[reader.pos] == _REC:
+            if reader.data[reader.pos] == REC:
                 reader.byte()
                 size = reader.count()
                 for _ in range(size):
@@ -128,7 +127,7 @@ class ModuleView:
                 entry = self._read_type(reader, True)
                 self.type_entries.append(entry)
                 self.groups.append((first, -1))
-                if entry.plain and entry.form == _FUNC:
+                if entry.plain and entry.form == FUNC:
                     self._first.setdefault((tuple(entry.params), tuple(entry.results)), first)
 
     def _read_type(self, reader: Reader, alone: bool) -> TypeEntry:
@@ -136,17 +135,17 @@ class ModuleView:
         final = True
         supertypes: list[int] = []
         plain = alone
-        if form in (_SUB, _SUB_FINAL):
-            final = form == _SUB_FINAL
+        if form in (SUB, SUB_FINAL):
+            final = form == SUB_FINAL
             supertypes = [reader.u32() for _ in range(reader.count())]
             form = reader.byte()
             plain = plain and final and not supertypes
         entry = TypeEntry(form, final, supertypes, plain)
-        if form == _FUNC:
+        if form == FUNC:
             entry.params.extend([self._value_type(reader) for _ in range(reader.count())])
             entry.results.extend([self._value_type(reader) for _ in range(reader.count())])
         else:
-            for _ in range(reader.count() if form == _STRUCT else 1):
+            for _ in range(reader.count() if form == STRUCT else 1):
                 entry.params.append(self._value_type(reader))
                 entry.mutable.append(reader.byte() == 1)
         return entry
@@ -159,7 +158,7 @@ class ModuleView:
 
     def signature(self, index: int) -> TypeEntry | None:
         """The type of functions with a type index, or None if that is not what it stands for."""
-        if index < len(self.type_entries) and self.type_entries[index].form == _FUNC:
+        if index < len(self.type_entries) and self.type_entries[index].form == FUNC:
             return self.type_entries[index]
         return None
 
@@ -222,7 +221,7 @@ class ModuleView:
         for code, mutable in zip(entry.params, entry.mutable, strict=True):
             storage = self.value_type(code)
             texts.append(f"(mut {storage})" if mutable else storage)
-        if entry.form == _ARRAY:
+        if entry.form == ARRAY:
             return texts
         names = self.fields(index)
         return [f"(field {names.declaration(number)} {text})" for number, text in enumerate(texts)]
@@ -238,10 +237,10 @@ class ModuleView:
     def type_text(self, index: int) -> str:
         """A type definition."""
         entry = self.type_entries[index]
-        if entry.form == _FUNC:
+        if entry.form == FUNC:
             text = f"(func{self.signature_text(entry)})"
         else:
-            word = "struct" if entry.form == _STRUCT else "array"
+            word = "struct" if entry.form == STRUCT else "array"
             text = f"({' '.join([word, *self.fields_text(index, entry)])})"
         if not entry.final or entry.supertypes:
             words = ["sub", *(["final"] if entry.final else []), *map(self.types.use, entry.supertypes)]

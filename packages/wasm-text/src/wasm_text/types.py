@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from wasm_core.defined_types import ARRAY, FUNC, REC, STRUCT, SUB, SUB_FINAL
+from wasm_core.reader import HAS_MAXIMUM, HAS_PAGE_SIZE, IS_64, SHARED
 from wasm_core.type_codes import (
     ABSTRACT_HEAP_CODES,
     EMPTY_BLOCK,
@@ -29,22 +31,14 @@ _CONST: Final = b"\0"
 _MUTABLE: Final = b"\1"
 
 # Forms of types in the binary format.
-_ARRAY: Final = b"\x5e"
-_STRUCT: Final = b"\x5f"
-_FUNC: Final = b"\x60"
-_SUB: Final = b"\x50"
-_SUB_FINAL: Final = b"\x4f"
-_REC: Final = b"\x4e"
-
-# Flags of limits.
-_HAS_MAXIMUM: Final = 1
-_SHARED: Final = 2
-_IS_64: Final = 4
-_HAS_PAGE_SIZE: Final = 8
+_ARRAY: Final = bytes([ARRAY])
+_STRUCT: Final = bytes([STRUCT])
+_FUNC: Final = bytes([FUNC])
+_SUB: Final = bytes([SUB])
+_SUB_FINAL: Final = bytes([SUB_FINAL])
+_REC: Final = bytes([REC])
 
 _VALUE_TYPE_EXPECTED: Final = "a value type"
-#: Bytes in a page, if nothing else is said.
-PAGE_SIZE: Final = 65536
 
 
 class Signature:
@@ -359,13 +353,13 @@ class Limits:
         """In the binary format."""
         flags = 0
         if self.maximum is not None:
-            flags |= _HAS_MAXIMUM
+            flags |= HAS_MAXIMUM
         if self.shared:
-            flags |= _SHARED
+            flags |= SHARED
         if self.is64:
-            flags |= _IS_64
+            flags |= IS_64
         if self.page_size is not None:
-            flags |= _HAS_PAGE_SIZE
+            flags |= HAS_PAGE_SIZE
         out = bytes([flags]) + unsigned(self.minimum)
         if self.maximum is not None:
             out += unsigned(self.maximum)
