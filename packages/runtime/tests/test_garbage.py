@@ -445,3 +445,44 @@ def test_finalizers_have_the_memory_and_the_stack(first: str) -> None:
         assert results == [(7, b"\\x07"), "ended"], results
         assert at_rest() == start
     """)
+
+
+def test_what_a_finalizer_has_saved_keeps_its_references() -> None:
+    """The store that its own one became part of did not know of it, and let go of what its table refers to."""
+    run("""
+        b = WasmBuilder()
+        call = b.type("", "i")
+        b.table("r", 4, export="table")
+        b.func("", "i", op.i32(0) + op.call_indirect(call), export="run")
+        b.func("e", "", b"", export="take")
+        module = wasmetal.Module(b.build())
+        import sys
+        saved = []
+
+        class Saved:
+            def __del__(self):
+                saved.append(self)
+
+        thing = Saved()
+        thing.itself = thing
+        thing.exports = module.instantiate().exports
+        thing.exports.table[0] = Func(lambda: 41, TYPE)
+        assert thing.exports.run() == 41
+        del thing
+        gc.collect()
+        other = module.instantiate().exports
+        other.take(None)
+        # The store of this one is the one that is left.
+        other.table[1] = saved[0].exports.run
+        life = object()
+        other.table[0] = Func(lambda life=life: 42, TYPE)
+        assert other.run() == 42
+        saved[0].exports.table[0] = other.table[0]
+        other.table[0] = None
+        held = sys.getrefcount(life)
+        for _ in range(5000):
+            other.take(Thing())
+        assert sys.getrefcount(life) == held
+        churn()
+        assert saved[0].exports.run() == 42
+    """)

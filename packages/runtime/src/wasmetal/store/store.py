@@ -124,6 +124,12 @@ class Members(Generic[_T]):
         """Those that are alive, in the order in which they were added."""
         return [thing for reference in self._references if (thing := reference()) is not None]
 
+    def add_garbage(self, others: Members[_T]) -> None:
+        """Add those of others that `in_garbage` is about. Only one thread at a time may do that."""
+        for reference in others._references[:]:
+            if reference() is None and _is_there(reference) and reference not in self._references:
+                self.add(reference)
+
     def in_garbage(self) -> bool:
         """Whether there is one that `alive` leaves out though finalizers may still use it."""
         return any(_is_there(reference) for reference in self._references[:] if reference() is None)
@@ -453,6 +459,9 @@ def _absorb(survivor: Store, absorbed: Store) -> None:
         survivor._uses_before.add(ref(absorbed._use))
         absorbed._use = None
     survivor._uses_before.add_all(absorbed._uses_before)
+    survivor._instances.add_garbage(absorbed._instances)
+    survivor._tables.add_garbage(absorbed._tables)
+    survivor._globals.add_garbage(absorbed._globals)
     instances = absorbed.instances
     links = [instance.link for instance in instances if instance.link is not None]
     if links:
