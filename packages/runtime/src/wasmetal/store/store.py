@@ -41,6 +41,9 @@ _CONTEXT_STACK_LIMIT = CONTEXT["stack_limit"] // 8
 _FIRST_SWEEP = 1024
 
 _BOTH_RUN = "instances of two stores that are both running cannot be linked"
+_IN_GARBAGE = (
+    "an instance of a store with members that were garbage, which a finalizer may have saved, cannot be linked"
+)
 
 #: Above every stack: makes code call out at its next poll.
 _NO_STACK = (1 << 64) - 1
@@ -305,6 +308,10 @@ class Store:
         """PyThreadState of the thread that runs code of this store; 0 when none does."""
         return self.words[_OWNER]
 
+    def has_garbage(self) -> bool:
+        """Whether a member is in garbage, or was: finalizers may use it still, and may have saved it."""
+        return self._instances.in_garbage() or self._tables.in_garbage() or self._globals.in_garbage()
+
     # What `values.References` asks for.
 
     def extern_handle(self, value: object) -> int:
@@ -407,7 +414,7 @@ class Store:
             if snapshot[_ENTRY_FP] or snapshot[_OWNER]:
                 return
             # What is in garbage still has its references, and finalizers may use them: later, then.
-            if self._instances.in_garbage() or self._tables.in_garbage() or self._globals.in_garbage():
+            if self.has_garbage():
                 return
             words = set(snapshot)
             alive = {address: value for address, value in self.kept.items() if address in words}
@@ -422,7 +429,8 @@ def merge(first: Store, second: Store) -> Store:
     """Make one store of two, and return it. A store that runs absorbs one that does not.
 
     Raises:
-        LinkError: Both are running.
+        LinkError: Both are running, or the one that would become a part of the other has members in garbage, which a
+            finalizer may have saved.
     """
     with exclusive():
         first, second = first._current(), second._current()
@@ -434,6 +442,9 @@ def merge(first: Store, second: Store) -> Store:
         # (what was taken without a stack to run on is a table that Python lets grow, below a signal handler: us)
         if absorbed.running or (absorbed.address and not survivor.address):
             raise LinkError(_BOTH_RUN)
+        # What its finalizer has saved, or may save yet, would stay behind: nobody can tell where it is.
+        if absorbed.has_garbage():
+            raise LinkError(_IN_GARBAGE)
         try:
             # Another thread may have begun to run it just now; from here on none can.
             with absorbed.take(), survivor.use():
