@@ -27,7 +27,7 @@ ROOT: Final = Path(__file__).parent.parent
 #: (which mypyc does not know as it comes here), of protocols, and what runs once per process, or for people and tests.
 INTERPRETED: Final[dict[str, tuple[str, ...]]] = {
     "wasm-core": (
-        *("errors", "features", "instructions", "lazy_attrs", "module", "protocols", "types"),
+        *("defined_types", "errors", "features", "instructions", "lazy_attrs", "module", "protocols", "types"),
         *("testing/binary", "testing/builder"),
     ),
     "wasm-ir": (

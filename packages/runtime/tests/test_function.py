@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 
 import wasmetal
+from wasm_core import defined_types
+from wasm_core.defined_types import function_type
 from wasm_core.types import FuncType
 from wasmetal import Caller, Func, Trap, WasmError
-from wasmetal.code import type_ids
-from wasmetal.code.type_ids import function_type_id
 from wasmetal.store.callers import wants_caller
 from wasmetal.store.functions import host_function_at
 
@@ -441,39 +441,39 @@ def test_wants_caller() -> None:
 
 def test_type_ids() -> None:
     one, two = FuncType(("i32",)), FuncType(("i64",))
-    held = function_type_id(one)
-    assert held is function_type_id(FuncType(("i32",))) is not function_type_id(two)
+    held = function_type(one)
+    assert held == function_type(FuncType(("i32",))) != function_type(two)
     assert held.number > 0
 
 
 def test_numbers_of_types_are_not_used_again() -> None:
     # Code that has an old number must not take a funcref of another type for its own.
     unusual = [FuncType(("f64",) * 40 + ("i32",) * count) for count in range(20)]
-    before = len(type_ids._type_ids)
-    held = [function_type_id(each) for each in unusual]
+    before = len(defined_types._groups)
+    held = [function_type(each) for each in unusual]
     numbers = {each.number for each in held}
-    assert len(numbers) == 20 and len(type_ids._type_ids) == before + 20
+    assert len(numbers) == 20 and len(defined_types._groups) == before + 20
     del held
-    assert len(type_ids._type_ids) == before
-    assert numbers.isdisjoint({function_type_id(each).number for each in unusual})
+    assert len(defined_types._groups) == before
+    assert numbers.isdisjoint({function_type(each).number for each in unusual})
 
 
 def test_a_type_is_known_as_long_as_a_module_or_a_function_has_it(wasm: Any) -> None:
     gc.collect()
-    before = len(type_ids._type_ids)
+    before = len(defined_types._groups)
     builder = wasm()
     builder.func("f" * 50, "", b"", export="f")
     module = wasmetal.Module(builder.build())
     f = module.instantiate().exports.f
-    number = function_type_id(f.type).number
+    number = function_type(f.type).number
     type = f.type
     del module
     gc.collect()
-    assert function_type_id(type).number == number
+    assert function_type(type).number == number
     host = wasmetal.Func(print, type)
     del f
     gc.collect()
-    assert function_type_id(type).number == number
+    assert function_type(type).number == number
     del host
     gc.collect()
-    assert len(type_ids._type_ids) == before
+    assert len(defined_types._groups) == before

@@ -93,7 +93,7 @@ def test_sources_of_the_wrong_type(source: object) -> None:
 
 def test_malformed() -> None:
     with pytest.raises(MalformedError) as caught:
-        Module(b"\0asm\1\0\0\0\x0d\0")
+        Module(b"\0asm\1\0\0\0\x0e\0")
     assert caught.value.offset == 8
 
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from wasm_core import BodyFacts, CompileError, InvalidError, MalformedError, decode, validate, validate_body
+from wasm_core import BodyFacts, CompileError, Features, InvalidError, MalformedError, decode, validate, validate_body
 
 END = b"\x0b"
 
 
-def error_of(source: bytes) -> CompileError:
-    module = decode(source)
+def error_of(source: bytes, features: Features | None = None) -> CompileError:
+    module = decode(source, features)
     with pytest.raises(CompileError) as caught:
-        validate(module)
+        validate(module, features)
     return caught.value
 
 
@@ -88,7 +88,7 @@ def test_errors(wasm: Any, code: bytes, message: str, offset: int) -> None:
     ],
 )
 def test_memory_errors(wasm: Any, code: bytes, message: str) -> None:
-    assert error_of(wasm.function(code, memory=True)).message.startswith(message)
+    assert error_of(wasm.function(code, memory=True), Features.wasm_2_0()).message.startswith(message)
 
 
 def test_longer_encodings_are_fine(wasm: Any) -> None:

@@ -19,6 +19,7 @@ from wasm_core import (
     MemoryType,
     SegmentMode,
     TableType,
+    Unsupported,
     ValueType,
     decode,
 )
@@ -141,9 +142,9 @@ def test_constants(wasm: Any) -> None:
 
 
 def test_what_is_not_constant_still_decodes(wasm: Any) -> None:
-    # A block within the expression: the first `end` is not the last.
+    # A block within the expression: the first `end` is not the last, and stays.
     module = decode(wasm.module(wasm.section(6, b"\x01\x7f\0\x02\x7f\x41\x00\x0b\x0b")))
-    assert [opcode for opcode, _ in module.globals[0].init.instructions] == [0x02, 0x41]
+    assert [opcode for opcode, _ in module.globals[0].init.instructions] == [0x02, 0x41, 0x0B]
 
 
 @pytest.mark.parametrize(
@@ -166,7 +167,7 @@ def test_preamble(source: bytes, message: str) -> None:
 
 def test_errors_name_the_place(wasm: Any) -> None:
     cases = [
-        (b"\x0d\0", "malformed section id 13", 8),
+        (b"\x0e\0", "malformed section id 14", 8),
         (b"\x01\x05\0", "length out of bounds", 9),
         (wasm.section(1, b"\0\0"), "section size mismatch", 11),
         (wasm.section(3, b"\0") + wasm.section(1, b"\0"), "unexpected content after last section", 11),
@@ -174,13 +175,13 @@ def test_errors_name_the_place(wasm: Any) -> None:
         (wasm.section(1, b"\x01\x60\x01\x00\x00"), "malformed value type", 13),
         (wasm.section(1, b"\x01\x40\0\0"), "malformed function type", 11),
         (wasm.section(2, b"\x01\x01\xff\0\0\0"), "malformed UTF-8 encoding", 12),
-        (wasm.section(2, b"\x01\0\0\x04\0"), "malformed import kind", 13),
+        (wasm.section(2, b"\x01\0\0\x05\0"), "malformed import kind", 13),
         (wasm.section(4, b"\x01\x7f\0\0"), "malformed reference type", 11),
-        (wasm.section(5, b"\x01\x02\0"), "integer too large", 11),
+        (wasm.section(5, b"\x01\x10\0"), "integer too large", 11),
         (wasm.section(6, b"\x01\x7f\x02\x41\0\x0b"), "malformed mutability", 12),
         (wasm.section(6, b"\x01\x7f\x00\xff\0\x0b"), "illegal opcode", 13),
         (wasm.section(6, b"\x01\x7f\x00\xfd\x80\x40\0\x0b"), "illegal opcode", 13),
-        (wasm.section(7, b"\x01\0\x04\0"), "malformed export kind", 12),
+        (wasm.section(7, b"\x01\0\x05\0"), "malformed export kind", 12),
         (wasm.section(9, b"\x01\x08"), "malformed elements segment kind", 11),
         (wasm.section(9, b"\x01\x01\x01\0"), "malformed element kind", 12),
         (wasm.section(11, b"\x01\x03"), "malformed data segment kind", 11),
@@ -189,7 +190,7 @@ def test_errors_name_the_place(wasm: Any) -> None:
         (wasm.section(12, b"\x01"), "data count and data section have inconsistent lengths", 11),
     ]
     for sections, message, offset in cases:
-        error = error_of(wasm.module(sections))
+        error = error_of(wasm.module(sections), Features.wasm_2_0())
         assert (error.message.startswith(message), error.offset) == (True, offset), (error, message)
 
 
@@ -200,10 +201,30 @@ def test_unknown_type_of_an_import(wasm: Any) -> None:
 
 def test_features(wasm: Any) -> None:
     old = Features.wasm_1_0()
-    assert error_of(wasm.module(wasm.section(12, b"\0")), old).message.startswith("malformed section id 12")
-    assert error_of(wasm.module(wasm.section(1, b"\x01\x60\x01\x6f\0")), old).message == "malformed value type"
-    assert error_of(wasm.module(wasm.section(4, b"\x01\x6f\0\0")), old).message == "malformed reference type"
-    assert error_of(wasm.module(wasm.section(6, b"\x01\x7f\0\xd0\x70\x0b")), old).message.startswith("illegal opcode")
+    # Nothing is malformed because it is new.
+    for section, what, feature in (
+        (wasm.section(12, b"\0"), "a data count section", "bulk_memory"),
+        (wasm.section(1, b"\x01\x60\x01\x6f\0"), "the type externref", "reference_types"),
+        (wasm.section(1, b"\x01\x60\x01\x7b\0"), "the type v128", "simd"),
+        (wasm.section(1, b"\x01\x60\x01\x64\x70\0"), "a reference type in full", "function_references"),
+        (wasm.section(1, b"\x01\x5f\0"), "a structure type", "gc"),
+        (wasm.section(1, b"\x01\x5e\x7f\0"), "an array type", "gc"),
+        (wasm.section(1, b"\x01\x4e\0"), "a recursion group", "gc"),
+        (wasm.section(1, b"\x01\x50\0\x60\0\0"), "a subtype", "gc"),
+        (wasm.section(2, b"\x01\0\0\x04\0\0"), "a tag", "exceptions"),
+        (wasm.section(4, b"\x01\x6f\0\0"), "the type externref", "reference_types"),
+        (wasm.section(4, b"\x01\x69\0\0"), "the type exnref", "exceptions"),
+        (wasm.section(5, b"\x01\x03\0\x01"), "this type of a memory", "threads"),
+        (wasm.section(5, b"\x01\x04\0"), "this type of a memory", "memory64"),
+        (wasm.section(5, b"\x01\x08\0\0"), "this type of a memory", "custom_page_sizes"),
+        (wasm.section(4, b"\x01\x70\x04\0"), "this type of a table", "memory64"),
+        (wasm.section(6, b"\x01\x7f\0\xd0\x70\x0b"), "ref.null", "reference_types"),
+        (wasm.section(13, b"\0"), "a tag section", "exceptions"),
+    ):
+        with pytest.raises(Unsupported) as caught:
+            decode(wasm.module(section), old)
+        assert caught.value.feature == feature
+        assert caught.value.message == f"{what} needs the feature {feature}, which is switched off"
     # Before bulk memory the flags of a segment were an index.
     module = decode(
         wasm.module(wasm.section(9, b"\x01\x01" + I32_ZERO + b"\0"), wasm.section(11, b"\x01\x01" + I32_ZERO + b"\0")),

@@ -49,6 +49,43 @@ def test_notation() -> None:
     ]
 
 
+def test_notation_of_later_versions() -> None:
+    assert text_of(
+        b"\x02\x63\x05\x06\x7f\x07\x02\x18\x01\x09\x00\x19\x0b\x0b"
+        b"\x28\x42\x01\x08\x28\x02\x80\x80\x80\x80\x10\xfd\x54\x40\x02\x01\x0f"
+        b"\x3f\x01\xfc\x0a\x01\x00\xfc\x08\x05\x02"
+        b"\xd0\x6e\xd0\x03\x1c\x02\x64\x6b\x63\x02\x14\x07\xd5\x00"
+        b"\xfb\x02\x04\x01\xfb\x14\x6c\xfb\x17\x09\xfb\x18\x02\x00\x6d\x6a\xfc\x13\xfe\x03\x00\xfe\x10\x02\x04"
+    ) == [
+        "block (result (ref null 5))",
+        "try (result i32)",
+        "catch 2",
+        "delegate 1",
+        "rethrow 0",
+        "catch_all",
+        "end",
+        "end",
+        "i32.load 1 offset=8",
+        "i32.load offset=4294967296",
+        "v128.load8_lane 2 offset=1 15",
+        "memory.size 1",
+        "memory.copy 1 0",
+        "memory.init 2 5",
+        "ref.null any",
+        "ref.null 3",
+        "select (result (ref struct) (ref null 2))",
+        "call_ref 7",
+        "br_on_null 0",
+        "struct.get 4 1",
+        "ref.test (ref i31)",
+        "ref.cast (ref null 9)",
+        "br_on_cast 0 (ref eq) (ref null array)",
+        "i64.add128",
+        "atomic.fence",
+        "i32.atomic.load offset=4",
+    ]
+
+
 def test_offsets_and_locals(wasm: Any) -> None:
     module = decode(wasm.function(b"\x41\x80\x01\x1a\x0b", local_groups=((2, 0x7F), (300, 0x7C))))
     start, end = module.body(0)

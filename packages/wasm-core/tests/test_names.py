@@ -65,3 +65,33 @@ def test_impossible_counts_cost_nothing(wasm: Any) -> None:
 def test_corpus(corpus: dict[str, bytes]) -> None:
     named = {name: NameSection.of(decode(source)).function_names for name, source in corpus.items()}
     assert "_start" in named["ackermann"].values()
+
+
+def test_later_subsections(wasm: Any) -> None:
+    def names(*pairs: tuple[int, str]) -> bytes:
+        return bytes(wasm.vector([wasm.unsigned(index) + wasm.sized(name.encode()) for index, name in pairs]))
+
+    def nested(*pairs: tuple[int, bytes]) -> bytes:
+        return bytes(wasm.vector([wasm.unsigned(index) + inner for index, inner in pairs]))
+
+    content = b"".join(
+        wasm.section(number, part)
+        for number, part in [
+            (3, nested((1, names((0, "outer"), (1, "inner"))))),
+            *[(number, names((number, f"n{number}"))) for number in range(4, 10)],
+            (10, nested((2, names((0, "x"), (1, "y"))), (5, names((0, "z"))))),
+            (11, names((0, "oops"))),
+        ]
+    )
+    section = NameSection.of(decode(wasm.module(wasm.custom("name", content))))
+    assert section.label_names(1) == {0: "outer", 1: "inner"}
+    assert section.label_names(0) == {}
+    found = [
+        *(section.type_names, section.table_names, section.memory_names),
+        *(section.global_names, section.element_names, section.data_names),
+    ]
+    assert found == [{number: f"n{number}"} for number in range(4, 10)]
+    assert section.field_names(2) == {0: "x", 1: "y"}
+    assert section.field_names(5) == {0: "z"}
+    assert section.tag_names == {0: "oops"}
+    assert section.local_names(1) == {}

@@ -19,18 +19,24 @@ if TYPE_CHECKING:
         MalformedError,
         Trap,
         TrapCode,
+        Unsupported,
         WasmError,
     )
     from wasm_core.features import Features
     from wasm_core.types import (
         PAGE_SIZE,
+        ArrayType,
         ExportType,
         ExternType,
+        FieldType,
         FuncType,
         GlobalType,
         ImportType,
         MemoryType,
+        PackedType,
+        StructType,
         TableType,
+        TagType,
         ValueType,
     )
     from wasmetal.compiled.listener import FunctionDefinition, Listener
@@ -47,6 +53,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PAGE_SIZE",
+    "ArrayType",
     "BackendInfo",
     "Caller",
     "CompileError",
@@ -57,6 +64,7 @@ __all__ = [
     "Exports",
     "ExternType",
     "Features",
+    "FieldType",
     "Frame",
     "Func",
     "FuncType",
@@ -72,10 +80,14 @@ __all__ = [
     "Memory",
     "MemoryType",
     "Module",
+    "PackedType",
+    "StructType",
     "Table",
     "TableType",
+    "TagType",
     "Trap",
     "TrapCode",
+    "Unsupported",
     "ValueType",
     "WasmError",
     "__version__",
@@ -88,9 +100,12 @@ __all__ = [
 
 #: Which names come from which module.
 _NAMES = {
-    "wasm_core.errors": "CompileError Frame InvalidError LinkError MalformedError Trap TrapCode WasmError",
+    "wasm_core.errors": "CompileError Frame InvalidError LinkError MalformedError Trap TrapCode Unsupported WasmError",
     "wasm_core.features": "Features",
-    "wasm_core.types": "PAGE_SIZE ExportType ExternType FuncType GlobalType ImportType MemoryType TableType ValueType",
+    "wasm_core.types": (
+        "PAGE_SIZE ArrayType ExportType ExternType FieldType FuncType GlobalType ImportType MemoryType PackedType "
+        "StructType TableType TagType ValueType"
+    ),
     "wasmetal.config": "Config",
     "wasmetal.engine": "Engine default_engine",
     "wasmetal.function": "Func",

@@ -29,12 +29,14 @@ class Global(GlobalHandle):
         Raises:
             TypeError: The value is not of the type, or `type` no GlobalType.
             OverflowError: It is out of the type's range.
+            Unsupported: There are no values of the type yet.
         """
         if hasattr(self, "_cell"):
             raise TypeError("a global cannot be initialized twice")
         from wasmetal.store.plain_types import global_type
 
         type = global_type(type)
+        values.check_types((type.value_type,))
         words = array("Q", bytes(GLOBAL_SIZE))
         store = Store() if type.value_type.is_reference else None
         cell = GlobalCell(type, words, words.buffer_info()[0], store)

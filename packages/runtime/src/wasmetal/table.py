@@ -51,6 +51,7 @@ class Table(TableHandle):
             raise ValueError(f"the minimum of a table must not be above its maximum: {type}")
         if not type.element.is_reference:
             raise ValueError(f"a table holds references, not {type.element.value}")
+        values.check_types((type.element,))
         storage = TableStorage(type, Quota(_MAX_ELEMENTS), Store())
         storage.handle = weakref.ref(self)
         self._storage = storage

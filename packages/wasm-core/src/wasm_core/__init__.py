@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from wasm_core.body_facts import BodyFacts
     from wasm_core.body_validator import validate_body
     from wasm_core.decoder import decode
+    from wasm_core.defined_types import DefinedType
+    from wasm_core.encoder import encode
     from wasm_core.errors import (
         CompileError,
         Frame,
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
         MalformedError,
         Trap,
         TrapCode,
+        Unsupported,
         WasmError,
     )
     from wasm_core.features import Features
@@ -42,13 +45,19 @@ if TYPE_CHECKING:
     from wasm_core.types import (
         MAX_PAGES,
         PAGE_SIZE,
+        ArrayType,
+        CompositeType,
         ExportType,
         ExternType,
+        FieldType,
         FuncType,
         GlobalType,
         ImportType,
         MemoryType,
+        PackedType,
+        StructType,
         TableType,
+        TagType,
         ValueType,
     )
     from wasm_core.validator import validate, validate_module
@@ -56,12 +65,15 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_PAGES",
     "PAGE_SIZE",
+    "ArrayType",
     "BodyFacts",
     "CompileError",
+    "CompositeType",
     "ConstExpr",
     "CustomSection",
     "DataSegment",
     "DecodedModule",
+    "DefinedType",
     "ElementSegment",
     "Engine",
     "Export",
@@ -69,6 +81,7 @@ __all__ = [
     "ExternKind",
     "ExternType",
     "Features",
+    "FieldType",
     "Frame",
     "FuncType",
     "FunctionDefinition",
@@ -85,14 +98,19 @@ __all__ = [
     "MemoryType",
     "Module",
     "NameSection",
+    "PackedType",
     "Section",
     "SegmentMode",
+    "StructType",
     "TableType",
+    "TagType",
     "Trap",
     "TrapCode",
+    "Unsupported",
     "ValueType",
     "WasmError",
     "decode",
+    "encode",
     "validate",
     "validate_body",
     "validate_module",
@@ -103,7 +121,9 @@ _NAMES = {
     "body_facts": "BodyFacts",
     "body_validator": "validate_body",
     "decoder": "decode",
-    "errors": "CompileError Frame InvalidError LinkError MalformedError Trap TrapCode WasmError",
+    "defined_types": "DefinedType",
+    "encoder": "encode",
+    "errors": "CompileError Frame InvalidError LinkError MalformedError Trap TrapCode Unsupported WasmError",
     "features": "Features",
     "instructions": "Instruction",
     "module": (
@@ -112,7 +132,10 @@ _NAMES = {
     ),
     "names": "NameSection",
     "protocols": "Engine FunctionDefinition Instance Listener Module",
-    "types": "MAX_PAGES PAGE_SIZE ExportType ExternType FuncType GlobalType ImportType MemoryType TableType ValueType",
+    "types": (
+        "MAX_PAGES PAGE_SIZE ArrayType CompositeType ExportType ExternType FieldType FuncType GlobalType ImportType "
+        "MemoryType PackedType StructType TableType TagType ValueType"
+    ),
     "validator": "validate validate_module",
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}

@@ -10,7 +10,7 @@ from typing import Final
 
 from wasm_core import opcodes as op
 from wasm_core.body_facts import BodyFacts
-from wasm_core.errors import CompileError, InvalidError, MalformedError
+from wasm_core.errors import CompileError, InvalidError, MalformedError, Unsupported
 from wasm_core.features import Features
 from wasm_core.instructions import find
 from wasm_core.leb128 import read_s32, read_s33, read_s64, read_u32
@@ -21,8 +21,10 @@ from wasm_core.opcode_kinds import (
     BR,
     BR_TABLE,
     CALL,
+    CATCH,
     CONST_FLOAT,
     CONST_INT,
+    DELEGATE,
     DROP,
     ELSE,
     END,
@@ -34,6 +36,8 @@ from wasm_core.opcode_kinds import (
     LOCAL_TEE,
     NOP,
     RARE,
+    RARE_EXIT,
+    RETHROW,
     RETURN,
     SELECT,
     STORE,
@@ -41,8 +45,29 @@ from wasm_core.opcode_kinds import (
     UNREACHABLE,
 )
 from wasm_core.operand_stack import FLOOR, POLYMORPHIC, check, pop, pop_all, pop_any
-from wasm_core.rare_instructions import HANDLERS, BodyState, check_br_table, disabled
-from wasm_core.type_codes import EMPTY_BLOCK, I32, UNKNOWN, V128, VALUE_TYPE_OF, type_name
+from wasm_core.rare_instructions import (
+    HANDLERS,
+    BodyState,
+    all_match,
+    begin_catch,
+    check_br_table,
+    check_catches,
+    check_memarg,
+    check_offset,
+    disabled,
+)
+from wasm_core.reader import switched_off, value_type_error
+from wasm_core.type_codes import (
+    EMPTY_BLOCK,
+    I32,
+    NON_NULL,
+    REF_NULL_PREFIX,
+    REF_PREFIX,
+    UNKNOWN,
+    V128,
+    VALUE_TYPE_OF,
+    type_name,
+)
 from wasm_core.validation_context import Signature, ValidationContext, context_of
 
 #: Most locals of a function, parameters included. Other engines have the same limit.
@@ -57,6 +82,9 @@ _NO_PARAMS: Final[dict[int, Signature]] = {
     EMPTY_BLOCK: Signature(_NO_TYPES, _NO_TYPES),
     **{code: Signature(_NO_TYPES, [code]) for code in VALUE_TYPE_OF},
 }
+
+#: In the place of the type of addresses, where there is no memory.
+_NO_MEMORY: Final = -3
 
 #: Kind of the outermost control frame, which no instruction opens.
 _FUNCTION_FRAME: Final = -1
@@ -95,7 +123,18 @@ def validate_code(context: ValidationContext, index: int, start: int, end: int) 
         raise MalformedError(f"unexpected end of section or function (function {index})", end) from None
     except CompileError as error:
         at = start if error.offset is None else start + error.offset
-        raise type(error)(f"{error.message} (function {index})", at) from None
+        message = f"{error.message} (function {index})"
+        if isinstance(error, Unsupported):
+            raise Unsupported(message, at, feature=error.feature) from None
+        raise type(error)(message, at) from None
+
+
+def validate_constant(context: ValidationContext, code: bytes, result: int) -> None:
+    """Validate a constant expression that is more than one instruction; offsets of errors are relative to `code`.
+
+    Whether all instructions are constant is not looked at.
+    """
+    _validate(context, Signature(_NO_TYPES, [result]), b"\0" + code, 0)
 
 
 def _read_locals(context: ValidationContext, code: bytes, params: list[int]) -> tuple[list[int], int]:
@@ -114,9 +153,10 @@ def _read_locals(context: ValidationContext, code: bytes, params: list[int]) -> 
         if total > _MAX_DECLARED_LOCALS:
             raise MalformedError("too many locals", at)
         code_of_type = code[pos]
-        if code_of_type not in allowed:
-            raise MalformedError("malformed value type", pos)
-        pos += 1
+        if code_of_type in allowed:
+            pos += 1
+        else:
+            code_of_type, pos = context.read_value_type(code, pos)
         declared.append((count, code_of_type))
     if total + len(params) > MAX_LOCALS:
         raise InvalidError(f"too many locals: {total + len(params)}, the limit is {MAX_LOCALS}", 0)
@@ -126,14 +166,14 @@ def _read_locals(context: ValidationContext, code: bytes, params: list[int]) -> 
     return local_types, pos
 
 
-def _skip_long_index(code: bytes, pos: int) -> int:
-    """The position after an unsigned 32-bit integer at `pos` that is longer than one byte."""
+def _skip_long_offset(context: ValidationContext, code: bytes, pos: int, address_type: int, at: int) -> int:
+    """The position after an offset at `pos` that is longer than one byte."""
     start = pos
     while code[pos] >= 0x80:
         pos += 1
     pos += 1
     if pos - start > 4:
-        read_u32(code, start, pos)
+        check_offset(context, code, start, address_type, at)
     return pos
 
 
@@ -151,19 +191,22 @@ def _block_signature(context: ValidationContext, code: bytes, pos: int) -> tuple
     found = _NO_PARAMS.get(byte)
     if found is not None:
         if byte != EMPTY_BLOCK and byte not in context.value_types:
-            raise MalformedError("malformed value type", pos)
+            raise value_type_error(byte, pos)
         return found, pos + 1
+    if byte in (REF_PREFIX, REF_NULL_PREFIX):
+        result, pos = context.read_value_type(code, pos)
+        return Signature(_NO_TYPES, [result]), pos
     index, after = read_s33(code, pos, len(code))
-    if index < 0 or not context.features.multi_value:
+    if index < 0:
         raise MalformedError("malformed value type", pos)
-    if index >= len(context.types):
-        raise InvalidError(f"unknown type {index}", pos)
-    return context.types[index], after
+    if not context.features.multi_value:
+        raise switched_off("a block with a type index", "multi_value", pos)
+    return context.signature(index, pos), after
 
 
-def _check_frame_end(stack: list[int], height: int, results: list[int], at: int) -> None:
+def _check_frame_end(context: ValidationContext, stack: list[int], height: int, results: list[int], at: int) -> None:
     """Check that the operands of a frame, whose marker is at `height`, are its results."""
-    if check(stack, results, at) != height + 1:
+    if check(context, stack, results, at) != height + 1:
         raise InvalidError("type mismatch: operands remain on the stack at the end of the block", at)
 
 
@@ -172,9 +215,9 @@ def _is_plain(operand: int) -> bool:
     return operand == UNKNOWN or V128 <= operand <= I32
 
 
-def _select(stack: list[int], at: int) -> None:
+def _select(context: ValidationContext, stack: list[int], at: int) -> None:
     """`select` without types: a condition and two operands of the same type, not a reference."""
-    pop(stack, I32, at)
+    pop(context, stack, I32, at)
     second = pop_any(stack, at)
     first = pop_any(stack, at)
     if not (_is_plain(first) and _is_plain(second)):
@@ -186,7 +229,61 @@ def _select(stack: list[int], at: int) -> None:
     stack.append(first)
 
 
-def _illegal(opcode: int, at: int) -> MalformedError:
+class _Unset:
+    """The locals that have no value yet: those that cannot be null and have not been set in this construct.
+
+    Few functions have any. There the loop takes a closer look at locals from `first` on.
+    """
+
+    __slots__ = ("_heights", "_set", "_unset", "count", "first")
+
+    def __init__(self, local_types: list[int], params: int) -> None:
+        self.count: Final = len(local_types)
+        self._unset: Final = {index for index in range(params, self.count) if local_types[index] & NON_NULL}
+        self.first: Final = min(self._unset)
+        # Locals that have been set, and how many that were where each open construct started.
+        self._set: Final[list[int]] = []
+        self._heights: Final[list[int]] = []
+
+    def get(self, index: int, at: int) -> None:
+        """A local that is read."""
+        if index >= self.count:
+            raise _unknown("local", index, at)
+        if index in self._unset:
+            raise InvalidError(f"uninitialized local {index}", at)
+
+    def set(self, index: int, at: int) -> None:
+        """A local that is set."""
+        if index >= self.count:
+            raise _unknown("local", index, at)
+        if index in self._unset:
+            self._unset.remove(index)
+            self._set.append(index)
+
+    def open(self) -> None:
+        """A construct starts."""
+        self._heights.append(len(self._set))
+
+    def restart(self) -> None:
+        """Another arm of the innermost construct starts, where nothing is set that was set in the one before."""
+        while len(self._set) > self._heights[-1]:
+            self._unset.add(self._set.pop())
+
+    def close(self) -> None:
+        """The innermost construct ends."""
+        self.restart()
+        self._heights.pop()
+
+
+def _find_unset(local_types: list[int], params: int) -> _Unset | None:
+    """The locals without a value at the start of a function, if there are any."""
+    for index in range(params, len(local_types)):
+        if local_types[index] & NON_NULL:
+            return _Unset(local_types, params)
+    return None
+
+
+def _illegal(opcode: int, at: int) -> CompileError:
     instruction = find(opcode)
     if instruction is not None:
         return disabled(instruction, at)
@@ -195,6 +292,12 @@ def _illegal(opcode: int, at: int) -> MalformedError:
 
 def _unknown(what: str, index: int, at: int) -> InvalidError:
     return InvalidError(f"unknown {what} {index}", at)
+
+
+def _pop_address(context: ValidationContext, stack: list[int], address_type: int, at: int) -> None:
+    if address_type == _NO_MEMORY:
+        raise _unknown("memory", 0, at)
+    pop(context, stack, address_type, at)
 
 
 def _validate(context: ValidationContext, signature: Signature, code: bytes, base: int) -> BodyFacts:
@@ -206,14 +309,20 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
     max_align = tables.max_align
     functions = context.functions
     global_types = context.globals
-    has_memory = context.has_memory
+    # Of memory 0; what no operand has where there is none.
+    memory_type = context.address_types[0] if context.address_types else _NO_MEMORY
 
     local_types, pos = _read_locals(context, code, signature.params)
     local_count = len(local_types)
+    unset: _Unset | None = None
+    # Parameters have values.
+    if local_count > len(signature.params) and max(local_types) >= NON_NULL:
+        unset = _find_unset(local_types, len(signature.params))
+        if unset is not None:
+            local_count = unset.first
 
     # Three markers, so that the loop may look at the three topmost operands at any time.
     stack = [FLOOR, FLOOR, FLOOR]
-    state = BodyState(context, code, stack)
 
     # The innermost control frame, with those around it in `frames`. `labels` has what a branch to each takes.
     frame_kind = _FUNCTION_FRAME
@@ -222,6 +331,7 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
     frame_start = 0
     frames: list[tuple[int, int, Signature, int]] = []
     labels = [signature.results]
+    state = BodyState(context, code, stack, labels, signature.results)
 
     loops: dict[int, int] = {}
     local_sets: dict[int, list[int]] = {}
@@ -238,7 +348,9 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
             if index >= 0x80:
                 index, pos = read_u32(code, pos - 1, len(code))
             if index >= local_count:
-                raise _unknown("local", index, at)
+                if unset is None:
+                    raise _unknown("local", index, at)
+                unset.get(index, at)
             stack.append(local_types[index])
             continue
         kind = kinds[opcode]
@@ -249,8 +361,8 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
                     stack.pop()
                     stack[-1] = results_of[opcode]
                 else:
-                    pop(stack, operand, at)
-                    pop(stack, operand, at)
+                    pop(context, stack, operand, at)
+                    pop(context, stack, operand, at)
                     stack.append(results_of[opcode])
             elif kind == CONST_INT:
                 if code[pos] >= 0x80:
@@ -269,10 +381,12 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
                 if index >= 0x80:
                     index, pos = read_u32(code, pos - 1, len(code))
                 if index >= local_count:
-                    raise _unknown("local", index, at)
+                    if unset is None:
+                        raise _unknown("local", index, at)
+                    unset.set(index, at)
                 operand = local_types[index]
                 if stack[-1] != operand:
-                    pop(stack, operand, at)
+                    pop(context, stack, operand, at)
                     if kind != LOCAL_SET:
                         stack.append(operand)
                 elif kind == LOCAL_SET:
@@ -282,38 +396,32 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
                 else:
                     local_sets[index] = [base + at]
             elif kind <= STORE:  # or LOAD
-                align = code[pos]
-                if align > max_align[opcode]:
-                    align, pos = read_u32(code, pos, len(code))
-                    if align >= 32:
-                        raise MalformedError("malformed memop flags", at + 1)
-                    if align > max_align[opcode]:
-                        raise InvalidError("alignment must not be larger than natural", at)
+                address_type = memory_type
+                if code[pos] > max_align[opcode]:
+                    pos, address_type, _ = check_memarg(context, code, pos, max_align[opcode], at)
                 else:
                     pos += 1
-                if code[pos] >= 0x80:
-                    pos = _skip_long_index(code, pos)
-                else:
-                    pos += 1
-                if not has_memory:
-                    raise _unknown("memory", 0, at)
+                    if code[pos] >= 0x80:
+                        pos = _skip_long_offset(context, code, pos, address_type, at)
+                    else:
+                        pos += 1
                 operand = operands[opcode]
                 if kind == LOAD:
-                    if stack[-1] != I32:
-                        pop(stack, I32, at)
-                        stack.append(I32)
+                    if stack[-1] != address_type:
+                        _pop_address(context, stack, address_type, at)
+                        stack.append(address_type)
                     stack[-1] = results_of[opcode]
-                elif stack[-1] == operand and stack[-2] == I32:
+                elif stack[-1] == operand and stack[-2] == address_type:
                     del stack[-2:]
                 else:
-                    pop(stack, operand, at)
-                    pop(stack, I32, at)
+                    pop(context, stack, operand, at)
+                    _pop_address(context, stack, address_type, at)
             elif kind == UNARY:
                 operand = operands[opcode]
                 if stack[-1] == operand:
                     stack[-1] = results_of[opcode]
                 else:
-                    pop(stack, operand, at)
+                    pop(context, stack, operand, at)
                     stack.append(results_of[opcode])
             else:  # BR_IF
                 index = code[pos]
@@ -323,21 +431,23 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
                 if stack[-1] == I32:
                     stack.pop()
                 else:
-                    pop(stack, I32, at)
+                    pop(context, stack, I32, at)
                 if index >= len(labels):
                     raise _unknown("label", index, at)
                 types = labels[-1 - index]
                 if types and stack[-len(types) :] != types:
-                    pop_all(stack, types, at)
+                    pop_all(context, stack, types, at)
                     stack += types
         elif kind == END:
             results = frame.results
-            if frame_kind == op.IF and frame.params != results:
+            if frame_kind == op.IF and frame.params != results and not all_match(context, frame.params, results):
                 raise InvalidError("type mismatch: if without else must give what it takes", at)
             if stack[height + 1 :] != results:
-                _check_frame_end(stack, height, results, at)
+                _check_frame_end(context, stack, height, results, at)
             if not frames:
                 break
+            if unset is not None:
+                unset.close()
             del stack[height:]
             if results:
                 stack += results
@@ -356,7 +466,7 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
                 if stack[-size:] == types:
                     del stack[-size:]
                 else:
-                    pop_all(stack, types, at)
+                    pop_all(context, stack, types, at)
             types = callee.results
             if types:
                 stack += types
@@ -372,10 +482,14 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
                 if stack[-1] == I32:
                     stack.pop()
                 else:
-                    pop(stack, I32, at)
+                    pop(context, stack, I32, at)
+            elif opcode == op.TRY_TABLE:
+                pos = check_catches(state, pos, at)
             types = block.params
             if types:
-                pop_all(stack, types, at)
+                pop_all(context, stack, types, at)
+            if unset is not None:
+                unset.open()
             frames.append((frame_kind, height, frame, frame_start))
             labels.append(types if opcode == op.LOOP else block.results)
             frame_kind = opcode
@@ -393,7 +507,7 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
                 raise _unknown("label", index, at)
             types = labels[-1 - index]
             if types and stack[-len(types) :] != types:
-                check(stack, types, at)
+                check(context, stack, types, at)
             del stack[height:]
             stack.append(POLYMORPHIC)
         elif kind == GLOBAL_GET:
@@ -407,28 +521,30 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
                 raise _unknown("global", index, at)
             if not context.global_mutable[index]:
                 raise InvalidError("global is immutable", at)
-            pop(stack, global_types[index], at)
+            pop(context, stack, global_types[index], at)
         elif kind == SELECT:
             operand = stack[-2]
             if stack[-1] == I32 and I32 >= operand >= V128 and stack[-3] == operand:
                 del stack[-2:]
             else:
-                _select(stack, at)
+                _select(context, stack, at)
         elif kind == ELSE:
             if frame_kind != op.IF:
                 raise MalformedError("misplaced ELSE opcode", at)
-            _check_frame_end(stack, height, frame.results, at)
+            _check_frame_end(context, stack, height, frame.results, at)
             del stack[height:]
             stack.append(FLOOR)
             stack += frame.params
             frame_kind = op.ELSE
+            if unset is not None:
+                unset.restart()
         elif kind == DROP:
             if stack[-1] >= 0:
                 stack.pop()
             else:
                 pop_any(stack, at)
         elif kind == RETURN:
-            check(stack, signature.results, at)
+            check(context, stack, signature.results, at)
             del stack[height:]
             stack.append(POLYMORPHIC)
         elif kind == UNREACHABLE:
@@ -440,13 +556,49 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
         elif kind == NOP:
             pass
         elif kind == BR_TABLE:
-            pos = check_br_table(state, pos, labels)
+            pos = check_br_table(state, pos)
             del stack[height:]
             stack.append(POLYMORPHIC)
-        elif kind == RARE:
+        elif kind <= RARE_EXIT:  # or RARE
             pos = HANDLERS[opcode](state, pos)
             if len(stack) > MAX_OPERANDS:
                 raise InvalidError("too many operands", at)
+            if kind != RARE:
+                del stack[height:]
+                stack.append(POLYMORPHIC)
+        elif kind == CATCH:
+            if frame_kind not in (op.TRY, op.CATCH):
+                raise MalformedError("misplaced catch opcode", at)
+            _check_frame_end(context, stack, height, frame.results, at)
+            del stack[height:]
+            stack.append(FLOOR)
+            frame_kind = opcode
+            if unset is not None:
+                unset.restart()
+            if opcode == op.CATCH:
+                pos = begin_catch(state, pos)
+        elif kind == DELEGATE:
+            if frame_kind != op.TRY:
+                raise MalformedError("misplaced delegate opcode", at)
+            index, pos = read_u32(code, pos, len(code))
+            results = frame.results
+            _check_frame_end(context, stack, height, results, at)
+            del stack[height:]
+            stack += results
+            labels.pop()
+            if unset is not None:
+                unset.close()
+            frame_kind, height, frame, frame_start = frames.pop()
+            if index >= len(labels):
+                raise _unknown("label", index, at)
+        elif kind == RETHROW:
+            index, pos = read_u32(code, pos, len(code))
+            if index >= len(labels):
+                raise _unknown("label", index, at)
+            if (frames[-index][0] if index else frame_kind) not in (op.CATCH, op.CATCH_ALL):
+                raise InvalidError("invalid rethrow label", at)
+            del stack[height:]
+            stack.append(POLYMORPHIC)
         else:
             raise _illegal(opcode, at)
 

@@ -7,9 +7,8 @@ from typing import Final
 from wasm_core import opcodes as op
 from wasm_core.errors import MalformedError
 from wasm_core.leb128 import read_s32, read_s64, read_u32
-from wasm_core.module import ConstExpr
-from wasm_core.reader import Reader
-from wasm_core.type_codes import VALUE_TYPE_OF
+from wasm_core.module import ConstExpr, Immediate
+from wasm_core.reader import Reader, switched_off
 from wasm_core.types import ValueType
 
 # How the immediate of the usual ones is read. They need none of the tables that describe all instructions.
@@ -23,8 +22,7 @@ _READERS: Final = {
 def read_const_expr(reader: Reader) -> ConstExpr:
     """Read an expression up to and with its `end`.
 
-    Any well-formed expression is read: which instructions are constant is for the validator to say, so those that are
-    not appear in the result with 0 for their immediate.
+    Any well-formed expression is read: which instructions are constant is for the validator to say.
 
     Raises:
         MalformedError: An opcode is illegal, immediates are malformed, or there is no `end`.
@@ -39,20 +37,20 @@ def read_const_expr(reader: Reader) -> ConstExpr:
             immediate, pos = read(data, start + 1, end)
             if pos < end and data[pos] == op.END:
                 reader.pos = pos + 1
-                return ConstExpr(((opcode, immediate),), start)
+                return ConstExpr(((opcode, immediate),), start, pos + 1)
     return _read_any(reader)
 
 
 def _read_any(reader: Reader) -> ConstExpr:
     """The same for expressions of any form."""
     from wasm_core.immediates import read_immediates, read_opcode
-    from wasm_core.instructions import IMM_BLOCK, find, is_enabled
+    from wasm_core.instructions import IMM_BLOCK, IMM_BLOCK_CATCHES, find, is_enabled
 
     data = reader.data
     end = reader.end
     pos = reader.pos
     start = pos
-    instructions: list[tuple[int, int | ValueType]] = []
+    instructions: list[tuple[int, Immediate]] = []
     depth = 0
     while True:
         if pos >= end:
@@ -62,16 +60,26 @@ def _read_any(reader: Reader) -> ConstExpr:
         if opcode == op.END:
             if depth == 0:
                 reader.pos = pos
-                return ConstExpr(tuple(instructions), start)
+                return ConstExpr(tuple(instructions), start, pos)
             depth -= 1
+            instructions.append((opcode, 0))
             continue
         instruction = find(opcode)
-        if instruction is None or not is_enabled(instruction, reader.features):
+        if instruction is None:
             raise MalformedError(f"illegal opcode {opcode:02x}", at)
-        immediates, pos = read_immediates(data, pos, end, instruction.immediate)
-        if instruction.immediate == IMM_BLOCK:
-            depth += 1
+        if not is_enabled(instruction, reader.features):
+            raise switched_off(instruction.name, instruction.feature, at)
         if opcode == op.REF_NULL:
-            instructions.append((opcode, VALUE_TYPE_OF[immediates[0]]))
-        else:
-            instructions.append((opcode, immediates[0] if len(immediates) == 1 else 0))
+            reader.pos = pos
+            heap_type = reader.heap_type()
+            pos = reader.pos
+            if isinstance(heap_type, int):
+                heap_type = ValueType.reference(reader.defined_type(heap_type, at))
+            instructions.append((opcode, heap_type))
+            continue
+        immediates, pos = read_immediates(data, pos, end, instruction.immediate)
+        if instruction.immediate in (IMM_BLOCK, IMM_BLOCK_CATCHES):
+            depth += 1
+        elif opcode == op.DELEGATE:
+            depth -= 1
+        instructions.append((opcode, immediates[0] if len(immediates) == 1 else immediates or 0))

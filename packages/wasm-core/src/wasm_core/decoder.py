@@ -10,8 +10,8 @@ from typing import Final
 from wasm_core.errors import MalformedError
 from wasm_core.features import Features
 from wasm_core.module import CustomSection, DecodedModule, ExternKind, Section
-from wasm_core.reader import Reader
-from wasm_core.sections import CUSTOM, DATA_COUNT, SECTION_NAMES, SECTION_READERS, ModuleParts
+from wasm_core.reader import Reader, switched_off
+from wasm_core.sections import CUSTOM, SECTION_FEATURES, SECTION_NAMES, SECTION_READERS, ModuleParts
 
 _MAGIC: Final = b"\0asm"
 _VERSION: Final = b"\x01\0\0\0"
@@ -60,7 +60,8 @@ def decode(source: bytes, features: Features | None = None) -> DecodedModule:
 
     Raises:
         MalformedError: The bytes are not a module; the offset tells where.
-        InvalidError: An imported function has a type that does not exist.
+        InvalidError: The type section, or a type elsewhere, names a type that does not exist.
+        Unsupported: The module needs a feature that is switched off.
     """
     if features is None:
         features = Features.default()
@@ -74,8 +75,11 @@ def decode(source: bytes, features: Features | None = None) -> DecodedModule:
     while reader.pos < total:
         at = reader.pos
         number = reader.byte()
-        if number > DATA_COUNT or (number == DATA_COUNT and not features.bulk_memory):
+        if number not in SECTION_NAMES:
             raise MalformedError(f"malformed section id {number}", at)
+        needed = SECTION_FEATURES.get(number)
+        if needed is not None and not any(getattr(features, feature) for feature in needed):
+            raise switched_off(f"a {SECTION_NAMES[number]} section", needed[0], at)
         size = reader.u32()
         start = reader.pos
         end = start + size
@@ -100,7 +104,8 @@ def decode(source: bytes, features: Features | None = None) -> DecodedModule:
                 raise MalformedError("section size mismatch", reader.pos)
         reader.end = total
 
-    imported = [0, 0, 0, 0]
+    types = reader.types
+    imported = [0, 0, 0, 0, 0]
     for entry in parts.imports:
         imported[entry.kind] += 1
     if len(parts.function_types) - imported[ExternKind.FUNC] != len(parts.body_starts):
@@ -109,12 +114,15 @@ def decode(source: bytes, features: Features | None = None) -> DecodedModule:
         raise MalformedError("data count and data section have inconsistent lengths", total)
     return DecodedModule(
         source=source,
-        types=tuple(parts.types),
+        types=tuple(types.composites),
+        defined_types=None if types.plain else tuple([types.get(index) for index in range(len(types.composites))]),
         imports=tuple(parts.imports),
         function_types=parts.function_types,
         tables=tuple(parts.tables),
         memories=tuple(parts.memories),
         global_types=tuple(parts.global_types),
+        tag_types=tuple(parts.tag_types),
+        table_inits=tuple(parts.table_inits) if any(parts.table_inits) else (),
         globals=tuple(parts.globals),
         exports=tuple(parts.exports),
         start=parts.start,
@@ -129,4 +137,5 @@ def decode(source: bytes, features: Features | None = None) -> DecodedModule:
         imported_tables=imported[ExternKind.TABLE],
         imported_memories=imported[ExternKind.MEMORY],
         imported_globals=imported[ExternKind.GLOBAL],
+        imported_tags=imported[ExternKind.TAG],
     )

@@ -9,13 +9,17 @@ import struct
 from collections.abc import Iterator
 
 from wasm_core.errors import MalformedError
-from wasm_core.immediates import read_byte, read_immediates, read_opcode
+from wasm_core.immediates import read_immediates, read_opcode, read_value_type
 from wasm_core.instructions import (
+    CATCH_ALL,
     IMM_BLOCK,
+    IMM_BLOCK_CATCHES,
+    IMM_CAST_LABEL,
     IMM_DATA_MEMORY,
     IMM_ELEM_TABLE,
     IMM_F32,
     IMM_F64,
+    IMM_HEAP_TYPE,
     IMM_MEMARG,
     IMM_MEMARG_LANE,
     IMM_MEMORY,
@@ -24,12 +28,15 @@ from wasm_core.instructions import (
     IMM_SELECT_TYPES,
     IMM_TYPE_TABLE,
     IMM_V128,
+    IMM_ZERO,
     Instruction,
     find,
 )
 from wasm_core.leb128 import read_u32
 from wasm_core.module import DecodedModule
-from wasm_core.type_codes import EMPTY_BLOCK, type_name
+from wasm_core.type_codes import EMPTY_BLOCK, heap_type_name, type_name
+
+_CLAUSES = ("catch", "catch_ref", "catch_all", "catch_all_ref")
 
 
 def read_local_groups(source: bytes, start: int, end: int) -> tuple[list[tuple[int, int]], int]:
@@ -42,7 +49,7 @@ def read_local_groups(source: bytes, start: int, end: int) -> tuple[list[tuple[i
     count, pos = read_u32(source, start, end)
     for _ in range(count):
         size, pos = read_u32(source, pos, end)
-        code, pos = read_byte(source, pos, end)
+        code, pos = read_value_type(source, pos, end)
         groups.append((size, code))
     return groups, pos
 
@@ -82,18 +89,21 @@ def format_instruction(instruction: Instruction, immediates: tuple[int, ...]) ->
 def _format_immediates(instruction: Instruction, immediates: tuple[int, ...]) -> str:
     kind = instruction.immediate
     if kind == IMM_BLOCK:
-        block_type = immediates[0]
-        if block_type >= 0:
-            return f"(type {block_type})"
-        code = block_type + 0x80
-        return "" if code == EMPTY_BLOCK else f"(result {type_name(code)})"
+        return _format_block_type(immediates[0])
+    if kind == IMM_BLOCK_CATCHES:
+        words = [_format_block_type(immediates[0])]
+        for at in range(1, len(immediates), 3):
+            clause, tag, label = immediates[at : at + 3]
+            operands = str(label) if clause >= CATCH_ALL else f"{tag} {label}"
+            words.append(f"({_CLAUSES[clause]} {operands})")
+        return " ".join(words).lstrip()
     if kind in (IMM_MEMARG, IMM_MEMARG_LANE):
-        words: list[str] = []
+        words = [str(immediates[2])] if immediates[2] else []
         if immediates[1]:
             words.append(f"offset={immediates[1]}")
         if 1 << immediates[0] != instruction.access_size:
             words.append(f"align={1 << immediates[0]}")
-        words.extend([str(lane) for lane in immediates[2:]])
+        words.extend([str(lane) for lane in immediates[3:]])
         return " ".join(words)
     if kind == IMM_F32:
         return str(struct.unpack("<f", immediates[0].to_bytes(4, "little"))[0])
@@ -102,18 +112,34 @@ def _format_immediates(instruction: Instruction, immediates: tuple[int, ...]) ->
     if kind == IMM_V128:
         lanes = struct.unpack("<4I", immediates[0].to_bytes(16, "little"))
         return " ".join(["i32x4", *[f"{lane:#010x}" for lane in lanes]])
+    if kind == IMM_HEAP_TYPE:
+        return heap_type_name(immediates[0])
     if kind == IMM_REF_TYPE:
-        return type_name(immediates[0]).removesuffix("ref")
+        return _format_reference(immediates[0], instruction.constant_name.endswith("_NULL"))
+    if kind == IMM_CAST_LABEL:
+        flags, label, source, target = immediates
+        return f"{label} {_format_reference(source, bool(flags & 1))} {_format_reference(target, bool(flags & 2))}"
     if kind == IMM_SELECT_TYPES:
         return f"(result {' '.join([type_name(code) for code in immediates])})"
     if kind == IMM_TYPE_TABLE:
         type_use = f"(type {immediates[0]})"
         return f"{immediates[1]} {type_use}" if immediates[1] else type_use
-    if kind in (IMM_MEMORY, IMM_MEMORY_MEMORY):
-        # There is one memory, which need not be named.
+    if kind == IMM_ZERO:
+        return ""
+    if kind in (IMM_MEMORY, IMM_MEMORY_MEMORY) and not any(immediates):
         return ""
     if kind == IMM_DATA_MEMORY:
-        return str(immediates[0])
+        return f"{immediates[1]} {immediates[0]}" if immediates[1] else str(immediates[0])
     if kind == IMM_ELEM_TABLE:
         return f"{immediates[1]} {immediates[0]}"
     return " ".join([str(value) for value in immediates])
+
+
+def _format_block_type(block_type: int) -> str:
+    if block_type >= 0:
+        return f"(type {block_type})"
+    return "" if block_type == -EMPTY_BLOCK else f"(result {type_name(-block_type)})"
+
+
+def _format_reference(heap_type: int, nullable: bool) -> str:
+    return f"(ref null {heap_type_name(heap_type)})" if nullable else f"(ref {heap_type_name(heap_type)})"

@@ -100,6 +100,15 @@ class InvalidError(CompileError):
     """The module decodes but breaks a rule (core specification, chapter "Validation")."""
 
 
+class Unsupported(CompileError):
+    """The module needs a proposal that is switched off, or that can be read and validated but not run yet."""
+
+    def __init__(self, message: str, offset: int | None = None, *, feature: str = "") -> None:
+        super().__init__(message, offset)
+        #: The field of `Features` that stands for the proposal.
+        self.feature = feature
+
+
 class LinkError(WasmError):
     """An import is missing or has the wrong type (core specification, section "Instantiation")."""
 

@@ -1,6 +1,12 @@
-"""The table of all instructions (core specification 2.0, appendix "Index of Instructions").
+"""The table of all instructions (core specification 3.0, appendix "Index of Instructions", and proposals).
 
 Decoder, validator, disassembler, text reader and front end all work from this table.
+
+What follows an opcode is described by the *kind* of its immediates, an IMM_ constant. A kind is a fixed sequence of
+the items that its name lists, in the order of the binary format, and `immediates.read_immediates` gives one integer for
+each (or for each element of a vector). The comments at the constants say what differs in the text format; where an
+index space is named (memory, table), the text may leave out an index of 0. Value types are type codes (`type_codes`),
+with the module's type indices as the numbers of defined types.
 """
 
 from __future__ import annotations
@@ -10,22 +16,34 @@ from typing import Final
 
 from wasm_core.features import Features
 from wasm_core.lazy_attrs import frozen
-from wasm_core.type_codes import F32, F64, FUNCREF, I32, I64, V128
+from wasm_core.type_codes import (
+    ARRAYREF,
+    EQREF,
+    F32,
+    F64,
+    FUNCREF,
+    I31REF,
+    I32,
+    I64,
+    NON_NULL,
+    V128,
+)
 
 # Kinds of immediates, in the order in which the binary format has them.
 IMM_NONE: Final = 0
-#: A block type.
+#: A block type: a type index, or minus a type code, or minus `type_codes.EMPTY_BLOCK`.
 IMM_BLOCK: Final = 1
 IMM_LABEL: Final = 2
 #: A vector of labels and the default label (br_table).
 IMM_LABEL_TABLE: Final = 3
 IMM_FUNC: Final = 4
-#: A type index and a table index (call_indirect).
+#: A type index and a table index (call_indirect); in the text the table comes first.
 IMM_TYPE_TABLE: Final = 5
 IMM_LOCAL: Final = 6
 IMM_GLOBAL: Final = 7
 IMM_TABLE: Final = 8
-#: Alignment (as an exponent) and offset of a memory access.
+#: Alignment (as an exponent), offset and memory of a memory access; in the text the memory comes first. In the binary
+#: bit 6 of the alignment says whether a memory index follows it.
 IMM_MEMARG: Final = 9
 IMM_I32: Final = 10
 IMM_I64: Final = 11
@@ -37,18 +55,50 @@ IMM_LANE: Final = 15
 IMM_SHUFFLE: Final = 16
 #: A memarg and a lane index.
 IMM_MEMARG_LANE: Final = 17
+#: A memory index, which is a zero byte without the feature `multi_memory`; so for the next ones.
 IMM_MEMORY: Final = 18
 #: Two memory indices: destination, source.
 IMM_MEMORY_MEMORY: Final = 19
 IMM_DATA: Final = 20
+#: A data segment and a memory; in the text the memory comes first.
 IMM_DATA_MEMORY: Final = 21
 IMM_ELEM: Final = 22
+#: An element segment and a table; in the text the table comes first.
 IMM_ELEM_TABLE: Final = 23
 #: Two table indices: destination, source.
 IMM_TABLE_TABLE: Final = 24
-IMM_REF_TYPE: Final = 25
+#: A heap type (ref.null): a type index, or minus the type code of the nullable reference to an abstract heap type.
+IMM_HEAP_TYPE: Final = 25
 #: A vector of value types (select with types).
 IMM_SELECT_TYPES: Final = 26
+IMM_TAG: Final = 27
+#: A type index.
+IMM_TYPE: Final = 28
+#: A type index and the number of a field.
+IMM_TYPE_FIELD: Final = 29
+#: A type index and how many operands there are (array.new_fixed).
+IMM_TYPE_COUNT: Final = 30
+IMM_TYPE_DATA: Final = 31
+IMM_TYPE_ELEM: Final = 32
+#: Two type indices: destination, source.
+IMM_TYPE_TYPE: Final = 33
+#: The heap type of a reference type, which the text has in full: (ref ht), or (ref null ht) for the instructions whose
+#: `constant_name` ends in _NULL (ref.test, ref.cast).
+IMM_REF_TYPE: Final = 34
+#: Flags (1: the source is nullable, 2: the target is), a label, and the heap types of source and target; in the text a
+#: label and two reference types (br_on_cast).
+IMM_CAST_LABEL: Final = 35
+#: A block type and a vector of catch clauses (try_table). A clause is three integers: CATCH, CATCH_REF, CATCH_ALL or
+#: CATCH_ALL_REF; the tag, 0 for the latter two, which have none in binary and text; the label.
+IMM_BLOCK_CATCHES: Final = 36
+#: A byte that must be zero, which the text does not have (atomic.fence).
+IMM_ZERO: Final = 37
+
+# Catch clauses, numbered as in the binary format.
+CATCH: Final = 0
+CATCH_REF: Final = 1
+CATCH_ALL: Final = 2
+CATCH_ALL_REF: Final = 3
 
 _IMMEDIATES: Final[dict[str, int]] = {
     "-": IMM_NONE,
@@ -76,27 +126,47 @@ _IMMEDIATES: Final[dict[str, int]] = {
     "elem": IMM_ELEM,
     "elem-table": IMM_ELEM_TABLE,
     "table-table": IMM_TABLE_TABLE,
-    "reftype": IMM_REF_TYPE,
+    "heaptype": IMM_HEAP_TYPE,
     "types": IMM_SELECT_TYPES,
+    "tag": IMM_TAG,
+    "type": IMM_TYPE,
+    "type-field": IMM_TYPE_FIELD,
+    "type-count": IMM_TYPE_COUNT,
+    "type-data": IMM_TYPE_DATA,
+    "type-elem": IMM_TYPE_ELEM,
+    "type-type": IMM_TYPE_TYPE,
+    "reftype": IMM_REF_TYPE,
+    "cast-label": IMM_CAST_LABEL,
+    "block-catches": IMM_BLOCK_CATCHES,
+    "zero": IMM_ZERO,
 }
 
-#: First byte of the opcodes of vector instructions.
-_VECTOR_PREFIX: Final = 0xFD
-
-_TYPES: Final[dict[str, int]] = {"i": I32, "I": I64, "f": F32, "F": F64, "v": V128, "r": FUNCREF}
+_TYPES: Final[dict[str, int]] = {
+    "i": I32,
+    "I": I64,
+    "f": F32,
+    "F": F64,
+    "v": V128,
+    "r": FUNCREF,
+    "q": EQREF,
+    "y": ARRAYREF,
+    "j": I31REF,
+    "J": I31REF | NON_NULL,
+}
 
 
 @frozen
 class Instruction:
     """One instruction of WebAssembly."""
 
-    #: Name in the text format. Both forms of `select` have the same name.
+    #: Name in the text format. Both forms of `select`, `ref.test` and `ref.cast` have the same name.
     name: str
     #: As in `opcodes`.
     opcode: int
     #: One of the IMM_ constants.
     immediate: int
     #: Type codes of the operands and results; both None where the type depends on the immediate or the context.
+    #: Addresses and sizes are i32 here; in 64-bit memories and tables they are i64.
     params: tuple[int, ...] | None
     results: tuple[int, ...] | None
     #: Bytes that a memory access reads or writes, which is its natural alignment; 0 for other instructions.
@@ -109,12 +179,17 @@ class Instruction:
     @property
     def constant_name(self) -> str:
         """Name of the opcode's constant in `opcodes`."""
-        return "SELECT_T" if self.opcode == 0x1C else self.name.upper().replace(".", "_")
+        return _SECOND_FORMS.get(self.opcode) or self.name.upper().replace(".", "_")
+
+
+#: Constants of the instructions whose names others have, too.
+_SECOND_FORMS: Final = {0x1C: "SELECT_T", 0xFB015: "REF_TEST_NULL", 0xFB017: "REF_CAST_NULL"}
 
 
 # Columns: opcode (prefix:number), name, immediates, operand types ":" result types.
 # Immediates: memarg/N is an access of N bytes, lane/N an index below N, memlane/N both for a lane of N bytes.
-# Types: i i32, I i64, f f32, F f64, v v128, r funcref; "?" is a type that depends on the immediate or the context.
+# Types: i i32, I i64, f f32, F f64, v v128, r funcref, q eqref, y arrayref, j i31ref, J (ref i31); "?" is a type that
+# depends on the immediate or the context.
 # A line in brackets names the field of `Features` that the following instructions need.
 _SCALAR_TABLE: Final = """
 [core]
@@ -124,6 +199,16 @@ _SCALAR_TABLE: Final = """
 03     loop                               block        ?
 04     if                                 block        ?
 05     else                               -            ?
+[legacy_exceptions]
+06     try                                block        ?
+07     catch                              tag          ?
+[exceptions]
+08     throw                              tag          ?
+[legacy_exceptions]
+09     rethrow                            label        ?
+[exceptions]
+0a     throw_ref                          -            ?
+[core]
 0b     end                                -            ?
 0c     br                                 label        ?
 0d     br_if                              label        ?
@@ -131,10 +216,22 @@ _SCALAR_TABLE: Final = """
 0f     return                             -            ?
 10     call                               func         ?
 11     call_indirect                      type-table   ?
+[tail_calls]
+12     return_call                        func         ?
+13     return_call_indirect               type-table   ?
+[function_references]
+14     call_ref                           type         ?
+15     return_call_ref                    type         ?
+[legacy_exceptions]
+18     delegate                           label        ?
+19     catch_all                          -            ?
+[core]
 1a     drop                               -            ?
 1b     select                             -            ?
 [reference_types]
 1c     select                             types        ?
+[exceptions]
+1f     try_table                          block-catches ?
 [core]
 20     local.get                          local        ?
 21     local.set                          local        ?
@@ -304,9 +401,15 @@ c2     i64.extend8_s                      -            I:I
 c3     i64.extend16_s                     -            I:I
 c4     i64.extend32_s                     -            I:I
 [reference_types]
-d0     ref.null                           reftype      ?
+d0     ref.null                           heaptype     ?
 d1     ref.is_null                        -            ?
 d2     ref.func                           func         :r
+[gc]
+d3     ref.eq                             -            qq:i
+[function_references]
+d4     ref.as_non_null                    -            ?
+d5     br_on_null                         label        ?
+d6     br_on_non_null                     label        ?
 [saturating_float_to_int]
 fc:00  i32.trunc_sat_f32_s                -            f:i
 fc:01  i32.trunc_sat_f32_u                -            f:i
@@ -328,6 +431,11 @@ fc:0e  table.copy                         table-table  iii:
 fc:0f  table.grow                         table        ?
 fc:10  table.size                         table        :i
 fc:11  table.fill                         table        ?
+[wide_arithmetic]
+fc:13  i64.add128                         -            IIII:II
+fc:14  i64.sub128                         -            IIII:II
+fc:15  i64.mul_wide_s                     -            II:II
+fc:16  i64.mul_wide_u                     -            II:II
 """
 
 #: Read only when one of these instructions is asked for.
@@ -592,6 +700,114 @@ fd:112 i16x8.relaxed_dot_i8x16_i7x16_s     -            vv:v
 fd:113 i32x4.relaxed_dot_i8x16_i7x16_add_s -            vvv:v
 """
 
+# Instructions of garbage-collected objects, which few programs have.
+_GC_TABLE: Final = """
+[gc]
+fb:00  struct.new                         type         ?
+fb:01  struct.new_default                 type         ?
+fb:02  struct.get                         type-field   ?
+fb:03  struct.get_s                       type-field   ?
+fb:04  struct.get_u                       type-field   ?
+fb:05  struct.set                         type-field   ?
+fb:06  array.new                          type         ?
+fb:07  array.new_default                  type         ?
+fb:08  array.new_fixed                    type-count   ?
+fb:09  array.new_data                     type-data    ?
+fb:0a  array.new_elem                     type-elem    ?
+fb:0b  array.get                          type         ?
+fb:0c  array.get_s                        type         ?
+fb:0d  array.get_u                        type         ?
+fb:0e  array.set                          type         ?
+fb:0f  array.len                          -            y:i
+fb:10  array.fill                         type         ?
+fb:11  array.copy                         type-type    ?
+fb:12  array.init_data                    type-data    ?
+fb:13  array.init_elem                    type-elem    ?
+fb:14  ref.test                           reftype      ?
+fb:15  ref.test                           reftype      ?
+fb:16  ref.cast                           reftype      ?
+fb:17  ref.cast                           reftype      ?
+fb:18  br_on_cast                         cast-label   ?
+fb:19  br_on_cast_fail                    cast-label   ?
+fb:1a  any.convert_extern                 -            ?
+fb:1b  extern.convert_any                 -            ?
+fb:1c  ref.i31                            -            i:J
+fb:1d  i31.get_s                          -            j:i
+fb:1e  i31.get_u                          -            j:i
+"""
+
+# Atomic memory accesses, whose alignment must be the natural one.
+_ATOMIC_TABLE: Final = """
+[threads]
+fe:00  memory.atomic.notify               memarg/4     ii:i
+fe:01  memory.atomic.wait32               memarg/4     iiI:i
+fe:02  memory.atomic.wait64               memarg/8     iII:i
+fe:03  atomic.fence                       zero         :
+fe:10  i32.atomic.load                    memarg/4     i:i
+fe:11  i64.atomic.load                    memarg/8     i:I
+fe:12  i32.atomic.load8_u                 memarg/1     i:i
+fe:13  i32.atomic.load16_u                memarg/2     i:i
+fe:14  i64.atomic.load8_u                 memarg/1     i:I
+fe:15  i64.atomic.load16_u                memarg/2     i:I
+fe:16  i64.atomic.load32_u                memarg/4     i:I
+fe:17  i32.atomic.store                   memarg/4     ii:
+fe:18  i64.atomic.store                   memarg/8     iI:
+fe:19  i32.atomic.store8                  memarg/1     ii:
+fe:1a  i32.atomic.store16                 memarg/2     ii:
+fe:1b  i64.atomic.store8                  memarg/1     iI:
+fe:1c  i64.atomic.store16                 memarg/2     iI:
+fe:1d  i64.atomic.store32                 memarg/4     iI:
+fe:1e  i32.atomic.rmw.add                 memarg/4     ii:i
+fe:1f  i64.atomic.rmw.add                 memarg/8     iI:I
+fe:20  i32.atomic.rmw8.add_u              memarg/1     ii:i
+fe:21  i32.atomic.rmw16.add_u             memarg/2     ii:i
+fe:22  i64.atomic.rmw8.add_u              memarg/1     iI:I
+fe:23  i64.atomic.rmw16.add_u             memarg/2     iI:I
+fe:24  i64.atomic.rmw32.add_u             memarg/4     iI:I
+fe:25  i32.atomic.rmw.sub                 memarg/4     ii:i
+fe:26  i64.atomic.rmw.sub                 memarg/8     iI:I
+fe:27  i32.atomic.rmw8.sub_u              memarg/1     ii:i
+fe:28  i32.atomic.rmw16.sub_u             memarg/2     ii:i
+fe:29  i64.atomic.rmw8.sub_u              memarg/1     iI:I
+fe:2a  i64.atomic.rmw16.sub_u             memarg/2     iI:I
+fe:2b  i64.atomic.rmw32.sub_u             memarg/4     iI:I
+fe:2c  i32.atomic.rmw.and                 memarg/4     ii:i
+fe:2d  i64.atomic.rmw.and                 memarg/8     iI:I
+fe:2e  i32.atomic.rmw8.and_u              memarg/1     ii:i
+fe:2f  i32.atomic.rmw16.and_u             memarg/2     ii:i
+fe:30  i64.atomic.rmw8.and_u              memarg/1     iI:I
+fe:31  i64.atomic.rmw16.and_u             memarg/2     iI:I
+fe:32  i64.atomic.rmw32.and_u             memarg/4     iI:I
+fe:33  i32.atomic.rmw.or                  memarg/4     ii:i
+fe:34  i64.atomic.rmw.or                  memarg/8     iI:I
+fe:35  i32.atomic.rmw8.or_u               memarg/1     ii:i
+fe:36  i32.atomic.rmw16.or_u              memarg/2     ii:i
+fe:37  i64.atomic.rmw8.or_u               memarg/1     iI:I
+fe:38  i64.atomic.rmw16.or_u              memarg/2     iI:I
+fe:39  i64.atomic.rmw32.or_u              memarg/4     iI:I
+fe:3a  i32.atomic.rmw.xor                 memarg/4     ii:i
+fe:3b  i64.atomic.rmw.xor                 memarg/8     iI:I
+fe:3c  i32.atomic.rmw8.xor_u              memarg/1     ii:i
+fe:3d  i32.atomic.rmw16.xor_u             memarg/2     ii:i
+fe:3e  i64.atomic.rmw8.xor_u              memarg/1     iI:I
+fe:3f  i64.atomic.rmw16.xor_u             memarg/2     iI:I
+fe:40  i64.atomic.rmw32.xor_u             memarg/4     iI:I
+fe:41  i32.atomic.rmw.xchg                memarg/4     ii:i
+fe:42  i64.atomic.rmw.xchg                memarg/8     iI:I
+fe:43  i32.atomic.rmw8.xchg_u             memarg/1     ii:i
+fe:44  i32.atomic.rmw16.xchg_u            memarg/2     ii:i
+fe:45  i64.atomic.rmw8.xchg_u             memarg/1     iI:I
+fe:46  i64.atomic.rmw16.xchg_u            memarg/2     iI:I
+fe:47  i64.atomic.rmw32.xchg_u            memarg/4     iI:I
+fe:48  i32.atomic.rmw.cmpxchg             memarg/4     iii:i
+fe:49  i64.atomic.rmw.cmpxchg             memarg/8     iII:I
+fe:4a  i32.atomic.rmw8.cmpxchg_u          memarg/1     iii:i
+fe:4b  i32.atomic.rmw16.cmpxchg_u         memarg/2     iii:i
+fe:4c  i64.atomic.rmw8.cmpxchg_u          memarg/1     iII:I
+fe:4d  i64.atomic.rmw16.cmpxchg_u         memarg/2     iII:I
+fe:4e  i64.atomic.rmw32.cmpxchg_u         memarg/4     iII:I
+"""
+
 
 def _parse_immediate(text: str) -> tuple[int, int, int]:
     """The kind of an immediate, the size of an access, the number of lanes."""
@@ -643,29 +859,39 @@ def _parse_table(table: str) -> dict[int, Instruction]:
 _SCALAR: Final[dict[int, Instruction]] = _parse_table(_SCALAR_TABLE)
 
 
+#: The tables that are read when an instruction of theirs is first looked up, by the first byte of its opcode.
+_LATER_TABLES: Final[dict[int, str]] = {0xFB: _GC_TABLE, 0xFD: _VECTOR_TABLE, 0xFE: _ATOMIC_TABLE}
+
+
 @functools.cache
-def _vector() -> dict[int, Instruction]:
-    return _parse_table(_VECTOR_TABLE)
+def _later(prefix: int) -> dict[int, Instruction]:
+    return _parse_table(_LATER_TABLES[prefix])
 
 
 def find(opcode: int) -> Instruction | None:
     """The instruction that has an opcode."""
     found = _SCALAR.get(opcode)
-    return _vector().get(opcode) if found is None and opcode >> 12 == _VECTOR_PREFIX else found
+    return _later(opcode >> 12).get(opcode) if found is None and opcode >> 12 in _LATER_TABLES else found
 
 
 @functools.cache
 def instructions() -> tuple[Instruction, ...]:
     """Every instruction, in the order of the opcodes."""
-    return (*_SCALAR.values(), *_vector().values())
+    found = list(_SCALAR.values())
+    for prefix in _LATER_TABLES:
+        found += _later(prefix).values()
+    return tuple(sorted(found, key=lambda instruction: instruction.opcode))
 
 
 @functools.cache
 def by_name() -> dict[str, Instruction]:
-    """All by name in the text format; "select" is the form without types."""
+    """All by name in the text format; of two with one name, the first: `select` without types."""
     return {i.name: i for i in reversed(instructions())}
 
 
 def is_enabled(instruction: Instruction, features: Features) -> bool:
     """Whether the feature that the instruction needs is switched on."""
+    if instruction.opcode == 0x08:
+        # Both encodings of exceptions have `throw`.
+        return features.exceptions or features.legacy_exceptions
     return not instruction.feature or bool(getattr(features, instruction.feature))

@@ -2,7 +2,7 @@
 
 Every reader takes the bytes, the position of the integer and the position where readable bytes end, and returns the
 value and the position after it. Errors are `MalformedError` with the position as offset: "unexpected end",
-"integer representation too long" or "integer too large".
+"integer representation too long" or "integer too large". `unsigned` and `signed` encode, in as few bytes as possible.
 """
 
 from __future__ import annotations
@@ -79,3 +79,23 @@ def read_s33(data: bytes, pos: int, end: int) -> tuple[int, int]:
 def read_s64(data: bytes, pos: int, end: int) -> tuple[int, int]:
     """A signed 64-bit integer."""
     return read_signed(data, pos, end, 64)
+
+
+def unsigned(value: int) -> bytes:
+    """An unsigned integer, encoded."""
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def signed(value: int) -> bytes:
+    """A signed integer, encoded."""
+    out = bytearray()
+    while not -0x40 <= value < 0x40:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value & 0x7F)
+    return bytes(out)

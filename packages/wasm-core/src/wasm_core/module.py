@@ -8,9 +8,22 @@ from __future__ import annotations
 import enum
 from array import array
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from wasm_core.lazy_attrs import field, frozen
-from wasm_core.types import ExternType, FuncType, GlobalType, MemoryType, TableType, ValueType
+from wasm_core.types import (
+    CompositeType,
+    ExternType,
+    FuncType,
+    GlobalType,
+    MemoryType,
+    TableType,
+    TagType,
+    ValueType,
+)
+
+if TYPE_CHECKING:
+    from wasm_core.defined_types import DefinedType
 
 
 class ExternKind(enum.IntEnum):
@@ -20,6 +33,12 @@ class ExternKind(enum.IntEnum):
     TABLE = 1
     MEMORY = 2
     GLOBAL = 3
+    TAG = 4
+
+
+#: What an instruction of a constant expression has: an integer if there is one, a tuple if there are several, 0 if
+#: there are none; the type of the null for ref.null.
+Immediate = int | tuple[int, ...] | ValueType
 
 
 @frozen
@@ -28,17 +47,18 @@ class ConstExpr:
 
     Immediates: the signed integer of i32.const and i64.const, the bit pattern of f32.const and f64.const, the 16
     bytes (as an unsigned little-endian integer) of v128.const, the index of global.get and ref.func, the
-    ValueType of ref.null.
+    ValueType of ref.null; for others see `Immediate` and `immediates.read_immediates`.
     """
 
-    instructions: tuple[tuple[int, int | ValueType], ...]
-    #: Byte offset in the module.
+    instructions: tuple[tuple[int, Immediate], ...]
+    #: Byte offset in the module, and that of what comes after the `end`.
     offset: int = 0
+    end: int = 0
 
 
 @frozen
 class Import:
-    """One import; `type_index` is set for functions only."""
+    """One import; `type_index` is set for functions and tags only."""
 
     module: str
     name: str
@@ -122,14 +142,22 @@ class DecodedModule:
 
     #: The binary that was decoded.
     source: bytes = field(repr=False)
-    types: tuple[FuncType, ...] = ()
+    #: The entries of the type section; all of them are function types, but in modules with garbage-collected objects.
+    types: tuple[CompositeType, ...] = ()
+    #: What the entries are to the process, in the same order; None if all of them are plain function types (final,
+    #: without a supertype, each in a group of its own). See `defined_type`.
+    defined_types: tuple[DefinedType, ...] | None = field(default=None, repr=False)
     imports: tuple[Import, ...] = ()
     #: Type index of every function, imported ones first.
     function_types: Sequence[int] = field(default=(), repr=False)
-    #: Every table, memory and global, imported ones first.
+    #: Every table, memory, global and tag, imported ones first.
     tables: tuple[TableType, ...] = ()
     memories: tuple[MemoryType, ...] = ()
     global_types: tuple[GlobalType, ...] = ()
+    #: Type index of every tag.
+    tag_types: tuple[int, ...] = ()
+    #: What the elements of the module's own tables start as, None for null; empty if that goes for all of them.
+    table_inits: tuple[ConstExpr | None, ...] = ()
     #: The module's own globals (those that are not imported).
     globals: tuple[Global, ...] = ()
     exports: tuple[Export, ...] = ()
@@ -149,10 +177,26 @@ class DecodedModule:
     imported_tables: int = 0
     imported_memories: int = 0
     imported_globals: int = 0
+    imported_tags: int = 0
 
     def func_type(self, index: int) -> FuncType:
         """The type of function `index` of the function index space."""
-        return self.types[self.function_types[index]]
+        found = self.types[self.function_types[index]]
+        assert isinstance(found, FuncType)
+        return found
+
+    def defined_type(self, index: int) -> DefinedType:
+        """What entry `index` of the type section is to the process.
+
+        Its number stands for the type as long as somebody has it: plain function types are not held by the module.
+        """
+        if self.defined_types is not None:
+            return self.defined_types[index]
+        from wasm_core.defined_types import function_type
+
+        found = self.types[index]
+        assert isinstance(found, FuncType)
+        return function_type(found)
 
     def body(self, index: int) -> tuple[int, int]:
         """Where the code entry of function `index` (not an imported one) starts and ends in `source`."""
@@ -160,11 +204,15 @@ class DecodedModule:
         return self.body_starts[own], self.body_ends[own]
 
     def extern_type(self, kind: ExternKind, index: int) -> ExternType:
-        """The type of an item of one of the four index spaces."""
+        """The type of an item of one of the index spaces."""
         if kind is ExternKind.FUNC:
             return self.func_type(index)
         if kind is ExternKind.TABLE:
             return self.tables[index]
         if kind is ExternKind.MEMORY:
             return self.memories[index]
-        return self.global_types[index]
+        if kind is ExternKind.GLOBAL:
+            return self.global_types[index]
+        found = self.types[self.tag_types[index]]
+        assert isinstance(found, FuncType)
+        return TagType(found)

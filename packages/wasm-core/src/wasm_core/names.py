@@ -13,15 +13,25 @@ from wasm_core.errors import MalformedError
 from wasm_core.leb128 import read_u32
 from wasm_core.module import DecodedModule
 
+# Subsections. Locals, labels and fields have a map of names for each function or type.
 _MODULE: Final = 0
 _FUNCTIONS: Final = 1
 _LOCALS: Final = 2
+_LABELS: Final = 3
+_TYPES: Final = 4
+_TABLES: Final = 5
+_MEMORIES: Final = 6
+_GLOBALS: Final = 7
+_ELEMENTS: Final = 8
+_DATA: Final = 9
+_FIELDS: Final = 10
+_TAGS: Final = 11
 
 
 class NameSection:
     """Lookups in the name section `source[start:end]`."""
 
-    __slots__ = ("_functions", "_known", "_locals", "_source", "_subsections")
+    __slots__ = ("_functions", "_known", "_nested", "_source", "_subsections")
 
     def __init__(self, source: bytes, start: int, end: int) -> None:
         self._source: Final = source
@@ -29,8 +39,8 @@ class NameSection:
         self._functions: dict[int, str] | None = None
         # What has been asked for one by one.
         self._known: dict[int, str | None] = {}
-        # Function index -> where the map of its local names starts.
-        self._locals: dict[int, int] | None = None
+        # By subsection: index of a function or type -> where the map of its names starts.
+        self._nested: Final[dict[int, dict[int, int]]] = {}
 
     @classmethod
     def of(cls, module: DecodedModule) -> Self:
@@ -55,8 +65,7 @@ class NameSection:
     def function_names(self) -> dict[int, str]:
         """The names of functions by function index."""
         if self._functions is None:
-            start, end = self._subsections.get(_FUNCTIONS, (0, 0))
-            self._functions = _read_name_map(self._source, start, end)
+            self._functions = self._names(_FUNCTIONS)
         return self._functions
 
     def function_name(self, index: int) -> str | None:
@@ -77,10 +86,61 @@ class NameSection:
 
     def local_names(self, function: int) -> dict[int, str]:
         """The names of the locals of one function by local index."""
-        start, end = self._subsections.get(_LOCALS, (0, 0))
-        if self._locals is None:
-            self._locals = _find_local_maps(self._source, start, end)
-        return _read_name_map(self._source, self._locals.get(function, end), end)
+        return self._names_in(_LOCALS, function)
+
+    def label_names(self, function: int) -> dict[int, str]:
+        """The names of the labels of one function, numbered in the order of their constructs."""
+        return self._names_in(_LABELS, function)
+
+    def field_names(self, type_index: int) -> dict[int, str]:
+        """The names of the fields of one structure type by number."""
+        return self._names_in(_FIELDS, type_index)
+
+    @property
+    def type_names(self) -> dict[int, str]:
+        """The names of types by type index."""
+        return self._names(_TYPES)
+
+    @property
+    def table_names(self) -> dict[int, str]:
+        """The names of tables by table index."""
+        return self._names(_TABLES)
+
+    @property
+    def memory_names(self) -> dict[int, str]:
+        """The names of memories by memory index."""
+        return self._names(_MEMORIES)
+
+    @property
+    def global_names(self) -> dict[int, str]:
+        """The names of globals by global index."""
+        return self._names(_GLOBALS)
+
+    @property
+    def element_names(self) -> dict[int, str]:
+        """The names of element segments by index."""
+        return self._names(_ELEMENTS)
+
+    @property
+    def data_names(self) -> dict[int, str]:
+        """The names of data segments by index."""
+        return self._names(_DATA)
+
+    @property
+    def tag_names(self) -> dict[int, str]:
+        """The names of tags by tag index."""
+        return self._names(_TAGS)
+
+    def _names(self, subsection: int) -> dict[int, str]:
+        start, end = self._subsections.get(subsection, (0, 0))
+        return _read_name_map(self._source, start, end)
+
+    def _names_in(self, subsection: int, index: int) -> dict[int, str]:
+        start, end = self._subsections.get(subsection, (0, 0))
+        maps = self._nested.get(subsection)
+        if maps is None:
+            maps = self._nested[subsection] = _find_maps(self._source, start, end)
+        return _read_name_map(self._source, maps.get(index, end), end)
 
 
 def _find_subsections(source: bytes, pos: int, end: int) -> dict[int, tuple[int, int]]:
@@ -133,13 +193,13 @@ def _find_names(source: bytes, pos: int, end: int, wanted: Set[int]) -> dict[int
     return found
 
 
-def _find_local_maps(source: bytes, pos: int, end: int) -> dict[int, int]:
+def _find_maps(source: bytes, pos: int, end: int) -> dict[int, int]:
     starts: dict[int, int] = {}
     try:
         count, pos = read_u32(source, pos, end)
         for _ in range(count):
-            function, pos = read_u32(source, pos, end)
-            starts[function] = pos
+            index, pos = read_u32(source, pos, end)
+            starts[index] = pos
             entries, pos = read_u32(source, pos, end)
             for _ in range(entries):
                 _, pos = read_u32(source, pos, end)

@@ -34,9 +34,15 @@ NOP: Final = 20
 BR_TABLE: Final = 21
 #: Handled by a function of `rare_instructions`.
 RARE: Final = 22
+#: The same, and what follows cannot be reached.
+RARE_EXIT: Final = 23
+#: catch and catch_all.
+CATCH: Final = 24
+DELEGATE: Final = 25
+RETHROW: Final = 26
 #: No instruction, or one of a feature that is switched off.
-ILLEGAL: Final = 23
-LOCAL_GET: Final = 24
+ILLEGAL: Final = 27
+LOCAL_GET: Final = 28
 
 _SPECIAL: Final[dict[int, int]] = {
     op.LOCAL_GET: LOCAL_GET,
@@ -62,6 +68,16 @@ _SPECIAL: Final[dict[int, int]] = {
     op.GLOBAL_SET: GLOBAL_SET,
     op.SELECT: SELECT,
     op.DROP: DROP,
+    op.TRY_TABLE: BLOCK,
+    op.TRY: BLOCK,
+    op.CATCH: CATCH,
+    op.CATCH_ALL: CATCH,
+    op.DELEGATE: DELEGATE,
+    op.RETHROW: RETHROW,
+    **dict.fromkeys(
+        (op.RETURN_CALL, op.RETURN_CALL_INDIRECT, op.RETURN_CALL_REF, op.THROW, op.THROW_REF),
+        RARE_EXIT,
+    ),
 }
 
 
@@ -85,15 +101,15 @@ class OpcodeKinds:
             if outcome:
                 results[byte] = outcome[0]
             if params:
-                # Of a store, the value; the address below it always is an i32.
+                # Of a store, the value; the address below it is the memory's matter.
                 operands[byte] = params[-1]
             if instruction.immediate == IMM_MEMARG:
                 kinds[byte] = LOAD if outcome else STORE
                 max_align[byte] = instruction.access_size.bit_length() - 1
             elif instruction.immediate == IMM_NONE and params and outcome:
                 kinds[byte] = UNARY if len(params) == 1 else BINARY
-        # All of the 0xFC and 0xFD instructions: their handler asks the features.
-        kinds[0xFC] = kinds[0xFD] = RARE
+        # All of the instructions with a prefix: their handlers ask the features.
+        kinds[0xFB] = kinds[0xFC] = kinds[0xFD] = kinds[0xFE] = RARE
         #: Lists, because the interpreter indexes them faster than bytes.
         self.kinds: Final = kinds
         #: The type of the (last) operand. Both operands of a BINARY instruction have the same type.

@@ -11,23 +11,25 @@ from typing import Final
 
 from wasm_core.errors import InvalidError
 from wasm_core.type_codes import UNKNOWN, type_name
+from wasm_core.validation_context import ValidationContext
 
 FLOOR: Final = -1
 POLYMORPHIC: Final = -2
 
 
-def _mismatch(expected: int, found: int, at: int) -> InvalidError:
+def mismatch(expected: int, found: int, at: int) -> InvalidError:
+    """The error for an operand of another type than expected."""
     what = "nothing" if found == FLOOR else type_name(found)
     return InvalidError(f"type mismatch: expected {type_name(expected)}, found {what}", at)
 
 
-def pop(stack: list[int], expected: int, at: int) -> None:
+def pop(context: ValidationContext, stack: list[int], expected: int, at: int) -> None:
     """Pop one operand of type `expected`; `at` is the offset for the error."""
     found = stack[-1]
     if found == POLYMORPHIC:
         return
-    if found != expected and found != UNKNOWN:
-        raise _mismatch(expected, found, at)
+    if found != expected and found != UNKNOWN and not context.matches(found, expected):
+        raise mismatch(expected, found, at)
     stack.pop()
 
 
@@ -41,19 +43,19 @@ def pop_any(stack: list[int], at: int) -> int:
     return stack.pop()
 
 
-def check(stack: list[int], types: list[int], at: int) -> int:
+def check(context: ValidationContext, stack: list[int], types: list[int], at: int) -> int:
     """Check that operands of these types are on top; return the length of the stack without them."""
     top = len(stack)
     for expected in reversed(types):
         found = stack[top - 1]
         if found == POLYMORPHIC:
             return top
-        if found != expected and found != UNKNOWN:
-            raise _mismatch(expected, found, at)
+        if found != expected and found != UNKNOWN and not context.matches(found, expected):
+            raise mismatch(expected, found, at)
         top -= 1
     return top
 
 
-def pop_all(stack: list[int], types: list[int], at: int) -> None:
+def pop_all(context: ValidationContext, stack: list[int], types: list[int], at: int) -> None:
     """Pop operands of these types, the last one first."""
-    del stack[check(stack, types, at) :]
+    del stack[check(context, stack, types, at) :]

@@ -10,70 +10,140 @@ from collections.abc import Callable
 from typing import Final
 
 from wasm_core import opcodes as op
-from wasm_core.errors import InvalidError, MalformedError
-from wasm_core.immediates import read_byte, read_memarg, read_zero_byte
+from wasm_core.errors import InvalidError, MalformedError, Unsupported
+from wasm_core.immediates import read_byte, read_zero_byte
 from wasm_core.instructions import (
-    IMM_DATA,
-    IMM_DATA_MEMORY,
-    IMM_ELEM,
-    IMM_ELEM_TABLE,
     IMM_LANE,
     IMM_MEMARG,
     IMM_MEMARG_LANE,
-    IMM_MEMORY,
-    IMM_MEMORY_MEMORY,
     IMM_NONE,
     IMM_SHUFFLE,
-    IMM_TABLE,
-    IMM_TABLE_TABLE,
     IMM_V128,
+    IMM_ZERO,
     Instruction,
     find,
     is_enabled,
 )
-from wasm_core.leb128 import read_u32
+from wasm_core.leb128 import read_u32, read_unsigned
 from wasm_core.operand_stack import check, pop, pop_all, pop_any
-from wasm_core.type_codes import EXTERNREF, FUNCREF, I32, UNKNOWN, type_name
-from wasm_core.validation_context import ValidationContext
+from wasm_core.reader import switched_off
+from wasm_core.type_codes import EXNREF, FUNCREF, I32, I64, NON_NULL, UNKNOWN, UNKNOWN_REF, type_name
+from wasm_core.validation_context import ValidationContext, is_reference
+
+#: What `catch_ref` gives besides the values of the exception.
+_CAUGHT: Final = EXNREF | NON_NULL
 
 
 class BodyState:
     """What handlers share with the validator's loop about one body."""
 
-    __slots__ = ("code", "context", "end", "stack")
+    __slots__ = ("code", "context", "end", "labels", "results", "stack")
 
-    def __init__(self, context: ValidationContext, code: bytes, stack: list[int]) -> None:
+    def __init__(
+        self, context: ValidationContext, code: bytes, stack: list[int], labels: list[list[int]], results: list[int]
+    ) -> None:
         self.context: Final = context
         #: The code entry; positions are relative to its start.
         self.code: Final = code
         self.end: Final = len(code)
         self.stack: Final = stack
+        #: What a branch to each construct in scope takes, innermost last.
+        self.labels: Final = labels
+        #: Results of the function.
+        self.results: Final = results
+
+    def pop(self, expected: int, at: int) -> None:
+        """Pop one operand of type `expected`."""
+        pop(self.context, self.stack, expected, at)
+
+    def pop_all(self, types: list[int], at: int) -> None:
+        """Pop operands of these types, the last one first."""
+        pop_all(self.context, self.stack, types, at)
+
+    def pop_reference(self, at: int) -> int:
+        """Pop a reference; its type, UNKNOWN_REF in unreachable code."""
+        found = pop_any(self.stack, at)
+        if found == UNKNOWN:
+            return UNKNOWN_REF
+        if not is_reference(found):
+            raise InvalidError(f"type mismatch: expected a reference, found {type_name(found)}", at)
+        return found
+
+    def label(self, index: int, at: int) -> list[int]:
+        """What a branch to label `index` takes."""
+        if index >= len(self.labels):
+            raise InvalidError(f"unknown label {index}", at)
+        return self.labels[-1 - index]
 
 
-def _table(context: ValidationContext, index: int, at: int) -> int:
+def narrower(left: int, right: int) -> int:
+    """The type of lengths that are in two memories or tables with these types of addresses."""
+    return I64 if left == right == I64 else I32
+
+
+def table_type(context: ValidationContext, index: int, at: int) -> int:
     """The element type of a table."""
     if index >= len(context.tables):
         raise InvalidError(f"unknown table {index}", at)
     return context.tables[index]
 
 
-def _segment(context: ValidationContext, index: int, at: int) -> int:
+def segment_type(context: ValidationContext, index: int, at: int) -> int:
     """The type of an element segment."""
     if index >= len(context.elements):
         raise InvalidError(f"unknown elem segment {index}", at)
     return context.elements[index]
 
 
-def _check_memory(context: ValidationContext, at: int) -> None:
-    if not context.has_memory:
-        raise InvalidError("unknown memory 0", at)
+def _address_type(context: ValidationContext, memory: int, at: int) -> int:
+    if memory >= len(context.address_types):
+        raise InvalidError(f"unknown memory {memory}", at)
+    return context.address_types[memory]
 
 
-def _check_data(context: ValidationContext, index: int, at: int) -> None:
+def check_data(context: ValidationContext, index: int, at: int) -> None:
+    """Check that there is a data segment with an index."""
     if context.data_count is None:
         raise MalformedError("data count section required", at)
     if index >= context.data_count:
         raise InvalidError(f"unknown data segment {index}", at)
+
+
+def check_offset(context: ValidationContext, code: bytes, pos: int, address_type: int, at: int) -> int:
+    """Check the offset of a memory access, at `pos`; the position after it."""
+    if not context.features.memory64:
+        return read_u32(code, pos, len(code))[1]
+    offset, pos = read_unsigned(code, pos, len(code), 64)
+    if address_type != I64 and offset >> 32:
+        raise InvalidError("offset out of range", at)
+    return pos
+
+
+def check_memarg(context: ValidationContext, code: bytes, pos: int, max_align: int, at: int) -> tuple[int, int, int]:
+    """Check alignment, memory and offset; the position after them, the type of addresses, the alignment exponent."""
+    start = pos
+    align, pos = read_u32(code, pos, len(code))
+    memory = 0
+    if align >= 0x40:
+        if align >= 0x80:
+            raise MalformedError("malformed memop flags", start)
+        if not context.features.multi_memory:
+            raise switched_off("a memory index", "multi_memory", start)
+        align &= 0x3F
+        memory, pos = read_u32(code, pos, len(code))
+    elif align >= 32 and not context.features.multi_memory:
+        raise MalformedError("malformed memop flags", start)
+    if align > max_align:
+        raise InvalidError("alignment must not be larger than natural", at)
+    address_type = _address_type(context, memory, at)
+    return check_offset(context, code, pos, address_type, at), address_type, align
+
+
+def _memory_index(state: BodyState, pos: int) -> tuple[int, int]:
+    """A memory immediate; before there were several memories it had to be zero."""
+    if not state.context.features.multi_memory:
+        return 0, read_zero_byte(state.code, pos, state.end)
+    return read_u32(state.code, pos, state.end)
 
 
 def _table_index(state: BodyState, pos: int) -> tuple[int, int]:
@@ -83,20 +153,89 @@ def _table_index(state: BodyState, pos: int) -> tuple[int, int]:
     return read_u32(state.code, pos, state.end)
 
 
-def _call_indirect(state: BodyState, pos: int) -> int:
+# Calls.
+
+
+def _pop_callee(state: BodyState, pos: int) -> tuple[list[int], list[int], int]:
+    """The immediates and the index of call_indirect; parameters, results, and the position after the immediates."""
     at = pos - 1
     context = state.context
     index, pos = read_u32(state.code, pos, state.end)
     table, pos = _table_index(state, pos)
-    if _table(context, table, at) != FUNCREF:
+    element = table_type(context, table, at)
+    if element != FUNCREF and not context.matches(element, FUNCREF):
         raise InvalidError("type mismatch: call_indirect needs a table of funcref", at)
-    if index >= len(context.types):
-        raise InvalidError(f"unknown type {index}", at)
-    signature = context.types[index]
-    pop(state.stack, I32, at)
-    pop_all(state.stack, signature.params, at)
+    signature = context.signature(index, at)
+    state.pop(context.table_address_types[table], at)
+    return signature.params, signature.results, pos
+
+
+def _call_indirect(state: BodyState, pos: int) -> int:
+    at = pos - 1
+    params, results, pos = _pop_callee(state, pos)
+    state.pop_all(params, at)
+    state.stack.extend(results)
+    return pos
+
+
+def _return_call_indirect(state: BodyState, pos: int) -> int:
+    at = pos - 1
+    params, results, pos = _pop_callee(state, pos)
+    state.pop_all(params, at)
+    _check_returned(state, results, at)
+    return pos
+
+
+def _call_ref(state: BodyState, pos: int) -> int:
+    at = pos - 1
+    index, pos = read_u32(state.code, pos, state.end)
+    signature = state.context.signature(index, at)
+    state.pop(state.context.reference_to(index, at), at)
+    state.pop_all(signature.params, at)
     state.stack.extend(signature.results)
     return pos
+
+
+def _return_call_ref(state: BodyState, pos: int) -> int:
+    at = pos - 1
+    index, pos = read_u32(state.code, pos, state.end)
+    signature = state.context.signature(index, at)
+    state.pop(state.context.reference_to(index, at), at)
+    state.pop_all(signature.params, at)
+    _check_returned(state, signature.results, at)
+    return pos
+
+
+def _return_call(state: BodyState, pos: int) -> int:
+    at = pos - 1
+    functions = state.context.functions
+    index, pos = read_u32(state.code, pos, state.end)
+    if index >= len(functions):
+        raise InvalidError(f"unknown function {index}", at)
+    state.pop_all(functions[index].params, at)
+    _check_returned(state, functions[index].results, at)
+    return pos
+
+
+def _check_returned(state: BodyState, types: list[int], at: int) -> None:
+    """Check that what a tail call gives is what the function gives."""
+    if not all_match(state.context, types, state.results):
+        raise InvalidError("type mismatch: the callee's results are not those of the function", at)
+
+
+def all_match(context: ValidationContext, found: list[int], expected: list[int]) -> bool:
+    """Whether operands of the types `found` may stand where `expected` are wanted."""
+    if found == expected:
+        return True
+    if len(found) != len(expected):
+        return False
+    for number, code in enumerate(found):
+        if code != expected[number] and not context.matches(code, expected[number]):
+            return False
+    return True
+
+
+# Operands.
 
 
 def _select_typed(state: BodyState, pos: int) -> int:
@@ -104,60 +243,23 @@ def _select_typed(state: BodyState, pos: int) -> int:
     count, pos = read_u32(state.code, pos, state.end)
     if count != 1:
         raise InvalidError("invalid result arity", at)
-    code, pos = read_byte(state.code, pos, state.end)
-    if code not in state.context.value_types:
-        raise MalformedError("malformed value type", pos - 1)
-    pop_all(state.stack, [code, code, I32], at)
+    code, pos = state.context.read_value_type(state.code, pos)
+    state.pop_all([code, code, I32], at)
     state.stack.append(code)
     return pos
 
 
-def _table_get(state: BodyState, pos: int) -> int:
-    at = pos - 1
-    index, pos = read_u32(state.code, pos, state.end)
-    element = _table(state.context, index, at)
-    pop(state.stack, I32, at)
-    state.stack.append(element)
-    return pos
-
-
-def _table_set(state: BodyState, pos: int) -> int:
-    at = pos - 1
-    index, pos = read_u32(state.code, pos, state.end)
-    pop_all(state.stack, [I32, _table(state.context, index, at)], at)
-    return pos
-
-
-def _memory_size(state: BodyState, pos: int) -> int:
-    at = pos - 1
-    pos = read_zero_byte(state.code, pos, state.end)
-    _check_memory(state.context, at)
-    state.stack.append(I32)
-    return pos
-
-
-def _memory_grow(state: BodyState, pos: int) -> int:
-    at = pos - 1
-    pos = read_zero_byte(state.code, pos, state.end)
-    _check_memory(state.context, at)
-    pop(state.stack, I32, at)
-    state.stack.append(I32)
-    return pos
+# References.
 
 
 def _ref_null(state: BodyState, pos: int) -> int:
-    code, after = read_byte(state.code, pos, state.end)
-    if code != FUNCREF and code != EXTERNREF:
-        raise MalformedError("malformed reference type", pos)
+    code, pos = state.context.read_reference(state.code, pos, nullable=True)
     state.stack.append(code)
-    return after
+    return pos
 
 
 def _ref_is_null(state: BodyState, pos: int) -> int:
-    at = pos - 1
-    found = pop_any(state.stack, at)
-    if found != FUNCREF and found != EXTERNREF and found != UNKNOWN:
-        raise InvalidError(f"type mismatch: expected a reference, found {type_name(found)}", at)
+    state.pop_reference(pos - 1)
     state.stack.append(I32)
     return pos
 
@@ -170,12 +272,256 @@ def _ref_func(state: BodyState, pos: int) -> int:
         raise InvalidError(f"unknown function {index}", at)
     if index not in context.declared:
         raise InvalidError("undeclared function reference", at)
-    state.stack.append(FUNCREF)
+    state.stack.append(context.function_reference(index))
     return pos
 
 
+def _ref_as_non_null(state: BodyState, pos: int) -> int:
+    state.stack.append(state.pop_reference(pos - 1) | NON_NULL)
+    return pos
+
+
+def _br_on_null(state: BodyState, pos: int) -> int:
+    at = pos - 1
+    index, pos = read_u32(state.code, pos, state.end)
+    types = state.label(index, at)
+    found = state.pop_reference(at)
+    state.pop_all(types, at)
+    state.stack.extend(types)
+    state.stack.append(found | NON_NULL)
+    return pos
+
+
+def _br_on_non_null(state: BodyState, pos: int) -> int:
+    at = pos - 1
+    index, pos = read_u32(state.code, pos, state.end)
+    types = state.label(index, at)
+    state.stack.append(state.pop_reference(at) | NON_NULL)
+    if not types or not is_reference(types[-1]):
+        raise InvalidError("type mismatch: br_on_non_null needs a label that takes a reference", at)
+    state.pop_all(types, at)
+    state.stack.extend(types)
+    state.stack.pop()
+    return pos
+
+
+# Exceptions.
+
+
+def _tag(state: BodyState, index: int, at: int) -> list[int]:
+    """What an exception with a tag carries."""
+    if index >= len(state.context.tags):
+        raise InvalidError(f"unknown tag {index}", at)
+    return state.context.tags[index].params
+
+
+def _throw(state: BodyState, pos: int) -> int:
+    at = pos - 1
+    index, pos = read_u32(state.code, pos, state.end)
+    state.pop_all(_tag(state, index, at), at)
+    return pos
+
+
+def _throw_ref(state: BodyState, pos: int) -> int:
+    state.pop(EXNREF, pos - 1)
+    return pos
+
+
+def begin_catch(state: BodyState, pos: int) -> int:
+    """The immediate of a legacy `catch`, which pushes what the exception carries."""
+    at = pos - 1
+    index, pos = read_u32(state.code, pos, state.end)
+    state.stack.extend(_tag(state, index, at))
+    return pos
+
+
+def check_catches(state: BodyState, pos: int, at: int) -> int:
+    """The catch clauses of try_table, which branch to labels around it."""
+    from wasm_core.immediates import read_catch
+    from wasm_core.instructions import CATCH_ALL, CATCH_ALL_REF, CATCH_REF
+
+    count, pos = read_u32(state.code, pos, state.end)
+    if count > state.end - pos:
+        raise MalformedError("unexpected end of section or function", at)
+    for _ in range(count):
+        clause, tag, label, pos = read_catch(state.code, pos, state.end)
+        types: list[int] = []
+        if clause < CATCH_ALL:
+            types = list(_tag(state, tag, at))
+        if clause in (CATCH_REF, CATCH_ALL_REF):
+            types.append(_CAUGHT)
+        if not all_match(state.context, types, state.label(label, at)):
+            raise InvalidError("type mismatch: the label of a catch clause takes other operands", at)
+    return pos
+
+
+# Memories and tables.
+
+
+def _memory_size(state: BodyState, pos: int) -> int:
+    at = pos - 1
+    memory, pos = _memory_index(state, pos)
+    state.stack.append(_address_type(state.context, memory, at))
+    return pos
+
+
+def _memory_grow(state: BodyState, pos: int) -> int:
+    at = pos - 1
+    memory, pos = _memory_index(state, pos)
+    address = _address_type(state.context, memory, at)
+    state.pop(address, at)
+    state.stack.append(address)
+    return pos
+
+
+def _memory_fill(state: BodyState, pos: int, at: int) -> int:
+    memory, pos = _memory_index(state, pos)
+    address = _address_type(state.context, memory, at)
+    state.pop_all([address, I32, address], at)
+    return pos
+
+
+def _memory_copy(state: BodyState, pos: int, at: int) -> int:
+    target, pos = _memory_index(state, pos)
+    source, pos = _memory_index(state, pos)
+    to = _address_type(state.context, target, at)
+    origin = _address_type(state.context, source, at)
+    state.pop_all([to, origin, narrower(to, origin)], at)
+    return pos
+
+
+def _memory_init(state: BodyState, pos: int, at: int) -> int:
+    segment, pos = read_u32(state.code, pos, state.end)
+    memory, pos = _memory_index(state, pos)
+    address = _address_type(state.context, memory, at)
+    check_data(state.context, segment, at)
+    state.pop_all([address, I32, I32], at)
+    return pos
+
+
+def _data_drop(state: BodyState, pos: int, at: int) -> int:
+    segment, pos = read_u32(state.code, pos, state.end)
+    check_data(state.context, segment, at)
+    return pos
+
+
+def _table_get(state: BodyState, pos: int) -> int:
+    at = pos - 1
+    index, pos = read_u32(state.code, pos, state.end)
+    element = table_type(state.context, index, at)
+    state.pop(state.context.table_address_types[index], at)
+    state.stack.append(element)
+    return pos
+
+
+def _table_set(state: BodyState, pos: int) -> int:
+    at = pos - 1
+    index, pos = read_u32(state.code, pos, state.end)
+    element = table_type(state.context, index, at)
+    state.pop_all([state.context.table_address_types[index], element], at)
+    return pos
+
+
+def _table_size(state: BodyState, pos: int, at: int) -> int:
+    index, pos = read_u32(state.code, pos, state.end)
+    table_type(state.context, index, at)
+    state.stack.append(state.context.table_address_types[index])
+    return pos
+
+
+def _table_grow(state: BodyState, pos: int, at: int) -> int:
+    index, pos = read_u32(state.code, pos, state.end)
+    element = table_type(state.context, index, at)
+    address = state.context.table_address_types[index]
+    state.pop_all([element, address], at)
+    state.stack.append(address)
+    return pos
+
+
+def _table_fill(state: BodyState, pos: int, at: int) -> int:
+    index, pos = read_u32(state.code, pos, state.end)
+    element = table_type(state.context, index, at)
+    address = state.context.table_address_types[index]
+    state.pop_all([address, element, address], at)
+    return pos
+
+
+def _table_copy(state: BodyState, pos: int, at: int) -> int:
+    context = state.context
+    target, pos = read_u32(state.code, pos, state.end)
+    source, pos = read_u32(state.code, pos, state.end)
+    expected = table_type(context, target, at)
+    found = table_type(context, source, at)
+    if found != expected and not context.matches(found, expected):
+        raise InvalidError("type mismatch: the tables differ in element type", at)
+    to = context.table_address_types[target]
+    origin = context.table_address_types[source]
+    state.pop_all([to, origin, narrower(to, origin)], at)
+    return pos
+
+
+def _table_init(state: BodyState, pos: int, at: int) -> int:
+    context = state.context
+    segment, pos = read_u32(state.code, pos, state.end)
+    table, pos = read_u32(state.code, pos, state.end)
+    expected = table_type(context, table, at)
+    found = segment_type(context, segment, at)
+    if found != expected and not context.matches(found, expected):
+        raise InvalidError("type mismatch: the table and the element segment differ in type", at)
+    state.pop_all([context.table_address_types[table], I32, I32], at)
+    return pos
+
+
+def _elem_drop(state: BodyState, pos: int, at: int) -> int:
+    segment, pos = read_u32(state.code, pos, state.end)
+    segment_type(state.context, segment, at)
+    return pos
+
+
+# Prefixes.
+
+
 def _prefixed(state: BodyState, pos: int) -> int:
-    """The instructions with prefix 0xFC or 0xFD."""
+    """The instructions with prefix 0xFC, 0xFD or 0xFE."""
+    at = pos - 1
+    instruction, pos = read_prefixed(state, pos)
+    handler = _BULK_HANDLERS.get(instruction.opcode)
+    if handler is not None:
+        return handler(state, pos, at)
+    address_type = I32
+    kind = instruction.immediate
+    if kind in (IMM_MEMARG, IMM_MEMARG_LANE):
+        natural = instruction.access_size.bit_length() - 1
+        pos, address_type, align = check_memarg(state.context, state.code, pos, natural, at)
+        if align != natural and instruction.feature == "threads":
+            raise InvalidError("alignment must not be smaller than natural in an atomic access", at)
+    if kind != IMM_NONE:
+        pos = _check_immediates(state, instruction, pos, at)
+    params = instruction.params
+    results = instruction.results
+    assert params is not None
+    assert results is not None
+    stack = state.stack
+    for number in range(len(params) - 1, -1, -1):
+        expected = params[number] if number or kind == IMM_NONE else _first_operand(instruction, address_type)
+        if stack[-1] == expected:
+            stack.pop()
+        else:
+            pop(state.context, stack, expected, at)
+    stack.extend(results)
+    return pos
+
+
+def _first_operand(instruction: Instruction, address_type: int) -> int:
+    """The type of the first operand, which is the address where there is one."""
+    if instruction.immediate in (IMM_MEMARG, IMM_MEMARG_LANE):
+        return address_type
+    assert instruction.params is not None
+    return instruction.params[0]
+
+
+def read_prefixed(state: BodyState, pos: int) -> tuple[Instruction, int]:
+    """The instruction whose prefix is before `pos`, and the position after its opcode."""
     at = pos - 1
     prefix = state.code[at]
     number, pos = read_u32(state.code, pos, state.end)
@@ -185,108 +531,51 @@ def _prefixed(state: BodyState, pos: int) -> int:
         raise MalformedError(f"illegal opcode {prefix:02x} {number:02x}", at)
     if not is_enabled(instruction, state.context.features):
         raise disabled(instruction, at)
-    immediates = pos
-    if instruction.immediate != IMM_NONE:
-        pos = _check_immediates(state, instruction, pos, at)
-    params = instruction.params
-    results = instruction.results
-    if params is None or results is None:
-        table, _ = read_u32(state.code, immediates, state.end)
-        _table_grow_or_fill(state, instruction.opcode, state.context.tables[table], at)
-        return pos
-    stack = state.stack
-    for expected in reversed(params):
-        if stack[-1] == expected:
-            stack.pop()
-        else:
-            pop(stack, expected, at)
-    stack.extend(results)
-    return pos
-
-
-def _table_grow_or_fill(state: BodyState, opcode: int, element: int, at: int) -> None:
-    if opcode == op.TABLE_GROW:
-        pop_all(state.stack, [element, I32], at)
-        state.stack.append(I32)
-    else:
-        pop_all(state.stack, [I32, element, I32], at)
+    return instruction, pos
 
 
 def _check_immediates(state: BodyState, instruction: Instruction, pos: int, at: int) -> int:
-    code = state.code
-    end = state.end
-    context = state.context
+    """What follows the memarg, or the opcode where there is none."""
     kind = instruction.immediate
-    if kind in (IMM_MEMARG, IMM_MEMARG_LANE):
-        align, _, pos = read_memarg(code, pos, end)
-        _check_memory(context, at)
-        if 1 << align > instruction.access_size:
-            raise InvalidError("alignment must not be larger than natural", at)
-        if kind == IMM_MEMARG_LANE:
-            pos = _check_lane(state, instruction, pos, at)
-    elif kind == IMM_LANE:
-        pos = _check_lane(state, instruction, pos, at)
+    if kind in (IMM_LANE, IMM_MEMARG_LANE):
+        lane, pos = read_byte(state.code, pos, state.end)
+        if lane >= instruction.lanes:
+            raise InvalidError("invalid lane index", at)
     elif kind in (IMM_V128, IMM_SHUFFLE):
-        if pos + 16 > end:
-            raise MalformedError("unexpected end of section or function", end)
-        if kind == IMM_SHUFFLE and max(code[pos : pos + 16]) >= instruction.lanes:
+        if pos + 16 > state.end:
+            raise MalformedError("unexpected end of section or function", state.end)
+        if kind == IMM_SHUFFLE and max(state.code[pos : pos + 16]) >= instruction.lanes:
             raise InvalidError("invalid lane index", at)
         pos += 16
-    elif kind == IMM_MEMORY:
-        pos = read_zero_byte(code, pos, end)
-        _check_memory(context, at)
-    elif kind == IMM_MEMORY_MEMORY:
-        pos = read_zero_byte(code, read_zero_byte(code, pos, end), end)
-        _check_memory(context, at)
-    elif kind == IMM_DATA_MEMORY:
-        index, pos = read_u32(code, pos, end)
-        pos = read_zero_byte(code, pos, end)
-        _check_memory(context, at)
-        _check_data(context, index, at)
-    elif kind == IMM_DATA:
-        index, pos = read_u32(code, pos, end)
-        _check_data(context, index, at)
-    elif kind == IMM_ELEM:
-        index, pos = read_u32(code, pos, end)
-        _segment(context, index, at)
-    elif kind == IMM_ELEM_TABLE:
-        index, pos = read_u32(code, pos, end)
-        table, pos = read_u32(code, pos, end)
-        if _table(context, table, at) != _segment(context, index, at):
-            raise InvalidError("type mismatch: the table and the element segment differ in type", at)
-    elif kind == IMM_TABLE_TABLE:
-        target, pos = read_u32(code, pos, end)
-        source, pos = read_u32(code, pos, end)
-        if _table(context, target, at) != _table(context, source, at):
-            raise InvalidError("type mismatch: the tables differ in element type", at)
-    elif kind == IMM_TABLE:
-        index, pos = read_u32(code, pos, end)
-        _table(context, index, at)
+    elif kind == IMM_ZERO:
+        pos = read_zero_byte(state.code, pos, state.end)
     else:
-        raise AssertionError(f"no rule for the immediate of {instruction.name}")
+        assert kind == IMM_MEMARG, instruction.name
     return pos
 
 
-def _check_lane(state: BodyState, instruction: Instruction, pos: int, at: int) -> int:
-    lane, pos = read_byte(state.code, pos, state.end)
-    if lane >= instruction.lanes:
-        raise InvalidError("invalid lane index", at)
-    return pos
+def _gc(state: BodyState, pos: int) -> int:
+    """The instructions with prefix 0xFB, whose validator is imported by the first of them."""
+    from wasm_core.gc_instructions import validate_gc
+
+    HANDLERS[0xFB] = validate_gc
+    return validate_gc(state, pos)
 
 
-def disabled(instruction: Instruction, at: int) -> MalformedError:
+def disabled(instruction: Instruction, at: int) -> Unsupported:
     """The error for an instruction of a feature that is switched off."""
-    return MalformedError(f"illegal opcode: {instruction.name} needs the feature {instruction.feature}", at)
+    return switched_off(instruction.name, instruction.feature, at)
 
 
-def check_br_table(state: BodyState, pos: int, labels: list[list[int]]) -> int:
-    """Check a br_table against the operand types of the labels in scope, innermost last."""
+def check_br_table(state: BodyState, pos: int) -> int:
+    """Check a br_table against the operand types of the labels in scope."""
     at = pos - 1
     code = state.code
     end = state.end
     stack = state.stack
+    labels = state.labels
     depth = len(labels)
-    pop(stack, I32, at)
+    state.pop(I32, at)
     count, pos = read_u32(code, pos, end)
     if count >= end - pos:
         raise MalformedError("unexpected end of section or function", at)
@@ -311,13 +600,33 @@ def check_br_table(state: BodyState, pos: int, labels: list[list[int]]) -> int:
             checked.add(id(types))
             if len(types) != arity:
                 raise InvalidError("type mismatch: the labels of br_table take different numbers of operands", at)
-            check(stack, types, at)
+            check(state.context, stack, types, at)
     return pos
 
+
+#: By opcode: instructions of memories and tables with a prefix. They get the position of the opcode besides.
+_BULK_HANDLERS: Final[dict[int, Callable[[BodyState, int, int], int]]] = {
+    op.MEMORY_INIT: _memory_init,
+    op.DATA_DROP: _data_drop,
+    op.MEMORY_COPY: _memory_copy,
+    op.MEMORY_FILL: _memory_fill,
+    op.TABLE_INIT: _table_init,
+    op.ELEM_DROP: _elem_drop,
+    op.TABLE_COPY: _table_copy,
+    op.TABLE_GROW: _table_grow,
+    op.TABLE_SIZE: _table_size,
+    op.TABLE_FILL: _table_fill,
+}
 
 #: By first byte.
 HANDLERS: Final[dict[int, Callable[[BodyState, int], int]]] = {
     op.CALL_INDIRECT: _call_indirect,
+    op.RETURN_CALL: _return_call,
+    op.RETURN_CALL_INDIRECT: _return_call_indirect,
+    op.CALL_REF: _call_ref,
+    op.RETURN_CALL_REF: _return_call_ref,
+    op.THROW: _throw,
+    op.THROW_REF: _throw_ref,
     op.SELECT_T: _select_typed,
     op.TABLE_GET: _table_get,
     op.TABLE_SET: _table_set,
@@ -326,6 +635,11 @@ HANDLERS: Final[dict[int, Callable[[BodyState, int], int]]] = {
     op.REF_NULL: _ref_null,
     op.REF_IS_NULL: _ref_is_null,
     op.REF_FUNC: _ref_func,
+    op.REF_AS_NON_NULL: _ref_as_non_null,
+    op.BR_ON_NULL: _br_on_null,
+    op.BR_ON_NON_NULL: _br_on_non_null,
+    0xFB: _gc,
     0xFC: _prefixed,
     0xFD: _prefixed,
+    0xFE: _prefixed,
 }

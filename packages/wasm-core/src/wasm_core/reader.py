@@ -2,30 +2,111 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from wasm_core.errors import MalformedError
+from wasm_core.errors import CompileError, InvalidError, MalformedError, Unsupported
 from wasm_core.features import Features
-from wasm_core.leb128 import read_u32, read_unsigned
-from wasm_core.type_codes import EXTERNREF, FUNCREF, V128, VALUE_TYPE_OF
-from wasm_core.types import GlobalType, MemoryType, TableType, ValueType
+from wasm_core.leb128 import read_s33, read_u32, read_unsigned
+from wasm_core.type_codes import (
+    ABSTRACT_HEAP_CODES,
+    ANYREF,
+    ARRAYREF,
+    EQREF,
+    EXNREF,
+    EXTERNREF,
+    FUNCREF,
+    I31REF,
+    NULLEXNREF,
+    NULLEXTERNREF,
+    NULLFUNCREF,
+    NULLREF,
+    REF_NULL_PREFIX,
+    REF_PREFIX,
+    STRUCTREF,
+    V128,
+    VALUE_TYPE_OF,
+)
+from wasm_core.types import PAGE_SIZE, CompositeType, FuncType, GlobalType, MemoryType, TableType, ValueType
+
+if TYPE_CHECKING:
+    from wasm_core.defined_types import DefinedType
+
+#: One-byte value types by the field of `Features` that they need.
+_TYPES_OF_FEATURE: Final[dict[str, tuple[int, ...]]] = {
+    "simd": (V128,),
+    "reference_types": (FUNCREF, EXTERNREF),
+    "gc": (ANYREF, EQREF, I31REF, STRUCTREF, ARRAYREF, NULLREF, NULLEXTERNREF, NULLFUNCREF),
+    "exceptions": (EXNREF, NULLEXNREF),
+}
+
+# Flags of limits.
+_HAS_MAXIMUM: Final = 1
+_SHARED: Final = 2
+_IS_64: Final = 4
+_HAS_PAGE_SIZE: Final = 8
+_FEATURE_OF_FLAG: Final = ((_SHARED, "threads"), (_IS_64, "memory64"), (_HAS_PAGE_SIZE, "custom_page_sizes"))
+#: Largest exponent of a page size that can be told apart from nonsense.
+_MAX_PAGE_BITS: Final = 64
 
 
 def value_types_of(features: Features) -> dict[int, ValueType]:
-    """The value types that are switched on, by type code."""
+    """The one-byte value types that are switched on, by type code."""
     allowed = dict(VALUE_TYPE_OF)
-    if not features.simd:
-        del allowed[V128]
-    if not features.reference_types:
-        del allowed[FUNCREF]
-        del allowed[EXTERNREF]
+    for feature, codes in _TYPES_OF_FEATURE.items():
+        if not getattr(features, feature):
+            for code in codes:
+                del allowed[code]
     return allowed
+
+
+def switched_off(what: str, feature: str, at: int) -> Unsupported:
+    """The error for something that needs a feature that is switched off."""
+    return Unsupported(f"{what} needs the feature {feature}, which is switched off", at, feature=feature)
+
+
+def value_type_error(code: int, at: int) -> CompileError:
+    """The error for a byte that is no value type, or one that is switched off."""
+    for feature, codes in _TYPES_OF_FEATURE.items():
+        if code in codes:
+            return switched_off(f"the type {VALUE_TYPE_OF[code].value}", feature, at)
+    if code in (REF_PREFIX, REF_NULL_PREFIX):
+        return switched_off("a reference type in full", "function_references", at)
+    return MalformedError("malformed value type", at)
+
+
+class ModuleTypes:
+    """The entries of the type section that have been read."""
+
+    __slots__ = ("composites", "defined", "plain")
+
+    def __init__(self) -> None:
+        self.composites: list[CompositeType] = []
+        #: What they are to the process, as far as anybody asked for it.
+        self.defined: list[DefinedType | None] = []
+        #: Whether all are plain function types, see `DecodedModule.defined_types`.
+        self.plain = True
+
+    def add_function(self, func_type: FuncType) -> None:
+        """Add a plain function type."""
+        self.composites.append(func_type)
+        self.defined.append(None)
+
+    def get(self, index: int) -> DefinedType:
+        """Entry `index`."""
+        found = self.defined[index]
+        if found is None:
+            from wasm_core.defined_types import function_type
+
+            func_type = self.composites[index]
+            assert isinstance(func_type, FuncType)
+            found = self.defined[index] = function_type(func_type)
+        return found
 
 
 class Reader:
     """Reads `data[pos:end]`; every method advances `pos` and raises MalformedError where the bytes are wrong."""
 
-    __slots__ = ("data", "end", "features", "pos", "value_types")
+    __slots__ = ("data", "end", "features", "pos", "types", "value_types")
 
     def __init__(self, data: bytes, pos: int, end: int, features: Features) -> None:
         self.data: Final = data
@@ -33,6 +114,7 @@ class Reader:
         self.end = end
         self.features: Final = features
         self.value_types: Final = value_types_of(features)
+        self.types: Final = ModuleTypes()
 
     def byte(self) -> int:
         """One byte."""
@@ -71,34 +153,95 @@ class Reader:
 
     def value_type(self) -> ValueType:
         """A value type that is switched on."""
-        value_type = self.value_types.get(self.byte())
-        if value_type is None:
-            raise MalformedError("malformed value type", self.pos - 1)
-        return value_type
+        code = self.byte()
+        value_type = self.value_types.get(code)
+        return self._long_reference(code) if value_type is None else value_type
+
+    def _long_reference(self, prefix: int) -> ValueType:
+        """The reference type that starts with a byte that has been read."""
+        at = self.pos - 1
+        if prefix not in (REF_PREFIX, REF_NULL_PREFIX) or not self.features.function_references:
+            raise value_type_error(prefix, at)
+        heap_type = self.heap_type()
+        if isinstance(heap_type, int):
+            return ValueType.reference(self.defined_type(heap_type, at), prefix == REF_NULL_PREFIX)
+        if prefix == REF_NULL_PREFIX:
+            return heap_type
+        name = heap_type.heap_type
+        assert name is not None
+        return ValueType.reference(name, nullable=False)
+
+    def heap_type(self) -> ValueType | int:
+        """A heap type that is switched on: the nullable reference to an abstract one, or a type index."""
+        at = self.pos
+        code = self.byte()
+        if code in ABSTRACT_HEAP_CODES:
+            value_type = self.value_types.get(code)
+            if value_type is None:
+                raise value_type_error(code, at)
+            return value_type
+        index, self.pos = read_s33(self.data, at, self.end)
+        if index < 0:
+            raise MalformedError("malformed heap type", at)
+        return index
+
+    def defined_type(self, index: int, at: int) -> DefinedType:
+        """Entry `index` of the type section, for a reference at offset `at`."""
+        if index >= len(self.types.composites):
+            raise InvalidError(f"unknown type {index}", at)
+        return self.types.get(index)
 
     def reference_type(self) -> ValueType:
         """A reference type that is switched on; funcref always is one in a table type."""
+        at = self.pos
         code = self.byte()
-        if code == FUNCREF or (code == EXTERNREF and self.features.reference_types):
-            return VALUE_TYPE_OF[code]
-        raise MalformedError("malformed reference type", self.pos - 1)
+        if code == FUNCREF:
+            return ValueType.FUNCREF
+        if code in ABSTRACT_HEAP_CODES or code in (REF_PREFIX, REF_NULL_PREFIX):
+            self.pos = at
+            return self.value_type()
+        raise MalformedError("malformed reference type", at)
 
-    def _limits(self) -> tuple[int, int | None]:
-        # A one-bit integer, so that a wrong flag gets the message of a wrong integer.
-        flag, self.pos = read_unsigned(self.data, self.pos, self.end, 1)
-        minimum = self.u32()
-        return minimum, self.u32() if flag else None
+    def _limits(self, kind: str, allowed: int) -> tuple[int, int | None, int]:
+        """Minimum, maximum and flags; the page size, if flags say that there is one, comes next."""
+        at = self.pos
+        flags = self.byte()
+        if flags & ~(_HAS_MAXIMUM | allowed):
+            if not self.features.memory64:
+                # Before there were flags it was an integer of one bit.
+                read_unsigned(self.data, at, self.end, 1)
+            raise MalformedError("malformed limits flags", at)
+        for flag, feature in _FEATURE_OF_FLAG:
+            if flags & flag and not getattr(self.features, feature):
+                raise switched_off(f"this type of a {kind}", feature, at)
+        # Where there are 64-bit addresses, all limits are read as such; too large ones are invalid.
+        bits = 64 if self.features.memory64 else 32
+        minimum, self.pos = read_unsigned(self.data, self.pos, self.end, bits)
+        maximum: int | None = None
+        if flags & _HAS_MAXIMUM:
+            maximum, self.pos = read_unsigned(self.data, self.pos, self.end, bits)
+        return minimum, maximum, flags
 
     def table_type(self) -> TableType:
         """A table type."""
         element = self.reference_type()
-        minimum, maximum = self._limits()
-        return TableType(element, minimum, maximum)
+        minimum, maximum, flags = self._limits("table", _IS_64)
+        return TableType(element, minimum, maximum, is64=flags & _IS_64 != 0)
 
     def memory_type(self) -> MemoryType:
         """A memory type."""
-        minimum, maximum = self._limits()
-        return MemoryType(minimum, maximum)
+        minimum, maximum, flags = self._limits("memory", _SHARED | _IS_64 | _HAS_PAGE_SIZE)
+        if flags < _SHARED:
+            return MemoryType(minimum, maximum)
+        page_size = PAGE_SIZE
+        if flags & _HAS_PAGE_SIZE:
+            at = self.pos
+            bits = self.u32()
+            if bits >= _MAX_PAGE_BITS:
+                raise MalformedError("invalid custom page size", at)
+            page_size = 1 << bits
+        shared = flags & _SHARED != 0
+        return MemoryType(minimum, maximum, is64=flags & _IS_64 != 0, shared=shared, page_size=page_size)
 
     def global_type(self) -> GlobalType:
         """A global type."""

@@ -10,6 +10,7 @@ from wasm_core.const_expr import read_const_expr
 from wasm_core.errors import InvalidError, MalformedError
 from wasm_core.leb128 import read_unsigned
 from wasm_core.module import (
+    ConstExpr,
     DataSegment,
     ElementSegment,
     Export,
@@ -18,8 +19,8 @@ from wasm_core.module import (
     Import,
     SegmentMode,
 )
-from wasm_core.reader import Reader
-from wasm_core.types import ExternType, FuncType, GlobalType, MemoryType, TableType, ValueType
+from wasm_core.reader import Reader, switched_off
+from wasm_core.types import ExternType, FuncType, GlobalType, MemoryType, TableType, TagType, ValueType
 
 # Section numbers.
 CUSTOM: Final = 0
@@ -35,6 +36,7 @@ ELEMENT: Final = 9
 CODE: Final = 10
 DATA: Final = 11
 DATA_COUNT: Final = 12
+TAG: Final = 13
 
 SECTION_NAMES: Final[dict[int, str]] = {
     CUSTOM: "custom",
@@ -50,11 +52,20 @@ SECTION_NAMES: Final[dict[int, str]] = {
     CODE: "code",
     DATA: "data",
     DATA_COUNT: "data count",
+    TAG: "tag",
+}
+
+#: The fields of `Features`, of which one must be on, of sections that came after version 1.0.
+SECTION_FEATURES: Final[dict[int, tuple[str, ...]]] = {
+    DATA_COUNT: ("bulk_memory",),
+    TAG: ("exceptions", "legacy_exceptions"),
 }
 
 # What a function type starts with, and the element kind that stands for function indices.
 _FUNC_TYPE: Final = 0x60
 _ELEMENT_KIND_FUNC: Final = 0x00
+# What a table with an initial value starts with.
+_TABLE_WITH_INIT: Final = b"\x40\x00"
 
 
 class ModuleParts:
@@ -73,16 +84,18 @@ class ModuleParts:
         "imports",
         "memories",
         "start",
+        "table_inits",
         "tables",
-        "types",
+        "tag_types",
     )
 
     def __init__(self) -> None:
-        self.types: list[FuncType] = []
         self.imports: list[Import] = []
         self.function_types: array[int] = array("I")
         self.tables: list[TableType] = []
+        self.table_inits: list[ConstExpr | None] = []
         self.memories: list[MemoryType] = []
+        self.tag_types: list[int] = []
         self.global_types: list[GlobalType] = []
         self.globals: list[Global] = []
         self.exports: list[Export] = []
@@ -95,12 +108,48 @@ class ModuleParts:
 
 
 def _types(reader: Reader, parts: ModuleParts) -> None:
+    add = reader.types.add_function
     for _ in range(reader.count()):
-        if reader.byte() != _FUNC_TYPE:
-            raise MalformedError("malformed function type", reader.pos - 1)
-        params = [reader.value_type() for _ in range(reader.count())]
-        results = [reader.value_type() for _ in range(reader.count())]
-        parts.types.append(FuncType(params, results))
+        at = reader.pos
+        if reader.byte() == _FUNC_TYPE:
+            params = _one_byte_types(reader)
+            results = _one_byte_types(reader) if params is not None else None
+            if params is not None and results is not None:
+                add(FuncType(params, results))
+                continue
+        from wasm_core.type_section import read_recursive_type
+
+        reader.pos = at
+        read_recursive_type(reader)
+
+
+def _one_byte_types(reader: Reader) -> list[ValueType] | None:
+    """A vector of value types that take one byte; None if there are others."""
+    count = reader.count()
+    start = reader.pos
+    reader.pos = start + count
+    get = reader.value_types.get
+    found = [value_type for code in reader.data[start : start + count] if (value_type := get(code)) is not None]
+    return found if len(found) == count else None
+
+
+def _function_type_at(reader: Reader, index: int, at: int) -> FuncType:
+    """Entry `index` of the type section, which must be a function type."""
+    composites = reader.types.composites
+    if index >= len(composites):
+        raise InvalidError(f"unknown type {index}", at)
+    found = composites[index]
+    if not isinstance(found, FuncType):
+        raise InvalidError(f"type {index} is not a function type", at)
+    return found
+
+
+def _tag_type(reader: Reader) -> int:
+    """The type index of a tag."""
+    at = reader.pos
+    if reader.byte():
+        raise MalformedError("malformed tag attribute", at)
+    return reader.u32()
 
 
 def _imports(reader: Reader, parts: ModuleParts) -> None:
@@ -113,9 +162,7 @@ def _imports(reader: Reader, parts: ModuleParts) -> None:
         if kind == ExternKind.FUNC:
             at = reader.pos
             type_index = reader.u32()
-            if type_index >= len(parts.types):
-                raise InvalidError(f"unknown type {type_index}", at)
-            external = parts.types[type_index]
+            external = _function_type_at(reader, type_index, at)
             parts.function_types.append(type_index)
         elif kind == ExternKind.TABLE:
             external = reader.table_type()
@@ -126,6 +173,12 @@ def _imports(reader: Reader, parts: ModuleParts) -> None:
         elif kind == ExternKind.GLOBAL:
             external = reader.global_type()
             parts.global_types.append(external)
+        elif kind == ExternKind.TAG:
+            _check_tags_on(reader)
+            at = reader.pos
+            type_index = _tag_type(reader)
+            external = TagType(_function_type_at(reader, type_index, at))
+            parts.tag_types.append(type_index)
         else:
             raise MalformedError("malformed import kind", reader.pos - 1)
         parts.imports.append(Import(module, name, ExternKind(kind), external, type_index))
@@ -154,7 +207,26 @@ def _functions(reader: Reader, parts: ModuleParts) -> None:
 
 def _tables(reader: Reader, parts: ModuleParts) -> None:
     for _ in range(reader.count()):
-        parts.tables.append(reader.table_type())
+        init: ConstExpr | None = None
+        if reader.data.startswith(_TABLE_WITH_INIT, reader.pos, reader.end):
+            if not reader.features.function_references:
+                raise switched_off("a table with an initial value", "function_references", reader.pos)
+            reader.pos += len(_TABLE_WITH_INIT)
+            parts.tables.append(reader.table_type())
+            init = read_const_expr(reader)
+        else:
+            parts.tables.append(reader.table_type())
+        parts.table_inits.append(init)
+
+
+def _tags(reader: Reader, parts: ModuleParts) -> None:
+    for _ in range(reader.count()):
+        parts.tag_types.append(_tag_type(reader))
+
+
+def _check_tags_on(reader: Reader) -> None:
+    if not (reader.features.exceptions or reader.features.legacy_exceptions):
+        raise switched_off("a tag", "exceptions", reader.pos - 1)
 
 
 def _memories(reader: Reader, parts: ModuleParts) -> None:
@@ -173,8 +245,10 @@ def _exports(reader: Reader, parts: ModuleParts) -> None:
     for _ in range(reader.count()):
         name = reader.name()
         kind = reader.byte()
-        if kind > ExternKind.GLOBAL:
+        if kind > ExternKind.TAG:
             raise MalformedError("malformed export kind", reader.pos - 1)
+        if kind == ExternKind.TAG:
+            _check_tags_on(reader)
         parts.exports.append(Export(name, ExternKind(kind), reader.u32()))
 
 
@@ -285,6 +359,7 @@ SECTION_READERS: Final[dict[int, Callable[[Reader, ModuleParts], None]]] = {
     FUNCTION: _functions,
     TABLE: _tables,
     MEMORY: _memories,
+    TAG: _tags,
     GLOBAL: _globals,
     EXPORT: _exports,
     START: _start,

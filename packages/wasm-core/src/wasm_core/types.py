@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Self
 
 from wasm_core.lazy_attrs import field, frozen
+
+if TYPE_CHECKING:
+    from wasm_core.defined_types import DefinedType
 
 #: Bytes in a page of linear memory.
 PAGE_SIZE = 65536
@@ -13,8 +17,32 @@ PAGE_SIZE = 65536
 MAX_PAGES = 65536
 
 
+#: Names of the abstract heap types by the one-word name of the nullable reference to them.
+_HEAP_TYPES = {
+    "funcref": "func",
+    "externref": "extern",
+    "anyref": "any",
+    "eqref": "eq",
+    "i31ref": "i31",
+    "structref": "struct",
+    "arrayref": "array",
+    "nullref": "none",
+    "nullexternref": "noextern",
+    "nullfuncref": "nofunc",
+    "exnref": "exn",
+    "nullexnref": "noexn",
+}
+_ONE_WORD_NAMES = {heap_type: name for name, heap_type in _HEAP_TYPES.items()}
+
+
 class ValueType(enum.StrEnum):
-    """A value type; members equal their names in the text format, so plain strings may be used in their place."""
+    """A value type; members equal their names in the text format, so plain strings may be used in their place.
+
+    The types that have a name of one word are listed. All other references are members too, made when they are asked
+    for (as combinations of flags are): `ValueType("(ref func)")`, `ValueType.reference("func", nullable=False)`, or
+    with a `DefinedType` in the place of the name. Their text has the number of the defined type, "(ref null 12)"; it is
+    understood as long as there is anything that has the type.
+    """
 
     I32 = "i32"
     I64 = "i64"
@@ -23,10 +51,99 @@ class ValueType(enum.StrEnum):
     V128 = "v128"
     FUNCREF = "funcref"
     EXTERNREF = "externref"
+    ANYREF = "anyref"
+    EQREF = "eqref"
+    I31REF = "i31ref"
+    STRUCTREF = "structref"
+    ARRAYREF = "arrayref"
+    NULLREF = "nullref"
+    NULLEXTERNREF = "nullexternref"
+    NULLFUNCREF = "nullfuncref"
+    EXNREF = "exnref"
+    NULLEXNREF = "nullexnref"
+
+    # Of references that have no name of one word.
+    _heap_type: str | DefinedType
+    _nullable: bool
+
+    @classmethod
+    def reference(cls, heap_type: str | DefinedType, nullable: bool = True) -> Self:
+        """The type of references to a heap type.
+
+        Args:
+            heap_type: "func", "extern", "any" or another name of an abstract heap type, or a defined type.
+            nullable: Whether null is a value of the type.
+
+        Raises:
+            ValueError: There is no heap type of this name.
+        """
+        if isinstance(heap_type, str):
+            name = _ONE_WORD_NAMES.get(heap_type)
+            if name is None:
+                raise ValueError(f"{heap_type!r} is not a heap type; choose from {', '.join(_ONE_WORD_NAMES)}")
+            if nullable:
+                return cls(name)
+            text = f"(ref {heap_type})"
+        else:
+            text = f"(ref null {heap_type.number})" if nullable else f"(ref {heap_type.number})"
+        made = str.__new__(cls, text)
+        made._name_ = made._value_ = text
+        made._heap_type = heap_type
+        made._nullable = nullable
+        return made
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if isinstance(value, str):
+            words = value.replace("(", " ( ").replace(")", " ) ").split()
+            nullable = words[2:3] == ["null"]
+            if words[:2] == ["(", "ref"] and words[3 + nullable :] == [")"]:
+                heap_type = words[2 + nullable]
+                if heap_type in _ONE_WORD_NAMES:
+                    return cls.reference(heap_type, nullable)
+                if heap_type.isdecimal():
+                    from wasm_core.defined_types import live_type
+
+                    defined = live_type(int(heap_type))
+                    if defined is not None:
+                        return cls.reference(defined, nullable)
+        choices = ", ".join([member.value for member in cls])
+        raise ValueError(
+            f"{value!r} is not a value type; choose from {choices}, or (ref ...) and (ref null ...) of "
+            f"{', '.join(_ONE_WORD_NAMES)} or the number of a defined type"
+        )
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        if self.defined_type is not None:
+            return ValueType.reference, (self.defined_type, self.nullable)
+        return ValueType, (self.value,)
 
     @property
     def is_reference(self) -> bool:
-        return self in (ValueType.FUNCREF, ValueType.EXTERNREF)
+        return self.heap_type is not None
+
+    @property
+    def heap_type(self) -> str | DefinedType | None:
+        """What a reference refers to: the name of an abstract heap type, or a defined type; None for other types."""
+        name = _HEAP_TYPES.get(self)
+        return getattr(self, "_heap_type", None) if name is None else name
+
+    @property
+    def defined_type(self) -> DefinedType | None:
+        """The defined type that a reference refers to; None for other types."""
+        found = getattr(self, "_heap_type", None)
+        return None if isinstance(found, str) else found
+
+    @property
+    def nullable(self) -> bool:
+        """Whether null is a value of the type."""
+        return self in _HEAP_TYPES or getattr(self, "_nullable", False)
+
+    @property
+    def is_function_reference(self) -> bool:
+        """Whether values of the type are null or functions."""
+        defined = self.defined_type
+        return self.heap_type in ("func", "nofunc") if defined is None else isinstance(defined.composite, FuncType)
 
     @property
     def slots(self) -> int:
@@ -35,7 +152,8 @@ class ValueType(enum.StrEnum):
 
 
 def _value_types(types: Iterable[ValueType | str]) -> tuple[ValueType, ...]:
-    return tuple(ValueType(t) for t in types)
+    # Faster than leaving it to the enum that a member stays what it is.
+    return tuple([t if t.__class__ is ValueType else ValueType(t) for t in types])
 
 
 @frozen(eq=False)
@@ -59,17 +177,75 @@ class FuncType:
         return f"({', '.join(self.params)}) -> ({', '.join(self.results)})"
 
 
+class PackedType(enum.StrEnum):
+    """The types of integers that only fields of structures and arrays have."""
+
+    I8 = "i8"
+    I16 = "i16"
+
+
+#: What a field holds.
+StorageType = ValueType | PackedType
+
+
+def _storage_type(type: StorageType | str) -> StorageType:
+    return PackedType(type) if type in ("i8", "i16") else ValueType(type)
+
+
+@frozen
+class FieldType:
+    """The type of a structure's field, or of an array's elements."""
+
+    type: StorageType = field(converter=_storage_type)
+    mutable: bool = False
+
+    def __str__(self) -> str:
+        return f"(mut {self.type})" if self.mutable else str(self.type)
+
+
+@frozen
+class StructType:
+    """The type of a structure: its fields."""
+
+    fields: tuple[FieldType, ...] = ()
+
+    def __str__(self) -> str:
+        return f"struct ({', '.join([str(field) for field in self.fields])})"
+
+
+@frozen
+class ArrayType:
+    """The type of an array: that of its elements."""
+
+    element: FieldType
+
+    def __str__(self) -> str:
+        return f"array of {self.element}"
+
+
+#: What an entry of the type section defines, without its supertype.
+CompositeType = FuncType | StructType | ArrayType
+
+
+@frozen
+class TagType:
+    """The type of a tag: a function type whose parameters are what exceptions with the tag carry."""
+
+    type: FuncType
+
+
 @frozen
 class MemoryType:
-    """The type of a linear memory; sizes are in pages of 64 KiB.
+    """The type of a linear memory; sizes are in pages.
 
-    The keyword-only fields are for proposals beyond 2.0 (64-bit memories, shared memories).
+    The keyword-only fields: whether addresses have 64 bits, whether threads share it, and the bytes in a page.
     """
 
     minimum: int
     maximum: int | None = None
     is64: bool = field(default=False, kw_only=True)
     shared: bool = field(default=False, kw_only=True)
+    page_size: int = field(default=PAGE_SIZE, kw_only=True)
 
 
 @frozen
@@ -90,7 +266,7 @@ class GlobalType:
     mutable: bool = False
 
 
-ExternType = FuncType | TableType | MemoryType | GlobalType
+ExternType = FuncType | TableType | MemoryType | GlobalType | TagType
 
 
 @frozen

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from wasm_core import types as wasm_types
+from wasm_core.errors import Unsupported
 from wasm_core.module import DecodedModule, ExternKind
 
 #: Number of all that generated code and the runtime must agree on: the structures below, builtins, what stubs do. It is
@@ -97,6 +99,31 @@ BUILTIN_LISTENER_BEFORE: Final = 2  # function index, address of parameter slots
 BUILTIN_LISTENER_AFTER: Final = 3  # function index, address of result slots
 
 
+def not_yet(what: str, feature: str, offset: int | None = None) -> Unsupported:
+    """The error for what needs a feature that can be read and validated, but not run yet."""
+    return Unsupported(f"{what} needs the feature {feature}, which cannot be run yet", offset, feature=feature)
+
+
+def check_supported(module: DecodedModule) -> None:
+    """Check that the structures here can describe a module's memories, tables and tags.
+
+    Raises:
+        Unsupported: They cannot yet.
+    """
+    if len(module.memories) > 1:
+        raise not_yet("a second memory", "multi_memory")
+    for memory in module.memories:
+        if memory.is64:
+            raise not_yet("a 64-bit memory", "memory64")
+        if memory.shared:
+            raise not_yet("a shared memory", "threads")
+        if memory.page_size != wasm_types.PAGE_SIZE:
+            raise not_yet("a memory with pages of another size", "custom_page_sizes")
+    for table in module.tables:
+        if table.is64:
+            raise not_yet("a 64-bit table", "memory64")
+
+
 def escaping_functions(module: DecodedModule) -> list[int]:
     """Indices, ascending, of the module's own functions that need a funcref in every instance.
 
@@ -107,13 +134,14 @@ def escaping_functions(module: DecodedModule) -> list[int]:
     if module.start is not None:
         found.add(module.start)
     expressions = [own.init for own in module.globals]
+    expressions.extend([init for init in module.table_inits if init is not None])
     for segment in module.elements:
         if segment.functions is not None:
             found.update(segment.functions)
         else:
             expressions.extend(segment.expressions or ())
     for expression in expressions:
-        found.update(int(imm) for opcode, imm in expression.instructions if opcode == REF_FUNC)
+        found.update(imm for opcode, imm in expression.instructions if opcode == REF_FUNC and isinstance(imm, int))
     return sorted(index for index in found if index >= module.imported_functions)
 
 

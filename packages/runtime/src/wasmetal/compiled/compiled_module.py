@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from wasm_core.module import DecodedModule, ExternKind
-from wasm_core.types import ValueType
+from wasm_core.types import FuncType
 from wasm_ir.backend import CODE_ALIGNMENT, Backend, CompiledCode, supports_vectors
 from wasm_ir.frontend_options import FrontendOptions
 from wasm_ir.vmcontext import ContextLayout
@@ -115,7 +115,10 @@ class CompiledModule:
         self._definitions: dict[int, FunctionDefinition] = {}
         #: Whether functions of this module can get references to functions as arguments or results.
         self.passes_functions = any(
-            ValueType.FUNCREF in (*func_type.params, *func_type.results) for func_type in module.types
+            value_type.is_function_reference
+            for func_type in module.types
+            if isinstance(func_type, FuncType)
+            for value_type in (*func_type.params, *func_type.results)
         )
         self.stubs = signals.install(backend, glue.make_stubs)
         self._options = frontend_options(config, backend, explicit_bounds, listener)

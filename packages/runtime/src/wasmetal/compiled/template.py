@@ -3,22 +3,69 @@
 from __future__ import annotations
 
 import ctypes
+import operator
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from wasm_core import opcodes as op
 from wasm_core.lazy_attrs import frozen
 from wasm_core.module import ConstExpr, DecodedModule, ElementSegment, SegmentMode
-from wasm_core.types import ValueType
-from wasm_ir.vmcontext import CONTEXT, FUNCREF, GLOBAL_SIZE, SEGMENT, ContextLayout
-from wasmetal.code.type_ids import function_type_id
+from wasm_ir.vmcontext import CONTEXT, FUNCREF, GLOBAL_SIZE, SEGMENT, ContextLayout, not_yet
+from wasmetal.glue import values
 from wasmetal.system.host import host
 from wasmetal.system.lifetime import anchor
 
 if TYPE_CHECKING:
     from wasmetal.code.signals import StubAddresses
     from wasmetal.glue.glue import Glue
+
+#: A constant expression: its instructions, with 0 for the immediate of ref.null and of those that have none.
+Constant = tuple[tuple[int, int], ...]
+
+_LEAVES: Final = frozenset(
+    {
+        *(op.I32_CONST, op.I64_CONST, op.F32_CONST, op.F64_CONST, op.V128_CONST),
+        *(op.GLOBAL_GET, op.REF_NULL, op.REF_FUNC),
+    }
+)
+#: Arithmetic, with the bits of the result that count.
+_ARITHMETIC: Final[dict[int, tuple[Callable[[int, int], int], int]]] = {
+    op.I32_ADD: (operator.add, 0xFFFF_FFFF),
+    op.I32_SUB: (operator.sub, 0xFFFF_FFFF),
+    op.I32_MUL: (operator.mul, 0xFFFF_FFFF),
+    op.I64_ADD: (operator.add, (1 << 64) - 1),
+    op.I64_SUB: (operator.sub, (1 << 64) - 1),
+    op.I64_MUL: (operator.mul, (1 << 64) - 1),
+}
+
+
+def evaluate(constant: Constant, read_global: Callable[[int], int], funcref: Callable[[int], int]) -> int:
+    """The bits of a constant expression, or an integer with these bits.
+
+    Args:
+        constant: The expression.
+        read_global: Gives the bits of a global.
+        funcref: Gives the address of a function's FUNCREF.
+    """
+    stack: list[int] = []
+    for opcode, immediate in constant:
+        if opcode == op.GLOBAL_GET:
+            stack.append(read_global(immediate))
+        elif opcode == op.REF_FUNC:
+            stack.append(funcref(immediate))
+        elif opcode in _LEAVES:
+            stack.append(immediate)
+        else:
+            operation, mask = _ARITHMETIC[opcode]
+            right = stack.pop()
+            stack.append(operation(stack.pop(), right) & mask)
+    return stack.pop()
+
+
+def _no_index(index: int) -> int:
+    raise AssertionError("only for what does not depend on the instance")
+
 
 #: Words of a FUNCREF structure.
 FUNCREF_WORDS: Final = FUNCREF.size // 8
@@ -37,15 +84,15 @@ class ElementPlan:
 
     mode: SegmentMode
     table: int
-    #: For active segments: where to put them in the table, as the constant expression's instruction.
-    offset: tuple[int, int]
+    #: For active segments: where to put them in the table.
+    offset: Constant
     count: int
     #: As one integer, 64 bits per element: offset of the FUNCREF in the VMContext, and 1, for functions of the module's
     #: own; 0 for others. `offsets + context * ones` makes all references at once.
     offsets: int
     ones: int
-    #: (element, instruction) for the others that are not null: imported functions and globals.
-    others: tuple[tuple[int, tuple[int, int]], ...]
+    #: (element, its value) for the others that are not null: imported functions and globals.
+    others: tuple[tuple[int, Constant], ...]
 
     def words(self, context: int) -> array[int]:
         """The references, those in `others` still null."""
@@ -57,7 +104,7 @@ class DataPlan:
     """An active data segment: bytes `source[start:end]` of the module go to a memory."""
 
     memory: int
-    offset: tuple[int, int]
+    offset: Constant
     start: int
     end: int
 
@@ -67,7 +114,7 @@ class Template:
 
     __slots__ = (
         "_layout",
-        "_type_ids_anchor",
+        "_types_anchor",
         "data",
         "elements",
         "funcref_words",
@@ -85,14 +132,17 @@ class Template:
         words[CONTEXT["builtin"] // 8] = glue.builtin
         for name in ("memmove", "memset"):
             words[CONTEXT[name] // 8] = host.address_of(name)
-        held = [function_type_id(func_type) for func_type in module.types]
+        values.check_types([table.element for table in module.tables[module.imported_tables :]])
+        if module.table_inits:
+            raise not_yet("the initial value of a table", "function_references")
+        held = [module.defined_type(index) for index in range(len(module.types))]
         # For the instances too, which have the module. Finalizers that run together with theirs may still call them.
-        self._type_ids_anchor = anchor(held)
-        type_ids = [type_id.number for type_id in held]
+        self._types_anchor = anchor(held)
+        numbers = [defined.number for defined in held]
         first = layout.types // 8
-        words[first : first + len(type_ids)] = array("Q", type_ids)
-        #: Word and instruction of the globals whose initial values are not constants.
-        self.globals: list[tuple[int, tuple[int, int]]] = []
+        words[first : first + len(numbers)] = array("Q", numbers)
+        #: Word and value of the globals whose initial values depend on the instance, in the order of the globals.
+        self.globals: list[tuple[int, Constant]] = []
         self._set_globals(module)
         #: Indices of the module's own globals of reference types.
         self.reference_globals = [
@@ -107,11 +157,11 @@ class Template:
         for index, number in slots.items():
             at = start + FUNCREF_WORDS * number
             words[at + _FUNCREF_CODE] = stubs.lazy_funcref
-            words[at + _FUNCREF_TYPE] = type_ids[module.function_types[index]]
+            words[at + _FUNCREF_TYPE] = numbers[module.function_types[index]]
         self.funcref_words = slice(start + FUNCREF_CONTEXT, start + FUNCREF_WORDS * len(slots), FUNCREF_WORDS)
         self.elements = [_element_plan(module, layout, segment) for segment in module.elements]
         self.data = [
-            DataPlan(segment.memory, _instruction(segment.offset), segment.start, segment.end)
+            DataPlan(segment.memory, _constant(segment.offset), segment.start, segment.end)
             for segment in module.data
             if segment.mode is SegmentMode.ACTIVE and segment.offset is not None
         ]
@@ -119,9 +169,11 @@ class Template:
     def _set_globals(self, module: DecodedModule) -> None:
         at = self._layout.globals // 8 + _GLOBAL_WORDS * module.imported_globals
         for own in module.globals:
-            opcode, immediate = _instruction(own.init)
-            if opcode in (op.GLOBAL_GET, op.REF_FUNC):
-                self.globals.append((at, (opcode, immediate)))
+            values.check_types((own.type.value_type,))
+            constant = _constant(own.init)
+            opcode, immediate = constant[0]
+            if len(constant) > 1 or opcode in (op.GLOBAL_GET, op.REF_FUNC):
+                self.globals.append((at, constant))
             elif opcode == op.I32_CONST:
                 self.words[at] = immediate & 0xFFFF_FFFF
             else:
@@ -147,11 +199,25 @@ class Template:
             self.words[self._layout.funcrefs // 8 + FUNCREF_WORDS * number + _FUNCREF_CODE] = address
 
 
-def _instruction(expression: ConstExpr | None) -> tuple[int, int]:
-    """A constant expression's only instruction (2.0 has no longer ones); 0 for the immediate of ref.null."""
+def _constant(expression: ConstExpr | None) -> Constant:
+    """A constant expression as it is evaluated.
+
+    Raises:
+        Unsupported: It makes objects.
+    """
     assert expression is not None
-    ((opcode, immediate),) = expression.instructions
-    return opcode, 0 if isinstance(immediate, ValueType) else immediate
+    found = []
+    has_globals = False
+    for opcode, immediate in expression.instructions:
+        if opcode not in _LEAVES and opcode not in _ARITHMETIC:
+            raise not_yet("a constant expression", "gc", expression.offset)
+        has_globals = has_globals or opcode == op.GLOBAL_GET
+        found.append((opcode, immediate if isinstance(immediate, int) else 0))
+    if len(found) > 1 and not has_globals:
+        # Of these there is only arithmetic.
+        first = op.I64_CONST if found[0][0] == op.I64_CONST else op.I32_CONST
+        return ((first, evaluate(tuple(found), _no_index, _no_index)),)
+    return tuple(found)
 
 
 def _element_plan(module: DecodedModule, layout: ContextLayout, segment: ElementSegment) -> ElementPlan:
@@ -159,7 +225,9 @@ def _element_plan(module: DecodedModule, layout: ContextLayout, segment: Element
     if segment.functions is not None:
         items = [(op.REF_FUNC, index) for index in segment.functions]
     else:
-        items = [_instruction(expression) for expression in segment.expressions or ()]
+        values.check_types((segment.type,))
+        # References are made by single instructions, but for objects.
+        items = [_constant(expression)[0] for expression in segment.expressions or ()]
     offsets: array[int] = array("Q", bytes(8 * len(items)))
     ones: array[int] = array("Q", bytes(8 * len(items)))
     others = []
@@ -169,11 +237,11 @@ def _element_plan(module: DecodedModule, layout: ContextLayout, segment: Element
             offsets[number] = layout.funcref(immediate)
             ones[number] = 1
         elif opcode != op.REF_NULL:
-            others.append((number, (opcode, immediate)))
+            others.append((number, ((opcode, immediate),)))
     return ElementPlan(
         mode=segment.mode,
         table=segment.table,
-        offset=_instruction(segment.offset) if segment.mode is SegmentMode.ACTIVE else (op.I32_CONST, 0),
+        offset=_constant(segment.offset) if segment.mode is SegmentMode.ACTIVE else (),
         count=len(items),
         offsets=int.from_bytes(offsets.tobytes(), "little"),
         ones=int.from_bytes(ones.tobytes(), "little"),

@@ -13,6 +13,7 @@ from ctypes import c_double, c_float
 from typing import Any, Final, Protocol
 
 from wasm_core.types import ValueType
+from wasm_ir.vmcontext import not_yet
 from wasmetal.cpython.native_callable import NativeCallable
 
 
@@ -162,6 +163,20 @@ _FROM_BITS: Final[dict[ValueType, Callable[[int, References | None], object]]] =
     ValueType.FUNCREF: _funcref_from_bits,
     ValueType.EXTERNREF: _externref_from_bits,
 }
+
+
+def check_types(types: Iterable[ValueType]) -> None:
+    """Check that there can be values of these types.
+
+    Raises:
+        Unsupported: There cannot yet be.
+    """
+    for value_type in types:
+        if value_type not in _TO_BITS:
+            feature = "exceptions" if value_type.heap_type in ("exn", "noexn") else "gc"
+            if value_type.is_function_reference or value_type.heap_type in ("extern", "noextern"):
+                feature = "function_references"
+            raise not_yet(f"a value of type {value_type} outside of WebAssembly", feature)
 
 
 def to_bits(type: ValueType, value: object, references: References | None) -> int:

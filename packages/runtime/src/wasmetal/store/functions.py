@@ -8,11 +8,11 @@ from array import array
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from wasm_core.defined_types import DefinedType, function_type
 from wasm_core.errors import WasmError
 from wasm_core.quoting import shown
 from wasm_core.types import FuncType, ValueType
 from wasm_ir.vmcontext import FUNCREF
-from wasmetal.code.type_ids import function_type_id
 from wasmetal.cpython import c_stack
 from wasmetal.cpython.native_callable import ENTRY, NativeCallable
 from wasmetal.glue import values
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 
 _class_of: Final = type
-
-_REFERENCES: Final = frozenset(t for t in ValueType if t.is_reference)
 
 # Words of a HostFunction's structures.
 _FUNCREF_CODE: Final = FUNCREF["code"] // 8
@@ -63,12 +61,17 @@ class FunctionCore:
     instance: Instance
 
     def __init__(self, type: FuncType, name: str | None, funcref: int) -> None:
+        values.check_types(type.params + type.results)
         self.type = type
         self.name = name
         #: Address of the FUNCREF.
         self.funcref = funcref
-        self.has_references = not _REFERENCES.isdisjoint(type.params + type.results)
+        self.has_references = any(value_type.is_reference for value_type in type.params + type.results)
         self.func: weakref.ref[FuncHandle] | None = None
+
+    def defined_type(self) -> DefinedType:
+        """What the function's type is to the process."""
+        raise NotImplementedError
 
     def call(self, *args: object, **kwargs: object) -> object:
         """The slow path of a call: takes everything, and raises the precise error."""
@@ -118,6 +121,9 @@ class WasmFunction(FunctionCore):
         #: The Func's entry, once it has been fast: kept even when it is no longer, as it may be running.
         self._entry: Thunk | None = None
         self._raw: RawThunk | None = None
+
+    def defined_type(self) -> DefinedType:
+        return self.opened().defined_type(self.funcref)
 
     def opened(self) -> Instance:
         """The instance, which stays as long as the caller holds it: it can be closed at any moment.
@@ -201,7 +207,7 @@ CLOSED: Final[Any] = _Closed()
 class HostFunction(FunctionCore):
     """A Python callable with a type; its FUNCREF is its own."""
 
-    __slots__ = ("_code", "_code_glue", "_entry_glue", "_type_id", "_words", "callable", "wants_caller")
+    __slots__ = ("_code", "_code_glue", "_defined_type", "_entry_glue", "_words", "callable", "wants_caller")
 
     is_host = True
 
@@ -215,12 +221,15 @@ class HostFunction(FunctionCore):
         self._entry_glue = glue
         self._code_glue: Glue | None = None
         self._code: Thunk | None = None
-        self._type_id = function_type_id(type)
+        self._defined_type = function_type(type)
         words = self._words
-        words[_FUNCREF_TYPE_ID] = self._type_id.number
+        words[_FUNCREF_TYPE_ID] = self._defined_type.number
         words[_FUNCREF_HOST] = self.funcref + FUNCREF.size
         words[_HOST_CALLABLE] = id(callable)
         words[_HOST_CORE] = id(self)
+
+    def defined_type(self) -> DefinedType:
+        return self._defined_type
 
     def prepare(self, glue: Glue) -> None:
         if not self._words[_FUNCREF_CODE]:

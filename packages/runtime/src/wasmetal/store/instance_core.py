@@ -12,16 +12,15 @@ import weakref
 from array import array
 from collections import deque
 from contextlib import suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet, WeakValueDictionary
 
-from wasm_core import opcodes as op
 from wasm_core.errors import MemoryAccess, Trap, TrapCode, WasmError
 from wasm_core.module import ExternKind, SegmentMode
-from wasm_core.types import ValueType
-from wasm_ir.vmcontext import CONTEXT, FUNCREF, GLOBAL_SIZE, SEGMENT
+from wasm_ir.vmcontext import CONTEXT, FUNCREF, GLOBAL_SIZE, SEGMENT, check_supported, not_yet
 from wasmetal.code import signals
 from wasmetal.compiled.compiled_module import CompiledModule
+from wasmetal.compiled.template import Constant, evaluate
 from wasmetal.glue.ticker import ContextLink
 from wasmetal.store import callers
 from wasmetal.store.functions import FuncHandle, WasmFunction, functions, wasm_function
@@ -34,6 +33,9 @@ from wasmetal.store.sharing import Shared, add_importer, close_handles
 from wasmetal.store.store import Store, merge
 from wasmetal.store.tables import Quota, TableStorage
 from wasmetal.system.hold import exclusive
+
+if TYPE_CHECKING:
+    from wasm_core.defined_types import DefinedType
 
 _MEMORY_BASE: Final = CONTEXT["memory_base"] // 8
 _CODE: Final = FUNCREF["code"]
@@ -176,8 +178,8 @@ class InstanceCore:
             at += 1
         if layout.funcref_slots:
             words[template.funcref_words] = array("Q", (self.context,)) * len(layout.funcref_slots)
-        for at, instruction in template.globals:
-            bits = self._evaluate(instruction)
+        for at, constant in template.globals:
+            bits = self._evaluate(constant)
             words[at] = bits & 0xFFFF_FFFF_FFFF_FFFF
             words[at + 1] = bits >> 64
         for index in template.reference_globals:
@@ -210,9 +212,9 @@ class InstanceCore:
         shared: list[Grouped] = [
             table
             for table in imports.tables[: self.code.module.imported_tables]
-            if table.type.element is ValueType.FUNCREF
+            if table.type.element.is_function_reference
         ]
-        shared += [cell for cell in imports.cells if cell.type.value_type is ValueType.FUNCREF]
+        shared += [cell for cell in imports.cells if cell.type.value_type.is_function_reference]
         partners = list(imports.owners)
         if self.code.passes_functions:
             partners += [other for other in others if other.code.passes_functions]
@@ -226,18 +228,16 @@ class InstanceCore:
 
     # Initial values.
 
-    def _evaluate(self, instruction: tuple[int, int]) -> int:
-        """The bits of a constant expression."""
-        opcode, immediate = instruction
-        if opcode == op.GLOBAL_GET:
-            return self.cells[immediate].bits
-        if opcode == op.REF_FUNC:
-            return self.funcref(immediate)
-        return immediate
+    def _evaluate(self, constant: Constant) -> int:
+        """The bits of a constant expression, or an integer with these bits."""
+        return evaluate(constant, self._global_bits, self.funcref)
 
-    def _references(self, words: array[int], others: tuple[tuple[int, tuple[int, int]], ...]) -> array[int]:
-        for number, instruction in others:
-            words[number] = self._evaluate(instruction)
+    def _global_bits(self, index: int) -> int:
+        return self.cell(index).bits
+
+    def _references(self, words: array[int], others: tuple[tuple[int, Constant], ...]) -> array[int]:
+        for number, constant in others:
+            words[number] = self._evaluate(constant)
         return words
 
     def initialize(self) -> None:
@@ -298,6 +298,12 @@ class InstanceCore:
             found = functions.add(made, self.code.glue.slow_entry)
         return found
 
+    def defined_type(self, address: int) -> DefinedType:
+        """What the type of a function of the module's own is to the process, by the address of its FUNCREF."""
+        number = (address - self.context - self.code.layout.funcrefs) // FUNCREF.size
+        module = self.code.module
+        return module.defined_type(module.function_types[self.code.escaping[number]])
+
     def function(self, index: int) -> FuncHandle:
         """A function that can be referred to, imported or not."""
         if index < len(self.functions):
@@ -331,6 +337,8 @@ class InstanceCore:
             return self.tables[index].as_table(self)
         if kind is ExternKind.MEMORY:
             return self.memories[index].as_memory()
+        if kind is ExternKind.TAG:
+            raise not_yet("an exported tag", "exceptions")
         return self.cell(index).as_global(self)
 
     @property
@@ -348,7 +356,9 @@ def instantiate(module: object, siblings: WeakSet[InstanceCore], code: CompiledM
         LinkError: An import is missing or has the wrong type.
         Trap: A segment does not fit, or the start function trapped.
         MemoryError, WasmError: There is no room, or a limit is exceeded.
+        Unsupported: The module needs what cannot be run yet.
     """
+    check_supported(code.module)
     found = resolve(code, imports)
     instance = InstanceCore(module, siblings, code, found)
     for tell in found.to_tell:

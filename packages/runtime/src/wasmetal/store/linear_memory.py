@@ -103,8 +103,8 @@ class LinearMemory:
             from wasmetal.store.plain_types import memory_type
 
             type = memory_type(type)
-        if type.is64 or type.shared:
-            raise WasmError("64-bit and shared memories are not supported")
+        if type.is64 or type.shared or type.page_size != PAGE_SIZE:
+            raise WasmError("64-bit and shared memories, and pages of other sizes, are not supported")
         maximum = MAX_PAGES if type.maximum is None else type.maximum
         if not 0 <= type.minimum <= maximum <= MAX_PAGES:
             raise ValueError(f"a memory has from 0 to {MAX_PAGES} pages, minimum not above maximum; not {type}")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard, TypeVar
 from wasm_core.errors import LinkError
 from wasm_core.module import ExternKind, Import
 from wasm_core.quoting import quoted, shown
-from wasm_core.types import ExternType, FuncType, GlobalType, MemoryType, TableType, ValueType
+from wasm_core.types import ExternType, FuncType, GlobalType, MemoryType, TableType, TagType
+from wasm_ir.vmcontext import not_yet
 from wasmetal.store import global_cells
 from wasmetal.store.functions import FuncHandle, host_function
 from wasmetal.store.global_cells import GlobalCell, GlobalHandle
@@ -148,6 +149,8 @@ def _describe(type: ExternType) -> str:
         return f"a table of {_limits(type.minimum, type.maximum)} {type.element.value}"
     if isinstance(type, MemoryType):
         return f"a memory of {_limits(type.minimum, type.maximum)} pages"
+    if isinstance(type, TagType):
+        return f"a tag {type.type}"
     return f"{'a mutable' if type.mutable else 'an immutable'} {type.value_type.value} global"
 
 
@@ -163,19 +166,21 @@ def _describe_value(value: object) -> str:
     return type(value).__name__
 
 
-def _matches(minimum: int, maximum: int | None, wanted: MemoryType | TableType) -> bool:
-    """Whether limits are within those that are wanted (core specification, "Import Subtyping", "Limits")."""
-    if minimum < wanted.minimum:
-        return False
-    return wanted.maximum is None or (maximum is not None and maximum <= wanted.maximum)
+def _matches(found: ExternType, wanted: ExternType) -> bool:
+    """Whether something of type `found` can be imported as `wanted`."""
+    if found == wanted:
+        return True
+    from wasm_core.subtyping import import_matches
+
+    return import_matches(found, wanted)
 
 
 def _function(found: Imports, code: CompiledModule, entry: Import, value: object) -> None:
     wanted = entry.type
     assert isinstance(wanted, FuncType)
     if _is(value, FuncHandle):
-        if value._core.type != wanted:
-            raise _incompatible(entry, _describe_value(value))
+        if value._core.type != wanted or code.module.defined_types is not None or not _has_plain_type(value):
+            _check_function_type(code, entry, value)
         if value._core.is_host:
             value._core.prepare(code.glue)
         elif value._core.instance.closed:
@@ -189,6 +194,19 @@ def _function(found: Imports, code: CompiledModule, entry: Import, value: object
         raise _incompatible(entry, _describe_value(value))
 
 
+def _has_plain_type(function: FuncHandle) -> bool:
+    """Whether the type of a function is told by its parameters and results, and has no supertypes."""
+    core = function._core
+    return core.is_host or core.instance.closed or core.instance.code.module.defined_types is None
+
+
+def _check_function_type(code: CompiledModule, entry: Import, value: FuncHandle) -> None:
+    """Check the type of an imported function where it is not plainly the one that is wanted."""
+    assert entry.type_index is not None
+    if not value._core.defined_type().matches(code.module.defined_type(entry.type_index)):
+        raise _incompatible(entry, _describe_value(value))
+
+
 def _table(found: Imports, code: CompiledModule, entry: Import, value: object) -> None:
     wanted = entry.type
     assert isinstance(wanted, TableType)
@@ -198,10 +216,10 @@ def _table(found: Imports, code: CompiledModule, entry: Import, value: object) -
     owner = value._owner
     storage = value._open()
     actual = matching_type(storage)
-    if actual.element is not wanted.element or not _matches(actual.minimum, actual.maximum, wanted):
+    if not _matches(actual, wanted):
         raise _incompatible(entry, _describe(actual))
     found.tables.append(storage)
-    if owner is not None and wanted.element is ValueType.FUNCREF:
+    if owner is not None and wanted.element.is_function_reference:
         found.owners.append(owner)
 
 
@@ -212,7 +230,7 @@ def _memory(found: Imports, code: CompiledModule, entry: Import, value: object) 
         raise _incompatible(entry, _describe_value(value))
     storage = value._opened()
     actual = storage._matching_type
-    if not _matches(actual.minimum, actual.maximum, wanted):
+    if not _matches(actual, wanted):
         raise _incompatible(entry, _describe(actual))
     if not storage.guarded and code.config.bounds_checks == "guard":
         raise LinkError(f"{_import(entry)} has no guard pages, which Config(bounds_checks='guard') needs")
@@ -232,11 +250,15 @@ def _global(found: Imports, code: CompiledModule, entry: Import, value: object) 
             raise LinkError(f"{_incompatible(entry, _describe_value(value))}: {error}") from error
     owner = value._owner  # first, see `_table`
     cell = value._open()
-    if cell.type != wanted:
+    if not _matches(cell.type, wanted):
         raise _incompatible(entry, _describe(cell.type))
     found.cells.append(cell)
-    if owner is not None and wanted.value_type is ValueType.FUNCREF:
+    if owner is not None and wanted.value_type.is_function_reference:
         found.owners.append(owner)
+
+
+def _tag(found: Imports, code: CompiledModule, entry: Import, value: object) -> None:
+    raise not_yet(f"the imported tag {entry.module!r}.{entry.name!r}", "exceptions")
 
 
 _RESOLVERS = {
@@ -244,4 +266,5 @@ _RESOLVERS = {
     ExternKind.TABLE: _table,
     ExternKind.MEMORY: _memory,
     ExternKind.GLOBAL: _global,
+    ExternKind.TAG: _tag,
 }

@@ -30,7 +30,9 @@ def memory_type(given: MemoryType) -> MemoryType:
     """A memory type. Raises TypeError for what is none."""
     _check(given, MemoryType)
     minimum = operator.index(given.minimum)
-    return MemoryType(minimum, _maximum(given.maximum), is64=bool(given.is64), shared=bool(given.shared))
+    maximum = _maximum(given.maximum)
+    page_size = operator.index(given.page_size)
+    return MemoryType(minimum, maximum, is64=bool(given.is64), shared=bool(given.shared), page_size=page_size)
 
 
 def table_type(given: TableType) -> TableType:

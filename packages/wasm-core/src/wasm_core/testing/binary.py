@@ -8,26 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from wasm_core.leb128 import signed as signed
+from wasm_core.leb128 import unsigned as unsigned
+
 #: What every module begins with: the magic number and the version.
 PREAMBLE: Final = b"\0asm\x01\0\0\0"
-
-
-def unsigned(value: int) -> bytes:
-    """Unsigned LEB128."""
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
-
-
-def signed(value: int) -> bytes:
-    """Signed LEB128."""
-    out = bytearray()
-    while not -0x40 <= value < 0x40:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value & 0x7F])
 
 
 def sized(content: bytes) -> bytes:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from wasm_core.errors import TrapCode
+from wasm_core.immediates import read_heap_type, reference_code
 from wasm_core.leb128 import read_u32
 from wasm_ir import opcodes as ir
+from wasm_ir.frontend.signatures import ir_type_of_code
 from wasm_ir.frontend.state import FEW_VALUES, State
 from wasm_ir.frontend.tables import table_element
 from wasm_ir.ir import Call, Inst, Signature
 from wasm_ir.types import I64, POINTER
-from wasm_ir.vmcontext import FUNCREF
+from wasm_ir.vmcontext import FUNCREF, not_yet
 
 _UNDEFINED: Final = TrapCode.UNDEFINED_ELEMENT.value
 _UNINITIALIZED: Final = TrapCode.UNINITIALIZED_ELEMENT.value
@@ -59,6 +61,9 @@ def call_indirect(s: State, pos: int) -> int:
     type_index, pos = read_u32(s.source, pos, s.end)
     table, pos = read_u32(s.source, pos, s.end)
     builder = s.builder
+    if s.module.defined_types is not None and not s.module.defined_types[type_index].final:
+        # Comparing numbers is not enough where there may be subtypes.
+        raise not_yet("call_indirect with a type that may have subtypes", "gc", s.where)
     signature = s.signature(type_index)
     funcref = table_element(s, table, s.stack.pop(), _UNDEFINED)
     builder.trap_if(builder.icmp(ir.EQ, funcref, builder.const(I64, 0)), _UNINITIALIZED)
@@ -83,8 +88,10 @@ def ref_func(s: State, pos: int) -> int:
 
 
 def ref_null(s: State, pos: int) -> int:
+    heap_type, pos = read_heap_type(s.source, pos, s.end)
+    ir_type_of_code(s.module, reference_code(heap_type, nullable=True))
     s.stack.append(s.builder.const(POINTER, 0))
-    return pos + 1
+    return pos
 
 
 def ref_is_null(s: State, pos: int) -> int:

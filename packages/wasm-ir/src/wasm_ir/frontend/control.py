@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import Final
 
 from wasm_core.errors import TrapCode
+from wasm_core.immediates import read_value_type
 from wasm_core.leb128 import read_s33, read_u32
-from wasm_core.type_codes import EMPTY_BLOCK
+from wasm_core.type_codes import EMPTY_BLOCK, ONE_BYTE_CODES, REF_NULL_PREFIX, REF_PREFIX
 from wasm_ir import opcodes as ir
 from wasm_ir import types
 from wasm_ir.frontend.listener import listen_after
-from wasm_ir.frontend.signatures import IR_TYPE_OF_CODE
+from wasm_ir.frontend.signatures import IR_TYPE_OF_CODE, ir_type_of_code
 from wasm_ir.frontend.skipping import skip_unreachable
 from wasm_ir.frontend.state import (
     BLOCK,
@@ -45,6 +46,9 @@ def _block_type(s: State, pos: int) -> tuple[tuple[int, ...], tuple[int, ...], i
     results = _RESULTS_OF_CODE.get(s.source[pos])
     if results is not None:
         return _NO_TYPES, results, pos + 1
+    if s.source[pos] in ONE_BYTE_CODES or s.source[pos] in (REF_PREFIX, REF_NULL_PREFIX):
+        code, pos = read_value_type(s.source, pos, s.end)
+        return _NO_TYPES, (ir_type_of_code(s.module, code),), pos
     index, pos = read_s33(s.source, pos, s.end)
     signature = s.signature(index)
     return signature.params, signature.results, pos

@@ -8,9 +8,10 @@ from weakref import WeakKeyDictionary
 
 from wasm_core import type_codes
 from wasm_core.module import DecodedModule
-from wasm_core.types import FuncType, ValueType
+from wasm_core.types import CompositeType, FuncType, ValueType
 from wasm_ir import types
 from wasm_ir.ir import Signature
+from wasm_ir.vmcontext import check_supported, not_yet
 
 #: Byte of a value type in the binary format -> IR type.
 IR_TYPE_OF_CODE: Final[dict[int, int]] = {
@@ -23,31 +24,58 @@ IR_TYPE_OF_CODE: Final[dict[int, int]] = {
     type_codes.EXTERNREF: types.POINTER,
 }
 _IR_TYPE: Final[dict[ValueType, int]] = {
-    value_type: IR_TYPE_OF_CODE[code] for value_type, code in type_codes.CODE_OF.items()
+    type_codes.VALUE_TYPE_OF[code]: ir_type for code, ir_type in IR_TYPE_OF_CODE.items()
 }
+#: Heap types of the references that are addresses.
+_ADDRESSES: Final = ("func", "nofunc", "extern", "noextern")
 
 
 def ir_type(value_type: ValueType) -> int:
-    """The IR type of a value."""
-    return _IR_TYPE[value_type]
+    """The IR type of a value.
+
+    Raises:
+        Unsupported: There are no values of this type yet.
+    """
+    found = _IR_TYPE.get(value_type)
+    return _reference_type(value_type) if found is None else found
+
+
+def _reference_type(value_type: ValueType) -> int:
+    defined = value_type.defined_type
+    if value_type.heap_type in _ADDRESSES if defined is None else isinstance(defined.composite, FuncType):
+        return types.POINTER
+    feature = "exceptions" if value_type.heap_type in ("exn", "noexn") else "gc"
+    raise not_yet(f"a value of type {value_type}", feature)
+
+
+def ir_type_of_code(module: DecodedModule, code: int) -> int:
+    """The IR type of a value whose type has a code, with the module's type indices; raises as `ir_type`."""
+    found = IR_TYPE_OF_CODE.get(code)
+    if found is not None:
+        return found
+    index = (code >> type_codes.DEFINED_SHIFT) - 1
+    if index < 0:
+        return ir_type(type_codes.abstract_type(code))
+    return ir_type(ValueType.reference(module.defined_type(index)))
 
 
 def _ir_types(value_types: Iterable[ValueType]) -> tuple[int, ...]:
-    return tuple([_IR_TYPE[t] for t in value_types])
+    return tuple([ir_type(t) for t in value_types])
 
 
 class ModuleSignatures:
     """The entries of a module's type section as signatures, made when first asked for."""
 
-    def __init__(self, func_types: tuple[FuncType, ...]) -> None:
-        self._func_types = func_types
-        self._made: list[Signature | None] = [None] * len(func_types)
+    def __init__(self, types: tuple[CompositeType, ...]) -> None:
+        self._types = types
+        self._made: list[Signature | None] = [None] * len(types)
 
     def get(self, index: int) -> Signature:
-        """Entry `index`."""
+        """Entry `index`, which must be a function type."""
         found = self._made[index]
         if found is None:
-            func_type = self._func_types[index]
+            func_type = self._types[index]
+            assert isinstance(func_type, FuncType)
             found = self._made[index] = Signature(_ir_types(func_type.params), _ir_types(func_type.results))
         return found
 
@@ -56,8 +84,13 @@ _signatures: Final[WeakKeyDictionary[DecodedModule, ModuleSignatures]] = WeakKey
 
 
 def signatures_of(module: DecodedModule) -> ModuleSignatures:
-    """The signatures of a module."""
+    """The signatures of a module.
+
+    Raises:
+        Unsupported: No code can be made for the module yet.
+    """
     found = _signatures.get(module)
     if found is None:
+        check_supported(module)
         found = _signatures[module] = ModuleSignatures(module.types)
     return found

@@ -6,7 +6,9 @@ from typing import Final
 
 from wasm_core import instructions as table
 from wasm_core import opcodes as wasm
+from wasm_core.immediates import read_immediates
 from wasm_core.leb128 import read_u32
+from wasm_core.type_codes import REF_NULL_PREFIX, REF_PREFIX
 
 # What follows an opcode: nothing, some LEB128 integers, some bytes, or a special case.
 _NOTHING: Final = 0
@@ -15,13 +17,19 @@ _TWO_LEBS: Final = 2
 _FOUR_BYTES: Final = 3
 _EIGHT_BYTES: Final = 4
 _LABELS: Final = 5
-_TYPES: Final = 6
+_MEMARG: Final = 6
 _OPEN: Final = 7
 _ELSE: Final = 8
 _END: Final = 9
 _PREFIX: Final = 10
 _SIXTEEN_BYTES: Final = 11
-_THREE_LEBS: Final = 12
+#: `catch`, which is to `try` what `else` is to `if`, and has an index.
+_CATCH: Final = 12
+_DELEGATE: Final = 13
+#: try_table, which opens a construct.
+_TRY_TABLE: Final = 14
+#: What is too rare or too irregular for a shape of its own.
+_ANY: Final = 15
 
 _SHAPE_OF_IMMEDIATE: Final[dict[int, int]] = {
     table.IMM_NONE: _NOTHING,
@@ -33,7 +41,7 @@ _SHAPE_OF_IMMEDIATE: Final[dict[int, int]] = {
     table.IMM_LOCAL: _ONE_LEB,
     table.IMM_GLOBAL: _ONE_LEB,
     table.IMM_TABLE: _ONE_LEB,
-    table.IMM_MEMARG: _TWO_LEBS,
+    table.IMM_MEMARG: _MEMARG,
     table.IMM_I32: _ONE_LEB,
     table.IMM_I64: _ONE_LEB,
     table.IMM_F32: _FOUR_BYTES,
@@ -45,27 +53,25 @@ _SHAPE_OF_IMMEDIATE: Final[dict[int, int]] = {
     table.IMM_ELEM: _ONE_LEB,
     table.IMM_ELEM_TABLE: _TWO_LEBS,
     table.IMM_TABLE_TABLE: _TWO_LEBS,
-    table.IMM_REF_TYPE: _ONE_LEB,
-    table.IMM_SELECT_TYPES: _TYPES,
+    table.IMM_HEAP_TYPE: _ONE_LEB,
     table.IMM_V128: _SIXTEEN_BYTES,
     table.IMM_SHUFFLE: _SIXTEEN_BYTES,
     # The number of a lane is below 16.
     table.IMM_LANE: _ONE_LEB,
-    table.IMM_MEMARG_LANE: _THREE_LEBS,
+    table.IMM_BLOCK_CATCHES: _TRY_TABLE,
 }
 
 
 def _shape(opcode: int) -> int:
     instruction = table.find(opcode)
-    return _PREFIX if instruction is None else _SHAPE_OF_IMMEDIATE[instruction.immediate]
+    return _PREFIX if instruction is None else _SHAPE_OF_IMMEDIATE.get(instruction.immediate, _ANY)
 
 
 _SHAPES: Final[list[int]] = [_shape(byte) for byte in range(256)]
-_SHAPES[wasm.ELSE] = _ELSE
+_SHAPES[wasm.ELSE] = _SHAPES[wasm.CATCH_ALL] = _ELSE
 _SHAPES[wasm.END] = _END
-
-#: By the number after the prefix 0xFC.
-_PREFIXED_SHAPES: Final[list[int]] = [_shape(opcode) for opcode in range(0xFC000, wasm.TABLE_FILL + 1)]
+_SHAPES[wasm.CATCH] = _CATCH
+_SHAPES[wasm.DELEGATE] = _DELEGATE
 
 
 def skip_unreachable(source: bytes, pos: int) -> int:
@@ -77,20 +83,21 @@ def skip_unreachable(source: bytes, pos: int) -> int:
         pos += 1
         if shape == _PREFIX:
             number, pos = read_u32(source, pos, len(source))
-            if opcode == 0xFD:
-                # Seldom, and a table would have to be made of all of them.
-                shape = _shape(0xFD000 | number)
-            else:
-                shape = _PREFIXED_SHAPES[number]
+            # Seldom, and a table would have to be made of all of them.
+            opcode = opcode << 12 | number
+            shape = _shape(opcode)
         if shape == _NOTHING:
             continue
         if shape == _ONE_LEB:
             count = 1
         elif shape == _TWO_LEBS:
             count = 2
+        elif shape == _MEMARG:
+            # A memory index stands between alignment and offset where the former says so.
+            count = 3 if source[pos] & 0x40 else 2
         elif shape == _OPEN:
             depth += 1
-            count = 1
+            count = 2 if source[pos] == REF_PREFIX or source[pos] == REF_NULL_PREFIX else 1
         elif shape == _END:
             if depth == 0:
                 return pos - 1
@@ -109,19 +116,24 @@ def skip_unreachable(source: bytes, pos: int) -> int:
         elif shape == _SIXTEEN_BYTES:
             pos += 16
             continue
-        elif shape == _THREE_LEBS:
-            count = 3
+        elif shape == _LABELS:
+            # How many there are, and one more for the default.
+            count, pos = read_u32(source, pos, len(source))
+            count += 1
+        elif shape == _CATCH:
+            if depth == 0:
+                return pos - 1
+            count = 1
+        elif shape == _DELEGATE:
+            depth -= 1
+            count = 1
         else:
-            # A vector: its length, and for labels one more for the default.
-            count = 1 if shape == _LABELS else 0
-            shift = 0
-            while True:
-                byte = source[pos]
-                pos += 1
-                count += (byte & 0x7F) << shift
-                if byte < 0x80:
-                    break
-                shift += 7
+            instruction = table.find(opcode)
+            assert instruction is not None
+            _, pos = read_immediates(source, pos, len(source), instruction.immediate)
+            if shape == _TRY_TABLE:
+                depth += 1
+            continue
         while count:
             while source[pos] > 0x7F:
                 pos += 1

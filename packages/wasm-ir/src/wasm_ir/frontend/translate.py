@@ -11,6 +11,9 @@ from typing import Final
 
 from wasm_core import opcodes as wasm
 from wasm_core.body_facts import BodyFacts
+from wasm_core.errors import Unsupported
+from wasm_core.immediates import read_immediates, read_value_type
+from wasm_core.instructions import IMM_SELECT_TYPES, find
 from wasm_core.leb128 import read_s64, read_u32
 from wasm_core.module import DecodedModule
 from wasm_ir import opcodes as ir
@@ -18,14 +21,14 @@ from wasm_ir import types
 from wasm_ir.frontend import calls, control, memory, numeric, tables, variables
 from wasm_ir.frontend.listener import listen_before
 from wasm_ir.frontend.locals import Locals, TooManyValuesError
-from wasm_ir.frontend.signatures import IR_TYPE_OF_CODE, signatures_of
+from wasm_ir.frontend.signatures import ir_type_of_code, signatures_of
 from wasm_ir.frontend.state import FUNCTION, Frame, State
 from wasm_ir.frontend_options import FrontendOptions
 from wasm_ir.ir import ABI_WASM, Block, Function
 from wasm_ir.passes.dce import eliminate_dead_code
 from wasm_ir.passes.loops import find_loops
 from wasm_ir.passes.trivial_params import remove_trivial_params
-from wasm_ir.vmcontext import ContextLayout
+from wasm_ir.vmcontext import ContextLayout, not_yet
 
 #: How much work SSA construction may do, beyond what is needed for every function: table entries and arguments on
 #: edges. Beyond that, locals are kept in memory. (Compilers' output needs less than 2 per instruction.)
@@ -63,7 +66,18 @@ def translate(
 
     Raises:
         CompileError: The function passes on too many values, or uses vectors, and the options say that there are none.
+        Unsupported: The function needs what is not compiled yet; the message says what.
     """
+    try:
+        return _translate(module, index, layout, facts, options)
+    except Unsupported as error:
+        offset = module.body(index)[0] if error.offset is None else error.offset
+        raise Unsupported(f"{error.message} (function {index})", offset, feature=error.feature) from None
+
+
+def _translate(
+    module: DecodedModule, index: int, layout: ContextLayout, facts: BodyFacts, options: FrontendOptions
+) -> Function:
     limit = _VALUES_BASE + _VALUES_PER_INSTRUCTION * facts.instruction_count
     try:
         state = _start(module, index, layout, facts, options, limit)
@@ -121,8 +135,8 @@ def _read_locals(s: State, local_types: list[int], pos: int) -> int:
     groups, pos = read_u32(source, pos, s.end)
     for _ in range(groups):
         count, pos = read_u32(source, pos, s.end)
-        type = IR_TYPE_OF_CODE[source[pos]]
-        pos += 1
+        type_code, pos = read_value_type(source, pos, s.end)
+        type = ir_type_of_code(s.module, type_code)
         local_types.extend([type] * count)
     return pos
 
@@ -242,6 +256,17 @@ def _run(s: State, kinds: list[int]) -> None:
 # Instructions that fit nowhere else.
 
 
+def _not_yet(s: State, pos: int) -> int:
+    """What nothing else handles: it never returns."""
+    opcode = s.source[s.where]
+    instruction = find(opcode)
+    if instruction is None:
+        number, _ = read_u32(s.source, s.where + 1, s.end)
+        instruction = find(opcode << 12 | number)
+    assert instruction is not None
+    raise not_yet(instruction.name, instruction.feature, s.where)
+
+
 def _nop(s: State, pos: int) -> int:
     return pos
 
@@ -260,8 +285,8 @@ def _select(s: State, pos: int) -> int:
 
 
 def _select_typed(s: State, pos: int) -> int:
-    count, pos = read_u32(s.source, pos, s.end)
-    return _select(s, pos + count)
+    _, pos = read_immediates(s.source, pos, s.end, IMM_SELECT_TYPES)
+    return _select(s, pos)
 
 
 def _f32_const(s: State, pos: int) -> int:
@@ -280,7 +305,8 @@ def _prefix_fc(s: State, pos: int) -> int:
         operation, type = numeric.SATURATING[number]
         s.stack[-1] = s.builder.unary(operation, type, s.stack[-1])
         return pos
-    return _BULK_HANDLERS[number](s, pos)
+    handler = _BULK_HANDLERS.get(number)
+    return _not_yet(s, pos) if handler is None else handler(s, pos)
 
 
 def _prefix_fd(s: State, pos: int) -> int:
@@ -338,8 +364,18 @@ _HANDLERS: Final[dict[int, _Handler]] = {
     wasm.REF_NULL: calls.ref_null,
     wasm.REF_IS_NULL: calls.ref_is_null,
     wasm.REF_FUNC: calls.ref_func,
+    0xFB: _not_yet,
     0xFC: _prefix_fc,
     0xFD: _prefix_fd,
+    0xFE: _not_yet,
+    **dict.fromkeys(
+        (
+            *(wasm.TRY, wasm.THROW, wasm.RETHROW, wasm.THROW_REF, wasm.TRY_TABLE),
+            *(wasm.RETURN_CALL, wasm.RETURN_CALL_INDIRECT, wasm.RETURN_CALL_REF, wasm.CALL_REF),
+            *(wasm.REF_EQ, wasm.REF_AS_NON_NULL, wasm.BR_ON_NULL, wasm.BR_ON_NON_NULL),
+        ),
+        _not_yet,
+    ),
 }
 
 # By opcode: how the loop treats it, the operation (of comparisons, the condition), the type, the size of the access.
