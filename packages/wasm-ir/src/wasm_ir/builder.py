@@ -377,6 +377,14 @@ class Builder:
         """Leave to the innermost `enter` with an i32 status."""
         self._terminate(self._terminator(opcodes.UNWIND, [status], 0))
 
+    def invoke(self, following: Block, landing_pad: Block) -> Branch:
+        """Go on in `following` when the call just built has returned, in `landing_pad` when it has thrown."""
+        return self._branch(opcodes.INVOKE, [], [Edge(following, []), Edge(landing_pad, [])])
+
+    def throw(self) -> None:
+        """Throw the exception in STORE.exception out of this function."""
+        self._terminate(self._terminator(opcodes.THROW, [], 0))
+
     def _terminator(self, op: int, args: list[Inst], imm: int) -> Inst:
         function = self.function
         inst = Inst(op, _VOID, args, imm, function.value_count, self.offset)

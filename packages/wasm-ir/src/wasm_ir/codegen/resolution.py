@@ -65,12 +65,17 @@ class _Resolution:
         #: Stores of block parameters that are also in memory, by block start.
         self.param_stores: dict[int, list[Move]] = {}
 
+        #: What is in memory when something lands, and in a register at a landing pad.
+        self.landing_moves: list[tuple[MBlock, list[Move]]] = []
+
     def run(self) -> None:
         self._place_values()
         edge_moves = self._edge_moves()
         for number, block in enumerate(self.machine.blocks):
             self._rewrite_block(number, block)
         self._insert_edge_moves(edge_moves)
+        for pad, moves in self.landing_moves:
+            pad.insts[0:0] = self.in_order(moves)
 
     def in_order(self, moves: list[Move]) -> list[MInst]:
         """The machine instructions for parallel moves."""
@@ -133,10 +138,15 @@ class _Resolution:
         starts = self.starts
         places = self.places
         vreg_types = self.machine.vreg_types
-        expected = self._expected()
+        pads = {block.edges[1].block.id for block in self.machine.blocks if block.lands}
+        expected = self._expected(pads)
+        for number in pads:
+            if number in expected:
+                self._land(self.machine.blocks[number], expected[number])
         for number, block in enumerate(self.machine.blocks):
             end = intervals.block_ends[number] - 1
-            for edge in block.edges:
+            # Nothing can be moved on the way to a landing pad, and what is reloaded behind the call is not there.
+            for edge in block.edges[:1] if block.lands else block.edges:
                 target = edge.block
                 following = target.id
                 start = block_starts[following]
@@ -174,9 +184,18 @@ class _Resolution:
                     result.append((block, edge, moves))
         return result
 
-    def _expected(self) -> dict[int, list[tuple[int, int]]]:
-        """By block that others jump to: (virtual register, register) of values that are in several places, and in a
-        register where the block starts.
+    def _land(self, pad: MBlock, expected: list[tuple[int, int]]) -> None:
+        """Load what a landing pad has in registers: everything is in memory before, whichever call it was."""
+        moves: list[Move] = []
+        for vreg, register in expected:
+            value = self.intervals.values[vreg]
+            assert value is not None and value.slot >= 0, "a value that is not in memory at a landing pad"
+            moves.append((register, -1 - value.slot, value.type))
+        self.landing_moves.append((pad, moves))
+
+    def _expected(self, pads: set[int]) -> dict[int, list[tuple[int, int]]]:
+        """By block that others jump to, or that is among `pads`: (virtual register, register) of values that are in
+        several places, and in a register where the block starts.
 
         There are never more than registers, so this is linear, which going through all values that are live is not.
         """
@@ -186,7 +205,7 @@ class _Resolution:
         for block, start in zip(self.machine.blocks, self.intervals.block_starts):
             number = block.id
             for predecessor in block.predecessors:
-                if predecessor.id != number - 1:
+                if predecessor.id != number - 1 or number in pads:
                     starts.append(start)
                     numbers.append(number)
                     break
