@@ -36,6 +36,7 @@ from wasmetal import (
     TableType,
     Trap,
     WasmError,
+    WasmException,
 )
 
 BoundsChecks = Literal["auto", "guard", "explicit"]
@@ -312,6 +313,13 @@ class Script:
     def assert_trap(self, command: dict[str, Any]) -> None:
         self._trap(command, lambda: self._call(command["action"], []))
 
+    def assert_exception(self, command: dict[str, Any]) -> None:
+        try:
+            self._call(command["action"], [])
+        except WasmException:
+            return
+        raise Failure("nothing was thrown")
+
     def assert_uninstantiable(self, command: dict[str, Any]) -> None:
         self._trap(command, lambda: self._instantiate(command))
 
@@ -350,6 +358,7 @@ _COMMANDS: Final[dict[str, Callable[[Script, dict[str, Any]], None]]] = {
     "assert_return": Script.assert_return,
     "assert_trap": Script.assert_trap,
     "assert_exhaustion": Script.assert_trap,
+    "assert_exception": Script.assert_exception,
     "assert_invalid": Script.assert_invalid,
     "assert_malformed": Script.assert_malformed,
     "assert_unlinkable": Script.assert_unlinkable,

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from wasmetal.compiled.listener import FunctionDefinition, Listener
     from wasmetal.config import Config
     from wasmetal.engine import Engine, default_engine
+    from wasmetal.exceptions import ExnRef, Tag, WasmException, python_exception
     from wasmetal.function import Func
     from wasmetal.globals import Global
     from wasmetal.instance import Caller, Exports, Instance
@@ -60,6 +61,7 @@ __all__ = [
     "Config",
     "DeadlineExceeded",
     "Engine",
+    "ExnRef",
     "ExportType",
     "Exports",
     "ExternType",
@@ -84,17 +86,20 @@ __all__ = [
     "StructType",
     "Table",
     "TableType",
+    "Tag",
     "TagType",
     "Trap",
     "TrapCode",
     "Unsupported",
     "ValueType",
     "WasmError",
+    "WasmException",
     "__version__",
     "backends",
     "deadline",
     "default_engine",
     "instantiate",
+    "python_exception",
     "validate",
 ]
 
@@ -108,6 +113,7 @@ _NAMES = {
     ),
     "wasmetal.config": "Config",
     "wasmetal.engine": "Engine default_engine",
+    "wasmetal.exceptions": "ExnRef Tag WasmException python_exception",
     "wasmetal.function": "Func",
     "wasmetal.globals": "Global",
     "wasmetal.instance": "Caller Exports Instance",

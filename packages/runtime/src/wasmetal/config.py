@@ -24,6 +24,7 @@ _TYPES: Final[dict[str, type | tuple[type, ...]]] = {
     "features": Features,
     "cache": (bool, str, os.PathLike, type(None)),
     "hold_gil": bool,
+    "catch_python_exceptions": bool,
 }
 #: Smallest and largest value of integers.
 _RANGES: Final[dict[str, tuple[int, int]]] = {
@@ -80,6 +81,10 @@ class Config:
     max_stack_bytes: int = 8 * 1024 * 1024
     #: Keep the GIL while WebAssembly code runs: calls are cheaper, but other threads wait.
     hold_gil: bool = False
+    #: Let WebAssembly catch Python exceptions that host functions raise: `catch_all` does, and `catch` of the tag
+    #: `wasmetal.python_exception`, which carries the object. Not those that are not derived from Exception, traps, and
+    #: those of classes with the attribute `uncatchable`. (`WasmException` is caught in any case.)
+    catch_python_exceptions: bool = False
 
     def __attrs_post_init__(self) -> None:
         for name, choices in _CHOICES.items():

@@ -8,6 +8,9 @@ from wasm_wasi.abi import FROM_HOST_ERRNO, IO
 class Exit(Exception):
     """The program called `proc_exit`, or ended itself with a signal (`proc_raise`)."""
 
+    #: WebAssembly code does not catch it, whatever the configuration says.
+    uncatchable = True
+
     def __init__(self, code: int, signal: str | None = None) -> None:
         super().__init__(f"the program {f'ended itself with SIG{signal}' if signal else 'exited'} (code {code})")
         #: The exit code, 0 to 2**32 - 1; for a signal 128 and its number, as shells have it.

@@ -305,9 +305,9 @@ class Builder:
         """Call through a funcref that is not null."""
         return self._call(opcodes.CALL_REF, [funcref, *args], 0, signature, signature.results)
 
-    def call_native(self, pointer: Inst, signature: Signature, args: Sequence[Inst]) -> Call:
-        """Call a C function."""
-        return self._call(opcodes.CALL_NATIVE, [pointer, *args], 0, signature, signature.results)
+    def call_native(self, pointer: Inst, signature: Signature, args: Sequence[Inst], in_memory: bool = False) -> Call:
+        """Call a C function. `in_memory`: nothing is in registers meanwhile that the WebAssembly stack has not, too."""
+        return self._call(opcodes.CALL_NATIVE, [pointer, *args], int(in_memory), signature, signature.results)
 
     def enter(self, store: Inst, funcref: Inst, vmctx: Inst, signature: Signature, args: Sequence[Inst]) -> Call:
         """Run a WebAssembly function from a C one; result 0 is the status, results 1.. are the function's."""

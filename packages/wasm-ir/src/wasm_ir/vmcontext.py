@@ -94,10 +94,8 @@ TABLE: Final = Layout("elements", "size")  # size in elements
 #: A passive segment: address and length (data: bytes; elements: 8-byte references). Dropping sets length to 0.
 SEGMENT: Final = Layout("address", "length")
 
-#: What identifies a tag: exceptions and handlers have its address.
-TAG: Final = Layout("type_id")
-#: An exception: an exnref is its address, 0 is null. What it carries follows, 8 bytes for each value, zero-extended, 16
-#: for a v128.
+#: An exception: an exnref is its address, 0 is null. A tag is an address that identifies it. What the exception carries
+#: follows, 8 bytes for each value, zero-extended, 16 for a v128.
 EXCEPTION: Final = Layout("tag")
 
 #: A global's cell: 16 bytes, wide enough for v128.
@@ -190,7 +188,7 @@ class ContextLayout:
         offset += 8 * len(module.memories)
         self.tables = offset
         offset += 8 * len(module.tables)
-        #: One pointer to a TAG per tag.
+        #: One address that identifies it per tag.
         self.tags = offset
         offset += 8 * len(module.tag_types)
         #: One process-wide type number per entry of the type section.

@@ -185,8 +185,8 @@ def thunks_identity(backend: Backend) -> bytes:
 
 
 def _stubs(code: bytes, entries: array[int]) -> Stubs:
-    *first, throw_exit = [entry - 1 for entry in entries]
-    return Stubs(code, *first, throw_exit=throw_exit)
+    trap, handler, by_funcref, by_slot, poll, synchronize, throw = [entry - 1 for entry in entries]
+    return Stubs(code, trap, handler, by_funcref, by_slot, poll, synchronize, throw_exit=throw)
 
 
 def _fill_in(made: CompiledCode, addresses: list[int]) -> bytes:

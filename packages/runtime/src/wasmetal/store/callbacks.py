@@ -7,15 +7,18 @@ from typing import Final
 
 from wasm_core.errors import TrapCode
 from wasm_ir.vmcontext import (
+    BUILTIN_EXCEPTION_ROOM,
     BUILTIN_LISTENER_AFTER,
     BUILTIN_LISTENER_BEFORE,
     BUILTIN_MEMORY_GROW,
     BUILTIN_TABLE_GROW,
     FUNCREF,
+    STATUS_THROWN,
     STATUS_TRAP,
     STORE,
 )
 from wasmetal.glue import ticker
+from wasmetal.glue.glue import throwing_glue
 from wasmetal.store import failures, interruption
 from wasmetal.store.functions import FunctionCore, host_function_at
 from wasmetal.store.instance_core import InstanceCore, instance_at
@@ -40,16 +43,29 @@ class Callbacks:
         function = host_function_at(funcref)
         if function is not None:
             return function._core.resolve(caller.code.glue)
+        throwing = throwing_glue(funcref)
+        if throwing is not None:
+            return throwing.resolve_throw()
         return instance_at(ctypes.c_uint64.from_address(funcref + _CONTEXT).value).resolve_funcref(funcref)
 
-    def failed(self, store: int, status: int, exception: BaseException | None) -> None:
-        """Raise the trap of a call that trapped; add the backtrace to an exception that a host function raised."""
+    def failed(self, store: int, status: int, exception: BaseException | None) -> BaseException | None:
+        """Raise the trap of a call that trapped; return what nothing in WebAssembly has caught; add the backtrace to an
+        exception that a host function raised."""
         found = stores.get(store)
+        if status == STATUS_THROWN:
+            assert found is not None
+            return found.exception_heap().leaves()
         if status == STATUS_TRAP:
             assert found is not None
             raise failures.trap(found, TrapCode(found.words[_TRAP_CODE]))
         if exception is not None and found is not None:
             failures.annotate(exception, found)
+        return None
+
+    def raised(self, context: int, exception: BaseException) -> int:
+        """The address of an EXCEPTION for what a host function has raised, 0 if WebAssembly is not to catch it."""
+        instance = instance_at(context)
+        return instance.store.exception_heap().throw(exception, instance)
 
     def interrupted(self, store: int) -> None:
         """Raise what is to end the call that is running, if anything is."""
@@ -98,7 +114,13 @@ def _listener_after(instance: InstanceCore, index: int, slots: int, _: int) -> i
     return 0
 
 
+def _exception_room(instance: InstanceCore, size: int, _: int, __: int) -> int:
+    instance.store.exception_heap().make_room(size)
+    return 0
+
+
 _BUILTINS: Final = {
+    BUILTIN_EXCEPTION_ROOM: _exception_room,
     BUILTIN_MEMORY_GROW: _memory_grow,
     BUILTIN_TABLE_GROW: _table_grow,
     BUILTIN_LISTENER_BEFORE: _listener_before,

@@ -313,6 +313,12 @@ class PlainReferences:
     def func_at(self, address: int) -> object:
         return None
 
+    def exn_handle(self, value: Any) -> int:
+        return 1
+
+    def exn_object(self, address: int) -> object:
+        return None
+
 
 _PLAIN: Final = PlainReferences()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from wasm_core.errors import WasmError
 from wasm_core.types import GlobalType, ValueType
 from wasmetal.store.groups import Group
-from wasmetal.store.store import Members, Store
+from wasmetal.store.store import EXCEPTION_TYPES, Members, Store
 
 if TYPE_CHECKING:
     from wasmetal.store.members import Instance
@@ -50,6 +50,11 @@ class GlobalCell:
         #: See `wasmetal.store.sharing`.
         self.importers: Members[Instance] | None = None
         self.definer_closed = False
+
+    @property
+    def holds_exceptions(self) -> bool:
+        """Whether the value is a reference to an exception."""
+        return self.type.value_type.heap_type in EXCEPTION_TYPES
 
     @property
     def bits(self) -> int:

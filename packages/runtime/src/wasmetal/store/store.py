@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from array import array
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 from weakref import WeakValueDictionary, ref
 
 from wasm_core.errors import LinkError, WasmError
@@ -23,6 +23,7 @@ from wasmetal.system.lifetime import anchor
 
 if TYPE_CHECKING:
     from wasmetal.compiled.compiled_module import CompiledModule
+    from wasmetal.store.exceptions import ExceptionHeap
     from wasmetal.store.members import Instance
 
 _WASM_SP = STORE["wasm_sp"] // 8
@@ -59,12 +60,19 @@ class UnknownReference(WasmError, LookupError):
     """A slot of `call_raw` is not a reference that the store knows."""
 
 
+#: What references to exceptions refer to.
+EXCEPTION_TYPES: Final = ("exn", "noexn")
+
+
 class Holder(Protocol):
     """A table, or a global of a reference type."""
 
     life: object
     store: Any
     words: array[int]
+
+    @property
+    def holds_exceptions(self) -> bool: ...
 
 
 #: What `sys.getrefcount` says of an object that its owner alone has.
@@ -148,6 +156,7 @@ class Store:
         "_use",
         "_uses_before",
         "address",
+        "exceptions",
         "kept",
         "stack",
         "successor",
@@ -167,6 +176,8 @@ class Store:
         self._uses_before: Members[Hold] = Members()
         #: Address (of the object for an externref, of the FUNCREF for a funcref) -> what must stay alive.
         self.kept: dict[int, object] = {}
+        #: Made when the first one is thrown.
+        self.exceptions: ExceptionHeap | None = None
         self._registrations = 0
         self._sweep_at = _FIRST_SWEEP
         self._instances: Members[Instance] = Members()
@@ -239,6 +250,8 @@ class Store:
             instance.words[_CONTEXT_STORE] = store.address
             instance.link = ticker.link_context(instance.words, store.words)
         store._instances.add(_Member(instance))
+        if store.exceptions is not None:
+            store.exceptions.add_tags(instance)
         store._follow()
 
     def add_table(self, table: Holder) -> None:
@@ -261,6 +274,22 @@ class Store:
     def instances(self) -> list[Instance]:
         """The instances that are alive."""
         return self._instances.alive()
+
+    def holders(self) -> list[Holder]:
+        """The tables, and globals of reference types, that are alive."""
+        return self._tables.alive() + self._globals.alive()
+
+    def exception_heap(self) -> ExceptionHeap:
+        """Where exceptions are."""
+        store = self._current()
+        if store.exceptions is None:
+            # Most programs have none.
+            from wasmetal.store.exceptions import ExceptionHeap
+
+            with exclusive():
+                if store.exceptions is None:
+                    store.exceptions = ExceptionHeap(store)
+        return store.exceptions
 
     @property
     def running(self) -> bool:
@@ -367,6 +396,17 @@ class Store:
             return found
         raise UnknownReference("not a reference of this store")
 
+    def exn_handle(self, value: Any) -> int:
+        """The bits of an `ExnRef`. Raises TypeError for one of another store."""
+        heap = self.exception_heap()
+        if value._heap is not heap:
+            raise TypeError("the exception belongs to another store")
+        return int(value.address)
+
+    def exn_object(self, address: int) -> object:
+        """The `ExnRef` for the bits of a reference."""
+        return self.exception_heap().reference(address)
+
     # Letting go.
 
     def use(self) -> Hold:
@@ -395,6 +435,9 @@ class Store:
                 roots += instance.segments
             roots += [table.words for table in self._tables.alive()]
             roots += [cell.words for cell in self._globals.alive()]
+            if self.exceptions is not None:
+                self.exceptions.collect()
+                roots += self.exceptions.needed_words()
             # The GIL is held while all of this is copied, and it takes the GIL to enter WebAssembly code or to return
             # from it: so if nobody is inside in the copy, nobody moved references about while it was made.
             snapshot = array("Q", b"".join(roots))
@@ -453,6 +496,8 @@ def _absorb(survivor: Store, absorbed: Store) -> None:
         survivor._uses_before.add(ref(absorbed._use))
         absorbed._use = None
     survivor._uses_before.add_all(absorbed._uses_before)
+    if absorbed.exceptions is not None:
+        survivor.exception_heap().absorb(absorbed.exceptions)
     instances = absorbed.instances
     links = [instance.link for instance in instances if instance.link is not None]
     if links:

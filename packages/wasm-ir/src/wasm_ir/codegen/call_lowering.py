@@ -110,7 +110,8 @@ class CallLowering(OperandLowering):
         narrow = int(signature.results == (types.I32,))
         target = [(self.value(inst.args[0]), vocabulary.native_register)]
         operation = vocabulary.call_native
-        self._lower_call(operation, inst, narrow, native, inst.args[1:], [inst], target, [], native.clobbers)
+        clobbers = vocabulary.enter_clobbers if inst.imm else native.clobbers
+        self._lower_call(operation, inst, narrow, native, inst.args[1:], [inst], target, [], clobbers)
 
     def lower_enter(self, inst: Inst) -> None:
         assert isinstance(inst, Call)
