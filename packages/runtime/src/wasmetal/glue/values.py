@@ -48,6 +48,9 @@ class References(Protocol):
 _I32_MASK: Final = (1 << 32) - 1
 _I64_MASK: Final = (1 << 64) - 1
 
+#: References to exceptions that are not null.
+_EXN: Final = ValueType.reference("exn", nullable=False)
+
 _F32 = struct.Struct("<f")
 _U32 = struct.Struct("<I")
 _F64 = struct.Struct("<d")
@@ -134,6 +137,12 @@ def _exnref_to_bits(value: Any, references: References | None) -> int:
     return _store_of(references, "exnref").exn_handle(value)
 
 
+def _exn_to_bits(value: Any, references: References | None) -> int:
+    if value is None:
+        raise TypeError("(ref exn) takes a wasmetal.ExnRef, not None")
+    return _exnref_to_bits(value, references)
+
+
 def _i32_from_bits(bits: int, references: References | None) -> object:
     return bits - (bits >> 31 << 32)
 
@@ -175,6 +184,7 @@ _TO_BITS: Final[dict[ValueType, Callable[[Any, References | None], int]]] = {
     ValueType.FUNCREF: _funcref_to_bits,
     ValueType.EXTERNREF: _externref_to_bits,
     ValueType.EXNREF: _exnref_to_bits,
+    _EXN: _exn_to_bits,
 }
 
 _FROM_BITS: Final[dict[ValueType, Callable[[int, References | None], object]]] = {
@@ -186,6 +196,7 @@ _FROM_BITS: Final[dict[ValueType, Callable[[int, References | None], object]]] =
     ValueType.FUNCREF: _funcref_from_bits,
     ValueType.EXTERNREF: _externref_from_bits,
     ValueType.EXNREF: _exnref_from_bits,
+    _EXN: _exnref_from_bits,
 }
 
 

@@ -138,7 +138,7 @@ class InstanceCore:
             for index in range(decoded.imported_tags, len(decoded.tag_types)):
                 tag_type = decoded.extern_type(ExternKind.TAG, index)
                 assert isinstance(tag_type, TagType)
-                self.tags.append(Tag(tag_type.type))
+                self.tags.append(Tag.of_module(tag_type.type, decoded.defined_type(decoded.tag_types[index])))
         self.words: array[int] = code.template.words[:]
         #: Address of the VMContext.
         self.context: int = self.words.buffer_info()[0]

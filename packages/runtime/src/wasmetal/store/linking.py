@@ -265,7 +265,8 @@ def _tag(found: Imports, code: CompiledModule, entry: Import, value: object) -> 
     assert isinstance(wanted, TagType)
     if not _is(value, Tag):
         raise _incompatible(entry, _describe_value(value))
-    if value.type != wanted.type:
+    assert entry.type_index is not None
+    if not value.has_type(code.module.defined_type(entry.type_index)):
         raise _incompatible(entry, _describe(TagType(value.type)))
     found.tags.append(value)
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import secrets
 from array import array
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
+from wasm_core.defined_types import function_type
 from wasm_core.errors import WasmError
 from wasm_core.quoting import shown
 from wasm_core.types import FuncType
+
+if TYPE_CHECKING:
+    from wasm_core.defined_types import DefinedType
 
 #: Address -> tag. What thrown exceptions carry leads here.
 _tags: Final[WeakValueDictionary[int, Tag]] = WeakValueDictionary()
@@ -29,7 +33,7 @@ class Tag:
     process.
     """
 
-    __slots__ = ("__weakref__", "_identity", "_token", "_type", "address")
+    __slots__ = ("__weakref__", "_defined_type", "_identity", "_token", "_type", "address")
 
     def __init__(self, type: FuncType) -> None:
         """Make a tag.
@@ -49,6 +53,7 @@ class Tag:
         if type.results:
             raise ValueError(f"a tag's type has no results: {shown(str(type), 400)}")
         self._type = type
+        self._defined_type = function_type(type)
         self._token = b""
         # Only its address matters: while we have it nobody else does.
         self._identity = array("Q", (0,))
@@ -60,6 +65,17 @@ class Tag:
     def type(self) -> FuncType:
         """A function type, whose parameters are what exceptions with this tag carry."""
         return self._type
+
+    @classmethod
+    def of_module(cls, type: FuncType, defined_type: DefinedType) -> Tag:
+        """A tag that a module defines; two types of modules can be different though they look the same."""
+        tag = cls(type)
+        tag._defined_type = defined_type
+        return tag
+
+    def has_type(self, defined_type: DefinedType) -> bool:
+        """Whether it can be imported as a tag of the type."""
+        return self._defined_type == defined_type
 
     def __reduce__(self) -> tuple[Any, ...]:
         if not self._token:
