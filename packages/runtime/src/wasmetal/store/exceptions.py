@@ -212,7 +212,10 @@ class ExceptionHeap:
         for holder in store.holders():
             if holder.holds_exceptions:
                 roots.append(holder.words)
-        if words[_ENTRY_FP]:
+        if not words[_ENTRY_FP]:
+            # Nothing is on its way.
+            words[_EXCEPTION] = 0
+        else:
             assert store.stack is not None
             # Functions that called host functions, which called back, may have something in registers that C code has
             # put on the thread's own stack since then.
