@@ -284,10 +284,8 @@ class Generator:
             for place, t in self.places(rng.randint(0, 3), 2)
             if place < 0 or caller_saved >> place & 1
         ]
-        operation, clobbers = CALL, caller_saved
-        if lands:
-            operation, clobbers = INVOKE, caller_saved | self.registers.callee_saved
-        self.add(MFixed(operation, [], [], 0, fixed_uses, fixed_defs, clobbers))
+        operation = INVOKE if lands else CALL
+        self.add(MFixed(operation, [], [], 0, fixed_uses, fixed_defs, caller_saved))
         for vreg, _ in fixed_defs:
             if rng.random() < 0.8:
                 self.declare(vreg)

@@ -9,6 +9,7 @@ sees to it that it has nothing in registers alone when it asks for room.
 from __future__ import annotations
 
 import ctypes
+import threading
 from array import array
 from collections.abc import Iterable
 from contextlib import suppress
@@ -40,6 +41,20 @@ _BLOCK: Final = 4096
 _FIRST_COLLECTION: Final = 16
 #: Most bytes that exceptions of a store may take.
 _MAX_BYTES: Final = 256 << 20
+
+
+class _Thread(threading.local):
+    """What is known about the calling thread."""
+
+    def __init__(self) -> None:
+        #: Where its own stack is; nowhere if the system does not tell. (To ask takes long on the main thread.)
+        self.stack = range(0)
+        with suppress(OSError):
+            lowest, size = host.thread_stack()
+            self.stack = range(lowest, lowest + size)
+
+
+_thread: Final = _Thread()
 
 
 class ExnRef:
@@ -219,15 +234,11 @@ class ExceptionHeap:
             assert store.stack is not None
             # Functions that called host functions, which called back, may have something in registers that C code has
             # put on the thread's own stack since then.
-            try:
-                lowest, size = host.thread_stack()
-            except OSError:
-                return None
             c_sp = words[_C_SP]
-            if not lowest <= c_sp < lowest + size:
+            if c_sp not in _thread.stack:
                 return None
             roots.append(_words_at(words[_WASM_SP], store.stack.top))
-            roots.append(_words_at(c_sp, lowest + size))
+            roots.append(_words_at(c_sp, _thread.stack.stop))
         return roots
 
     # Between Python and WebAssembly.

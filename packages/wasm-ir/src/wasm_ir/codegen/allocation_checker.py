@@ -295,6 +295,9 @@ class _Checker:
         for register in self.registers.scratch:
             state.pop(register, None)
         if op.lands:
+            for register in self.all_allocatable - self.saved:
+                if self.registers.callee_saved >> register & 1:
+                    self.fail(f"lands with {self.name(register)} destroyed, which is callee-saved and not reported")
             self.thrown = {place: held for place, held in state.items() if place not in self.all_allocatable}
         for vreg, place in operands.fixed_defs:
             self.forget(state, vreg)

@@ -79,8 +79,8 @@ class CallLowering(OperandLowering):
         assert isinstance(inst, Call)
         vocabulary = self.vocabulary
         wasm = vocabulary.wasm
-        operation, clobbers = self._or_invoke(vocabulary.call, vocabulary.invoke)
-        self._lower_call(operation, inst, inst.imm, wasm, inst.args, [inst, *inst.results], [], [], clobbers)
+        operation = self._or_invoke(vocabulary.call, vocabulary.invoke)
+        self._lower_call(operation, inst, inst.imm, wasm, inst.args, [inst, *inst.results], [], [], wasm.clobbers)
 
     def lower_call_ref(self, inst: Inst) -> None:
         assert isinstance(inst, Call)
@@ -89,16 +89,16 @@ class CallLowering(OperandLowering):
         self.machine.flags |= CALLS_REFERENCES
         fixed_uses = [(self.value(inst.args[0]), vocabulary.callee_register)]
         results = [inst, *inst.results]
-        operation, clobbers = self._or_invoke(vocabulary.call_ref, vocabulary.invoke_ref)
-        self._lower_call(operation, inst, 0, wasm, inst.args[1:], results, fixed_uses, [], clobbers)
+        operation = self._or_invoke(vocabulary.call_ref, vocabulary.invoke_ref)
+        self._lower_call(operation, inst, 0, wasm, inst.args[1:], results, fixed_uses, [], wasm.clobbers)
 
-    def _or_invoke(self, call: MOp, invoke: MOp | None) -> tuple[MOp, int]:
-        """The machine instruction for a call, one that lands if `invoke` ends its block, and what it destroys."""
+    def _or_invoke(self, call: MOp, invoke: MOp | None) -> MOp:
+        """The machine instruction for a call: one that lands if `invoke` ends its block."""
         if not self.is_invoked:
-            return call, self.vocabulary.wasm.clobbers
+            return call
         self.is_invoked = False
         assert invoke is not None
-        return invoke, self.vocabulary.enter_clobbers
+        return invoke
 
     def lower_call_native(self, inst: Inst) -> None:
         assert isinstance(inst, Call)

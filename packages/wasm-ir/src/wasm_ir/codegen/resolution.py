@@ -104,6 +104,8 @@ class _Resolution:
             vreg = value.vreg
             if len(parts) == 1:
                 self.location[vreg] = first.register if first.register >= 0 else slot
+                if value.slot >= 0 and first.register >= 0:
+                    self._store_definition(value, first.start, first.register, slot)
                 continue
             self.location[vreg] = _SEVERAL
             self.several.append(value)
@@ -138,11 +140,8 @@ class _Resolution:
         starts = self.starts
         places = self.places
         vreg_types = self.machine.vreg_types
-        pads = {block.edges[1].block.id for block in self.machine.blocks if block.lands}
-        expected = self._expected(pads)
-        for number in pads:
-            if number in expected:
-                self._land(self.machine.blocks[number], expected[number])
+        expected = self._expected()
+        self._land()
         for number, block in enumerate(self.machine.blocks):
             end = intervals.block_ends[number] - 1
             # Nothing can be moved on the way to a landing pad, and what is reloaded behind the call is not there.
@@ -184,17 +183,28 @@ class _Resolution:
                     result.append((block, edge, moves))
         return result
 
-    def _land(self, pad: MBlock, expected: list[tuple[int, int]]) -> None:
-        """Load what a landing pad has in registers: everything is in memory before, whichever call it was."""
-        moves: list[Move] = []
-        for vreg, register in expected:
-            value = self.intervals.values[vreg]
-            assert value is not None and value.slot >= 0, "a value that is not in memory at a landing pad"
-            moves.append((register, -1 - value.slot, value.type))
-        self.landing_moves.append((pad, moves))
+    def _land(self) -> None:
+        """Load what landing pads have in registers: there it is in memory alone, whichever call it was."""
+        blocks = self.machine.blocks
+        pads = sorted({block.edges[1].block.id for block in blocks if block.lands})
+        if not pads:
+            return
+        starts = [self.intervals.block_starts[number] for number in pads]
+        moves: list[list[Move]] = [[] for _ in pads]
+        for value in self.intervals.values:
+            if value is None or value.slot < 0:
+                continue
+            for part in value.parts:
+                if part.register >= 0:
+                    k = bisect_left(starts, part.start)
+                    while k < len(starts) and starts[k] < part.end:
+                        if self._is_live(value.vreg, starts[k]):
+                            moves[k].append((part.register, -1 - value.slot, value.type))
+                        k += 1
+        self.landing_moves = [(blocks[number], needed) for number, needed in zip(pads, moves) if needed]
 
-    def _expected(self, pads: set[int]) -> dict[int, list[tuple[int, int]]]:
-        """By block that others jump to, or that is among `pads`: (virtual register, register) of values that are in
+    def _expected(self) -> dict[int, list[tuple[int, int]]]:
+        """By block that others jump to: (virtual register, register) of values that are in
         several places, and in a register where the block starts.
 
         There are never more than registers, so this is linear, which going through all values that are live is not.
@@ -205,7 +215,7 @@ class _Resolution:
         for block, start in zip(self.machine.blocks, self.intervals.block_starts):
             number = block.id
             for predecessor in block.predecessors:
-                if predecessor.id != number - 1 or number in pads:
+                if predecessor.id != number - 1:
                     starts.append(start)
                     numbers.append(number)
                     break

@@ -31,7 +31,7 @@ class Vocabulary:
     status_register: int
     wasm: Convention
     native: Convention
-    #: What `enter` destroys, and calls that may come back at a landing pad: all that can be allocated.
+    #: What `enter` destroys: all that can be allocated.
     enter_clobbers: int
     #: Loads imm, the bits of an i32 or i64.
     constant: MOp

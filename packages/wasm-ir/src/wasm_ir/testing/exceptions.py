@@ -399,8 +399,8 @@ class ExceptionTests(BackendFixtures):
         caller = native.define(1, function)
         assert native.call(caller, _ONE, (7,)) == (1407,)
 
-    def test_landing_far_away(self, native: Native) -> None:
-        """A function of some hundred kilobytes between the call and its landing pad."""
+    def test_large_distance_to_a_landing_pad(self, native: Native) -> None:
+        """More than a megabyte between the call and its landing pad."""
         function = Function("far", _ONE)
         b = Builder(function)
         entry, following, pad = b.new_block(), b.new_block(), b.new_block()
@@ -410,7 +410,7 @@ class ExceptionTests(BackendFixtures):
         b.invoke(following, pad)
         b.switch_to(following)
         total: Inst = result
-        for k in range(30_000):
+        for k in range(60_000):
             total = raw(b, op.IMUL, I64, [total, b.const(I64, 0x1234_5678_9ABC_DEF1 + 2 * k)])
         b.ret([total])
         b.switch_to(pad)
