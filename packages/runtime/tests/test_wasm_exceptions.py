@@ -355,6 +355,7 @@ def test_copies() -> None:
 def test_linking() -> None:
     w = WasmBuilder()
     w.import_tag("m", "t", "i", export="again")
+    assert wasmetal.Module(w.build()).imports[0].type == wasmetal.TagType(FuncType(["i32"], []))
     tag = Tag(FuncType(["i32"], []))
     assert instance_of(w, {"m": {"t": tag}}).exports["again"] is tag
     with pytest.raises(LinkError, match=r"unknown import.*a tag \(i32\)"):

@@ -89,7 +89,7 @@ class Amd64Target(Target):
             check_stack(emitter, SCRATCH, 0)
         if size:
             asm.ri(code, e.SUB_RI64, RSP, size)
-        if in_wasm and size < _PAGE and flags & MAKES_CALLS:
+        if in_wasm and size < _PAGE and flags & MAKES_CALLS and function.checks_stack:
             check_stack(emitter, RSP, 0)
         for register, offset in saved_words(emitter):
             asm.rm(code, e.MOV_MR64, register, RBP, -1, 0, offset)

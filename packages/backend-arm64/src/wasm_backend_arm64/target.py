@@ -112,7 +112,7 @@ class Arm64Target(Target):
                 asm.add_sp(code, SCRATCH2, SP, -size, SCRATCH)
                 check_stack(emitter, SCRATCH2, 0)
             asm.add_sp(code, SP, SP, -size, SCRATCH)
-        if in_wasm and size < _PAGE and flags & MAKES_CALLS:
+        if in_wasm and size < _PAGE and flags & MAKES_CALLS and function.checks_stack:
             check_stack(emitter, SP, 0)
         save_registers(emitter)
         if in_wasm and flags & CALLS_REFERENCES:

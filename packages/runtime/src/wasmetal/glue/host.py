@@ -68,6 +68,8 @@ def throw_raised(raised: int) -> Function:
     A function of its own: it puts registers on the stack that thunks need not save.
     """
     b = PythonBuilder(Function("throw raised", _THROW, ABI_WASM))
+    # What was raised may be that the stack is exhausted.
+    b.function.checks_stack = False
     (state,) = b.start()
     b.callee()  # runs with the VMContext of its caller
     store = b.get(b.vmctx(), CONTEXT["store"])
