@@ -429,7 +429,7 @@ def test_references_of_another_store() -> None:
         raise WasmException(instance.exports["t"], (x,))
 
     reference = with_host(f).exports["ref"](1)
-    with pytest.raises(TypeError, match="another store"):
+    with pytest.raises(TypeError, match="an exception of the same store"):
         instance.exports["throw_ref"](reference)
 
 
@@ -443,7 +443,7 @@ def test_references_in_objects_of_python() -> None:
     assert table[0] is None and glob.value is None
     with pytest.raises(TypeError):
         table[0] = 5
-    with pytest.raises(TypeError, match="another store"):
+    with pytest.raises(TypeError, match="an exception of the same store"):
         table[0] = reference
 
 

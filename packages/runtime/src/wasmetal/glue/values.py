@@ -37,7 +37,7 @@ class References(Protocol):
         ...
 
     def exn_handle(self, value: Any) -> int:
-        """The address (not 0) of the exception that an ExnRef refers to."""
+        """The address (not 0) of the exception that an ExnRef refers to. Raises TypeError for everything else."""
         ...
 
     def exn_object(self, address: int) -> object:
@@ -130,10 +130,6 @@ def _externref_to_bits(value: Any, references: References | None) -> int:
 def _exnref_to_bits(value: Any, references: References | None) -> int:
     if value is None:
         return 0
-    from wasmetal.store.exceptions import ExnRef
-
-    if type(value) is not ExnRef:
-        raise TypeError(f"exnref takes a wasmetal.ExnRef or None, not {type(value).__name__}")
     return _store_of(references, "exnref").exn_handle(value)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wasm_core.errors import TrapCode
 from wasm_ir.vmcontext import (
@@ -22,7 +22,10 @@ from wasmetal.glue.glue import throwing_glue
 from wasmetal.store import failures, interruption
 from wasmetal.store.functions import FunctionCore, host_function_at
 from wasmetal.store.instance_core import InstanceCore, instance_at
-from wasmetal.store.store import stores
+from wasmetal.store.store import Store, stores
+
+if TYPE_CHECKING:
+    from wasmetal.store.exceptions import ExceptionHeap
 
 _TRAP_CODE: Final = STORE["trap_code"] // 8
 _CONTEXT: Final = FUNCREF["context"]
@@ -54,7 +57,7 @@ class Callbacks:
         found = stores.get(store)
         if status == STATUS_THROWN:
             assert found is not None
-            return found.exception_heap().leaves()
+            return _heap(found).leaves()
         if status == STATUS_TRAP:
             assert found is not None
             raise failures.trap(found, TrapCode(found.words[_TRAP_CODE]))
@@ -65,7 +68,7 @@ class Callbacks:
     def raised(self, context: int, exception: BaseException) -> int:
         """The address of an EXCEPTION for what a host function has raised, 0 if WebAssembly is not to catch it."""
         instance = instance_at(context)
-        return instance.store.exception_heap().throw(exception, instance)
+        return _heap(instance.store).throw(exception, instance)
 
     def interrupted(self, store: int) -> None:
         """Raise what is to end the call that is running, if anything is."""
@@ -114,8 +117,15 @@ def _listener_after(instance: InstanceCore, index: int, slots: int, _: int) -> i
     return 0
 
 
+def _heap(store: Store) -> ExceptionHeap:
+    # Most programs have no exceptions.
+    from wasmetal.store.exceptions import heap_of
+
+    return heap_of(store)
+
+
 def _exception_room(instance: InstanceCore, size: int, _: int, __: int) -> int:
-    instance.store.exception_heap().make_room(size)
+    _heap(instance.store).make_room(size)
     return 0
 
 

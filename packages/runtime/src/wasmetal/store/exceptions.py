@@ -22,6 +22,7 @@ from wasm_ir.vmcontext import EXCEPTION, STORE
 from wasmetal.glue import values
 from wasmetal.store import failures
 from wasmetal.store.tags import Tag, WasmException, python_exception, tag_at
+from wasmetal.system.hold import exclusive
 from wasmetal.system.host import host
 
 if TYPE_CHECKING:
@@ -83,6 +84,18 @@ class ExnRef:
 
     def __repr__(self) -> str:
         return f"<wasmetal.ExnRef {self.tag!r}>"
+
+
+def heap_of(store: Store) -> ExceptionHeap:
+    """Where the exceptions of a store are. It must not become part of another meanwhile: it runs."""
+    found = store.exceptions
+    if found is None:
+        with exclusive():
+            if store.exceptions is None:
+                store.exceptions = ExceptionHeap(store)
+            found = store.exceptions
+    assert isinstance(found, ExceptionHeap)
+    return found
 
 
 class ExceptionHeap:
@@ -311,9 +324,14 @@ class ExceptionHeap:
             found = self._handles.setdefault(address, found)
         return found
 
-    def is_known(self, address: int) -> bool:
-        """Whether Python has a reference to an exception at this address."""
-        return address in self._handles
+    def address_of(self, value: object) -> int:
+        """The address of the exception that a reference of ours refers to; 0 for everything else."""
+        return value.address if type(value) is ExnRef and value._heap is self else 0
+
+    def moved_to(self, store: Store) -> ExceptionHeap:
+        """Be the heap of a store, which has none, that ours has become a part of."""
+        self.store = store
+        return self
 
     def absorb(self, other: ExceptionHeap) -> None:
         """Take what another store had, which has become a part of ours."""

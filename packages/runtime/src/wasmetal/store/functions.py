@@ -314,7 +314,7 @@ class PlainReferences:
         return None
 
     def exn_handle(self, value: Any) -> int:
-        return 1
+        raise TypeError(f"exnref values other than None exist only in a store, not {type(value).__name__}")
 
     def exn_object(self, address: int) -> object:
         return None

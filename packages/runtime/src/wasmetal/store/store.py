@@ -23,7 +23,6 @@ from wasmetal.system.lifetime import anchor
 
 if TYPE_CHECKING:
     from wasmetal.compiled.compiled_module import CompiledModule
-    from wasmetal.store.exceptions import ExceptionHeap
     from wasmetal.store.members import Instance
 
 _WASM_SP = STORE["wasm_sp"] // 8
@@ -73,6 +72,18 @@ class Holder(Protocol):
 
     @property
     def holds_exceptions(self) -> bool: ...
+
+
+class Exceptions(Protocol):
+    """The exceptions of a store; `wasmetal.store.exceptions.ExceptionHeap` says what each of these is."""
+
+    def add_tags(self, instance: Instance) -> None: ...
+    def collect(self) -> None: ...
+    def needed_words(self) -> list[array[int]]: ...
+    def address_of(self, value: object) -> int: ...
+    def reference(self, address: int) -> object: ...
+    def moved_to(self, store: Store) -> Exceptions: ...
+    def absorb(self, other: Any) -> None: ...
 
 
 #: What `sys.getrefcount` says of an object that its owner alone has.
@@ -177,7 +188,7 @@ class Store:
         #: Address (of the object for an externref, of the FUNCREF for a funcref) -> what must stay alive.
         self.kept: dict[int, object] = {}
         #: Made when the first one is thrown.
-        self.exceptions: ExceptionHeap | None = None
+        self.exceptions: Exceptions | None = None
         self._registrations = 0
         self._sweep_at = _FIRST_SWEEP
         self._instances: Members[Instance] = Members()
@@ -278,18 +289,6 @@ class Store:
     def holders(self) -> list[Holder]:
         """The tables, and globals of reference types, that are alive."""
         return self._tables.alive() + self._globals.alive()
-
-    def exception_heap(self) -> ExceptionHeap:
-        """Where exceptions are."""
-        store = self._current()
-        if store.exceptions is None:
-            # Most programs have none.
-            from wasmetal.store.exceptions import ExceptionHeap
-
-            with exclusive():
-                if store.exceptions is None:
-                    store.exceptions = ExceptionHeap(store)
-        return store.exceptions
 
     @property
     def running(self) -> bool:
@@ -397,15 +396,20 @@ class Store:
         raise UnknownReference("not a reference of this store")
 
     def exn_handle(self, value: Any) -> int:
-        """The bits of an `ExnRef`. Raises TypeError for one of another store."""
-        heap = self.exception_heap()
-        if value._heap is not heap:
-            raise TypeError("the exception belongs to another store")
-        return int(value.address)
+        """The bits of an `ExnRef`. Raises TypeError for one of another store, and for everything else."""
+        heap = self._current().exceptions
+        address = 0 if heap is None else heap.address_of(value)
+        if not address:
+            raise TypeError(
+                f"exnref takes a reference to an exception of the same store or None, not {type(value).__name__}"
+            )
+        return address
 
     def exn_object(self, address: int) -> object:
         """The `ExnRef` for the bits of a reference."""
-        return self.exception_heap().reference(address)
+        heap = self._current().exceptions
+        assert heap is not None
+        return heap.reference(address)
 
     # Letting go.
 
@@ -497,7 +501,10 @@ def _absorb(survivor: Store, absorbed: Store) -> None:
         absorbed._use = None
     survivor._uses_before.add_all(absorbed._uses_before)
     if absorbed.exceptions is not None:
-        survivor.exception_heap().absorb(absorbed.exceptions)
+        if survivor.exceptions is None:
+            survivor.exceptions = absorbed.exceptions.moved_to(survivor)
+        elif survivor.exceptions is not absorbed.exceptions:
+            survivor.exceptions.absorb(absorbed.exceptions)
     instances = absorbed.instances
     links = [instance.link for instance in instances if instance.link is not None]
     if links:
