@@ -75,6 +75,9 @@ MAX_LOCALS: Final = 50_000
 #: Most operands on the stack of a function where several are pushed at once, so that memory stays in proportion.
 MAX_OPERANDS: Final = 1_000_000
 
+#: Made once: validating all functions of a module asks for it each time.
+_DEFAULT: Final = Features.default()
+
 _MAX_DECLARED_LOCALS: Final = 0xFFFF_FFFF
 
 _NO_TYPES: Final[list[int]] = []
@@ -108,7 +111,7 @@ def validate_body(module: DecodedModule, index: int, features: Features | None =
     """
     if not module.imported_functions <= index < len(module.function_types):
         raise IndexError(f"function {index} has no body in this module")
-    context = context_of(module, Features.default() if features is None else features)
+    context = context_of(module, _DEFAULT if features is None else features)
     start, end = module.body(index)
     return validate_code(context, index, start, end)
 
@@ -137,14 +140,15 @@ def validate_constant(context: ValidationContext, code: bytes, result: int) -> N
     _validate(context, Signature(_NO_TYPES, [result]), b"\0" + code, 0)
 
 
-def _read_locals(context: ValidationContext, code: bytes, params: list[int]) -> tuple[list[int], int]:
-    """The types of all locals, parameters first, and the position after their declarations."""
+def _read_locals(context: ValidationContext, code: bytes, params: list[int]) -> tuple[list[int], int, bool]:
+    """The types of all locals, parameters first, the position after their declarations, and if any has a long type."""
     end = len(code)
     groups, pos = read_u32(code, 0, end)
     if groups * 2 > end - pos:
         raise MalformedError("unexpected end of section or function", 0)
     allowed = context.value_types
     declared: list[tuple[int, int]] = []
+    has_long_types = False
     total = 0
     for _ in range(groups):
         at = pos
@@ -157,13 +161,14 @@ def _read_locals(context: ValidationContext, code: bytes, params: list[int]) -> 
             pos += 1
         else:
             code_of_type, pos = context.read_value_type(code, pos)
+            has_long_types = True
         declared.append((count, code_of_type))
     if total + len(params) > MAX_LOCALS:
         raise InvalidError(f"too many locals: {total + len(params)}, the limit is {MAX_LOCALS}", 0)
     local_types = list(params)
     for count, code_of_type in declared:
         local_types.extend([code_of_type] * count)
-    return local_types, pos
+    return local_types, pos, has_long_types
 
 
 def _skip_long_offset(context: ValidationContext, code: bytes, pos: int, address_type: int, at: int) -> int:
@@ -312,11 +317,11 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
     # Of memory 0; what no operand has where there is none.
     memory_type = context.address_types[0] if context.address_types else _NO_MEMORY
 
-    local_types, pos = _read_locals(context, code, signature.params)
+    local_types, pos, has_long_types = _read_locals(context, code, signature.params)
     local_count = len(local_types)
     unset: _Unset | None = None
-    # Parameters have values.
-    if local_count > len(signature.params) and max(local_types) >= NON_NULL:
+    if has_long_types:
+        # Parameters have values.
         unset = _find_unset(local_types, len(signature.params))
         if unset is not None:
             local_count = unset.first
@@ -331,7 +336,8 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
     frame_start = 0
     frames: list[tuple[int, int, Signature, int]] = []
     labels = [signature.results]
-    state = BodyState(context, code, stack, labels, signature.results)
+    # Many functions do without.
+    state: BodyState | None = None
 
     loops: dict[int, int] = {}
     local_sets: dict[int, list[int]] = {}
@@ -484,6 +490,7 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
                 else:
                     pop(context, stack, I32, at)
             elif opcode == op.TRY_TABLE:
+                state = state or BodyState(context, code, stack, labels, signature.results)
                 pos = check_catches(state, pos, at)
             types = block.params
             if types:
@@ -556,10 +563,12 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
         elif kind == NOP:
             pass
         elif kind == BR_TABLE:
+            state = state or BodyState(context, code, stack, labels, signature.results)
             pos = check_br_table(state, pos)
             del stack[height:]
             stack.append(POLYMORPHIC)
         elif kind <= RARE_EXIT:  # or RARE
+            state = state or BodyState(context, code, stack, labels, signature.results)
             pos = HANDLERS[opcode](state, pos)
             if len(stack) > MAX_OPERANDS:
                 raise InvalidError("too many operands", at)
@@ -576,6 +585,7 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
             if unset is not None:
                 unset.restart()
             if opcode == op.CATCH:
+                state = state or BodyState(context, code, stack, labels, signature.results)
                 pos = begin_catch(state, pos)
         elif kind == DELEGATE:
             if frame_kind != op.TRY:

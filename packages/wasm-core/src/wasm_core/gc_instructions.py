@@ -9,6 +9,7 @@ from wasm_core import opcodes as op
 from wasm_core.errors import InvalidError, MalformedError
 from wasm_core.immediates import read_byte
 from wasm_core.leb128 import read_u32
+from wasm_core.operand_stack import POLYMORPHIC
 from wasm_core.rare_instructions import (
     BodyState,
     check_data,
@@ -18,7 +19,7 @@ from wasm_core.rare_instructions import (
 from wasm_core.subtyping import top_of
 from wasm_core.type_codes import ANYREF, EXNREF, EXTERNREF, FUNCREF, I8, I16, I32, NON_NULL, UNKNOWN_REF, type_name
 from wasm_core.types import ArrayType, StructType
-from wasm_core.validation_context import ValidationContext, is_reference
+from wasm_core.validation_context import ValidationContext, is_reference, unpacked
 
 #: Most operands of array.new_fixed. Other engines have the same limit.
 MAX_FIXED: Final = 10_000
@@ -40,11 +41,6 @@ def validate_gc(state: BodyState, pos: int) -> int:
     return pos
 
 
-def _unpacked(code: int) -> int:
-    """The type of operands that a field of type `code` is made of."""
-    return I32 if code in (I8, I16) else code
-
-
 def _has_default(code: int) -> bool:
     return not code & NON_NULL
 
@@ -60,13 +56,11 @@ def _check_extension(opcode: int, plain: int, code: int, at: int) -> None:
 
 def _struct_new(state: BodyState, opcode: int, pos: int, at: int) -> int:
     index, pos = read_u32(state.code, pos, state.end)
-    fields = state.context.fields(index, at, StructType)
+    operands = state.context.operands(index, at)
     if opcode == op.STRUCT_NEW:
-        state.pop_all([_unpacked(code) for code, _ in fields], at)
-    else:
-        for code, _ in fields:
-            if not _has_default(code):
-                raise InvalidError(f"type mismatch: a field of type {type_name(code)} has no default value", at)
+        state.pop_all(operands, at)
+    elif not state.context.has_defaults(index):
+        raise InvalidError(f"type mismatch: a field of type {index} has no default value", at)
     state.stack.append(state.context.reference_to(index, at, nullable=False))
     return pos
 
@@ -86,7 +80,7 @@ def _struct_get(state: BodyState, opcode: int, pos: int, at: int) -> int:
     index, code, _, pos = _field(state, pos, at)
     _check_extension(opcode, op.STRUCT_GET, code, at)
     state.pop(state.context.reference_to(index, at), at)
-    state.stack.append(_unpacked(code))
+    state.stack.append(unpacked(code))
     return pos
 
 
@@ -94,7 +88,7 @@ def _struct_set(state: BodyState, opcode: int, pos: int, at: int) -> int:
     index, code, mutable, pos = _field(state, pos, at)
     if not mutable:
         raise InvalidError("field is immutable", at)
-    state.pop_all([state.context.reference_to(index, at), _unpacked(code)], at)
+    state.pop_all([state.context.reference_to(index, at), unpacked(code)], at)
     return pos
 
 
@@ -119,7 +113,7 @@ def _array_new(state: BodyState, opcode: int, pos: int, at: int) -> int:
     code, _ = _array(state.context, index, at)
     state.pop(I32, at)
     if opcode == op.ARRAY_NEW:
-        state.pop(_unpacked(code), at)
+        state.pop(unpacked(code), at)
     elif not _has_default(code):
         raise InvalidError(f"type mismatch: elements of type {type_name(code)} have no default value", at)
     state.stack.append(state.context.reference_to(index, at, nullable=False))
@@ -132,7 +126,8 @@ def _array_new_fixed(state: BodyState, opcode: int, pos: int, at: int) -> int:
     code, _ = _array(state.context, index, at)
     if count > MAX_FIXED:
         raise InvalidError(f"too many elements: {count}, the limit is {MAX_FIXED}", at)
-    state.pop_all([_unpacked(code)] * count, at)
+    if state.stack[-1] != POLYMORPHIC:
+        state.pop_all([unpacked(code)] * count, at)
     state.stack.append(state.context.reference_to(index, at, nullable=False))
     return pos
 
@@ -169,21 +164,21 @@ def _array_get(state: BodyState, opcode: int, pos: int, at: int) -> int:
     code, _ = _array(state.context, index, at)
     _check_extension(opcode, op.ARRAY_GET, code, at)
     state.pop_all([state.context.reference_to(index, at), I32], at)
-    state.stack.append(_unpacked(code))
+    state.stack.append(unpacked(code))
     return pos
 
 
 def _array_set(state: BodyState, opcode: int, pos: int, at: int) -> int:
     index, pos = read_u32(state.code, pos, state.end)
     code = _mutable_array(state.context, index, at)
-    state.pop_all([state.context.reference_to(index, at), I32, _unpacked(code)], at)
+    state.pop_all([state.context.reference_to(index, at), I32, unpacked(code)], at)
     return pos
 
 
 def _array_fill(state: BodyState, opcode: int, pos: int, at: int) -> int:
     index, pos = read_u32(state.code, pos, state.end)
     code = _mutable_array(state.context, index, at)
-    state.pop_all([state.context.reference_to(index, at), I32, _unpacked(code), I32], at)
+    state.pop_all([state.context.reference_to(index, at), I32, unpacked(code), I32], at)
     return pos
 
 

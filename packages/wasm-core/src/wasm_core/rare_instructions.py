@@ -58,7 +58,11 @@ class BodyState:
 
     def pop_all(self, types: list[int], at: int) -> None:
         """Pop operands of these types, the last one first."""
-        pop_all(self.context, self.stack, types, at)
+        size = len(types)
+        if size and self.stack[-size:] == types:
+            del self.stack[-size:]
+        else:
+            pop_all(self.context, self.stack, types, at)
 
     def pop_reference(self, at: int) -> int:
         """Pop a reference; its type, UNKNOWN_REF in unreachable code."""

@@ -60,7 +60,9 @@ class ValidationContext:
         "_fields",
         "_first_index",
         "_function_types",
+        "_has_defaults",
         "_matching",
+        "_operands",
         "_referring",
         "_signatures",
         "_types",
@@ -95,7 +97,10 @@ class ValidationContext:
         self._first_index: dict[int, int] = {}
         self._types: list[DefinedType] = []
         self._matching: dict[int, bool] = {}
-        self._fields: dict[int, list[tuple[int, bool]]] = {}
+        # Of structures and arrays, by type index. A type may have ten thousand fields, and be used every third byte.
+        self._fields: Final[dict[int, list[tuple[int, bool]]]] = {}
+        self._operands: Final[dict[int, list[int]]] = {}
+        self._has_defaults: Final[dict[int, bool]] = {}
         self._signatures: Final[list[Signature | None]] = [
             Signature(self.codes(t.params), self.codes(t.results)) if isinstance(t, FuncType) else None
             for t in module.types
@@ -203,6 +208,21 @@ class ValidationContext:
             found = self._fields[index] = [(self._storage_code(field), field.mutable) for field in fields]
         return found
 
+    def operands(self, index: int, at: int) -> list[int]:
+        """What a structure is made of: the types of its fields, unpacked."""
+        found = self._operands.get(index)
+        if found is None:
+            fields = self.fields(index, at, StructType)
+            found = self._operands[index] = [unpacked(code) for code, _ in fields]
+        return found
+
+    def has_defaults(self, index: int) -> bool:
+        """Whether all fields of a structure have default values."""
+        found = self._has_defaults.get(index)
+        if found is None:
+            found = self._has_defaults[index] = not any(code & NON_NULL for code in self.operands(index, 0))
+        return found
+
     def _storage_code(self, field: FieldType) -> int:
         if isinstance(field.type, PackedType):
             return I8 if field.type is PackedType.I8 else I16
@@ -264,6 +284,11 @@ def is_reference(code: int) -> bool:
     return code >= NON_NULL or code in ABSTRACT_HEAP_CODES
 
 
+def unpacked(code: int) -> int:
+    """The type of operands that a field of type `code` is made of."""
+    return I32 if code in (I8, I16) else code
+
+
 def _functions_named(instructions: Sequence[tuple[int, object]]) -> list[int]:
     return [index for opcode, index in instructions if opcode == REF_FUNC and isinstance(index, int)]
 
@@ -274,7 +299,8 @@ _contexts: Final[WeakKeyDictionary[DecodedModule, ValidationContext]] = WeakKeyD
 def context_of(module: DecodedModule, features: Features) -> ValidationContext:
     """The context of a module, made once for as long as the module is validated with equal features."""
     context = _contexts.get(module)
-    if context is None or context.features != features:
+    # (first by identity: a caller that goes through all functions has the same object each time)
+    if context is None or (context.features is not features and context.features != features):
         context = ValidationContext(module, features)
         _contexts[module] = context
     return context
