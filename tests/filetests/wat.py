@@ -25,12 +25,30 @@ _TYPE, _IMPORT, _FUNCTION, _TABLE, _MEMORY, _GLOBAL, _EXPORT, _ELEMENT, _CODE, _
     *range(1, 8),
     *range(9, 13),
 )
-_ORDER: Final = (_TYPE, _IMPORT, _FUNCTION, _TABLE, _MEMORY, _GLOBAL, _EXPORT, _ELEMENT, _DATA_COUNT, _CODE, _DATA)
+_TAG: Final = 13
+_ORDER: Final = (
+    _TYPE,
+    _IMPORT,
+    _FUNCTION,
+    _TABLE,
+    _MEMORY,
+    _TAG,
+    _GLOBAL,
+    _EXPORT,
+    _ELEMENT,
+    _DATA_COUNT,
+    _CODE,
+    _DATA,
+)
 _END, _MUTABLE = b"\x0b", b"\x01"
 _INDEX: Final = (
     *(table.IMM_LABEL, table.IMM_FUNC, table.IMM_LOCAL, table.IMM_GLOBAL, table.IMM_TABLE),
-    *(table.IMM_DATA, table.IMM_ELEM),
+    *(table.IMM_DATA, table.IMM_ELEM, table.IMM_TAG),
 )
+
+
+#: Names of catch clauses by their numbers.
+_CLAUSES: Final = ("catch", "catch_ref", "catch_all", "catch_all_ref")
 
 
 def _value_type(name: Item) -> bytes:
@@ -115,11 +133,12 @@ class _Body:
             return b""
         if kind in _INDEX:
             return unsigned(int(self.word()))
-        if kind == table.IMM_BLOCK:
+        if kind in (table.IMM_BLOCK, table.IMM_BLOCK_CATCHES):
+            clauses = self._clauses if kind == table.IMM_BLOCK_CATCHES else bytes
             if index := self.groups("type"):
-                return signed(int(str(index[0])))
+                return signed(int(str(index[0]))) + clauses()
             result = self.groups("result")
-            return _value_type(result[0]) if result else bytes([EMPTY_BLOCK])
+            return (_value_type(result[0]) if result else bytes([EMPTY_BLOCK])) + clauses()
         if kind == table.IMM_LABEL_TABLE:
             *labels, default = self.numbers()
             return vector([unsigned(label) for label in labels]) + unsigned(default)
@@ -150,6 +169,15 @@ class _Body:
             chosen = next(self.numbers(), 0)
             return unsigned(int(str(self.groups("type")[0]))) + unsigned(chosen)
         raise ValueError(f"{instruction.name} is not read here")
+
+    def _clauses(self) -> bytes:
+        """The catch clauses of a try_table that come next."""
+        found: list[bytes] = []
+        while self.at < len(self.items) and self.items[self.at][0] in _CLAUSES:
+            name, *numbers = self.items[self.at]
+            found.append(bytes([_CLAUSES.index(str(name))]) + b"".join(map(unsigned, _numbers(numbers))))
+            self.at += 1
+        return vector(found)
 
 
 def _numbers(words: Sequence[Item]) -> list[int]:
@@ -191,6 +219,8 @@ class _Module:
             self.section(_TABLE).append(_value_type(items[-1]) + limits(*_numbers(items[:-1])))
         elif name == "memory":
             self.section(_MEMORY).append(limits(*_numbers(items)))
+        elif name == "tag":
+            self.section(_TAG).append(b"\0" + unsigned(self.type_index(_Body(items))))
         elif name == "global":
             mutable = isinstance(items[0], list)
             value_type = _value_type(items[0][1] if mutable else items[0])
