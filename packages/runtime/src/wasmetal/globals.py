@@ -59,7 +59,12 @@ class Global(GlobalHandle):
         type.
         """
         cell = self._open()
-        return values.from_bits(cell.type.value_type, cell.bits, cell.store)
+        while True:
+            bits = cell.bits
+            found = values.from_bits(cell.type.value_type, bits, cell.store)
+            # Only the global keeps an exception, and somebody may have set it just now.
+            if not cell.holds_exceptions or cell.bits == bits:
+                return found
 
     @value.setter
     def value(self, value: object) -> None:

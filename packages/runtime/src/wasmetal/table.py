@@ -78,7 +78,13 @@ class Table(TableHandle):
     def __getitem__(self, key: SupportsIndex) -> object:
         """Element `key`. Raises IndexError."""
         storage = self._open()
-        return values.from_bits(storage.type.element, storage.words[self._index(key)], storage.store)
+        index = self._index(key)
+        while True:
+            bits = storage.words[index]
+            found = values.from_bits(storage.type.element, bits, storage.store)
+            # Only the element keeps an exception, and somebody may have set it just now.
+            if not storage.holds_exceptions or storage.words[index] == bits:
+                return found
 
     def __setitem__(self, key: SupportsIndex, value: object) -> None:
         """Set element `key`.
