@@ -8,6 +8,7 @@ from array import array
 from wasm_core.errors import WasmError
 from wasm_core.types import TableType
 from wasm_ir.vmcontext import TABLE
+from wasmetal.store.exception_roots import EXCEPTION_TYPES
 from wasmetal.store.groups import Group
 from wasmetal.store.members import Instance
 from wasmetal.store.store import Members, Store
@@ -75,6 +76,11 @@ class TableStorage:
         #: See `wasmetal.store.sharing`.
         self.importers: Members[Instance] | None = None
         self.definer_closed = False
+
+    @property
+    def holds_exceptions(self) -> bool:
+        """Whether elements are references to exceptions."""
+        return self.type.element.heap_type in EXCEPTION_TYPES
 
     @property
     def address(self) -> int:
