@@ -16,7 +16,7 @@ import wasm_wasi
 import wasmetal
 from wasm_core.errors import CompileError, Frame, MemoryAccess, Trap, TrapCode
 from wasm_wasi.errors import Exit, WasiError
-from wasmetal import DeadlineExceeded
+from wasmetal import DeadlineExceeded, FuncType, Tag, WasmException
 
 _PACKAGES = (wasm_core, wasm_ir, wasmetal, wasm_wasi)
 #: Modules that run something when they are imported, or need what is installed for tests alone.
@@ -48,6 +48,7 @@ _MADE = {
     Trap: lambda cls: cls(TrapCode.MEMORY_OUT_OF_BOUNDS, "message", _FRAMES, MemoryAccess(70_000, 4, 65_536)),
     DeadlineExceeded: lambda cls: cls(_FRAMES),
     CompileError: lambda cls: cls("message", 0x1234),
+    WasmException: lambda cls: cls(Tag(FuncType(["i32", "externref"], [])), (1, "thing")),
     Exit: lambda cls: cls(134, "ABRT"),
     WasiError: lambda cls: cls(8),
 }

@@ -36,8 +36,9 @@ class ToyBackend:
     """Implements wasm_ir.backend.Backend."""
 
     name = "toy"
-    #: As those that the work is left to.
+    # As those that the work is left to.
     vectors = True
+    exceptions = True
 
     def __init__(self) -> None:
         real = host_backend()

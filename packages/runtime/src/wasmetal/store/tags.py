@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import secrets
 from array import array
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from weakref import WeakValueDictionary
 
+import wasm_core  # in annotations its names are looked up when somebody asks what they mean
 from wasm_core.defined_types import function_type
 from wasm_core.errors import WasmError
 from wasm_core.quoting import shown
 from wasm_core.types import FuncType
-
-if TYPE_CHECKING:
-    from wasm_core.defined_types import DefinedType
 
 #: Address -> tag. What thrown exceptions carry leads here.
 _tags: Final[WeakValueDictionary[int, Tag]] = WeakValueDictionary()
@@ -67,13 +65,13 @@ class Tag:
         return self._type
 
     @classmethod
-    def of_module(cls, type: FuncType, defined_type: DefinedType) -> Tag:
+    def of_module(cls, type: FuncType, defined_type: wasm_core.DefinedType) -> Tag:
         """A tag that a module defines; two types of modules can be different though they look the same."""
         tag = cls(type)
         tag._defined_type = defined_type
         return tag
 
-    def has_type(self, defined_type: DefinedType) -> bool:
+    def has_type(self, defined_type: wasm_core.DefinedType) -> bool:
         """Whether it can be imported as a tag of the type."""
         return self._defined_type == defined_type
 
@@ -118,7 +116,7 @@ class WasmException(WasmError):
         Raises:
             TypeError: `tag` is no Tag, or there are more or fewer values than its type says.
         """
-        if not isinstance(tag, Tag):
+        if not issubclass(type(tag), Tag):
             raise TypeError(f"a wasmetal.Tag is needed, not {type(tag).__name__}")
         values = tuple(values)
         expected = len(tag.type.params)

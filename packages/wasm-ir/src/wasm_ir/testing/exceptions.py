@@ -9,7 +9,7 @@ import pytest
 from wasm_core.errors import TrapCode
 from wasm_ir import opcodes as op
 from wasm_ir import types
-from wasm_ir.backend import supports_exceptions, supports_vectors
+from wasm_ir.backend import supports_vectors
 from wasm_ir.builder import Builder
 from wasm_ir.ir import Block, Call, Function, Inst, Signature
 from wasm_ir.testing.fixtures import BackendFixtures
@@ -119,12 +119,9 @@ def bits(number: int, value_type: int) -> int:
 
 
 class ExceptionTests(BackendFixtures):
-    """Calls that come back at landing pads."""
+    """Calls that come back at landing pads. Skipped for backends without the attribute `exceptions`."""
 
-    @pytest.fixture(autouse=True)
-    def _exceptions(self, native: Native) -> None:
-        if not supports_exceptions(native.backend):
-            pytest.skip("this backend has no exceptions")
+    needs = "exceptions"
 
     @pytest.mark.parametrize("depth", [0, 1, 10])
     @pytest.mark.parametrize("through", ["slot", "funcref"])

@@ -26,6 +26,18 @@ class BackendFixtures:
     #: The backend under test. It is constructed without arguments; one that takes a sequence of CPU features is
     #: constructed with an empty one, too.
     backend_class: ClassVar[type[Backend]]
+    #: The attribute that is true of backends that have what a class of tests is about; "" if all have it.
+    needs: ClassVar[str] = ""
+
+    @pytest.fixture(autouse=True)
+    def _has_what_is_tested(self, request: pytest.FixtureRequest) -> None:
+        # The class that has been collected has the tests of several.
+        for cls in type(self).__mro__:
+            if request.function.__name__ in vars(cls):
+                needs: str = vars(cls).get("needs", "")
+                if needs and not getattr(self.backend_class, needs, False):
+                    pytest.skip(f"{self.backend_class.name} has no {needs}")
+                return
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -13,7 +13,6 @@ import pytest
 
 from wasm_ir import opcodes as op
 from wasm_ir import types
-from wasm_ir.backend import supports_vectors
 from wasm_ir.builder import Builder
 from wasm_ir.ir import Inst, Signature
 from wasm_ir.opcodes import F32X4, F64X2, I8X16, I16X8, I32X4, I64X2
@@ -174,11 +173,7 @@ def _check(native: Native, trees: Sequence[Tree], count: int, turns: int, chance
 class VectorTreeTests(BackendFixtures):
     """Vector operations that are operands of others. Skipped for backends without the attribute `vectors`."""
 
-    @pytest.fixture(autouse=True)
-    def _has_vectors_for_trees(self, request: pytest.FixtureRequest) -> None:
-        # The class that has been collected has the tests of other classes too.
-        if hasattr(VectorTreeTests, request.function.__name__) and not supports_vectors(self.backend_class):
-            pytest.skip(f"{self.backend_class.name} has no vectors")
+    needs = "vectors"
 
     @pytest.mark.parametrize("row", ROWS, ids=str)
     def test_operations_on_operations(self, native: Native, row: Row) -> None:

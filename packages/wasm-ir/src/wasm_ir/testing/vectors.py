@@ -10,7 +10,6 @@ import pytest
 
 from wasm_ir import opcodes as op
 from wasm_ir import types
-from wasm_ir.backend import supports_vectors
 from wasm_ir.builder import Builder
 from wasm_ir.ir import ABI_WASM, Function, Inst, Signature
 from wasm_ir.opcodes import F32X4, F64X2, HIGH_HALF, I8X16, I16X8, I32X4, I64X2
@@ -121,11 +120,7 @@ SHUFFLES = [
 class VectorTests(BackendFixtures):
     """Vector operations of the IR. Skipped for backends without the attribute `vectors`."""
 
-    @pytest.fixture(autouse=True)
-    def _has_vectors(self, request: pytest.FixtureRequest) -> None:
-        # The class that has been collected has the tests of other classes too.
-        if hasattr(VectorTests, request.function.__name__) and not supports_vectors(self.backend_class):
-            pytest.skip(f"{self.backend_class.name} has no vectors")
+    needs = "vectors"
 
     # Operations, on values in registers and on values that are loaded for them.
 
