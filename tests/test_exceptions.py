@@ -22,6 +22,7 @@ _PACKAGES = (wasm_core, wasm_ir, wasmetal, wasm_wasi)
 #: Modules that run something when they are imported, or need what is installed for tests alone.
 _NOT_IMPORTED = ("__main__", ".testing")
 
+_TAG = Tag(FuncType(["i32"], []))
 _FRAMES = (Frame(1, "inner", 17), Frame(2, None, None))
 
 
@@ -48,9 +49,9 @@ _MADE = {
     Trap: lambda cls: cls(TrapCode.MEMORY_OUT_OF_BOUNDS, "message", _FRAMES, MemoryAccess(70_000, 4, 65_536)),
     DeadlineExceeded: lambda cls: cls(_FRAMES),
     CompileError: lambda cls: cls("message", 0x1234),
-    WasmException: lambda cls: cls(Tag(FuncType(["i32", "externref"], [])), (1, "thing")),
     Exit: lambda cls: cls(134, "ABRT"),
     WasiError: lambda cls: cls(8),
+    WasmException: lambda cls: cls(_TAG, (5,)),
 }
 
 
