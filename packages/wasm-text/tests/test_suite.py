@@ -1,4 +1,7 @@
-"""The specification's scripts: all of them are read, and their modules are those of the binaries made from them."""
+"""The specification's scripts are read, and their modules are those of the binaries made from them.
+
+Those that are not large; `WASMETAL_ALL=1` takes all.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,13 @@ from wasm_text.printer import format
 
 SHARED = Path(os.environ.get("WASMETAL_SHARED") or Path(__file__).resolve().parents[4] / "shared")
 SUITES = SHARED / "spec"
-SCRIPTS = sorted(SUITES.glob("scripts/**/*.wast"))
+#: Bytes of a large script.
+_LARGE = 60_000
+SCRIPTS = [
+    script
+    for script in sorted(SUITES.glob("scripts/**/*.wast"))
+    if os.environ.get("WASMETAL_ALL") or script.stat().st_size < _LARGE
+]
 
 pytestmark = pytest.mark.skipif(not SCRIPTS, reason="no specification test suite; set WASMETAL_SHARED")
 
