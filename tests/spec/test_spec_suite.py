@@ -50,6 +50,7 @@ def _load_runner() -> ModuleType:
 runner = _load_runner()
 FILES = runner.find_files(_CORE)
 SIMD_FILES = runner.find_files(_SIMD)
+WIDE_ARITHMETIC_FILES = runner.find_files(_SHARED / "spec" / "proposals" / "wide-arithmetic")
 RELAXED_SIMD_FILES = runner.find_files(_RELAXED_SIMD)
 EXPLICIT_FILES = [f for f in FILES if _ALL or f.stem in _MEMORY_FILES or f.stem.startswith("memory")]
 
@@ -113,6 +114,11 @@ def test_simd_with_explicit_bounds_checks(path: Path) -> None:
 @pytest.mark.usefixtures("processor")
 @pytest.mark.parametrize("path", RELAXED_SIMD_FILES, ids=lambda path: path.stem)
 def test_relaxed_simd(path: Path) -> None:
+    _check(path, "auto")
+
+
+@pytest.mark.parametrize("path", WIDE_ARITHMETIC_FILES, ids=lambda path: path.stem)
+def test_wide_arithmetic(path: Path) -> None:
     _check(path, "auto")
 
 

@@ -24,7 +24,7 @@ from wasm_ir.frontend.locals import Locals, TooManyValuesError
 from wasm_ir.frontend.signatures import ir_type_of_code, signatures_of
 from wasm_ir.frontend.state import FUNCTION, Frame, State
 from wasm_ir.frontend_options import FrontendOptions
-from wasm_ir.ir import ABI_WASM, Block, Function
+from wasm_ir.ir import ABI_WASM, Block, Function, Inst
 from wasm_ir.passes.dce import eliminate_dead_code
 from wasm_ir.passes.loops import find_loops
 from wasm_ir.passes.trivial_params import remove_trivial_params
@@ -305,8 +305,54 @@ def _prefix_fc(s: State, pos: int) -> int:
         operation, type = numeric.SATURATING[number]
         s.stack[-1] = s.builder.unary(operation, type, s.stack[-1])
         return pos
-    handler = _BULK_HANDLERS.get(number)
+    handler = _FC_HANDLERS.get(number)
     return _not_yet(s, pos) if handler is None else handler(s, pos)
+
+
+def _add128(s: State, pos: int) -> int:
+    """The sum of two numbers of 128 bits: (low, high) and (low, high)."""
+    builder = s.builder
+    low, high, right_low, right_high = _pop_two_pairs(s)
+    sum_low = builder.binary(ir.IADD, types.I64, low, right_low)
+    carry = builder.unary(ir.EXTEND_U, types.I64, builder.icmp(ir.LT_U, sum_low, right_low))
+    sum_high = builder.binary(ir.IADD, types.I64, high, right_high)
+    s.stack.extend((sum_low, builder.binary(ir.IADD, types.I64, sum_high, carry)))
+    return pos
+
+
+def _sub128(s: State, pos: int) -> int:
+    """The difference of two numbers of 128 bits."""
+    builder = s.builder
+    low, high, right_low, right_high = _pop_two_pairs(s)
+    borrow = builder.unary(ir.EXTEND_U, types.I64, builder.icmp(ir.LT_U, low, right_low))
+    difference_high = builder.binary(ir.ISUB, types.I64, high, right_high)
+    difference_low = builder.binary(ir.ISUB, types.I64, low, right_low)
+    s.stack.extend((difference_low, builder.binary(ir.ISUB, types.I64, difference_high, borrow)))
+    return pos
+
+
+def _pop_two_pairs(s: State) -> list[Inst]:
+    operands = s.stack[-4:]
+    del s.stack[-4:]
+    return operands
+
+
+def _mul_wide_s(s: State, pos: int) -> int:
+    return _mul_wide(s, pos, ir.MULHI_S)
+
+
+def _mul_wide_u(s: State, pos: int) -> int:
+    return _mul_wide(s, pos, ir.MULHI_U)
+
+
+def _mul_wide(s: State, pos: int, high: int) -> int:
+    """Both halves of a product."""
+    builder = s.builder
+    right = s.stack.pop()
+    left = s.stack.pop()
+    low = builder.binary(ir.IMUL, types.I64, left, right)
+    s.stack.extend((low, builder.binary(high, types.I64, left, right)))
+    return pos
 
 
 def _prefix_fd(s: State, pos: int) -> int:
@@ -317,7 +363,7 @@ def _prefix_fd(s: State, pos: int) -> int:
 
 
 #: By the number after the prefix 0xFC.
-_BULK_HANDLERS: Final[dict[int, _Handler]] = {
+_FC_HANDLERS: Final[dict[int, _Handler]] = {
     opcode & 0xFFF: handler
     for opcode, handler in (
         (wasm.MEMORY_INIT, memory.memory_init),
@@ -330,6 +376,10 @@ _BULK_HANDLERS: Final[dict[int, _Handler]] = {
         (wasm.TABLE_GROW, tables.table_grow),
         (wasm.TABLE_SIZE, tables.table_size),
         (wasm.TABLE_FILL, tables.table_fill),
+        (wasm.I64_ADD128, _add128),
+        (wasm.I64_SUB128, _sub128),
+        (wasm.I64_MUL_WIDE_S, _mul_wide_s),
+        (wasm.I64_MUL_WIDE_U, _mul_wide_u),
     )
 }
 
