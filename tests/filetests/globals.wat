@@ -16,11 +16,11 @@
 ;; -- ir
 ;; function 0 (i64) -> (i64) {
 ;; block0(v0: i64):
-;;   v1 = load.i64 [vmctx+80]
+;;   v1 = load.i64 [vmctx+96]
 ;;   v2 = iadd.i64 v1, v0
-;;   store.i64 [vmctx+80], v2
-;;   v3 = load.i64 [vmctx+80]
-;;   v4 = load_invariant.i32 [vmctx+96]
+;;   store.i64 [vmctx+96], v2
+;;   v3 = load.i64 [vmctx+96]
+;;   v4 = load_invariant.i32 [vmctx+112]
 ;;   v5 = extend_s.i64 v4
 ;;   v6 = imul.i64 v3, v5
 ;;   return v6
@@ -33,10 +33,10 @@
 ;; entry:
 ;;   push rbp
 ;;   mov rbp, rsp
-;;   add qword ptr [r15 + 0x50], rdi
-;;   mov eax, dword ptr [r15 + 0x60]
+;;   add qword ptr [r15 + 0x60], rdi
+;;   mov eax, dword ptr [r15 + 0x70]
 ;;   movsxd rax, eax
-;;   imul rax, qword ptr [r15 + 0x50]
+;;   imul rax, qword ptr [r15 + 0x60]
 ;;   pop rbp
 ;;   ret
 
@@ -47,11 +47,11 @@
 ;; entry:
 ;;   stp x29, x30, [sp, #-0x10]!
 ;;   mov x29, sp
-;;   ldr x1, [x28, #0x50]
+;;   ldr x1, [x28, #0x60]
 ;;   add x0, x1, x0
-;;   str x0, [x28, #0x50]
-;;   ldr x0, [x28, #0x50]
-;;   ldr w1, [x28, #0x60]
+;;   str x0, [x28, #0x60]
+;;   ldr x0, [x28, #0x60]
+;;   ldr w1, [x28, #0x70]
 ;;   sxtw x1, w1
 ;;   mul x0, x0, x1
 ;;   ldp x29, x30, [sp], #0x10

@@ -29,11 +29,12 @@ _NUMBER: Final = r"(?P<number>0x[0-9a-f]+|\d+)"
 _REFERENCES: Final = {
     "amd64": (
         (re.compile(rf"(?:j\w+|call) (?P<address>{_NUMBER})$"), _CODE, False),
+        (re.compile(rf"nop dword ptr \[(?P<address>rcx (?P<sign>[+-]) {_NUMBER})\]"), _CODE, True),
         (re.compile(rf"lea .*(?P<address>rip (?P<sign>[+-]) {_NUMBER})"), _TABLE, True),
         (re.compile(rf".*(?P<address>rip (?P<sign>[+-]) {_NUMBER})"), _CONSTANT, True),
     ),
     "arm64": (
-        (re.compile(rf"(?:b|bl|b\.\w+|cbn?z \w+,|tbn?z \w+, #\w+,) (?P<address>#{_NUMBER})$"), _CODE, False),
+        (re.compile(rf"(?:b|bl|b\.\w+|cbn?z \w+,|tbn?z \w+, #\w+,|adr xzr,) (?P<address>#{_NUMBER})$"), _CODE, False),
         (re.compile(rf"adr \w+, (?P<address>#{_NUMBER})$"), _TABLE, False),
         (re.compile(rf"ldr \w+, (?P<address>#{_NUMBER})$"), _CONSTANT, False),
     ),

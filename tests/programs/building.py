@@ -44,11 +44,26 @@ class Program:
     flags: tuple[str, ...] = ()
 
 
+def _with_exceptions(encoding: str) -> tuple[str, ...]:
+    """Flags for one of the encodings of exceptions, "legacy" or "standard"."""
+    return ("-mexception-handling", "-mllvm", f"-wasm-use-legacy-eh={'true' if encoding == 'legacy' else 'false'}")
+
+
 PROGRAMS: Final[dict[str, Program]] = {
     "copy": Program("copy.c", "cc"),
     "echo_server": Program("echo_server.c", "cc"),
     "cpp": Program("standard_library.cpp", "c++", ("-std=c++20", "-fno-exceptions")),
     "rust": Program("standard_library.rs", "rustc"),
+    **{
+        f"exceptions_{encoding}": Program("exceptions.cpp", "exceptions", _with_exceptions(encoding))
+        for encoding in ("legacy", "standard")
+    },
+    **{
+        f"longjmp_{encoding}": Program(
+            "longjmp.c", "longjmp", (*_with_exceptions(encoding), "-mllvm", "-wasm-enable-sjlj")
+        )
+        for encoding in ("legacy", "standard")
+    },
     "sqlite": Program("sqlite_demo.c", "sqlite", ("-DSQLITE_THREADSAFE=0", "-DSQLITE_OMIT_LOAD_EXTENSION")),
 }
 
@@ -92,6 +107,45 @@ def _rustc(source: str, target: Path) -> None:
     _run([str(compiler), "--edition=2021", "--target=wasm32-wasi", "-O", source, "-o", str(target)], HERE)
 
 
+def _tag(name: str) -> str:
+    """An assembler source that defines the tag which generated code throws, for whom the library has none."""
+    source = FOLDER / f"{name}.s"
+    source.write_text(f"\t.globl\t{name}\n\t.tagtype\t{name} i32\n{name}:\n")
+    return str(source)
+
+
+def _zig_exceptions(source: str, flags: tuple[str, ...], target: Path) -> None:
+    """Compile C++ with exceptions. The library for WASI has none: its parts are compiled with it."""
+    import ziglang
+
+    library = Path(ziglang.__file__).parent / "lib"
+    parts = [
+        *(str(library / "libcxxabi" / "src" / f"{name}.cpp") for name in ("cxa_exception", "cxa_personality")),
+        str(library / "libunwind" / "src" / "Unwind-wasm.c"),
+        _tag("__cpp_exception"),
+    ]
+    more = (
+        *("-w", "-fwasm-exceptions", "-fexceptions", "-fdeclspec"),
+        *(f"-I{library / folder}" for folder in ("libcxxabi/src", "libcxx/src", "libunwind/include")),
+        *("-D_LIBCXXABI_BUILDING_LIBRARY", "-DLIBCXX_BUILDING_LIBCXXABI", "-D_LIBCXXABI_HAS_NO_THREADS"),
+    )
+    _zig("c++", [source, *parts], (*more, *flags), target)
+
+
+def build_native(name: str) -> Path:
+    """The same program for this machine. Raises Unavailable."""
+    program = PROGRAMS[name]
+    target = FOLDER / f"{name}.native"
+    if not target.exists() or target.stat().st_mtime <= (HERE / program.source).stat().st_mtime:
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        language = "c++" if program.source.endswith(".cpp") else "cc"
+        if importlib.util.find_spec("ziglang") is None:
+            raise Unavailable("no compiler: pip install ziglang")
+        command = [sys.executable, "-m", "ziglang", language, "-O1", "-w", program.source, "-o", str(target)]
+        _run(command, HERE)
+    return target
+
+
 def build(name: str) -> Path:
     """The compiled program, made if it is not there or older than its source.
 
@@ -106,6 +160,10 @@ def build(name: str) -> Path:
     FOLDER.mkdir(parents=True, exist_ok=True)
     if program.compiler == "rustc":
         _rustc(program.source, target)
+    elif program.compiler == "exceptions":
+        _zig_exceptions(program.source, program.flags, target)
+    elif program.compiler == "longjmp":
+        _zig("cc", [program.source, _tag("__c_longjmp")], ("-w", *program.flags), target)
     elif program.compiler == "sqlite":
         sqlite = _sqlite()
         _zig("cc", [program.source, str(sqlite / "sqlite3.c")], (*program.flags, f"-I{sqlite}"), target)

@@ -70,6 +70,16 @@ def test_program(name, tmp_path):
     assert ours == theirs
 
 
+@pytest.mark.parametrize("encoding", ["legacy", "standard"])
+@pytest.mark.parametrize("name", ["exceptions", "longjmp"])
+def test_exceptions(name, encoding, tmp_path):
+    """They print what the program prints that was compiled for this machine."""
+    program = build(f"{name}_{encoding}")
+    native = subprocess.run([building.build_native(f"{name}_{encoding}")], capture_output=True, check=True)
+    outcome = running.with_wasmetal(program, [], {}, tmp_path, b"")
+    assert (outcome.code, outcome.stdout) == (0, native.stdout)
+
+
 def test_a_server():
     program = build("echo_server")
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -23,7 +23,7 @@ from wasmetal.code.arena import arena
 from wasmetal.cpython import c_stack
 from wasmetal.cpython.native_callable import NativeCallable, inherit_vectorcall
 from wasmetal.glue import values
-from wasmetal.glue.glue import Glue
+from wasmetal.glue.glue import Glue, throwing_glue
 from wasmetal.glue.host_layout import HOST
 from wasmetal.glue.python_api import ir_signature
 from wasmetal.registry import backends as registry
@@ -134,8 +134,15 @@ class GlueMachine:
         return result
 
     def resolve(self, funcref: int, slot: int, context: int) -> int:
+        throwing = throwing_glue(funcref)
+        if throwing is not None:
+            return throwing.resolve_throw()
         self.resolved.append((funcref, slot, context))
         return self.resolve_to()
+
+    def raised(self, context: int, exception: BaseException) -> int:
+        assert context == self.context_address
+        return 0
 
     def interrupted(self, store: int) -> None:
         raise AssertionError("nobody asked for that")

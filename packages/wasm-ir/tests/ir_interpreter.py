@@ -22,6 +22,7 @@ from wasm_ir.testing.scalar_model import TrapError, scalar
 from wasm_ir.testing.vector_model import vector
 from wasm_ir.verifier import verify
 from wasm_ir.vmcontext import (
+    BUILTIN_EXCEPTION_ROOM,
     BUILTIN_LISTENER_AFTER,
     BUILTIN_LISTENER_BEFORE,
     BUILTIN_MEMORY_GROW,
@@ -57,6 +58,10 @@ def pure(inst: Inst, a: list[int]) -> int:
     if op.V_SPLAT <= inst.op <= op.V_PROMOTE:
         return vector(inst.op, inst.imm, a)
     return scalar(inst.op, inst.type, inst.args[0].type, a, inst.imm)
+
+
+class Thrown(Exception):
+    """An exception of WebAssembly, the address of its EXCEPTION structure."""
 
 
 class Instance:
@@ -97,6 +102,7 @@ class Instance:
         self.set_up_globals()
         self.set_up_tables()
         self.set_up_segments()
+        self.set_up_tags()
         if module.start is not None:
             self.call(module.start, [])
 
@@ -175,6 +181,10 @@ class Instance:
             self.write(self.context + self.layout.tables + 8 * index, structure)
             self.tables.append(structure)
 
+    def set_up_tags(self) -> None:
+        for index in range(len(self.module.tag_types)):
+            self.write(self.context + self.layout.tags + 8 * index, self.new_region(8))
+
     def set_up_segments(self) -> None:
         for index, segment in enumerate(self.module.elements):
             if segment.functions is not None:
@@ -249,6 +259,11 @@ class Instance:
             elements.extend(c.to_bytes(8, "little") * b)
             self.write(structure + TABLE["size"], previous + b)
             return previous
+        if number == BUILTIN_EXCEPTION_ROOM:
+            room = self.new_region(a)
+            self.write(self.store + STORE["exception_room"], room)
+            self.write(self.store + STORE["exception_end"], room + a)
+            return 0
         func_type = self.module.func_type(a)
         listed = func_type.params if number == BUILTIN_LISTENER_BEFORE else func_type.results
         assert number in (BUILTIN_LISTENER_BEFORE, BUILTIN_LISTENER_AFTER)
@@ -290,18 +305,28 @@ class Instance:
             for param, value in zip(block.params, incoming):
                 assert 0 <= value <= _MASK[param.type]
                 values[param.id] = value
-            for inst in block.insts:
-                if inst.op == op.STACK_SLOT:
-                    values[inst.id] = slots[inst.imm]
-                elif inst.op not in (op.RESULT, op.POLL):
-                    self.execute(inst, [self.operand(arg, values) for arg in inst.args], values)
             terminator = block.terminator
             assert terminator is not None
+            try:
+                for inst in block.insts:
+                    if inst.op == op.STACK_SLOT:
+                        values[inst.id] = slots[inst.imm]
+                    elif inst.op not in (op.RESULT, op.POLL):
+                        self.execute(inst, [self.operand(arg, values) for arg in inst.args], values)
+            except Thrown:
+                if terminator.op != op.INVOKE:
+                    raise
+                assert isinstance(terminator, Branch)
+                block = self.follow(block, terminator.targets[1])
+                incoming = []
+                continue
             operands = [self.operand(arg, values) for arg in terminator.args]
             if terminator.op == op.RETURN:
                 return operands
             if terminator.op == op.TRAP:
                 raise TrapError(terminator.imm)
+            if terminator.op == op.THROW:
+                raise Thrown(self.read(self.store + STORE["exception"]))
             edge = self.choose(terminator, operands)
             incoming = [self.operand(arg, values) for arg in edge.args]
             block = self.follow(block, edge)
@@ -314,7 +339,7 @@ class Instance:
     @staticmethod
     def choose(terminator: Inst, operands: list[int]) -> Edge:
         assert isinstance(terminator, Branch), op.NAMES[terminator.op]
-        if terminator.op == op.JUMP:
+        if terminator.op in (op.JUMP, op.INVOKE):
             return terminator.targets[0]
         if terminator.op == op.BRIF:
             return terminator.targets[0 if operands[0] else 1]

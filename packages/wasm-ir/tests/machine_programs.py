@@ -50,6 +50,7 @@ COPY = MOp("copy", is_move=True)
 STORE = MOp("store")
 STORE_STACK = MOp("store", stack_use=1)
 CALL = MOp("call")
+INVOKE = MOp("invoke", lands=True)
 DIVIDE = MOp("divide", late=True)
 FIXED = MOp("fixed")
 ENTRY = MOp("entry")
@@ -274,7 +275,7 @@ class Generator:
         self.machine.outgoing_words = max(self.machine.outgoing_words, word)
         return result
 
-    def call(self) -> None:
+    def call(self, lands: bool = False) -> None:
         rng = self.rng
         caller_saved = self.registers.caller_saved
         fixed_uses = [(self.pick_typed(t), place) for place, t in self.places(rng.randint(0, 5), 2)]
@@ -283,7 +284,8 @@ class Generator:
             for place, t in self.places(rng.randint(0, 3), 2)
             if place < 0 or caller_saved >> place & 1
         ]
-        self.add(MFixed(CALL, [], [], 0, fixed_uses, fixed_defs, caller_saved))
+        operation = INVOKE if lands else CALL
+        self.add(MFixed(operation, [], [], 0, fixed_uses, fixed_defs, caller_saved))
         for vreg, _ in fixed_defs:
             if rng.random() < 0.8:
                 self.declare(vreg)
@@ -341,10 +343,46 @@ class Generator:
             elif depth and chance < 0.62:
                 self.end()
                 return False
+            elif depth < 5 and chance < 0.7:
+                self.try_(depth)
             else:
                 for _ in range(rng.randint(1, 8)):
                     self.instruction()
         return True
+
+    def try_(self, depth: int) -> None:
+        """Calls that land, which share a landing pad or do not, and code between them."""
+        after = self.new_block()
+        after.params = self.params(2)
+        saved = self.save_scope()
+        pads: list[tuple[MBlock, tuple[int, int]]] = []
+        for _ in range(self.rng.randint(1, 4)):
+            for _ in range(self.rng.randint(0, 4)):
+                self.instruction()
+            if not pads or self.rng.random() < 0.4:
+                pads.append((self.new_block(), self.save_scope()))
+            following = self.new_block()
+            self.call(lands=True)
+            self.block.lands = True
+            self.add(MInst(JUMP, [], [], 0))
+            self.edge(following, [])
+            self.edge(pads[-1][0], [])
+            self.switch_to(following)
+        try:
+            if self.rng.random() < 0.3 and not self.body(depth + 1):
+                pass
+            else:
+                self.jump(after)
+        except Unreachable:
+            pass
+        for pad, scope in reversed(pads):
+            self.restore_scope(scope)
+            self.switch_to(pad)
+            for _ in range(self.rng.randint(0, 6)):
+                self.instruction()
+            self.jump(after)
+        self.restore_scope(saved)
+        self.switch_to(after)
 
     def save_scope(self) -> tuple[int, int]:
         return len(self.scope[0]), len(self.scope[1])

@@ -38,5 +38,8 @@ NATIVE: Final = Convention(
     (XMM0,),
     NATIVE_CALLER_SAVED,
 )
+#: How the instruction behind a call begins that leads to a landing pad: nop [rcx + disp32], which nothing else here
+#: uses. The displacement counts from its end.
+LANDING_MARKER: Final = b"\x0f\x1f\x81"
 #: What `enter` destroys: a trap comes back without restoring anything.
 ENTER_CLOBBERS: Final = ALLOCATABLE

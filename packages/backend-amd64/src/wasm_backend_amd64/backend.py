@@ -41,6 +41,8 @@ class Amd64Backend:
     symbols = True
     #: Functions may have values of type v128.
     vectors = True
+    #: Functions may throw and catch.
+    exceptions = True
 
     def __init__(self, features: Iterable[str] | None = None) -> None:
         """`features`: names of processor features (see cpu.py) that code may use; by default all of this machine."""

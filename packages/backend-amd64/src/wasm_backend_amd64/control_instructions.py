@@ -21,6 +21,7 @@ from wasm_backend_amd64.registers import (
     SCRATCH,
 )
 from wasm_ir.backend import RELOCATION_FUNCTION_SLOT
+from wasm_ir.codegen.control import mark_landing
 from wasm_ir.codegen.machinst import ENTERS, MInst, MOp
 from wasm_ir.ir import ABI_C
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, STORE
@@ -144,6 +145,16 @@ class Unwind(MOp):
         asm.m(code, e.JMP_M, SCRATCH, -1, 0, STORE["entry_resume"])
 
 
+class Throw(MOp):
+    """To the throw exit; the return address tells where."""
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        asm.m(emitter.code, e.CALL_M, CONTEXT_REGISTER, -1, 0, CONTEXT["throw_exit"])
+        emitter.buffer.mark(len(emitter.code), inst.offset)
+
+
 class Call(MOp):
     """Through the slot of function imm."""
 
@@ -157,6 +168,8 @@ class Call(MOp):
         buffer.relocate(RELOCATION_FUNCTION_SLOT, inst.imm)
         code += b"\0\0\0\0"
         buffer.mark(len(code), inst.offset)
+        if self.lands:
+            mark_landing(emitter)
 
 
 class CallNative(MOp):
@@ -233,5 +246,7 @@ BR_TABLE: Final = BrTable("br_table", temps=1)
 RETURN: Final = Return("return")
 UNWIND: Final = Unwind("unwind")
 CALL: Final = Call("call")
+INVOKE: Final = Call("invoke", lands=True)
+THROW: Final = Throw("throw")
 CALL_NATIVE: Final = CallNative("call_native")
 ENTER: Final = Enter("enter")

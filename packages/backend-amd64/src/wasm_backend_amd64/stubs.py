@@ -7,6 +7,7 @@ VMContext, rbp the frame pointer, r10 the funcref at entries through one, and r1
 from __future__ import annotations
 
 from wasm_backend_amd64 import encodings as enc
+from wasm_backend_amd64.abi import LANDING_MARKER
 from wasm_backend_amd64.assembler import (
     R8,
     R9,
@@ -37,7 +38,7 @@ from wasm_backend_amd64.assembler import (
 from wasm_backend_amd64.signals import SignalLayout, signal_layout
 from wasm_core.errors import TrapCode
 from wasm_ir.backend import StubEnvironment, Stubs
-from wasm_ir.vmcontext import CONTEXT, STATUS_EXCEPTION, STATUS_TRAP, STORE
+from wasm_ir.vmcontext import CONTEXT, STATUS_EXCEPTION, STATUS_THROWN, STATUS_TRAP, STORE
 
 _SIG_DFL, _SIG_IGN = 0, 1
 
@@ -68,10 +69,22 @@ def build_stubs(environment: StubEnvironment) -> Stubs:
     poll_exit = len(code)
     _poll_exit(code, trap_exit)
     _align(code)
+    throw_exit = len(code)
+    _throw_exit(code)
+    _align(code)
     signal_handler = len(code)
     addresses: list[int] = []
     _signal_handler(code, environment, layout, fault_exit, addresses)
-    return Stubs(bytes(code), trap_exit, signal_handler, lazy_funcref, lazy_slot, poll_exit, addresses=tuple(addresses))
+    return Stubs(
+        bytes(code),
+        trap_exit,
+        signal_handler,
+        lazy_funcref,
+        lazy_slot,
+        poll_exit,
+        throw_exit=throw_exit,
+        addresses=tuple(addresses),
+    )
 
 
 def _align(code: bytearray) -> None:
@@ -210,6 +223,29 @@ def _poll_exit(code: bytearray, trap_exit: int) -> None:
     r(code, enc.POP_R, RBP)
     ri(code, enc.MOV_RI32, R11, TrapCode.CALL_STACK_EXHAUSTED)
     patch_rel32(code, jmp32(code), trap_exit)
+
+
+def _throw_exit(code: bytearray) -> None:
+    """Called by a function that throws: look behind the calls outside of it, by the chain of frame pointers."""
+    _load(code, RAX, R15, CONTEXT["store"])
+    r(code, enc.POP_R, RCX)
+    _store(code, RAX, STORE["trap_pc"], RCX)
+    _store(code, RAX, STORE["trap_fp"], RBP)
+    _load(code, RSI, RAX, STORE["entry_fp"])
+    outward = len(code)
+    _load(code, RCX, RBP, 8)
+    _load(code, RBP, RBP, 0)
+    rr(code, enc.CMP_RR64, RBP, RSI)
+    outermost = jcc32(code, enc.CC_E)
+    # Byte by byte: the call may be at the end of what can be read, with an instruction as short as that behind it.
+    for offset, byte in enumerate(LANDING_MARKER):
+        mi(code, enc.CMP_MI8, RCX, -1, 0, offset, byte)
+        patch_rel32(code, jcc32(code, enc.CC_NE), outward)
+    rm(code, enc.MOVSXD_RM64, RDX, RCX, -1, 0, len(LANDING_MARKER))
+    rm(code, enc.LEA_RM64, RCX, RCX, RDX, 0, len(LANDING_MARKER) + 4)
+    r(code, enc.JMP_R, RCX)
+    patch_rel32(code, outermost, len(code))
+    _leave(code, RAX, STATUS_THROWN)
 
 
 def _address(code: bytearray, register: int, address: int, addresses: list[int]) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64 import encodings as e
+from wasm_backend_amd64.abi import LANDING_MARKER
 from wasm_backend_amd64.control_instructions import (
     ENTER_SAVED,
     call_tail,
@@ -18,7 +19,7 @@ from wasm_backend_amd64.control_instructions import (
 from wasm_backend_amd64.encodings import Encoding
 from wasm_backend_amd64.forms import load_float, load_integer
 from wasm_backend_amd64.lower import Amd64Lowering
-from wasm_backend_amd64.operands import frame_address, jump, rm_frame
+from wasm_backend_amd64.operands import REL32, frame_address, jump, rm_frame
 from wasm_backend_amd64.registers import (
     CALLEE_REGISTER,
     CONTEXT_REGISTER,
@@ -88,7 +89,7 @@ class Amd64Target(Target):
             check_stack(emitter, SCRATCH, 0)
         if size:
             asm.ri(code, e.SUB_RI64, RSP, size)
-        if in_wasm and size < _PAGE and flags & MAKES_CALLS:
+        if in_wasm and size < _PAGE and flags & MAKES_CALLS and function.checks_stack:
             check_stack(emitter, RSP, 0)
         for register, offset in saved_words(emitter):
             asm.rm(code, e.MOV_MR64, register, RBP, -1, 0, offset)
@@ -144,6 +145,18 @@ class Amd64Target(Target):
 
     def context_place(self, emitter: Emitter) -> tuple[int, int]:
         return RBP, context_word(emitter)
+
+    def emit_landing_marker(self, emitter: Emitter, label: int) -> None:
+        code = emitter.code
+        code += LANDING_MARKER
+        emitter.buffer.fixups.append((len(code), label, REL32))
+        code += b"\0\0\0\0"
+
+    def emit_landing(self, emitter: Emitter) -> None:
+        code = emitter.code
+        asm.rm(code, e.LEA_RM64, RSP, RBP, -1, 0, -emitter.frame.size)
+        asm.rm(code, e.MOV_RM64, CONTEXT_REGISTER, RBP, -1, 0, context_word(emitter))
+        asm.rm(code, e.MOV_RM64, MEMORY_REGISTER, CONTEXT_REGISTER, -1, 0, CONTEXT["memory_base"])
 
     def emit_padding(self, emitter: Emitter, size: int) -> None:
         """Instructions that do nothing, as few as possible."""

@@ -32,4 +32,7 @@ VOCABULARY: Final = Vocabulary(
     enter=control.ENTER,
     ret=control.RETURN,
     unwind=control.UNWIND,
+    invoke=control.INVOKE,
+    invoke_ref=CallRef(CALLEE_REGISTER, CONTEXT_REGISTER, MEMORY_REGISTER, lands=True),
+    throw=control.THROW,
 )

@@ -14,5 +14,9 @@ _FLOAT_REGISTERS = tuple(range(V0, V7 + 1))
 WASM: Final = Convention(_INTEGER_REGISTERS, _FLOAT_REGISTERS, _INTEGER_REGISTERS, _FLOAT_REGISTERS, CALLER_SAVED)
 #: Calls of C functions (AAPCS64, 6.8 and 6.9), without composite types.
 NATIVE: Final = Convention(_INTEGER_REGISTERS, _FLOAT_REGISTERS, (X0,), (V0,), CALLER_SAVED)
+#: How to tell the instruction behind a call that leads to a landing pad: adr xzr, label, which does nothing and which
+#: nothing else here uses. Of its bits, those of this mask; the others say how far it is, in instructions.
+LANDING_MASK: Final = 0xFF00_001F
+LANDING_MARKER: Final = 0x1000_001F
 #: What `enter` destroys: a trap comes back without restoring anything.
 ENTER_CLOBBERS: Final = ALLOCATABLE

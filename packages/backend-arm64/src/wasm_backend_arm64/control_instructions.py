@@ -31,6 +31,7 @@ from wasm_backend_arm64.registers import (
     ZR,
 )
 from wasm_ir.backend import RELOCATION_FUNCTION_SLOT
+from wasm_ir.codegen.control import mark_landing
 from wasm_ir.codegen.machinst import ENTERS, FIRST_TARGET_FLAG, MInst, MOp
 from wasm_ir.ir import ABI_C
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, STORE
@@ -233,6 +234,17 @@ class Unwind(MOp):
         asm.r(code, e.BR_R, SCRATCH)
 
 
+class Throw(MOp):
+    """To the throw exit; the return address tells where."""
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        _rm(emitter.code, e.LDR_RM64, SCRATCH, CONTEXT_REGISTER, CONTEXT["throw_exit"])
+        asm.r(emitter.code, e.BLR_R, SCRATCH)
+        emitter.buffer.mark(len(emitter.code), inst.offset)
+
+
 class Call(MOp):
     """Through the slot of function imm. `lazy_slot` relies on this sequence."""
 
@@ -246,6 +258,8 @@ class Call(MOp):
         _rm(code, e.LDR_RM64, SCRATCH2, SCRATCH, 0)
         asm.r(code, e.BLR_R, SCRATCH2)
         buffer.mark(len(code), inst.offset)
+        if self.lands:
+            mark_landing(emitter)
 
 
 class CallNative(MOp):
@@ -332,5 +346,7 @@ BR_TABLE: Final = BrTable("br_table")
 RETURN: Final = Return("return")
 UNWIND: Final = Unwind("unwind")
 CALL: Final = Call("call")
+INVOKE: Final = Call("invoke", lands=True)
+THROW: Final = Throw("throw")
 CALL_NATIVE: Final = CallNative("call_native")
 ENTER: Final = Enter("enter")

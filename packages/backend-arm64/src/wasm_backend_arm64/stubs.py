@@ -7,6 +7,7 @@ VMContext, x29 the frame pointer, x15 the funcref at entries through one, and x1
 from __future__ import annotations
 
 from wasm_backend_arm64 import encodings as e
+from wasm_backend_arm64.abi import LANDING_MARKER, LANDING_MASK
 from wasm_backend_arm64.assembler import (
     add_sp,
     branch,
@@ -21,6 +22,7 @@ from wasm_backend_arm64.assembler import (
     rm,
     rrb,
     rri,
+    rrl,
     rrr,
 )
 from wasm_backend_arm64.assembler import pack as word
@@ -52,7 +54,7 @@ from wasm_backend_arm64.registers import (
 from wasm_backend_arm64.signals import SignalLayout, signal_layout
 from wasm_core.errors import TrapCode
 from wasm_ir.backend import StubEnvironment, Stubs
-from wasm_ir.vmcontext import CONTEXT, STATUS_EXCEPTION, STATUS_TRAP, STORE
+from wasm_ir.vmcontext import CONTEXT, STATUS_EXCEPTION, STATUS_THROWN, STATUS_TRAP, STORE
 
 _SIG_DFL, _SIG_IGN = 0, 1
 
@@ -80,6 +82,9 @@ def build_stubs(environment: StubEnvironment) -> Stubs:
     poll_exit = len(code)
     _poll_exit(code, trap_exit)
     _align(code)
+    throw_exit = len(code)
+    _throw_exit(code)
+    _align(code)
     synchronize = len(code)
     _synchronize(code)
     _align(code)
@@ -87,7 +92,17 @@ def build_stubs(environment: StubEnvironment) -> Stubs:
     addresses = _Addresses()
     _signal_handler(code, environment, layout, fault_exit, addresses)
     places = addresses.emit(code)
-    return Stubs(bytes(code), trap_exit, signal_handler, lazy_funcref, lazy_slot, poll_exit, synchronize, places)
+    return Stubs(
+        bytes(code),
+        trap_exit,
+        signal_handler,
+        lazy_funcref,
+        lazy_slot,
+        poll_exit,
+        synchronize,
+        places,
+        throw_exit,
+    )
 
 
 class _Addresses:
@@ -268,6 +283,29 @@ def _poll_exit(code: bytearray, trap_exit: int) -> None:
     _pop_frame(code)
     ri(code, e.MOVZ_RI32, SCRATCH, TrapCode.CALL_STACK_EXHAUSTED)
     patch(code, branch(code), trap_exit)
+
+
+def _throw_exit(code: bytearray) -> None:
+    """Called by a function that throws: look behind the calls outside of it, by the chain of frame pointers."""
+    _load(code, X10, CONTEXT_REGISTER, CONTEXT["store"])
+    _store(code, X10, STORE["trap_pc"], LINK_REGISTER)
+    _store(code, X10, STORE["trap_fp"], FRAME_POINTER)
+    _load(code, X11, X10, STORE["entry_fp"])
+    load_integer(code, X12, LANDING_MARKER)
+    outward = len(code)
+    _load(code, X13, FRAME_POINTER, 8)
+    _load(code, FRAME_POINTER, FRAME_POINTER, 0)
+    rrr(code, e.SUBS_RRR64, ZR, FRAME_POINTER, X11)
+    outermost = branch_if(code, e.CC_EQ)
+    rm(code, e.LDR_RM32, SCRATCH, X13, 0)
+    rrl(code, e.AND_RRL32, SCRATCH2, SCRATCH, LANDING_MASK)
+    rrr(code, e.SUBS_RRR32, ZR, SCRATCH2, X12)
+    patch(code, branch_if(code, e.CC_NE), outward)
+    rrb(code, e.SBFM_RRB64, SCRATCH, SCRATCH, 5, 23)
+    rrr(code, e.ADD_RRR64, X13, X13, SCRATCH, e.shifted(e.LSL, 2))
+    r(code, e.BR_R, X13)
+    patch(code, outermost, len(code))
+    _leave(code, X10, STATUS_THROWN)
 
 
 def _synchronize(code: bytearray) -> None:

@@ -15,6 +15,7 @@ from wasm_backend_arm64.control_instructions import (
     emit_poll_sites,
     emit_trap_site,
     emit_trap_tails,
+    restore_sp,
     save_registers,
 )
 from wasm_backend_arm64.encodings import Access
@@ -111,7 +112,7 @@ class Arm64Target(Target):
                 asm.add_sp(code, SCRATCH2, SP, -size, SCRATCH)
                 check_stack(emitter, SCRATCH2, 0)
             asm.add_sp(code, SP, SP, -size, SCRATCH)
-        if in_wasm and size < _PAGE and flags & MAKES_CALLS:
+        if in_wasm and size < _PAGE and flags & MAKES_CALLS and function.checks_stack:
             check_stack(emitter, SP, 0)
         save_registers(emitter)
         if in_wasm and flags & CALLS_REFERENCES:
@@ -168,6 +169,25 @@ class Arm64Target(Target):
 
     def context_place(self, emitter: Emitter) -> tuple[int, int]:
         return context_place(emitter)
+
+    def emit_landing_marker(self, emitter: Emitter, label: int) -> None:
+        code = emitter.code
+        buffer = emitter.buffer
+        if not emitter.far:
+            buffer.refer(label, INSTRUCTION)
+            asm.branch_r(code, e.ADR_RL, ZR)
+            return
+        # A megabyte is not enough: to a branch, which is passed here.
+        asm.patch(code, asm.branch_r(code, e.ADR_RL, ZR), len(code) + 4)
+        asm.patch(code, asm.branch(code), len(code) + 4)
+        jump(emitter, label)
+
+    def emit_landing(self, emitter: Emitter) -> None:
+        code = emitter.code
+        restore_sp(emitter)
+        base, offset = context_place(emitter)
+        asm.rm(code, e.LDR_RM64, CONTEXT_REGISTER, base, offset)
+        asm.rm(code, e.LDR_RM64, MEMORY_REGISTER, CONTEXT_REGISTER, CONTEXT["memory_base"])
 
     def emit_padding(self, emitter: Emitter, size: int) -> None:
         """Never asked for: instructions are aligned by nature."""

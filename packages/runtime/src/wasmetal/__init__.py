@@ -18,6 +18,7 @@ _NAMES = {
     "wasmetal.code.version": "__version__",
     "wasmetal.config": "Config",
     "wasmetal.engine": "Engine default_engine",
+    "wasmetal.exceptions": "ExnRef Tag WasmException python_exception",
     "wasmetal.function": "Func",
     "wasmetal.globals": "Global",
     "wasmetal.instance": "Caller Exports Instance",

@@ -35,6 +35,10 @@ from wasmetal.compiled.listener import Listener as Listener
 from wasmetal.config import Config as Config
 from wasmetal.engine import Engine as Engine
 from wasmetal.engine import default_engine as default_engine
+from wasmetal.exceptions import ExnRef as ExnRef
+from wasmetal.exceptions import Tag as Tag
+from wasmetal.exceptions import WasmException as WasmException
+from wasmetal.exceptions import python_exception as python_exception
 from wasmetal.function import Func as Func
 from wasmetal.globals import Global as Global
 from wasmetal.instance import Caller as Caller
@@ -59,6 +63,7 @@ __all__ = [
     "Config",
     "DeadlineExceeded",
     "Engine",
+    "ExnRef",
     "ExportType",
     "Exports",
     "ExternType",
@@ -83,16 +88,19 @@ __all__ = [
     "StructType",
     "Table",
     "TableType",
+    "Tag",
     "TagType",
     "Trap",
     "TrapCode",
     "Unsupported",
     "ValueType",
     "WasmError",
+    "WasmException",
     "__version__",
     "backends",
     "deadline",
     "default_engine",
     "instantiate",
+    "python_exception",
     "validate",
 ]

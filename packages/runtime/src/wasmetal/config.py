@@ -25,6 +25,7 @@ _TYPES: Final[dict[str, type | tuple[type, ...]]] = {
     "features": Features,
     "cache": (bool, str, os.PathLike, type(None)),
     "hold_gil": bool,
+    "catch_python_exceptions": bool,
 }
 #: Smallest and largest value of integers.
 _RANGES: Final[dict[str, tuple[int, int]]] = {
@@ -67,6 +68,10 @@ class Config:
         busy: What a call does while another thread runs code of the same store: "raise" a WasmError, or "wait" until
             that is done. Waiting ends with a deadline, Ctrl-C, or when the instance is closed; who waits is served in
             no particular order, and host functions that call into each other's stores from two threads wait for ever.
+        catch_python_exceptions: Let WebAssembly catch Python exceptions that host functions raise: `catch_all` does,
+            and `catch` of the tag `wasmetal.python_exception`, which carries the object. Not those that are not derived
+            from Exception, traps, and those of classes with the attribute `uncatchable`. (`WasmException` is caught in
+            any case.)
 
     Raises:
         TypeError: A value has the wrong type.
@@ -88,6 +93,7 @@ class Config:
     max_stack_bytes: int = 8 * 1024 * 1024
     hold_gil: bool = False
     busy: Literal["raise", "wait"] = "raise"
+    catch_python_exceptions: bool = False
 
     def __attrs_post_init__(self) -> None:
         for name, choices in _CHOICES.items():

@@ -13,6 +13,9 @@ class Exit(Exception):
         signal: The name of the signal, such as "ABRT", or None.
     """
 
+    #: WebAssembly code does not catch it, whatever the configuration says.
+    uncatchable = True
+
     def __init__(self, code: int, signal: str | None = None) -> None:
         super().__init__(f"the program {f'ended itself with SIG{signal}' if signal else 'exited'} (code {code})")
         self.code = code

@@ -27,6 +27,7 @@ class TrapCode(enum.IntEnum):
     INVALID_CONVERSION_TO_INTEGER = 9
     CALL_STACK_EXHAUSTED = 10
     INTERRUPTED = 11
+    NULL_EXCEPTION = 12
 
     @property
     def message(self) -> str:
@@ -56,6 +57,7 @@ _MESSAGES = {
     TrapCode.INVALID_CONVERSION_TO_INTEGER: "invalid conversion to integer",
     TrapCode.CALL_STACK_EXHAUSTED: "call stack exhausted",
     TrapCode.INTERRUPTED: "interrupted",
+    TrapCode.NULL_EXCEPTION: "null exception reference",
 }
 
 

@@ -115,6 +115,10 @@ class Stubs:
     #: code, as 8 bytes, little-endian: the code can then be made once, and used in other processes with theirs. None
     #: when it is only good for the environment that it was made for.
     addresses: tuple[int, ...] | None = None
+    #: Value of the VMContext field throw_exit: records where the exception in STORE.exception is thrown, and goes on at
+    #: the first landing pad that the calls outside of the throwing function have; leaves with STATUS_THROWN if there is
+    #: none. -1 from backends that know no exceptions (`supports_exceptions`).
+    throw_exit: int = -1
 
 
 @runtime_checkable
@@ -159,6 +163,11 @@ class Backend(Protocol):
 def supports_vectors(backend: object) -> bool:
     """Whether a backend compiles functions that use vectors: its attribute `vectors` is true."""
     return bool(getattr(backend, "vectors", False))
+
+
+def supports_exceptions(backend: object) -> bool:
+    """Whether a backend compiles functions that throw and catch: its attribute `exceptions` is true."""
+    return bool(getattr(backend, "exceptions", False))
 
 
 def supports_symbols(backend: object) -> bool:

@@ -305,9 +305,9 @@ class Builder:
         """Call through a funcref that is not null."""
         return self._call(opcodes.CALL_REF, [funcref, *args], 0, signature, signature.results)
 
-    def call_native(self, pointer: Inst, signature: Signature, args: Sequence[Inst]) -> Call:
-        """Call a C function."""
-        return self._call(opcodes.CALL_NATIVE, [pointer, *args], 0, signature, signature.results)
+    def call_native(self, pointer: Inst, signature: Signature, args: Sequence[Inst], in_memory: bool = False) -> Call:
+        """Call a C function. `in_memory`: nothing is in registers meanwhile that the WebAssembly stack has not, too."""
+        return self._call(opcodes.CALL_NATIVE, [pointer, *args], int(in_memory), signature, signature.results)
 
     def enter(self, store: Inst, funcref: Inst, vmctx: Inst, signature: Signature, args: Sequence[Inst]) -> Call:
         """Run a WebAssembly function from a C one; result 0 is the status, results 1.. are the function's."""
@@ -376,6 +376,14 @@ class Builder:
     def unwind(self, status: Inst) -> None:
         """Leave to the innermost `enter` with an i32 status."""
         self._terminate(self._terminator(opcodes.UNWIND, [status], 0))
+
+    def invoke(self, following: Block, landing_pad: Block) -> Branch:
+        """Go on in `following` when the call just built has returned, in `landing_pad` when it has thrown."""
+        return self._branch(opcodes.INVOKE, [], [Edge(following, []), Edge(landing_pad, [])])
+
+    def throw(self) -> None:
+        """Throw the exception in STORE.exception out of this function."""
+        self._terminate(self._terminator(opcodes.THROW, [], 0))
 
     def _terminator(self, op: int, args: list[Inst], imm: int) -> Inst:
         function = self.function

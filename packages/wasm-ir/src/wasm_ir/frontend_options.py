@@ -22,3 +22,5 @@ class FrontendOptions:
     deterministic: bool = False
     #: The backend has vectors; functions that use them are refused otherwise.
     vectors: bool = True
+    #: The backend has exceptions; functions that throw or catch are refused otherwise.
+    exceptions: bool = True

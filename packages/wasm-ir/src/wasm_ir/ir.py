@@ -128,7 +128,18 @@ class Function:
     stand together, header first. The first block is the entry; its parameters are the function's.
     """
 
-    __slots__ = ("abi", "blocks", "index", "name", "signature", "stack_slots", "symbols", "uses_callee", "value_count")
+    __slots__ = (
+        "abi",
+        "blocks",
+        "checks_stack",
+        "index",
+        "name",
+        "signature",
+        "stack_slots",
+        "symbols",
+        "uses_callee",
+        "value_count",
+    )
 
     def __init__(self, name: str, signature: Signature, abi: int = ABI_WASM, index: int = -1) -> None:
         self.name = name
@@ -146,3 +157,6 @@ class Function:
         #: The function reads the funcref it was called through (`callee`), and keeps its caller's VMContext pinned
         #: instead of loading its own: a host-call thunk.
         self.uses_callee = False
+        #: It compares the stack pointer with the limit of the stack before it calls anything. Not what runs when there
+        #: is no way to trap: it is small, and there is a reserve below the limit.
+        self.checks_stack = True

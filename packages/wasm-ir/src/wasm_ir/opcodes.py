@@ -294,13 +294,19 @@ POLL: Final = _define("poll", EFFECT)
 
 # Terminators (instances of ir.Branch when they have targets). `brif`: targets[0] when args[0] (i32) is not zero, else
 # targets[1]. `br_table`: targets[args[0]], the last one when the index (unsigned i32) is out of range. `trap`: imm is
-# the code. `unwind`: leave to the innermost `enter` with args[0] (i32) as its status.
+# the code. `unwind`: leave to the innermost `enter` with args[0] (i32) as its status. `invoke`: where the call (`call`
+# or `call_ref`) comes back with which the block's instructions end (its results stand behind it): to targets[0] when it
+# has returned, to targets[1], a landing pad, when something was thrown out of it, which is in STORE.exception then. A
+# landing pad has no parameters, and only such edges lead there. `throw`: go on at the landing pad of the innermost call
+# outside of this function that has one, or leave to the innermost `enter` with STATUS_THROWN.
 JUMP: Final = _define("jump", TERMINATOR)
 BRIF: Final = _define("brif", TERMINATOR)
 BR_TABLE: Final = _define("br_table", TERMINATOR)
 RETURN: Final = _define("return", TERMINATOR)
 TRAP: Final = _define("trap", TERMINATOR)
 UNWIND: Final = _define("unwind", TERMINATOR)
+INVOKE: Final = _define("invoke", TERMINATOR)
+THROW: Final = _define("throw", TERMINATOR)
 
 COUNT: Final = len(NAMES)
 

@@ -185,6 +185,9 @@ _CALL_OPERANDS: Final[dict[int, tuple[int, ...]]] = {
     opcodes.ENTER: (types.POINTER, types.POINTER, types.POINTER),
 }
 
+#: Terminators with targets.
+_BRANCHES: Final = (opcodes.JUMP, opcodes.BRIF, opcodes.BR_TABLE, opcodes.INVOKE)
+
 #: Values that are in no block: (operation, type).
 _FLOATING: Final = (opcodes.CONST, opcodes.VMCTX, opcodes.MEMORY_BASE)
 
@@ -198,6 +201,8 @@ class _Verifier:
         self.positions: dict[int, int] = {block.id: i for i, block in enumerate(function.blocks)}
         #: Position of a block -> of its immediate dominator, and the interval of the dominator tree below it.
         self.idoms: list[int] = []
+        #: Position of a block that ends in `invoke` -> where in it the call stands.
+        self.invoking: dict[int, int] = {}
         self.first: list[int] = []
         self.last: list[int] = []
 
@@ -215,6 +220,7 @@ class _Verifier:
             return self.problems
         self.find_dominators()
         self.check_order()
+        self.find_invoking()
         self.place_values()
         for position, block in enumerate(function.blocks):
             self.check_block(position, block)
@@ -234,7 +240,7 @@ class _Verifier:
                 continue
             if not opcodes.PROPERTIES[terminator.op] & opcodes.TERMINATOR:
                 self.problem(block, f"{opcodes.NAMES[terminator.op]} is no terminator")
-            if isinstance(terminator, Branch) != (terminator.op in (opcodes.JUMP, opcodes.BRIF, opcodes.BR_TABLE)):
+            if isinstance(terminator, Branch) != (terminator.op in _BRANCHES):
                 self.problem(block, f"{opcodes.NAMES[terminator.op]} is of the wrong class")
             for edge in block.successors():
                 if edge.block.id not in incoming:
@@ -349,6 +355,16 @@ class _Verifier:
             if min(body) < header:
                 self.problem(blocks[header], "its loop starts before it")
 
+    def find_invoking(self) -> None:
+        """Where the calls stand that `invoke` is about."""
+        for position, block in enumerate(self.function.blocks):
+            if block.terminator is not None and block.terminator.op == opcodes.INVOKE:
+                number = len(block.insts) - 1
+                while number >= 0 and block.insts[number].op == opcodes.RESULT:
+                    number -= 1
+                if number >= 0 and block.insts[number].op in (opcodes.CALL, opcodes.CALL_REF):
+                    self.invoking[position] = number
+
     # Values.
 
     def place_values(self) -> None:
@@ -408,8 +424,29 @@ class _Verifier:
         elif place[0] == position:
             if place[1] >= number:
                 self.problem(block, f"{user} uses {value} before it is there")
+        elif place[0] in self.invoking and place[1] >= self.invoking[place[0]]:
+            self.check_use_of_result(block, user, value, place[0], position)
         elif not self.dominates(place[0], position):
             self.problem(block, f"{user} uses {value} of {self.function.blocks[place[0]]}, which does not dominate it")
+
+    def check_use_of_result(self, block: Block, user: Inst, value: Inst, invoking: int, position: int) -> None:
+        """A result of a call that may land elsewhere is only there where it has returned."""
+        following = self.function.blocks[invoking].successors()[0].block
+        if len(following.predecessors) != 1 or not self.dominates(self.positions[following.id], position):
+            self.problem(block, f"{user} uses {value} of a call that may not have returned")
+
+    def check_invoke(self, block: Block) -> None:
+        """The call in front of an invoke, and its landing pad."""
+        position = self.positions[block.id]
+        if position not in self.invoking:
+            self.problem(block, "invoke without a call in front of it")
+        following, pad = [edge.block for edge in block.successors()]
+        if pad.params or pad is following:
+            self.problem(block, f"{pad} cannot be a landing pad")
+        for predecessor in pad.predecessors:
+            terminator = predecessor.terminator
+            if terminator is None or terminator.op != opcodes.INVOKE or predecessor.successors()[0].block is pad:
+                self.problem(block, f"{predecessor} goes to {pad}, which is a landing pad")
 
     def check_types(self, block: Block, inst: Inst) -> None:
         if isinstance(inst, Call):
@@ -460,6 +497,9 @@ class _Verifier:
             fits = args == (types.I32,) and targets >= 1
         elif op == opcodes.UNWIND:
             fits = args == (types.I32,)
+        elif op == opcodes.INVOKE:
+            fits = args == () and targets == 2
+            self.check_invoke(block)
         else:
             fits = args == ()
         if not fits:

@@ -15,7 +15,7 @@ from wasm_core.module import DecodedModule, ExternKind
 #: Number of all that generated code and the runtime must agree on: the structures below, builtins, what stubs do. It is
 #: raised with each change. A backend says for which one it was made (native wheels keep what they were built with),
 #: and the runtime has its own (`wasmetal.code.version`), so that parts of different versions refuse each other.
-LAYOUT: Final = 2
+LAYOUT: Final = 3
 
 #: Opcode of the `ref.func` instruction in a constant expression.
 REF_FUNC: Final = 0xD2
@@ -43,6 +43,7 @@ CONTEXT: Final = Layout(
     "memmove",  # -> the C library's memmove
     "memset",  # -> the C library's memset
     "poll_exit",  # -> backend stub: the stack is exhausted (STORE.stack_limit says) or an interruption was asked for
+    "throw_exit",  # -> backend stub: throws STORE.exception out of the function that jumps there
     "next",  # links of the list of all VMContexts: address of the next one's `next`, or 0
     "previous",  # -> the word that points to our `next`
 )
@@ -66,6 +67,9 @@ STORE: Final = Layout(
     "interrupt",  # not zero: the call that is running is to end with a trap
     "deadline",  # not zero: a deadline of the running thread has passed
     "interrupted",  # -> C function (VMContext) -> 0 to go on, or 1 with an exception set: what poll_exit calls
+    "exception",  # the EXCEPTION that was thrown last; 0 when Python has it already
+    "exception_room",  # where the next EXCEPTION goes
+    "exception_end",  # where the room for them ends
     "fault_address",  # what the access that faulted touched (the signal handler records it); 0: unknown
 )
 
@@ -73,6 +77,7 @@ STORE: Final = Layout(
 STATUS_OK: Final = 0
 STATUS_TRAP: Final = 1  # trap_code, trap_pc and trap_fp of the store say which
 STATUS_EXCEPTION: Final = 2  # a Python exception is set
+STATUS_THROWN: Final = 3  # nothing has caught STORE.exception; trap_pc and trap_fp say where it was thrown
 
 #: What a funcref points to. Null is address 0.
 FUNCREF: Final = Layout(
@@ -89,6 +94,10 @@ TABLE: Final = Layout("elements", "size")  # size in elements
 #: A passive segment: address and length (data: bytes; elements: 8-byte references). Dropping sets length to 0.
 SEGMENT: Final = Layout("address", "length")
 
+#: An exception: an exnref is its address, 0 is null. A tag is an address that identifies it. What the exception carries
+#: follows, 8 bytes for each value, zero-extended, 16 for a v128.
+EXCEPTION: Final = Layout("tag")
+
 #: A global's cell: 16 bytes, wide enough for v128.
 GLOBAL_SIZE: Final = 16
 
@@ -97,6 +106,7 @@ BUILTIN_MEMORY_GROW: Final = 0  # memory index, pages -> previous pages or -1 (a
 BUILTIN_TABLE_GROW: Final = 1  # table index, count, value -> previous size or -1
 BUILTIN_LISTENER_BEFORE: Final = 2  # function index, address of parameter slots
 BUILTIN_LISTENER_AFTER: Final = 3  # function index, address of result slots
+BUILTIN_EXCEPTION_ROOM: Final = 4  # size in bytes: makes room for an EXCEPTION at STORE.exception_room
 
 
 def not_yet(what: str, feature: str, offset: int | None = None) -> Unsupported:
@@ -161,6 +171,7 @@ class ContextLayout:
         "memories",
         "size",
         "tables",
+        "tags",
         "types",
     )
 
@@ -177,6 +188,9 @@ class ContextLayout:
         offset += 8 * len(module.memories)
         self.tables = offset
         offset += 8 * len(module.tables)
+        #: One address that identifies it per tag.
+        self.tags = offset
+        offset += 8 * len(module.tag_types)
         #: One process-wide type number per entry of the type section.
         self.types = offset
         offset += 8 * len(module.types)

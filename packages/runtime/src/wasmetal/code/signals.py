@@ -24,6 +24,8 @@ class StubAddresses:
     lazy_slot: int
     poll_exit: int
     signal_handler: int
+    #: 0 from a backend that has none: nothing throws then.
+    throw_exit: int
 
 
 class _Installed:
@@ -106,6 +108,7 @@ def _install(backend: Backend, make: Callable[[StubEnvironment], Stubs]) -> Stub
             lazy_funcref=address + made.lazy_funcref,
             lazy_slot=address + made.lazy_slot,
             poll_exit=address + made.poll_exit,
+            throw_exit=address + made.throw_exit if made.throw_exit >= 0 else 0,
             signal_handler=handler,
         )
     return stubs

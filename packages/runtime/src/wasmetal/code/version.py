@@ -7,4 +7,4 @@ from typing import Final
 __version__ = "0.1.0"
 
 #: The `wasm_ir.vmcontext.LAYOUT` that this runtime works with.
-LAYOUT: Final = 2
+LAYOUT: Final = 3

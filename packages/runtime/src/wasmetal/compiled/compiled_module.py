@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from wasm_core.errors import CompileError
 from wasm_core.module import DecodedModule, ExternKind
 from wasm_core.types import FuncType
-from wasm_ir.backend import CODE_ALIGNMENT, Backend, CompiledCode, supports_vectors
+from wasm_ir.backend import CODE_ALIGNMENT, Backend, CompiledCode, supports_exceptions, supports_vectors
 from wasm_ir.frontend_options import FrontendOptions
 from wasm_ir.vmcontext import ContextLayout
 from wasmetal.code import signals
@@ -48,6 +48,7 @@ def frontend_options(
         listener=listener is not None,
         deterministic=config.relaxed_simd == "deterministic",
         vectors=supports_vectors(backend),
+        exceptions=supports_exceptions(backend),
     )
 
 

@@ -129,6 +129,7 @@ class Template:
         words = self.words
         words[CONTEXT["trap_exit"] // 8] = stubs.trap_exit
         words[CONTEXT["poll_exit"] // 8] = stubs.poll_exit
+        words[CONTEXT["throw_exit"] // 8] = stubs.throw_exit
         words[CONTEXT["builtin"] // 8] = glue.builtin
         for name in ("memmove", "memset"):
             words[CONTEXT[name] // 8] = host.address_of(name)

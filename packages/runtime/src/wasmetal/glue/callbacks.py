@@ -8,7 +8,7 @@ from typing import Any, Final
 from wasm_ir import opcodes
 from wasm_ir.ir import ABI_C, Block, Function, Inst, Signature
 from wasm_ir.types import I32, I64
-from wasm_ir.vmcontext import CONTEXT, STATUS_TRAP, STORE
+from wasm_ir.vmcontext import CONTEXT, STATUS_EXCEPTION, STORE
 from wasmetal.cpython import layouts
 from wasmetal.glue.python_api import PythonBuilder
 
@@ -68,8 +68,9 @@ def fail(failed: Callable[..., Any]) -> Function:
     """C function (store, status): completes a trap or an exception that left WebAssembly code; an exception is set
     after.
 
-    Calls failed(store, status, exception): for a trap, with None, it must raise; for an exception that is set it gets
-    the object and returns, after which the exception is set again (what `failed` itself raises takes its place).
+    Calls failed(store, status, exception): for a trap, with None, it must raise; for what was thrown in WebAssembly,
+    with None, it returns what is to be raised; for an exception that is set it gets the object and returns, after which
+    the exception is set again (what `failed` itself raises takes its place).
     """
     b = _function("fail", 2)
     store, status = b.start()
@@ -82,12 +83,13 @@ def fail(failed: Callable[..., Any]) -> Function:
     zero = b.const(I64, 0)
     b.set(store, zero, STORE["pending"])
     trap, exception, ended = b.new_block(), b.new_block(), b.new_block()
-    b.brif(b.icmp(opcodes.EQ, status, b.const(I64, STATUS_TRAP)), trap, (), exception, ())
+    b.brif(b.icmp(opcodes.EQ, status, b.const(I64, STATUS_EXCEPTION)), exception, (), trap, ())
     b.switch_to(trap)
     boxed = [_box_word(b, store), _box_word(b, status)]
     result = b.call_callback(failed, [*boxed, b.pointer(id(None))], boxed, ended)
+    # With the traceback that it has; `raise` would add to that.
+    b.api("PyErr_SetObject", b.get(result, layouts.OB_TYPE), result)
     b.decref(result)
-    b.api("PyErr_BadInternalCall")
     b.ret([zero])
     b.switch_to(exception)
     raised = _Raised(b)
@@ -167,17 +169,21 @@ def builtin(callback: Callable[..., Any]) -> Function:
 def resolver(callback: Callable[..., Any]) -> Function:
     """C function for STORE.resolver: callback(funcref, slot, context) -> address of the code.
 
-    When the callback raises, the GIL stays held and the result is 0.
+    When the callback raises, the GIL stays held and the result is 0. An exception that is set (when it is about the
+    function that throws it) stays so.
     """
     b = _function("resolver", 3)
     words = b.start()
     gil = _with_gil(b, b.get(words[2], CONTEXT["store"]))
+    before = _Raised(b)
     failed = b.new_block()
     boxed = [_box_word(b, word) for word in words]
     word = _call_for_word(b, callback, boxed, boxed, failed)
+    before.restore()
     _release(b, gil)
     b.ret([word])
     b.switch_to(failed)
+    before.drop()
     b.ret([b.const(I64, 0)])
     return b.function
 
@@ -233,6 +239,28 @@ def call_host(callback: Callable[..., Any]) -> Function:
     core, context, slots = b.start()
     boxed = [_box_word(b, context), _box_word(b, slots)]
     _return_flag(b, callback, [core, *boxed], boxed)
+    return b.function
+
+
+def raised(callback: Callable[..., Any]) -> Function:
+    """C function (VMContext): callback(context, exception) for the exception that is set -> address of an EXCEPTION
+    that stands for it, which is not set any more; 0 with an exception set."""
+    b = _function("raised", 1)
+    (context,) = b.start()
+    exception = _Raised(b)
+    replaced, keep, done = b.new_block(), b.new_block(), b.new_block()
+    boxed = _box_word(b, context)
+    address = _call_for_word(b, callback, [boxed, exception.exception], [boxed], replaced)
+    b.brif(b.is_zero(address), keep, (), done, ())
+    b.switch_to(keep)
+    exception.restore()
+    b.ret([b.const(I64, 0)])
+    b.switch_to(done)
+    exception.drop()
+    b.ret([address])
+    b.switch_to(replaced)
+    exception.drop()
+    b.ret([b.const(I64, 0)])
     return b.function
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+from array import array
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
 from wasm_core.types import FuncType, ValueType
-from wasm_ir.backend import CODE_ALIGNMENT, Backend, StubEnvironment, Stubs
+from wasm_ir.backend import CODE_ALIGNMENT, Backend, StubEnvironment, Stubs, supports_exceptions
+from wasm_ir.vmcontext import FUNCREF
 from wasmetal.code import signals
 from wasmetal.code.arena import arena
 from wasmetal.code.cache import CodeCache
@@ -26,6 +28,8 @@ NUMERIC: Final = frozenset((ValueType.I32, ValueType.I64, ValueType.F32, ValueTy
 
 #: A thunk for more values than this would be long and rarely called: the slow path does it.
 MAX_FAST_VALUES: Final = 24
+
+_FUNCREF_CODE: Final = FUNCREF["code"] // 8
 
 #: Thunks without a user that are kept, at most: those that were asked for last.
 _WARM: Final = 64
@@ -75,6 +79,15 @@ def is_fast(type: FuncType) -> bool:
     )
 
 
+#: By address of the FUNCREF of `throw_raised`.
+_throwing: Final[WeakValueDictionary[int, Glue]] = WeakValueDictionary()
+
+
+def throwing_glue(funcref: int) -> Glue | None:
+    """The glue whose `throw_raised` a FUNCREF is about, if it is."""
+    return _throwing.get(funcref)
+
+
 class Callbacks(Protocol):
     """What generated code calls in the runtime. Addresses and handles are unsigned ints."""
 
@@ -86,12 +99,18 @@ class Callbacks(Protocol):
         """Compile the function behind a FUNCREF or a function slot (the other one is 0); returns where to call."""
         ...
 
-    def failed(self, store: int, status: int, exception: BaseException | None) -> None:
-        """After STATUS_TRAP (`exception` is None): raise the Trap. After STATUS_EXCEPTION: may add a note to the
-        exception, which is raised again when this returns.
+    def failed(self, store: int, status: int, exception: BaseException | None) -> BaseException | None:
+        """After STATUS_TRAP (`exception` is None): raise the Trap. After STATUS_THROWN (the same): return what is to be
+        raised for STORE.exception. After STATUS_EXCEPTION: may add a note to the exception, which is raised again when
+        this returns.
 
         trap_code, trap_pc and trap_fp of the store tell what happened; the chain of frame pointers ends at entry_fp.
         """
+        ...
+
+    def raised(self, context: int, exception: BaseException) -> int:
+        """After a host function raised in code of an instance: the address of an EXCEPTION that WebAssembly may catch,
+        or 0 if it may not."""
         ...
 
     def interrupted(self, store: int) -> None:
@@ -129,6 +148,10 @@ class Glue:
         self._resolve = callbacks.resolve
         self._failed = callbacks.failed
         self._interrupted = callbacks.interrupted
+        self._raised_in_host = callbacks.raised
+        #: FUNCREF of the function that throws what a host function has raised.
+        self._throw_funcref = array("Q", bytes(FUNCREF.size))
+        _throwing[self._throw_funcref.buffer_info()[0]] = self
         self._host_call = callbacks.host_call
         self._host_result = callbacks.host_result
         self._single: dict[str, int] = {}
@@ -139,11 +162,13 @@ class Glue:
             "callback interrupted": id(self._interrupted),
             "callback host_call": id(self._host_call),
             "callback host_result": id(self._host_result),
+            "callback raised": id(self._raised_in_host),
+            "throw funcref": self._throw_funcref.buffer_info()[0],
             "ticker": ticker.ADDRESS,
             "C stack": c_stack.ADDRESS,
         }
         # Those that others call.
-        shared = ("slow_entry", "fail", "convert_result", "call_host")
+        shared = ("slow_entry", "fail", "convert_result", "call_host", "raised")
         self._thunks = Thunks(backend, cache, fixed, self._shared, shared)
         ticker.prepare(self._thunks)
         #: By kind and type, those that somebody has; and of these the ones that were asked for last, in this order.
@@ -246,6 +271,31 @@ class Glue:
         return self._callback("fail", self._failed)
 
     @property
+    def _raised(self) -> int:
+        return self._callback("raised", self._raised_in_host)
+
+    @property
+    def _throw(self) -> int:
+        """Address of a FUNCREF for `glue_host.throw_raised`; 0 from a backend without exceptions."""
+        if not supports_exceptions(self._backend):
+            return 0
+        if not self._throw_funcref[_FUNCREF_CODE]:
+            self._throw_funcref[_FUNCREF_CODE] = self.lazy_funcref
+        return self._throw_funcref.buffer_info()[0]
+
+    def resolve_throw(self) -> int:
+        """Compile the function of that FUNCREF, when the first host function raises. Returns its address."""
+
+        def build() -> Function:
+            from wasmetal.glue import host as glue_host
+
+            return glue_host.throw_raised(self._raised)
+
+        address = self._one("throw_raised", build)
+        self._throw_funcref[_FUNCREF_CODE] = address
+        return address
+
+    @property
     def _convert_result(self) -> int:
         return self._callback("convert_result", self._host_result)
 
@@ -284,20 +334,22 @@ class Glue:
         """FUNCREF.code for host functions of a type; FUNCREF.host must point to a host_layout.HOST structure."""
         if not is_fast(type):
             return self.host_generic(type)
+        throw = self._throw
 
         def build() -> Function:
             from wasmetal.glue import host as glue_host
 
-            return glue_host.fast_host(type, self._convert_result)
+            return glue_host.fast_host(type, self._convert_result, throw)
 
         return self._typed(Thunk, "host", type, build)
 
     def host_generic(self, type: FuncType) -> Thunk:
         """The same, by way of callbacks.host_call: for host functions that want to know their caller."""
+        throw = self._throw
 
         def build() -> Function:
             from wasmetal.glue import host as glue_host
 
-            return glue_host.generic_host(type, self._call_host)
+            return glue_host.generic_host(type, self._call_host, throw)
 
         return self._typed(Thunk, "generic host", type, build)

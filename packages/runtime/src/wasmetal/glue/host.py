@@ -5,9 +5,11 @@ They are WebAssembly functions, reached through the host function's funcref and 
 
 from __future__ import annotations
 
+from typing import Final
+
 from wasm_core.types import FuncType
 from wasm_ir import opcodes
-from wasm_ir.ir import ABI_WASM, Block, Function, Inst
+from wasm_ir.ir import ABI_WASM, Block, Function, Inst, Signature
 from wasm_ir.types import I32, I64
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, STATUS_EXCEPTION, STORE
 from wasmetal.glue.entry import load_slots, store_slots
@@ -43,16 +45,54 @@ class _HostCall:
         b.jump(done)
         b.switch_to(done)
 
-    def raise_in(self, block: Block) -> None:
-        """Fill `block`: leave WebAssembly with the exception that is set, the GIL held."""
-        self._b.switch_to(block)
-        self._b.unwind(self._b.const(I32, STATUS_EXCEPTION))
+    def raise_in(self, block: Block, throw: int) -> None:
+        """Fill `block`: leave WebAssembly with the exception that is set, the GIL held, unless code may catch it.
+
+        `throw`: address of a FUNCREF for `throw_raised`, or 0.
+        """
+        b = self._b
+        b.switch_to(block)
+        if throw:
+            b.call_ref(b.pointer(throw), _THROW, [self._state])
+        b.unwind(b.const(I32, STATUS_EXCEPTION))
 
 
-def fast_host(type: FuncType, convert_result: int) -> Function:
+#: Of `throw_raised`.
+_THROW: Final = Signature((I64,), ())
+
+
+def throw_raised(raised: int) -> Function:
+    """What thunks call when an exception is set: throws it, with the GIL released if it was (the parameter is what the
+    thunk has of it), or comes back. `raised`: see `glue_callbacks`.
+
+    A function of its own: it puts registers on the stack that thunks need not save.
+    """
+    b = PythonBuilder(Function("throw raised", _THROW, ABI_WASM))
+    # What was raised may be that the stack is exhausted.
+    b.function.checks_stack = False
+    (state,) = b.start()
+    b.callee()  # runs with the VMContext of its caller
+    store = b.get(b.vmctx(), CONTEXT["store"])
+    address = b.call_native(b.pointer(raised), Signature((I64,), (I64,)), [b.vmctx()], in_memory=True)
+    back, thrown, release, done = (b.new_block() for _ in range(4))
+    b.brif(b.is_zero(address), back, (), thrown, ())
+    b.switch_to(back)
+    b.ret([])
+    b.switch_to(thrown)
+    b.set(store, address, STORE["exception"])
+    b.brif(b.is_zero(state), done, (), release, ())
+    b.switch_to(release)
+    b.set(store, b.api("PyEval_SaveThread"), STORE["thread_state"])
+    b.jump(done)
+    b.switch_to(done)
+    b.throw()
+    return b.function
+
+
+def fast_host(type: FuncType, convert_result: int, throw: int = 0) -> Function:
     """Thunk for a host function whose values are all numeric (`glue.is_fast`).
 
-    Results that are not plain go through `convert_result`, see `glue_callbacks`.
+    Results that are not plain go through `convert_result`, see `glue_callbacks`. `throw`: see `raise_in`.
     """
     function = Function(f"host {type}", ir_signature(type), ABI_WASM)
     b = PythonBuilder(function)
@@ -65,7 +105,7 @@ def fast_host(type: FuncType, convert_result: int) -> Function:
     values = _results(b, type, call.host, result, convert_result, raised)
     call.leave()
     b.ret(values)
-    call.raise_in(raised)
+    call.raise_in(raised, throw)
     return function
 
 
@@ -97,7 +137,7 @@ def _results(
     return values
 
 
-def generic_host(type: FuncType, call_host: int) -> Function:
+def generic_host(type: FuncType, call_host: int, throw: int = 0) -> Function:
     """Thunk for any host function: passes everything through slots to `call_host`, see `glue_callbacks`."""
     function = Function(f"generic host {type}", ir_signature(type), ABI_WASM)
     b = PythonBuilder(function)
@@ -111,5 +151,5 @@ def generic_host(type: FuncType, call_host: int) -> Function:
     values = load_slots(b, type.results, slots)
     call.leave()
     b.ret(values)
-    call.raise_in(raised)
+    call.raise_in(raised, throw)
     return function

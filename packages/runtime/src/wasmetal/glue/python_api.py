@@ -21,6 +21,8 @@ IR_TYPE: Final[dict[ValueType, int]] = {
     ValueType.V128: V128,
     ValueType.FUNCREF: I64,
     ValueType.EXTERNREF: I64,
+    ValueType.EXNREF: I64,
+    ValueType.reference("exn", nullable=False): I64,
 }
 
 _NATIVE_SIGNATURES: Final = tuple(Signature((I64,) * count, (I64,)) for count in range(7))

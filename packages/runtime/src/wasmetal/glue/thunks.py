@@ -46,8 +46,16 @@ _FIXED: Final[dict[str, int]] = {
     "WasmError": id(WasmError),
     "text busy": ctypes.addressof(BUSY),
 }
-#: The offsets in `Stubs`, in the order of its fields.
-_STUB_ENTRIES: Final = ("trap_exit", "signal_handler", "lazy_funcref", "lazy_slot", "poll_exit", "synchronize")
+#: The offsets in `Stubs`, in the order of its fields (`throw_exit` is the last one).
+_STUB_ENTRIES: Final = (
+    "trap_exit",
+    "signal_handler",
+    "lazy_funcref",
+    "lazy_slot",
+    "poll_exit",
+    "synchronize",
+    "throw_exit",
+)
 _NOTHING: Final[dict[str, int]] = {}
 #: Most thunks that the cache keeps: a process may see any number of types.
 _MAX_KEPT: Final = 1000
@@ -177,8 +185,8 @@ def thunks_identity(backend: Backend) -> bytes:
 
 
 def _stubs(code: bytes, entries: array[int]) -> Stubs:
-    trap_exit, signal_handler, lazy_funcref, lazy_slot, poll_exit, synchronize = [entry - 1 for entry in entries]
-    return Stubs(code, trap_exit, signal_handler, lazy_funcref, lazy_slot, poll_exit, synchronize)
+    trap, handler, by_funcref, by_slot, poll, synchronize, throw = [entry - 1 for entry in entries]
+    return Stubs(code, trap, handler, by_funcref, by_slot, poll, synchronize, throw_exit=throw)
 
 
 def _fill_in(made: CompiledCode, addresses: list[int]) -> bytes:

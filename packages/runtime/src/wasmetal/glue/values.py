@@ -36,9 +36,20 @@ class References(Protocol):
         """The Func whose FUNCREF is at `address`."""
         ...
 
+    def exn_handle(self, value: Any) -> int:
+        """The address (not 0) of the exception that an ExnRef refers to. Raises TypeError for everything else."""
+        ...
+
+    def exn_object(self, address: int) -> object:
+        """The ExnRef for the exception at `address`."""
+        ...
+
 
 _I32_MASK: Final = (1 << 32) - 1
 _I64_MASK: Final = (1 << 64) - 1
+
+#: References to exceptions that are not null.
+_EXN: Final = ValueType.reference("exn", nullable=False)
 
 _F32 = struct.Struct("<f")
 _U32 = struct.Struct("<I")
@@ -116,6 +127,18 @@ def _externref_to_bits(value: Any, references: References | None) -> int:
     return 0 if value is None else _store_of(references, "externref").extern_handle(value)
 
 
+def _exnref_to_bits(value: Any, references: References | None) -> int:
+    if value is None:
+        return 0
+    return _store_of(references, "exnref").exn_handle(value)
+
+
+def _exn_to_bits(value: Any, references: References | None) -> int:
+    if value is None:
+        raise TypeError("(ref exn) takes a wasmetal.ExnRef, not None")
+    return _exnref_to_bits(value, references)
+
+
 def _i32_from_bits(bits: int, references: References | None) -> object:
     return bits - (bits >> 31 << 32)
 
@@ -144,6 +167,10 @@ def _externref_from_bits(bits: int, references: References | None) -> object:
     return _store_of(references, "externref").extern_object(bits) if bits else None
 
 
+def _exnref_from_bits(bits: int, references: References | None) -> object:
+    return _store_of(references, "exnref").exn_object(bits) if bits else None
+
+
 _TO_BITS: Final[dict[ValueType, Callable[[Any, References | None], int]]] = {
     ValueType.I32: _i32_to_bits,
     ValueType.I64: _i64_to_bits,
@@ -152,6 +179,8 @@ _TO_BITS: Final[dict[ValueType, Callable[[Any, References | None], int]]] = {
     ValueType.V128: _v128_to_bits,
     ValueType.FUNCREF: _funcref_to_bits,
     ValueType.EXTERNREF: _externref_to_bits,
+    ValueType.EXNREF: _exnref_to_bits,
+    _EXN: _exn_to_bits,
 }
 
 _FROM_BITS: Final[dict[ValueType, Callable[[int, References | None], object]]] = {
@@ -162,6 +191,8 @@ _FROM_BITS: Final[dict[ValueType, Callable[[int, References | None], object]]] =
     ValueType.V128: _v128_from_bits,
     ValueType.FUNCREF: _funcref_from_bits,
     ValueType.EXTERNREF: _externref_from_bits,
+    ValueType.EXNREF: _exnref_from_bits,
+    _EXN: _exnref_from_bits,
 }
 
 

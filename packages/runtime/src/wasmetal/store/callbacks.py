@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wasm_core.errors import TrapCode
 from wasm_ir.vmcontext import (
+    BUILTIN_EXCEPTION_ROOM,
     BUILTIN_LISTENER_AFTER,
     BUILTIN_LISTENER_BEFORE,
     BUILTIN_MEMORY_GROW,
     BUILTIN_TABLE_GROW,
     FUNCREF,
+    STATUS_THROWN,
     STATUS_TRAP,
     STORE,
 )
 from wasmetal.glue import ticker
+from wasmetal.glue.glue import throwing_glue
 from wasmetal.store import failures, interruption
 from wasmetal.store.functions import FunctionCore, host_function_at
 from wasmetal.store.instance_core import InstanceCore, instance_at
-from wasmetal.store.store import stores
+from wasmetal.store.store import Store, stores
+
+if TYPE_CHECKING:
+    from wasmetal.store.exceptions import ExceptionHeap
 
 _TRAP_CODE: Final = STORE["trap_code"] // 8
 _CONTEXT: Final = FUNCREF["context"]
@@ -49,15 +55,28 @@ class Callbacks:
         function = host_function_at(funcref)
         if function is not None:
             return function._core.resolve(caller.code.glue)
+        throwing = throwing_glue(funcref)
+        if throwing is not None:
+            return throwing.resolve_throw()
         return instance_at(ctypes.c_uint64.from_address(funcref + _CONTEXT).value).resolve_funcref(funcref)
 
-    def failed(self, store: int, status: int, exception: BaseException | None) -> None:
-        """Raise the trap of a call that trapped; add the backtrace to an exception that a host function raised."""
+    def failed(self, store: int, status: int, exception: BaseException | None) -> BaseException | None:
+        """Raise the trap of a call that trapped; return what nothing in WebAssembly has caught; add the backtrace to an
+        exception that a host function raised."""
         found = stores.get(store)
+        if status == STATUS_THROWN:
+            assert found is not None
+            return _heap(found).leaves()
         if status == STATUS_TRAP:
             raise failures.trap(found, TrapCode(_words(store)[_TRAP_CODE]))
         if exception is not None and found is not None:
             failures.annotate(exception, found)
+        return None
+
+    def raised(self, context: int, exception: BaseException) -> int:
+        """The address of an EXCEPTION for what a host function has raised, 0 if WebAssembly is not to catch it."""
+        instance = instance_at(context)
+        return _heap(instance.store).throw(exception, instance)
 
     def interrupted(self, store: int) -> None:
         """Raise what is to end the call that is running, if anything is."""
@@ -104,7 +123,20 @@ def _listener_after(instance: InstanceCore, index: int, slots: int, _: int) -> i
     return 0
 
 
+def _heap(store: Store) -> ExceptionHeap:
+    # Most programs have no exceptions.
+    from wasmetal.store.exceptions import heap_of
+
+    return heap_of(store)
+
+
+def _exception_room(instance: InstanceCore, size: int, _: int, __: int) -> int:
+    _heap(instance.store).make_room(size)
+    return 0
+
+
 _BUILTINS: Final = {
+    BUILTIN_EXCEPTION_ROOM: _exception_room,
     BUILTIN_MEMORY_GROW: _memory_grow,
     BUILTIN_TABLE_GROW: _table_grow,
     BUILTIN_LISTENER_BEFORE: _listener_before,

@@ -358,6 +358,12 @@ class PlainReferences:
     def func_at(self, address: int) -> object:
         return None
 
+    def exn_handle(self, value: Any) -> int:
+        raise TypeError(f"exnref values other than None exist only in a store, not {type(value).__name__}")
+
+    def exn_object(self, address: int) -> object:
+        return None
+
 
 _PLAIN: Final = PlainReferences()
 

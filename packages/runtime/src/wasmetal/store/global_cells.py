@@ -10,7 +10,7 @@ from wasm_core.errors import WasmError
 from wasm_core.types import GlobalType, ValueType
 from wasmetal.store.groups import Group
 from wasmetal.store.members import Instance
-from wasmetal.store.store import Members, Store
+from wasmetal.store.store import EXCEPTION_TYPES, Members, Store
 
 
 class GlobalCell:
@@ -47,6 +47,11 @@ class GlobalCell:
         #: See `wasmetal.store.sharing`.
         self.importers: Members[Instance] | None = None
         self.definer_closed = False
+
+    @property
+    def holds_exceptions(self) -> bool:
+        """Whether the value is a reference to an exception."""
+        return self.type.value_type.heap_type in EXCEPTION_TYPES
 
     @property
     def bits(self) -> int:

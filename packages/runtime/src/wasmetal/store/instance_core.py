@@ -17,7 +17,8 @@ from weakref import WeakSet, WeakValueDictionary
 
 from wasm_core.errors import MemoryAccess, Trap, TrapCode, WasmError
 from wasm_core.module import ExternKind, SegmentMode
-from wasm_ir.vmcontext import CONTEXT, FUNCREF, GLOBAL_SIZE, SEGMENT, check_supported, not_yet
+from wasm_core.types import TagType
+from wasm_ir.vmcontext import CONTEXT, FUNCREF, GLOBAL_SIZE, SEGMENT, check_supported
 from wasmetal.code import signals
 from wasmetal.compiled.compiled_module import CompiledModule
 from wasmetal.compiled.template import Constant, evaluate
@@ -36,6 +37,7 @@ from wasmetal.system.hold import exclusive
 
 if TYPE_CHECKING:
     from wasm_core.defined_types import DefinedType
+    from wasmetal.store.tags import Tag
 
 _MEMORY_BASE: Final = CONTEXT["memory_base"] // 8
 _CODE: Final = FUNCREF["code"]
@@ -81,6 +83,7 @@ class InstanceCore:
         "segments",
         "store",
         "tables",
+        "tags",
         "words",
     )
 
@@ -127,6 +130,15 @@ class InstanceCore:
             if not memory.guarded:
                 code = code.with_explicit_bounds()
         self.code = code
+        #: Every tag, imported ones first.
+        self.tags: list[Tag] = imports.tags
+        if len(decoded.tag_types) > decoded.imported_tags:
+            from wasmetal.store.tags import Tag
+
+            for index in range(decoded.imported_tags, len(decoded.tag_types)):
+                tag_type = decoded.extern_type(ExternKind.TAG, index)
+                assert isinstance(tag_type, TagType)
+                self.tags.append(Tag.of_module(tag_type.type, decoded.defined_type(decoded.tag_types[index])))
         self.words: array[int] = code.template.words[:]
         #: Address of the VMContext.
         self.context: int = self.words.buffer_info()[0]
@@ -175,6 +187,10 @@ class InstanceCore:
         at = layout.tables // 8
         for table in self.tables:
             words[at] = table.address
+            at += 1
+        at = layout.tags // 8
+        for tag in self.tags:
+            words[at] = tag.address
             at += 1
         if layout.funcref_slots:
             words[template.funcref_words] = array("Q", (self.context,)) * len(layout.funcref_slots)
@@ -339,7 +355,7 @@ class InstanceCore:
         if kind is ExternKind.MEMORY:
             return self.memories[index].as_memory()
         if kind is ExternKind.TAG:
-            raise not_yet("an exported tag", "exceptions")
+            return self.tags[index]
         return self.cell(index).as_global(self)
 
     @property

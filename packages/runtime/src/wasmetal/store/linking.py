@@ -12,7 +12,6 @@ from wasm_core.errors import LinkError
 from wasm_core.module import ExternKind, Import
 from wasm_core.quoting import quoted, shown
 from wasm_core.types import ExternType, FuncType, GlobalType, MemoryType, TableType, TagType
-from wasm_ir.vmcontext import not_yet
 from wasmetal.store import global_cells
 from wasmetal.store.functions import FuncHandle, host_function
 from wasmetal.store.global_cells import GlobalCell, GlobalHandle
@@ -22,6 +21,7 @@ from wasmetal.store.tables import TableHandle, TableStorage, matching_type
 
 if TYPE_CHECKING:
     from wasmetal.compiled.compiled_module import CompiledModule
+    from wasmetal.store.tags import Tag
 
 
 _T = TypeVar("_T")
@@ -48,13 +48,14 @@ class PerInstance(Protocol):
 class Imports:
     """A module's imports, by kind, each in the order of its index space."""
 
-    __slots__ = ("cells", "functions", "memories", "owners", "tables", "to_tell")
+    __slots__ = ("cells", "functions", "memories", "owners", "tables", "tags", "to_tell")
 
     def __init__(self) -> None:
         self.functions: list[FuncHandle] = []
         self.tables: list[TableStorage] = []
         self.memories: list[LinearMemory] = []
         self.cells: list[GlobalCell] = []
+        self.tags: list[Tag] = []
         #: Instances that export those of the tables and globals that hold functions.
         self.owners: list[Instance] = []
         #: Who is to be told of the instance (`PerInstance`).
@@ -264,7 +265,16 @@ def _global(found: Imports, code: CompiledModule, entry: Import, value: object) 
 
 
 def _tag(found: Imports, code: CompiledModule, entry: Import, value: object) -> None:
-    raise not_yet(f"the imported tag {entry.module!r}.{entry.name!r}", "exceptions")
+    from wasmetal.store.tags import Tag
+
+    wanted = entry.type
+    assert isinstance(wanted, TagType)
+    if not _is(value, Tag):
+        raise _incompatible(entry, _describe_value(value))
+    assert entry.type_index is not None
+    if not value.has_type(code.module.defined_type(entry.type_index)):
+        raise _incompatible(entry, describe(TagType(value.type)))
+    found.tags.append(value)
 
 
 _RESOLVERS = {

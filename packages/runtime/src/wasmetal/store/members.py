@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from wasmetal.glue.ticker import ContextLink
     from wasmetal.store.functions import FuncHandle
     from wasmetal.store.store import Store
+    from wasmetal.store.tags import Tag
 
 
 class Memory(Protocol):
@@ -33,6 +34,7 @@ class Instance(Grouped, Protocol):
     words: array[int]
     link: ContextLink | None
     functions: list[FuncHandle]
+    tags: list[Tag]
     segments: list[array[int]]
     code: CompiledModule
     context: int

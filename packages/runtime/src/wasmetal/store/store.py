@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from array import array
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 from weakref import WeakValueDictionary, ref
 
 from wasm_core.errors import LinkError, WasmError
@@ -62,12 +62,31 @@ class UnknownReference(WasmError, LookupError):
     """A slot of `call_raw` is not a reference that the store knows."""
 
 
+#: What references to exceptions refer to.
+EXCEPTION_TYPES: Final = ("exn", "noexn")
+
+
 class Holder(Protocol):
     """A table, or a global of a reference type."""
 
     life: object
     store: Any
     words: array[int]
+
+    @property
+    def holds_exceptions(self) -> bool: ...
+
+
+class Exceptions(Protocol):
+    """The exceptions of a store; `wasmetal.store.exceptions.ExceptionHeap` says what each of these is."""
+
+    def add_tags(self, instance: Instance) -> None: ...
+    def collect(self) -> None: ...
+    def needed_words(self) -> list[array[int]]: ...
+    def address_of(self, value: object) -> int: ...
+    def reference(self, address: int) -> object: ...
+    def moved_to(self, store: Store) -> Exceptions: ...
+    def absorb(self, other: Any) -> None: ...
 
 
 #: What `sys.getrefcount` says of an object that its owner alone has.
@@ -157,6 +176,7 @@ class Store:
         "_use",
         "_uses_before",
         "address",
+        "exceptions",
         "kept",
         "stack",
         "successor",
@@ -176,6 +196,8 @@ class Store:
         self._uses_before: Members[Hold] = Members()
         #: Address (of the object for an externref, of the FUNCREF for a funcref) -> what must stay alive.
         self.kept: dict[int, object] = {}
+        #: Made when the first one is thrown.
+        self.exceptions: Exceptions | None = None
         self._registrations = 0
         self._sweep_at = _FIRST_SWEEP
         self._instances: Members[Instance] = Members()
@@ -248,6 +270,8 @@ class Store:
             instance.words[_CONTEXT_STORE] = store.address
             instance.link = ticker.link_context(instance.words, store.words)
         store._instances.add(_Member(instance))
+        if store.exceptions is not None:
+            store.exceptions.add_tags(instance)
         store._follow()
 
     def add_table(self, table: Holder) -> None:
@@ -270,6 +294,10 @@ class Store:
     def instances(self) -> list[Instance]:
         """The instances that are alive."""
         return self._instances.alive()
+
+    def holders(self) -> list[Holder]:
+        """The tables, and globals of reference types, that are alive."""
+        return self._tables.alive() + self._globals.alive()
 
     @property
     def running(self) -> bool:
@@ -380,6 +408,22 @@ class Store:
             return found
         raise UnknownReference("not a reference of this store")
 
+    def exn_handle(self, value: Any) -> int:
+        """The bits of an `ExnRef`. Raises TypeError for one of another store, and for everything else."""
+        heap = self._current().exceptions
+        address = 0 if heap is None else heap.address_of(value)
+        if not address:
+            raise TypeError(
+                f"exnref takes a reference to an exception of the same store or None, not {type(value).__name__}"
+            )
+        return address
+
+    def exn_object(self, address: int) -> object:
+        """The `ExnRef` for the bits of a reference."""
+        heap = self._current().exceptions
+        assert heap is not None
+        return heap.reference(address)
+
     # Letting go.
 
     def use(self) -> Hold:
@@ -408,6 +452,9 @@ class Store:
                 roots += instance.segments
             roots += [table.words for table in self._tables.alive()]
             roots += [cell.words for cell in self._globals.alive()]
+            if self.exceptions is not None:
+                self.exceptions.collect()
+                roots += self.exceptions.needed_words()
             # The GIL is held while all of this is copied, and it takes the GIL to enter WebAssembly code or to return
             # from it: so if nobody is inside in the copy, nobody moved references about while it was made.
             snapshot = array("Q", b"".join(roots))
@@ -473,6 +520,11 @@ def _absorb(survivor: Store, absorbed: Store) -> None:
     survivor._instances.add_garbage(absorbed._instances)
     survivor._tables.add_garbage(absorbed._tables)
     survivor._globals.add_garbage(absorbed._globals)
+    if absorbed.exceptions is not None:
+        if survivor.exceptions is None:
+            survivor.exceptions = absorbed.exceptions.moved_to(survivor)
+        elif survivor.exceptions is not absorbed.exceptions:
+            survivor.exceptions.absorb(absorbed.exceptions)
     instances = absorbed.instances
     links = [instance.link for instance in instances if instance.link is not None]
     if links:

@@ -10,7 +10,7 @@ from wasm_core.types import TableType
 from wasm_ir.vmcontext import TABLE
 from wasmetal.store.groups import Group
 from wasmetal.store.members import Instance
-from wasmetal.store.store import Members, Store
+from wasmetal.store.store import EXCEPTION_TYPES, Members, Store
 
 _ELEMENTS = 10_000_000
 
@@ -75,6 +75,11 @@ class TableStorage:
         #: See `wasmetal.store.sharing`.
         self.importers: Members[Instance] | None = None
         self.definer_closed = False
+
+    @property
+    def holds_exceptions(self) -> bool:
+        """Whether elements are references to exceptions."""
+        return self.type.element.heap_type in EXCEPTION_TYPES
 
     @property
     def address(self) -> int:

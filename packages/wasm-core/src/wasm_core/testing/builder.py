@@ -9,10 +9,10 @@ from typing import Final
 from wasm_core.testing import binary
 from wasm_core.testing.binary import limits, sized, unsigned, vector
 
-#: Letters for value types: i32, i64, f32, f64, v128, funcref, externref.
-TYPE_CODES: Final = {"i": 0x7F, "I": 0x7E, "f": 0x7D, "F": 0x7C, "v": 0x7B, "r": 0x70, "e": 0x6F}
+#: Letters for value types: i32, i64, f32, f64, v128, funcref, externref, exnref.
+TYPE_CODES: Final = {"i": 0x7F, "I": 0x7E, "f": 0x7D, "F": 0x7C, "v": 0x7B, "r": 0x70, "e": 0x6F, "x": 0x69}
 #: Kinds of imports and exports.
-FUNC, TABLE, MEMORY, GLOBAL = range(4)
+FUNC, TABLE, MEMORY, GLOBAL, TAG = range(5)
 
 
 def _codes(types: str) -> bytes:
@@ -90,6 +90,66 @@ class Op:
         return b"\xfc\x0c" + unsigned(element) + unsigned(table)
 
     @staticmethod
+    def throw(tag: int) -> bytes:
+        return b"\x08" + unsigned(tag)
+
+    THROW_REF = b"\x0a"
+
+    @staticmethod
+    def try_table(results: str, clauses: Sequence[bytes], body: bytes) -> bytes:
+        kind = _codes(results) if results else b"\x40"
+        return b"\x1f" + kind + vector(clauses) + body + b"\x0b"
+
+    @staticmethod
+    def catch(tag: int, label: int) -> bytes:
+        """A clause of try_table, as the following."""
+        return b"\x00" + unsigned(tag) + unsigned(label)
+
+    @staticmethod
+    def catch_ref(tag: int, label: int) -> bytes:
+        return b"\x01" + unsigned(tag) + unsigned(label)
+
+    @staticmethod
+    def catch_all(label: int) -> bytes:
+        return b"\x02" + unsigned(label)
+
+    @staticmethod
+    def catch_all_ref(label: int) -> bytes:
+        return b"\x03" + unsigned(label)
+
+    @staticmethod
+    def block(results: str, body: bytes) -> bytes:
+        kind = _codes(results) if results else b"\x40"
+        return b"\x02" + kind + body + b"\x0b"
+
+    @staticmethod
+    def br(label: int) -> bytes:
+        return b"\x0c" + unsigned(label)
+
+    @staticmethod
+    def try_(results: str, body: bytes, *clauses: bytes) -> bytes:
+        """The older encoding; clauses are `caught` and `caught_all`."""
+        kind = _codes(results) if results else b"\x40"
+        return b"\x06" + kind + body + b"".join(clauses) + b"\x0b"
+
+    @staticmethod
+    def caught(tag: int, body: bytes) -> bytes:
+        return b"\x07" + unsigned(tag) + body
+
+    @staticmethod
+    def caught_all(body: bytes) -> bytes:
+        return b"\x19" + body
+
+    @staticmethod
+    def delegate(results: str, body: bytes, label: int) -> bytes:
+        kind = _codes(results) if results else b"\x40"
+        return b"\x06" + kind + body + b"\x18" + unsigned(label)
+
+    @staticmethod
+    def rethrow(label: int) -> bytes:
+        return b"\x09" + unsigned(label)
+
+    @staticmethod
     def if_(results: str, then: bytes, otherwise: bytes) -> bytes:
         kind = _codes(results) if results else b"\x40"
         return b"\x04" + kind + then + b"\x05" + otherwise + b"\x0b"
@@ -99,7 +159,7 @@ class WasmBuilder:
     """Puts a binary module together. Imports come before what the module defines itself.
 
     What adds something gives its index. Types are written as strings of i, I, f, F (i32, i64, f32, f64), v (v128),
-    r (funcref) and e (externref).
+    r (funcref), e (externref) and x (exnref).
     """
 
     op = Op
@@ -107,7 +167,8 @@ class WasmBuilder:
     def __init__(self) -> None:
         self._types: list[bytes] = []
         self._imports: list[bytes] = []
-        self._counts = [0, 0, 0, 0]
+        self._counts = [0, 0, 0, 0, 0]
+        self._tags: list[bytes] = []
         self._functions: list[bytes] = []
         self._tables: list[bytes] = []
         self._memories: list[bytes] = []
@@ -180,6 +241,13 @@ class WasmBuilder:
         self._globals.append(_codes(type) + bytes([mutable]) + init + Op.END)
         return self._item(GLOBAL, export)
 
+    def import_tag(self, module: str, name: str, params: str = "", *, export: str | None = None) -> int:
+        return self._import(TAG, module, name, b"\x00" + unsigned(self.type(params)), export)
+
+    def tag(self, params: str = "", *, export: str | None = None) -> int:
+        self._tags.append(b"\x00" + unsigned(self.type(params)))
+        return self._item(TAG, export)
+
     def start(self, index: int) -> None:
         self._start = unsigned(index)
 
@@ -218,6 +286,7 @@ class WasmBuilder:
             binary.vector_section(3, self._functions),
             binary.vector_section(4, self._tables),
             binary.vector_section(5, self._memories),
+            binary.vector_section(13, self._tags),
             binary.vector_section(6, self._globals),
             binary.vector_section(7, self._exports),
             binary.section(8, self._start) if self._start else b"",

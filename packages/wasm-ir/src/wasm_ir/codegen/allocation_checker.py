@@ -89,6 +89,8 @@ class _Checker:
         self.starts: dict[int, _State] = {}
         #: Whether uses are checked (the states are final) or only states computed.
         self.verify = False
+        #: What is known when the call of the block at hand comes back at its landing pad.
+        self.thrown: _State = {}
         self.block: MBlock = machine.blocks[0]
         self.inst: MInst | None = None
         #: Values known at the start of the block at hand: only these can be stale when they are defined again.
@@ -113,10 +115,14 @@ class _Checker:
             number = work.popleft()
             queued.discard(number)
             block = blocks[number]
+            self.thrown = {}
             end = self.run_block(block, dict(self.starts[number]))
-            for target, args in self.edges_of(block):
+            for index, (target, args) in enumerate(self.edges_of(block)):
                 params = self.before.params.get(id(target), [])
-                if self.flow(target.id, self.along_edge(end, args, params)) and target.id not in queued:
+                state = end
+                if block.lands and index:
+                    state = self.thrown
+                if self.flow(target.id, self.along_edge(state, args, params)) and target.id not in queued:
                     queued.add(target.id)
                     work.append(target.id)
         self.verify = True
@@ -288,6 +294,11 @@ class _Checker:
                     self.write(state, register, _NOTHING)
         for register in self.registers.scratch:
             state.pop(register, None)
+        if op.lands:
+            for register in self.all_allocatable - self.saved:
+                if self.registers.callee_saved >> register & 1:
+                    self.fail(f"lands with {self.name(register)} destroyed, which is callee-saved and not reported")
+            self.thrown = {place: held for place, held in state.items() if place not in self.all_allocatable}
         for vreg, place in operands.fixed_defs:
             self.forget(state, vreg)
             self.write(state, place, frozenset((vreg,)))

@@ -79,7 +79,8 @@ class CallLowering(OperandLowering):
         assert isinstance(inst, Call)
         vocabulary = self.vocabulary
         wasm = vocabulary.wasm
-        self._lower_call(vocabulary.call, inst, inst.imm, wasm, inst.args, [inst, *inst.results], [], [], wasm.clobbers)
+        operation = self._or_invoke(vocabulary.call, vocabulary.invoke)
+        self._lower_call(operation, inst, inst.imm, wasm, inst.args, [inst, *inst.results], [], [], wasm.clobbers)
 
     def lower_call_ref(self, inst: Inst) -> None:
         assert isinstance(inst, Call)
@@ -88,7 +89,16 @@ class CallLowering(OperandLowering):
         self.machine.flags |= CALLS_REFERENCES
         fixed_uses = [(self.value(inst.args[0]), vocabulary.callee_register)]
         results = [inst, *inst.results]
-        self._lower_call(vocabulary.call_ref, inst, 0, wasm, inst.args[1:], results, fixed_uses, [], wasm.clobbers)
+        operation = self._or_invoke(vocabulary.call_ref, vocabulary.invoke_ref)
+        self._lower_call(operation, inst, 0, wasm, inst.args[1:], results, fixed_uses, [], wasm.clobbers)
+
+    def _or_invoke(self, call: MOp, invoke: MOp | None) -> MOp:
+        """The machine instruction for a call: one that lands if `invoke` ends its block."""
+        if not self.is_invoked:
+            return call
+        self.is_invoked = False
+        assert invoke is not None
+        return invoke
 
     def lower_call_native(self, inst: Inst) -> None:
         assert isinstance(inst, Call)
@@ -100,7 +110,8 @@ class CallLowering(OperandLowering):
         narrow = int(signature.results == (types.I32,))
         target = [(self.value(inst.args[0]), vocabulary.native_register)]
         operation = vocabulary.call_native
-        self._lower_call(operation, inst, narrow, native, inst.args[1:], [inst], target, [], native.clobbers)
+        clobbers = vocabulary.enter_clobbers if inst.imm else native.clobbers
+        self._lower_call(operation, inst, narrow, native, inst.args[1:], [inst], target, [], clobbers)
 
     def lower_enter(self, inst: Inst) -> None:
         assert isinstance(inst, Call)
@@ -140,6 +151,19 @@ class CallLowering(OperandLowering):
 
     def lower_trap(self, inst: Inst) -> None:
         self.emit(MInst(TRAP, [], [], inst.imm, inst.offset))
+
+    def lower_invoke(self, inst: Inst) -> None:
+        if self.vocabulary.invoke is None:
+            raise CompileError(f"the {self.vocabulary.name} backend has no exceptions")
+        self.is_invoked = True
+        # A landing pad takes the VMContext from the frame.
+        self.machine.flags |= CALLS_REFERENCES
+        self.lower_jump()
+
+    def lower_throw(self, inst: Inst) -> None:
+        if self.vocabulary.throw is None:
+            raise CompileError(f"the {self.vocabulary.name} backend has no exceptions")
+        self.emit(MInst(self.vocabulary.throw, [], [], 0, inst.offset))
 
     def lower_unwind(self, inst: Inst) -> None:
         assert self.function.abi == ABI_WASM

@@ -61,9 +61,9 @@ class CallRef(MOp):
 
     __slots__ = ("callee", "context", "memory")
 
-    def __init__(self, callee: int, context: int, memory: int) -> None:
+    def __init__(self, callee: int, context: int, memory: int, lands: bool = False) -> None:
         """The registers of the funcref, and of the VMContext and the base of memory 0."""
-        super().__init__("call_ref")
+        super().__init__("invoke_ref" if lands else "call_ref", lands=lands)
         self.callee = callee
         self.context = context
         self.memory = memory
@@ -72,9 +72,16 @@ class CallRef(MOp):
         target = emitter.target
         target.emit_call_word(emitter, self.callee, FUNCREF["code"])
         emitter.buffer.mark(len(emitter.code), inst.offset)
+        if self.lands:
+            mark_landing(emitter)
         base, offset = target.context_place(emitter)
         target.emit_load_word(emitter, self.context, base, offset)
         target.emit_load_word(emitter, self.memory, self.context, CONTEXT["memory_base"])
+
+
+def mark_landing(emitter: Emitter) -> None:
+    """Right behind a call that lands."""
+    emitter.target.emit_landing_marker(emitter, emitter.block.edges[1].block.landing_label)
 
 
 ENTRY: Final = Entry("entry")

@@ -106,6 +106,12 @@ def _emit(function: Function, machine: MFunction, frame: Frame, target: Target, 
     blocks = machine.blocks
     for block in blocks:
         block.label = buffer.new_label()
+        block.landing_label = -1
+    for block in blocks:
+        if block.lands:
+            pad = block.edges[1].block
+            if pad.landing_label < 0:
+                pad.landing_label = buffer.new_label()
     target.emit_prologue(emitter)
     last = len(blocks) - 1
     alignment = target.loop_alignment
@@ -114,8 +120,12 @@ def _emit(function: Function, machine: MFunction, frame: Frame, target: Target, 
             padding = -len(buffer.code) % alignment
             if padding:
                 target.emit_padding(emitter, padding)
-        buffer.bind(block.label)
         emitter.block = block
+        if block.landing_label >= 0:
+            # Does nothing for those who come another way.
+            buffer.bind(block.landing_label)
+            target.emit_landing(emitter)
+        buffer.bind(block.label)
         emitter.next_block = blocks[number + 1] if number < last else None
         for inst in block.insts:
             inst.op.emit(emitter, inst)

@@ -190,6 +190,8 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
     values: list[Value | None] = [None] * (FIRST_VREG + len(vreg_types))
     result.values = values
     blocks = machine.blocks
+    #: Where landing pads start, ascending.
+    pads = sorted({result.block_starts[block.edges[1].block.id] for block in blocks if block.lands})
     nothing: set[Value] = set()
     #: What is live at the starts of blocks, parameters not among it; given up when all that jump there were visited,
     #: so that memory is in proportion to how many such jumps are open at a time.
@@ -245,6 +247,11 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
         elif len(edges) == 2:
             one = live_in[edges[0].block.id]
             other = live_in[edges[1].block.id]
+            if block.lands:
+                # Landing pads find everything in memory. Nothing restores what other functions had in registers.
+                for value in other:
+                    value.slot = 0
+                clobbered |= registers.callee_saved
             live = one | other
             has_following = one is following or other is following
         elif edges:
@@ -403,6 +410,11 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
         if block.is_loop_header:
             loop = result.block_loops[number]
             if loop is not None and loop.header == number:
+                pad = bisect_left(pads, start)
+                if pad < len(pads) and pads[pad] < loop.end:
+                    # What the landing pads in the loop did not know yet.
+                    for value in live:
+                        value.slot = 0
                 # Others are live from before this to behind the loop and have no use in it.
                 mark = marks[loop.end]
                 inside = live.intersection(touched[mark:])

@@ -47,6 +47,8 @@ class Lowering:
         self._emitted: list[MInst] = []
         self._color = 0
         self._block = -1
+        #: `invoke` ends the block, and its call was not visited yet.
+        self.is_invoked = False
 
     # What handlers use.
 
@@ -202,6 +204,8 @@ class Lowering:
             mblock.is_loop_header = block.is_loop_header
             order.append(mblock)
             edges = block.successors()
+            terminator = block.terminator
+            mblock.lands = terminator is not None and terminator.op == opcodes.INVOKE
             if len(edges) > 1:
                 for edge in edges:
                     if edge.args:

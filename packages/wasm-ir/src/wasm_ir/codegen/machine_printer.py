@@ -51,7 +51,7 @@ def format_inst(inst: MInst, registers: RegisterSet) -> str:
         if inst.clobbers:
             names = (name for number, name in enumerate(registers.names) if inst.clobbers >> number & 1)
             words.append("clobbers {" + ", ".join(names) + "}")
-    notes = [name for name in ("tied", "commutative", "late") if getattr(op, name)]
+    notes = [name for name in ("tied", "commutative", "late", "lands") if getattr(op, name)]
     if op.stack_use >= 0:
         notes.append(f"stack_use={op.stack_use}")
     if op.temps:
@@ -72,7 +72,8 @@ def format_function(machine: MFunction, registers: RegisterSet) -> str:
         loop = f" loop depth {block.loop_depth}" if block.loop_depth else ""
         lines.append(f"block{block.id}({params}):{' header' if block.is_loop_header else ''}{loop}")
         lines += [f"    {format_inst(inst, registers)}" for inst in block.insts]
-        for edge in block.edges:
+        for number, edge in enumerate(block.edges):
             args = ", ".join(format_place(arg, registers) for arg in edge.args)
-            lines.append(f"    -> block{edge.block.id}({args})")
+            landing = " landing pad" if block.lands and number else ""
+            lines.append(f"    -> block{edge.block.id}({args}){landing}")
     return "\n".join(lines) + "\n"

@@ -56,10 +56,12 @@ class MOp:
     * `temps`: the last `temps` entries of defs are temporaries: written while the uses are still needed, then dead.
     * `is_move`: defs[0] = uses[0] and nothing else: hints both to the same register; dropped when they are the same.
     * `is_jump`: goes to the block's only edge and does nothing else: a block of just this is not worth emitting.
+    * `lands`: a call that may come back at the landing pad, the block's second edge, instead of behind it. Everything
+      but the frame is destroyed then, and its results are not there.
     * `feature`: the optional processor feature that it needs, by the backend's name, or "".
     """
 
-    __slots__ = ("commutative", "feature", "is_jump", "is_move", "late", "name", "stack_use", "temps", "tied")
+    __slots__ = ("commutative", "feature", "is_jump", "is_move", "lands", "late", "name", "stack_use", "temps", "tied")
 
     def __init__(
         self,
@@ -72,6 +74,7 @@ class MOp:
         temps: int = 0,
         is_move: bool = False,
         is_jump: bool = False,
+        lands: bool = False,
         feature: str = "",
     ) -> None:
         self.name = name
@@ -82,6 +85,7 @@ class MOp:
         self.temps = temps
         self.is_move = is_move
         self.is_jump = is_jump
+        self.lands = lands
         self.feature = feature
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
@@ -152,7 +156,9 @@ class MBlock:
     """A block of machine instructions.
 
     The last instruction is the terminator (`imm` and operands are the backend's; where it goes is in `edges`).
-    Only a block with a single edge has arguments on that edge: critical edges are split before allocation.
+    Only a block with a single edge has arguments on that edge: critical edges are split before allocation. Of a block
+    that `lands`, the second edge leads to a landing pad: the last call comes back there with nothing in registers, and
+    what its terminator, a jump, goes past is the first edge.
     """
 
     __slots__ = (
@@ -162,6 +168,8 @@ class MBlock:
         "is_loop_header",
         "is_tight_loop",
         "label",
+        "landing_label",
+        "lands",
         "loop_depth",
         "params",
         "predecessors",
@@ -178,8 +186,11 @@ class MBlock:
         self.is_loop_header = False
         #: The header of a loop that contains neither loops nor calls; set by allocation.
         self.is_tight_loop = False
-        #: Label in the code buffer; set by emission.
+        #: The last call may come back at the second edge.
+        self.lands = False
+        #: Label in the code buffer; set by emission. Of a landing pad also the one of the code in front of it.
         self.label = -1
+        self.landing_label = -1
 
 
 class MFunction:

@@ -65,12 +65,17 @@ class _Resolution:
         #: Stores of block parameters that are also in memory, by block start.
         self.param_stores: dict[int, list[Move]] = {}
 
+        #: What is in memory when something lands, and in a register at a landing pad.
+        self.landing_moves: list[tuple[MBlock, list[Move]]] = []
+
     def run(self) -> None:
         self._place_values()
         edge_moves = self._edge_moves()
         for number, block in enumerate(self.machine.blocks):
             self._rewrite_block(number, block)
         self._insert_edge_moves(edge_moves)
+        for pad, moves in self.landing_moves:
+            pad.insts[0:0] = self.in_order(moves)
 
     def in_order(self, moves: list[Move]) -> list[MInst]:
         """The machine instructions for parallel moves."""
@@ -99,6 +104,8 @@ class _Resolution:
             vreg = value.vreg
             if len(parts) == 1:
                 self.location[vreg] = first.register if first.register >= 0 else slot
+                if value.slot >= 0 and first.register >= 0:
+                    self._store_definition(value, first.start, first.register, slot)
                 continue
             self.location[vreg] = _SEVERAL
             self.several.append(value)
@@ -134,9 +141,11 @@ class _Resolution:
         places = self.places
         vreg_types = self.machine.vreg_types
         expected = self._expected()
+        self._land()
         for number, block in enumerate(self.machine.blocks):
             end = intervals.block_ends[number] - 1
-            for edge in block.edges:
+            # Nothing can be moved on the way to a landing pad, and what is reloaded behind the call is not there.
+            for edge in block.edges[:1] if block.lands else block.edges:
                 target = edge.block
                 following = target.id
                 start = block_starts[following]
@@ -174,9 +183,29 @@ class _Resolution:
                     result.append((block, edge, moves))
         return result
 
+    def _land(self) -> None:
+        """Load what landing pads have in registers: there it is in memory alone, whichever call it was."""
+        blocks = self.machine.blocks
+        pads = sorted({block.edges[1].block.id for block in blocks if block.lands})
+        if not pads:
+            return
+        starts = [self.intervals.block_starts[number] for number in pads]
+        moves: list[list[Move]] = [[] for _ in pads]
+        for value in self.intervals.values:
+            if value is None or value.slot < 0:
+                continue
+            for part in value.parts:
+                if part.register >= 0:
+                    k = bisect_left(starts, part.start)
+                    while k < len(starts) and starts[k] < part.end:
+                        if self._is_live(value.vreg, starts[k]):
+                            moves[k].append((part.register, -1 - value.slot, value.type))
+                        k += 1
+        self.landing_moves = [(blocks[number], needed) for number, needed in zip(pads, moves) if needed]
+
     def _expected(self) -> dict[int, list[tuple[int, int]]]:
-        """By block that others jump to: (virtual register, register) of values that are in several places, and in a
-        register where the block starts.
+        """By block that others jump to: (virtual register, register) of values that are in
+        several places, and in a register where the block starts.
 
         There are never more than registers, so this is linear, which going through all values that are live is not.
         """

@@ -60,6 +60,8 @@ _METHODS: Final[dict[str, tuple[int, ...]]] = {
     "lower_return": (op.RETURN,),
     "lower_trap": (op.TRAP,),
     "lower_unwind": (op.UNWIND,),
+    "lower_invoke": (op.INVOKE,),
+    "lower_throw": (op.THROW,),
 }
 
 

@@ -70,6 +70,14 @@ class Target:
         """Base register and offset of where a function that calls references keeps its VMContext."""
         raise NotImplementedError
 
+    def emit_landing_marker(self, emitter: Emitter, label: int) -> None:
+        """Behind a call: an instruction that does nothing, by which the throw exit finds the landing pad at `label`."""
+        raise NotImplementedError
+
+    def emit_landing(self, emitter: Emitter) -> None:
+        """At a landing pad: with the frame pointer alone, restore the stack pointer and pinned registers."""
+        raise NotImplementedError
+
     def emit_padding(self, emitter: Emitter, size: int) -> None:
         """Emit `size` bytes that do nothing when they are run; with a `loop_alignment` of 1 it is never called."""
         raise NotImplementedError

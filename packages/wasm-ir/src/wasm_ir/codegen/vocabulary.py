@@ -31,7 +31,7 @@ class Vocabulary:
     status_register: int
     wasm: Convention
     native: Convention
-    #: What `enter` destroys.
+    #: What `enter` destroys: all that can be allocated.
     enter_clobbers: int
     #: Loads imm, the bits of an i32 or i64.
     constant: MOp
@@ -44,3 +44,7 @@ class Vocabulary:
     enter: MOp
     ret: MOp
     unwind: MOp
+    #: Calls that may come back at a landing pad, and leaving by the throw exit. None where there are no exceptions.
+    invoke: MOp | None = None
+    invoke_ref: MOp | None = None
+    throw: MOp | None = None

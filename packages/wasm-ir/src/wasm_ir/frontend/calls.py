@@ -53,6 +53,8 @@ def call(s: State, pos: int) -> int:
         result = builder.call_ref(s.context_pointer(s.layout.imports + 8 * index), signature, arguments)
     else:
         result = builder.call(index, signature, arguments)
+    if s.handlers:
+        s.land()
     _push_results(s, result, signature)
     return pos
 
@@ -72,6 +74,8 @@ def call_indirect(s: State, pos: int) -> int:
     wanted = builder.load(ir.LOAD_INVARIANT, I64, builder.vmctx(), s.layout.types + 8 * type_index)
     builder.trap_if(builder.icmp(ir.NE, actual, wanted), _MISMATCH)
     result = builder.call_ref(funcref, signature, _pop_arguments(s, signature))
+    if s.handlers:
+        s.land()
     _push_results(s, result, signature)
     return pos
 

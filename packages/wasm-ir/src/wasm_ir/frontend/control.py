@@ -41,7 +41,7 @@ _RESULTS_OF_CODE: Final[dict[int, tuple[int, ...]]] = {
 }
 
 
-def _block_type(s: State, pos: int) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+def block_type(s: State, pos: int) -> tuple[tuple[int, ...], tuple[int, ...], int]:
     """Parameters, results, and the position after a block type."""
     results = _RESULTS_OF_CODE.get(s.source[pos])
     if results is not None:
@@ -54,7 +54,7 @@ def _block_type(s: State, pos: int) -> tuple[tuple[int, ...], tuple[int, ...], i
     return signature.params, signature.results, pos
 
 
-def _leave(s: State, pos: int) -> int:
+def leave(s: State, pos: int) -> int:
     """What follows cannot run: the position where the construct that it is in goes on."""
     s.reachable = False
     return skip_unreachable(s.source, pos)
@@ -64,7 +64,7 @@ def _leave(s: State, pos: int) -> int:
 
 
 def block(s: State, pos: int) -> int:
-    params, results, pos = _block_type(s, pos)
+    params, results, pos = block_type(s, pos)
     s.control.append(Frame(BLOCK, len(s.stack) - len(params), results, s.locals.current, pos))
     return pos
 
@@ -73,7 +73,7 @@ def loop(s: State, pos: int) -> int:
     loops = s.facts.loops
     assert loops is not None
     end = loops[pos]
-    params, _, pos = _block_type(s, pos)
+    params, _, pos = block_type(s, pos)
     if len(params) > FEW_VALUES:
         s.passes(len(params))
     builder = s.builder
@@ -95,7 +95,7 @@ def loop(s: State, pos: int) -> int:
 
 
 def if_(s: State, pos: int) -> int:
-    params, results, pos = _block_type(s, pos)
+    params, results, pos = block_type(s, pos)
     builder = s.builder
     stack = s.stack
     condition = stack.pop()
@@ -111,7 +111,7 @@ def if_(s: State, pos: int) -> int:
         if condition.imm:
             return pos
         frame.else_kind = ELSE_ALWAYS
-        return _leave(s, pos)
+        return leave(s, pos)
     then = builder.new_block()
     otherwise = builder.new_block()
     targets = builder.brif(condition, then, (), otherwise, ()).targets
@@ -124,14 +124,14 @@ def if_(s: State, pos: int) -> int:
 def else_(s: State, pos: int) -> int:
     frame = s.control[-1]
     if s.reachable:
-        _branch_to(s, frame)
+        branch_to(s, frame)
     frame.kind = ELSE
     del s.stack[frame.height :]
     s.stack.extend(frame.params)
     kind = frame.else_kind
     frame.else_kind = ELSE_DEAD
     if kind == ELSE_DEAD:
-        return _leave(s, pos)
+        return leave(s, pos)
     s.reachable = True
     if kind == ELSE_BRANCH:
         mark = frame.mark
@@ -149,7 +149,18 @@ def end(s: State, pos: int) -> int:
         _end_function(s, frame)
         control.pop()
         return pos
+    return close(s, frame, pos)
+
+
+def close(s: State, frame: Frame, pos: int) -> int:
+    """The end of the innermost construct, `pos` behind it."""
+    control = s.control
     if frame.kind != LOOP:
+        if frame.handler is not None:
+            # Most programs have no exceptions.
+            from wasm_ir.frontend.exceptions import end_try
+
+            end_try(s, frame, pos)
         if frame.else_kind == ELSE_BRANCH:
             _close_without_else(s, frame)
         elif frame.else_kind == ELSE_ALWAYS:
@@ -182,7 +193,7 @@ def _close_without_else(s: State, frame: Frame) -> None:
 def _join(s: State, frame: Frame, pos: int) -> None:
     """Start the block after a construct that branches leave."""
     if s.reachable:
-        _branch_to(s, frame)
+        branch_to(s, frame)
     target = frame.block
     assert target is not None
     mark = min(frame.low, len(s.builder.log))
@@ -234,33 +245,33 @@ def _arguments(s: State, frame: Frame) -> list[Inst]:
     return s.stack[-count:] if count else []
 
 
-def _branch_to(s: State, frame: Frame) -> None:
+def branch_to(s: State, frame: Frame) -> None:
     """Jump to a frame with the operands on top of the stack."""
     branch = s.builder.jump(_target(s, frame), _arguments(s, frame))
     _record_branch(s, frame, branch.targets[0])
 
 
-def _return_or_branch(s: State, frame: Frame) -> None:
+def return_or_branch(s: State, frame: Frame) -> None:
     if frame.kind == FUNCTION and not s.options.listener:
         s.builder.ret(_arguments(s, frame))
     else:
-        _branch_to(s, frame)
+        branch_to(s, frame)
 
 
 def br(s: State, pos: int) -> int:
     depth, pos = read_u32(s.source, pos, s.end)
-    _return_or_branch(s, s.control[-1 - depth])
-    return _leave(s, pos)
+    return_or_branch(s, s.control[-1 - depth])
+    return leave(s, pos)
 
 
 def return_(s: State, pos: int) -> int:
-    _return_or_branch(s, s.control[0])
-    return _leave(s, pos)
+    return_or_branch(s, s.control[0])
+    return leave(s, pos)
 
 
 def unreachable(s: State, pos: int) -> int:
     s.builder.trap(TrapCode.UNREACHABLE.value)
-    return _leave(s, pos)
+    return leave(s, pos)
 
 
 def br_if(s: State, pos: int) -> int:
@@ -274,8 +285,8 @@ def br_if(s: State, pos: int) -> int:
     if condition.op == ir.CONST:
         if condition.imm == 0:
             return pos
-        _return_or_branch(s, frame)
-        return _leave(s, pos)
+        return_or_branch(s, frame)
+        return leave(s, pos)
     builder = s.builder
     target = _target(s, frame)
     following = builder.new_block()
@@ -306,8 +317,8 @@ def br_table(s: State, pos: int) -> int:
     for depth in depths:
         uses[depth] = uses.get(depth, 0) + 1
     if len(uses) == 1:
-        _return_or_branch(s, control[-1 - depths[0]])
-        return _leave(s, pos)
+        return_or_branch(s, control[-1 - depths[0]])
+        return leave(s, pos)
     # A target that is named often gets a block of its own in between, so that the values for its parameters
     # are moved in one place and listed once.
     blocks: dict[int, Block] = {}
@@ -328,9 +339,9 @@ def br_table(s: State, pos: int) -> int:
             _record_branch(s, frame, edges[between.id])
         else:
             s.continue_in(between, record)
-            _branch_to(s, frame)
+            branch_to(s, frame)
             s.trampolines.append(between)
-    return _leave(s, pos)
+    return leave(s, pos)
 
 
 # The end of the function.

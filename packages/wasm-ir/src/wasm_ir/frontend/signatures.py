@@ -22,12 +22,14 @@ IR_TYPE_OF_CODE: Final[dict[int, int]] = {
     type_codes.V128: types.V128,
     type_codes.FUNCREF: types.POINTER,
     type_codes.EXTERNREF: types.POINTER,
+    type_codes.EXNREF: types.POINTER,
+    type_codes.NULLEXNREF: types.POINTER,
 }
 _IR_TYPE: Final[dict[ValueType, int]] = {
     type_codes.VALUE_TYPE_OF[code]: ir_type for code, ir_type in IR_TYPE_OF_CODE.items()
 }
 #: Heap types of the references that are addresses.
-_ADDRESSES: Final = ("func", "nofunc", "extern", "noextern")
+_ADDRESSES: Final = ("func", "nofunc", "extern", "noextern", "exn", "noexn")
 
 
 def ir_type(value_type: ValueType) -> int:
@@ -44,8 +46,7 @@ def _reference_type(value_type: ValueType) -> int:
     defined = value_type.defined_type
     if value_type.heap_type in _ADDRESSES if defined is None else isinstance(defined.composite, FuncType):
         return types.POINTER
-    feature = "exceptions" if value_type.heap_type in ("exn", "noexn") else "gc"
-    raise not_yet(f"a value of type {value_type}", feature)
+    raise not_yet(f"a value of type {value_type}", "gc")
 
 
 def ir_type_of_code(module: DecodedModule, code: int) -> int:

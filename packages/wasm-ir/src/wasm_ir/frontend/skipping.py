@@ -75,7 +75,7 @@ _SHAPES[wasm.DELEGATE] = _DELEGATE
 
 
 def skip_unreachable(source: bytes, pos: int) -> int:
-    """The position of the `else` or `end` that ends the code at `pos`, past all constructs inside it."""
+    """The position of the `else`, `catch`, `delegate` or `end` that ends the code at `pos`; past constructs in it."""
     depth = 0
     while True:
         opcode = source[pos]
@@ -125,6 +125,8 @@ def skip_unreachable(source: bytes, pos: int) -> int:
                 return pos - 1
             count = 1
         elif shape == _DELEGATE:
+            if depth == 0:
+                return pos - 1
             depth -= 1
             count = 1
         else:

@@ -43,6 +43,31 @@ PASSED_PER_INSTRUCTION: Final = 8
 NO_MARK: Final = 1 << 60
 
 
+class Handler:
+    """A `try` or `try_table`: what is thrown in its body goes to one block."""
+
+    __slots__ = ("block", "clauses", "exception", "following", "is_open", "level", "mark", "pads", "record")
+
+    def __init__(self, level: int) -> None:
+        #: Number of constructs around it.
+        self.level = level
+        #: Its body is open (and its catch clauses were not reached).
+        self.is_open = True
+        #: Where exceptions go, STORE.exception being set; made when the first one comes.
+        self.block: Block | None = None
+        #: Landing pads to be built, which go there: block, record of the block with the call, byte offset of that.
+        self.pads: list[tuple[Block, BlockRecord, int]] = []
+        #: Of a `try_table`: kind, tag and label of each catch clause.
+        self.clauses: list[tuple[int, int, int]] = []
+        #: The exception, in the catch clauses of `try`.
+        self.exception: Inst | None = None
+        #: Where exceptions go that no catch clause of the `try` has caught so far, None when there are none; the record
+        #: of the block that is left for there, and the length of the builder's log then.
+        self.following: Block | None = None
+        self.record: BlockRecord | None = None
+        self.mark = 0
+
+
 class Frame:
     """A construct that is open."""
 
@@ -54,6 +79,7 @@ class Frame:
         "else_edge",
         "else_kind",
         "entry",
+        "handler",
         "height",
         "kind",
         "label_types",
@@ -78,11 +104,14 @@ class Frame:
         #: The last edge to `block`, and the record of the block that it leaves.
         self.branch: Edge | None = None
         self.branch_record: BlockRecord | None = None
+        #: `try` and `try_table`.
+        self.handler: Handler | None = None
         # For value numbering. Shortest that the log has been since the first branch to this frame's end; NO_MARK
         # before that. Shortest that it was cut to since the construct was entered.
         self.low = NO_MARK
         self.cut = NO_MARK
-        #: `if`: length of the log at the branch, the edge to the `else` side, and the operands that it starts with.
+        #: Length of the log at the branch of `if` or the start of `try`; and of `if` the edge to the `else` side, and
+        #: the operands that it starts with.
         self.mark = 0
         self.else_kind = ELSE_DEAD
         self.else_edge: Edge | None = None
@@ -107,6 +136,7 @@ class State:
         "end",
         "facts",
         "function",
+        "handlers",
         "layout",
         "local_slots",
         "locals",
@@ -155,6 +185,8 @@ class State:
         self.local_slots: dict[int, int] = {}
         #: Blocks that leave after a builtin raised: block, its dominator, byte offset. They are built last.
         self.cold: list[tuple[Block, BlockRecord, int]] = []
+        #: The `try` constructs whose bodies are open, the innermost last.
+        self.handlers: list[Handler] = []
         #: Blocks between a br_table and a target that it names more than once.
         self.trampolines: list[Block] = []
 
@@ -183,6 +215,16 @@ class State:
         """Go on in `block`, whose only predecessor was just ended, or whose dominator `entry` was."""
         self.begin(block, entry, 0, 0, len(self.builder.log))
 
+    def land(self) -> None:
+        """Let what the call just built throws go to the innermost handler."""
+        builder = self.builder
+        following = builder.new_block()
+        pad = builder.new_block()
+        record = self.locals.current
+        builder.invoke(following, pad)
+        self.handlers[-1].pads.append((pad, record, self.where))
+        self.continue_in(following, record)
+
     def signature(self, type_index: int) -> Signature:
         """An entry of the type section."""
         return self.signatures.get(type_index)
@@ -205,12 +247,15 @@ class State:
         self.cold.append((cold, record, self.where))
         self.continue_in(following, record)
 
-    def builtin(self, number: int, a: Inst, b: Inst, c: Inst) -> Inst:
-        """Call the runtime's builtin `number` with three i64; leaves the function if it raised."""
+    def builtin(self, number: int, a: Inst, b: Inst, c: Inst, in_memory: bool = False) -> Inst:
+        """Call the runtime's builtin `number` with three i64; leaves the function if it raised.
+
+        `in_memory`: it looks for references on the stack, see Builder.call_native.
+        """
         builder = self.builder
         pointer = self.context_pointer(CONTEXT["builtin"])
         arguments = (builder.vmctx(), builder.const(types.I64, number), a, b, c)
-        result = builder.call_native(pointer, _BUILTIN, arguments)
+        result = builder.call_native(pointer, _BUILTIN, arguments, in_memory)
         self.check_pending()
         return result
 

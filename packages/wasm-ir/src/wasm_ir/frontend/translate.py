@@ -362,6 +362,13 @@ def _prefix_fd(s: State, pos: int) -> int:
     return vector_instruction(s, pos)
 
 
+def _exceptions(s: State, pos: int) -> int:
+    # Most programs have none.
+    from wasm_ir.frontend.exceptions import HANDLERS
+
+    return HANDLERS[s.source[pos - 1]](s, pos)
+
+
 #: By the number after the prefix 0xFC.
 _FC_HANDLERS: Final[dict[int, _Handler]] = {
     opcode & 0xFFF: handler
@@ -415,12 +422,13 @@ _HANDLERS: Final[dict[int, _Handler]] = {
     wasm.REF_IS_NULL: calls.ref_is_null,
     wasm.REF_FUNC: calls.ref_func,
     0xFB: _not_yet,
+    **dict.fromkeys((wasm.TRY, wasm.CATCH, wasm.CATCH_ALL, wasm.DELEGATE, wasm.TRY_TABLE), _exceptions),
+    **dict.fromkeys((wasm.THROW, wasm.RETHROW, wasm.THROW_REF), _exceptions),
     0xFC: _prefix_fc,
     0xFD: _prefix_fd,
     0xFE: _not_yet,
     **dict.fromkeys(
         (
-            *(wasm.TRY, wasm.THROW, wasm.RETHROW, wasm.THROW_REF, wasm.TRY_TABLE),
             *(wasm.RETURN_CALL, wasm.RETURN_CALL_INDIRECT, wasm.RETURN_CALL_REF, wasm.CALL_REF),
             *(wasm.REF_EQ, wasm.REF_AS_NON_NULL, wasm.BR_ON_NULL, wasm.BR_ON_NON_NULL),
         ),

@@ -13,7 +13,7 @@ from wasm_ir import types
 from wasm_ir.backend import ENTRY_POINT_GROUP, Backend, CompiledCode, StubEnvironment
 from wasm_ir.builder import Builder
 from wasm_ir.ir import ABI_C, ABI_WASM, Function, Inst, Signature
-from wasm_ir.vmcontext import CONTEXT, FUNCREF, STATUS_OK, STATUS_TRAP, STORE
+from wasm_ir.vmcontext import CONTEXT, FUNCREF, STATUS_OK, STATUS_THROWN, STATUS_TRAP, STORE
 
 _ARENA_SIZE = 32 << 20
 _STACK_SIZE = 1 << 20
@@ -22,6 +22,15 @@ _MEMORY_SIZE = 1 << 16
 
 #: Builds a function's body; gets the builder and the parameters, returns the results.
 Body = Callable[[Builder, list[Inst]], Sequence[Inst]]
+
+
+class Thrown(Exception):
+    """Nothing under test has caught what was thrown. `pc` is what the store says."""
+
+    def __init__(self, exception: int, pc: int) -> None:
+        super().__init__(exception)
+        self.exception = exception
+        self.pc = pc
 
 
 class Trapped(Exception):
@@ -108,6 +117,7 @@ class Native:
         self.stubs_base = self._write(stubs.code)
         self.context[CONTEXT["trap_exit"] // 8] = self.stubs_base + stubs.trap_exit
         self.context[CONTEXT["poll_exit"] // 8] = self.stubs_base + stubs.poll_exit
+        self.context[CONTEXT["throw_exit"] // 8] = self.stubs_base + stubs.throw_exit
 
     def new_memory(self, size: int) -> memoryview:
         return memoryview(ctypes.create_string_buffer(size)).cast("B")
@@ -118,7 +128,7 @@ class Native:
         context[CONTEXT["stack_limit"] // 8] = self.stack_base + (_STACK_SIZE >> 2)
         context[CONTEXT["memory_base"] // 8] = ctypes.addressof(ctypes.c_char.from_buffer(memory))
         if hasattr(self, "context"):
-            for field in ("trap_exit", "poll_exit"):
+            for field in ("trap_exit", "poll_exit", "throw_exit"):
                 context[CONTEXT[field] // 8] = self.context[CONTEXT[field] // 8]
         return context
 
@@ -202,6 +212,8 @@ class Native:
         )
         if status == STATUS_TRAP:
             raise Trapped(TrapCode(self.get_store("trap_code")), self.get_store("trap_pc"))
+        if status == STATUS_THROWN:
+            raise Thrown(self.get_store("exception"), self.get_store("trap_pc"))
         assert status == STATUS_OK, status
         return tuple(value & types.MASKS[t] for value, t in zip(results, signature.results))
 

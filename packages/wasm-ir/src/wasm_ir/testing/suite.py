@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wasm_ir.testing.control import ControlTests
+from wasm_ir.testing.exceptions import ExceptionTests
 from wasm_ir.testing.floats import FloatTests
 from wasm_ir.testing.integers import IntegerTests
 from wasm_ir.testing.large import LargeTests
@@ -13,7 +14,15 @@ from wasm_ir.testing.vectors import VectorTests
 
 
 class BackendTests(
-    ControlTests, FloatTests, IntegerTests, LargeTests, MemoryTests, StubsTests, VectorTests, VectorTreeTests
+    ControlTests,
+    ExceptionTests,
+    FloatTests,
+    IntegerTests,
+    LargeTests,
+    MemoryTests,
+    StubsTests,
+    VectorTests,
+    VectorTreeTests,
 ):
     """Runs every operation of the IR, calls, traps and stubs on a backend, against models in Python.
 
