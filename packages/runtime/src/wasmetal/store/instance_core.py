@@ -200,6 +200,8 @@ class InstanceCore:
             words[at + 1] = bits >> 64
         for index in template.reference_globals:
             self.cell(index)
+        for index, constant in template.table_inits:
+            self.tables[index].fill(self._evaluate(constant))
         at = layout.elements // 8
         for plan in template.elements:
             if plan.mode is SegmentMode.PASSIVE and plan.count:

@@ -421,6 +421,10 @@ _HANDLERS: Final[dict[int, _Handler]] = {
     wasm.REF_NULL: calls.ref_null,
     wasm.REF_IS_NULL: calls.ref_is_null,
     wasm.REF_FUNC: calls.ref_func,
+    wasm.CALL_REF: calls.call_ref,
+    wasm.REF_AS_NON_NULL: calls.ref_as_non_null,
+    wasm.BR_ON_NULL: control.br_on_null,
+    wasm.BR_ON_NON_NULL: control.br_on_non_null,
     0xFB: _not_yet,
     **dict.fromkeys((wasm.TRY, wasm.CATCH, wasm.CATCH_ALL, wasm.DELEGATE, wasm.TRY_TABLE), _exceptions),
     **dict.fromkeys((wasm.THROW, wasm.RETHROW, wasm.THROW_REF), _exceptions),
@@ -428,10 +432,7 @@ _HANDLERS: Final[dict[int, _Handler]] = {
     0xFD: _prefix_fd,
     0xFE: _not_yet,
     **dict.fromkeys(
-        (
-            *(wasm.RETURN_CALL, wasm.RETURN_CALL_INDIRECT, wasm.RETURN_CALL_REF, wasm.CALL_REF),
-            *(wasm.REF_EQ, wasm.REF_AS_NON_NULL, wasm.BR_ON_NULL, wasm.BR_ON_NON_NULL),
-        ),
+        (*(wasm.RETURN_CALL, wasm.RETURN_CALL_INDIRECT, wasm.RETURN_CALL_REF, wasm.REF_EQ),),
         _not_yet,
     ),
 }
