@@ -140,7 +140,7 @@ def test_exceptions(path: Path, bounds_checks: str) -> None:
 
 #: Files of 3.0 that are not those of 2.0, but for tail calls, and references to objects (ref_null).
 _NEW_FILES = (
-    *("br_on_non_null", "br_on_null", "br_table", "call_indirect", "call_ref", "elem", "global", "imports"),
+    *("br_on_non_null", "br_on_null", "br_table", "call_indirect", "call_ref", "elem", "global", "imports", "instance"),
     *("linking", "local_init", "memory", "ref", "ref_as_non_null", "ref_func", "ref_is_null", "select", "table"),
     *("table_get", "table_grow", "table_set", "table_size", "type-canon", "type-equivalence", "type-rec"),
     *("unreached-valid", "unwind"),
@@ -151,6 +151,18 @@ NEW_FILES = [f for f in runner.find_files(_SHARED / "spec" / "3.0" / "core") if 
 @pytest.mark.parametrize("path", NEW_FILES, ids=lambda path: path.stem)
 def test_core_of_3_0(path: Path) -> None:
     _check(path, "auto")
+
+
+MULTI_MEMORY_FILES = [
+    *runner.find_files(_SHARED / "spec" / "3.0" / "multi-memory"),
+    *runner.find_files(_SHARED / "spec" / "3.0" / "simd", "simd_memory-multi"),
+]
+
+
+@pytest.mark.parametrize("bounds_checks", ["auto", "explicit"])
+@pytest.mark.parametrize("path", MULTI_MEMORY_FILES, ids=lambda path: path.stem)
+def test_multi_memory(path: Path, bounds_checks: str) -> None:
+    _check(path, bounds_checks)
 
 
 def test_nothing_is_left_out() -> None:

@@ -37,7 +37,6 @@ def functions(*codes: bytes, types: bytes = TYPES, exports: bytes = b"") -> byte
     ("source", "feature"),
     [
         (module((5, b"\x01\x04\x01")), "memory64"),
-        (module((5, b"\x02\0\x01\0\x01")), "multi_memory"),
         (module((4, b"\x01\x70\x04\x01")), "memory64"),
         (module((4, b"\x01\x6e\0\x01")), "gc"),
         (module((6, b"\x01\x6e\0\xd0\x6e\x0b")), "gc"),

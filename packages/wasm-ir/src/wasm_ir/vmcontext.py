@@ -120,8 +120,6 @@ def check_supported(module: DecodedModule) -> None:
     Raises:
         Unsupported: They cannot yet.
     """
-    if len(module.memories) > 1:
-        raise not_yet("a second memory", "multi_memory")
     for memory in module.memories:
         if memory.is64:
             raise not_yet("a 64-bit memory", "memory64")

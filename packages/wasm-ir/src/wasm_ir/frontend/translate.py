@@ -149,6 +149,7 @@ def _run(s: State, kinds: list[int]) -> None:
     guarded = not s.options.explicit_bounds
     known_i32 = builder.constants[types.I32]
     i32_const = wasm.I32_CONST
+    has_index = memory.HAS_INDEX
     locals = s.locals
     pos = s.where
     defs = s.defs
@@ -198,9 +199,10 @@ def _run(s: State, kinds: list[int]) -> None:
                 pos += 1
             defs[index] = stack[-1]
         elif kind == _LOAD:
-            # Alignment, which says nothing, and offset.
-            if source[pos] > 0x7F:
-                _, pos = read_u32(source, pos, s.end)
+            # Alignment, which says nothing else than whether there is a memory index, and offset.
+            number = 0
+            if source[pos] >= has_index:
+                number, pos = memory.read_memory(s, pos)
             else:
                 pos += 1
             offset = source[pos]
@@ -210,14 +212,15 @@ def _run(s: State, kinds: list[int]) -> None:
                 pos += 1
             builder.offset = where
             address = stack[-1]
-            if guarded and address.op != ir.CONST:
+            if guarded and address.op != ir.CONST and number == 0:
                 address = builder.heap_address(address)
             else:
-                address, offset = memory.access(s, address, offset, _SIZES[opcode])
+                address, offset = memory.access(s, address, offset, _SIZES[opcode], number)
             stack[-1] = builder.load(_OPS[opcode], _TYPES[opcode], address, offset)
         elif kind == _STORE:
-            if source[pos] > 0x7F:
-                _, pos = read_u32(source, pos, s.end)
+            number = 0
+            if source[pos] >= has_index:
+                number, pos = memory.read_memory(s, pos)
             else:
                 pos += 1
             offset = source[pos]
@@ -228,10 +231,10 @@ def _run(s: State, kinds: list[int]) -> None:
             builder.offset = where
             value = stack.pop()
             address = stack.pop()
-            if guarded and address.op != ir.CONST:
+            if guarded and address.op != ir.CONST and number == 0:
                 address = builder.heap_address(address)
             else:
-                address, offset = memory.access(s, address, offset, _SIZES[opcode])
+                address, offset = memory.access(s, address, offset, _SIZES[opcode], number)
             builder.store(_OPS[opcode], address, value, offset)
         elif kind == _ICMP:
             builder.offset = where
