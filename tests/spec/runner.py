@@ -206,6 +206,8 @@ class Script:
         self.commands: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))["commands"]
         self.result = Result(path.stem)
         self.features = Features.wasm_2_0() if path.parent.parent.name == "2.0" else Features.default()
+        if path.parent.name == "custom-page-sizes":
+            self.features = attrs.evolve(self.features, custom_page_sizes=True)
         self.engine = Engine(Config(bounds_checks=bounds_checks, features=self.features))
         #: What modules can import from.
         self.registered: dict[str, Any] = {"spectest": spectest()}

@@ -165,6 +165,15 @@ def test_multi_memory(path: Path, bounds_checks: str) -> None:
     _check(path, bounds_checks)
 
 
+PAGE_SIZE_FILES = runner.find_files(_SHARED / "spec" / "proposals" / "custom-page-sizes")
+
+
+@pytest.mark.parametrize("bounds_checks", ["auto", "explicit"])
+@pytest.mark.parametrize("path", PAGE_SIZE_FILES, ids=lambda path: path.stem)
+def test_custom_page_sizes(path: Path, bounds_checks: str) -> None:
+    _check(path, bounds_checks)
+
+
 def test_nothing_is_left_out() -> None:
     """Every command is run but those about the text format: the numbers of the suite at the tag wg-2.0."""
     commands = [command for path in FILES for command in json.loads(path.read_bytes())["commands"]]

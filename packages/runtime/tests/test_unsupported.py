@@ -60,9 +60,9 @@ def test_threads_and_page_sizes_are_off() -> None:
         source = module((5, b"\x01" + flags))
         with pytest.raises(Unsupported, match=f"needs the feature {feature}, which is switched off"):
             Module(source)
-        engine = Engine(Config(features=Features(**{feature: True})))
-        with pytest.raises(Unsupported, match=f"needs the feature {feature}, which cannot be run yet"):
-            Module(source, engine=engine).instantiate()
+    engine = Engine(Config(features=Features(threads=True)))
+    with pytest.raises(Unsupported, match="needs the feature threads, which cannot be run yet"):
+        Module(module((5, b"\x01\x03\x01\x01")), engine=engine).instantiate()
 
 
 def test_functions_are_refused_when_they_are_called() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard, TypeVar
 from wasm_core.errors import LinkError
 from wasm_core.module import ExternKind, Import
 from wasm_core.quoting import quoted, shown
-from wasm_core.types import ExternType, FuncType, GlobalType, MemoryType, TableType, TagType
+from wasm_core.types import PAGE_SIZE, ExternType, FuncType, GlobalType, MemoryType, TableType, TagType
 from wasmetal.store import global_cells
 from wasmetal.store.functions import FuncHandle, host_function
 from wasmetal.store.global_cells import GlobalCell, GlobalHandle
@@ -239,7 +239,7 @@ def _memory(found: Imports, code: CompiledModule, entry: Import, value: object) 
     actual = storage._matching_type
     if not _matches(actual, wanted):
         raise _incompatible(entry, describe(actual))
-    if not storage.guarded and code.config.bounds_checks == "guard":
+    if not storage.guarded and code.config.bounds_checks == "guard" and wanted.page_size == PAGE_SIZE:
         raise LinkError(f"{name_of(entry)} has no guard pages, which Config(bounds_checks='guard') needs")
     found.memories.append(storage)
 

@@ -15,7 +15,6 @@ from wasm_ir.ir import Inst, Signature
 from wasm_ir.types import I32, I64, POINTER
 from wasm_ir.vmcontext import BUILTIN_MEMORY_GROW, CONTEXT, MEMORY, SEGMENT
 
-_PAGE_BITS: Final = 16
 _OUT_OF_BOUNDS: Final = TrapCode.MEMORY_OUT_OF_BOUNDS.value
 _LARGEST_OFFSET: Final = (1 << 32) - 1
 
@@ -100,7 +99,8 @@ def drop_segment(s: State, segments: int, index: int) -> None:
 def memory_size(s: State, pos: int) -> int:
     memory, pos = read_u32(s.source, pos, s.end)
     builder = s.builder
-    pages = builder.binary(ir.SHR_U, I64, _size(s, memory), builder.const(I64, _PAGE_BITS))
+    page_bits = s.module.memories[memory].page_size.bit_length() - 1
+    pages = builder.binary(ir.SHR_U, I64, _size(s, memory), builder.const(I64, page_bits))
     s.stack.append(builder.unary(ir.WRAP, I32, pages))
     return pos
 
