@@ -200,3 +200,43 @@ def test_types_of_python() -> None:
     assert inspect.signature(e.call).parameters["arg0"].annotation is Func
     assert inspect.signature(e.call_null).parameters["arg0"].annotation == Func | None
     assert e.g.type.value_type == ValueType.reference(e.g.type.value_type.defined_type, nullable=False)
+
+
+def test_a_callable_is_of_the_type_that_it_is_imported_with() -> None:
+    """Also where that is not the plain type of its parameters and results: call_indirect compares types."""
+    source = assemble(
+        """(module
+             (rec (type $f (func (param i32) (result i32))) (type (func)))
+             (import "m" "f" (func $i (type $f)))
+             (table funcref (elem $i))
+             (func (export "by_reference") (result i32) (call_ref $f (i32.const 4) (ref.func $i)))
+             (func (export "by_table") (result i32) (call_indirect (type $f) (i32.const 4) (i32.const 0))))"""
+    )
+    e = Engine().compile(source).instantiate({"m": {"f": triple}}).exports
+    assert (e.by_reference(), e.by_table()) == (12, 12)
+
+
+def test_what_exceptions_carry() -> None:
+    source = assemble(
+        """(module
+             (type $f (func (result i32)))
+             (import "m" "h" (func $h))
+             (tag $t (export "t") (param (ref $f)))
+             (func $seven (export "seven") (type $f) (i32.const 7))
+             (func (export "catch") (result i32)
+               (block $b (result (ref $f)) (try_table (catch $t $b) (call $h)) (return (i32.const 0)))
+               (call_ref $f)))"""
+    )
+
+    def throw() -> None:
+        raise wasmetal.WasmException(e.t, carried)
+
+    e = Engine().compile(source).instantiate({"m": {"h": throw}}).exports
+    carried: list[object] = [e.seven]
+    assert e["catch"]() == 7
+    carried[0] = Func(lambda: 5, FuncType([], ["i32"]))
+    assert e["catch"]() == 5
+    for wrong in (None, Func(triple, UNARY), 3):
+        carried[0] = wrong
+        with pytest.raises(TypeError):
+            e["catch"]()

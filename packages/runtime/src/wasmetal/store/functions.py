@@ -250,8 +250,15 @@ class HostFunction(FunctionCore):
     is_host = True
 
     def __init__(
-        self, callable: Callable[..., Any], type: FuncType, name: str | None, glue: Glue, caller: bool | None
+        self,
+        callable: Callable[..., Any],
+        type: FuncType,
+        name: str | None,
+        glue: Glue,
+        caller: bool | None,
+        defined: DefinedType | None,
     ) -> None:
+        """`defined`: what the type is to the process; None for the plain function type."""
         #: The FUNCREF and, right behind it, the HOST structure.
         self._words = array("Q", bytes(FUNCREF.size + HOST.size))
         super().__init__(type, name, self._words.buffer_info()[0])
@@ -261,7 +268,7 @@ class HostFunction(FunctionCore):
         self._entry_glue = glue
         self._code_glue: Glue | None = None
         self._code: Thunk | None = None
-        self._defined_type = function_type(type)
+        self._defined_type = function_type(type) if defined is None else defined
         words = self._words
         words[_FUNCREF_TYPE_ID] = self._defined_type.number
         words[_FUNCREF_HOST] = self.funcref + FUNCREF.size
@@ -467,8 +474,12 @@ def init_host(
     glue: Glue,
     name: str | None,
     caller: bool | None = None,
+    defined: DefinedType | None = None,
 ) -> None:
-    """Make a new `func` a host function. `caller`: whether it gets a Caller; None to ask its annotations."""
+    """Make a new `func` a host function.
+
+    `caller`: whether it gets a Caller; None to ask its annotations. `defined`: see HostFunction.
+    """
     if _class_of(type) is not FuncType:
         # (few programs need that, so the start of none waits for it)
         from wasmetal.store.plain_types import func_type
@@ -479,7 +490,7 @@ def init_host(
     if name is None:
         own = getattr(callable, "__name__", None)
         name = own if isinstance(own, str) else None
-    core = HostFunction(callable, type, name, glue, caller)
+    core = HostFunction(callable, type, name, glue, caller, defined)
     _attach(func, core, glue)
     _host_functions[core.funcref] = func
 
@@ -492,14 +503,20 @@ def wasm_function(type: FuncType, name: str | None, funcref: int, instance: Inst
     return func
 
 
-def host_function(callable: Callable[..., Any], type: FuncType, glue: Glue, name: str | None = None) -> FuncHandle:
-    """A host function like `Func(callable, type)`, with the glue of a certain engine.
+def host_function(
+    callable: Callable[..., Any],
+    type: FuncType,
+    glue: Glue,
+    name: str | None = None,
+    defined: DefinedType | None = None,
+) -> FuncHandle:
+    """A host function like `Func(callable, type)`, with the glue of a certain engine; `defined`: see HostFunction.
 
     Raises:
         TypeError: `callable` cannot be called.
     """
     func = func_class.__new__(func_class)
-    init_host(func, callable, type, glue, name)
+    init_host(func, callable, type, glue, name, defined=defined)
     return func
 
 

@@ -194,7 +194,12 @@ def _function(found: Imports, code: CompiledModule, entry: Import, value: object
             raise LinkError(f"{name_of(entry)} is a function of an instance that is closed")
         found.functions.append(value)
     elif callable(value):
-        function = host_function(value, wanted, code.glue, f"{shown(entry.module)}.{shown(entry.name)}")
+        defined = None
+        if code.module.defined_types is not None:
+            assert entry.type_index is not None
+            defined = code.module.defined_type(entry.type_index)
+        name = f"{shown(entry.module)}.{shown(entry.name)}"
+        function = host_function(value, wanted, code.glue, name, defined)
         function._core.prepare(code.glue)
         found.functions.append(function)
     else:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import secrets
 from array import array
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from weakref import WeakValueDictionary
 
-from wasm_core.defined_types import function_type
+from wasm_core.defined_types import DefinedType, function_type
 from wasm_core.errors import WasmError
 from wasm_core.quoting import shown
 from wasm_core.types import FuncType
-
-if TYPE_CHECKING:
-    from wasm_core.defined_types import DefinedType
 
 #: Address -> tag. What thrown exceptions carry leads here.
 _tags: Final[WeakValueDictionary[int, Tag]] = WeakValueDictionary()
