@@ -208,12 +208,18 @@ def test_a_callable_is_of_the_type_that_it_is_imported_with() -> None:
         """(module
              (rec (type $f (func (param i32) (result i32))) (type (func)))
              (import "m" "f" (func $i (type $f)))
+             (export "f" (func $i))
              (table funcref (elem $i))
              (func (export "by_reference") (result i32) (call_ref $f (i32.const 4) (ref.func $i)))
              (func (export "by_table") (result i32) (call_indirect (type $f) (i32.const 4) (i32.const 0))))"""
     )
     e = Engine().compile(source).instantiate({"m": {"f": triple}}).exports
     assert (e.by_reference(), e.by_table()) == (12, 12)
+    # What it has become is of that type and of no other.
+    assert Engine().compile(source).instantiate({"m": {"f": e.f}}).exports.by_table() == 12
+    with pytest.raises(LinkError, match="incompatible import type"):
+        plain = assemble('(module (import "m" "f" (func (param i32) (result i32))))')
+        Engine().compile(plain).instantiate({"m": {"f": e.f}})
 
 
 def test_what_exceptions_carry() -> None:

@@ -67,6 +67,8 @@ class FunctionCore:
     is_host = False
     #: The instance of a WasmFunction.
     instance: Instance
+    #: Of a HostFunction.
+    has_plain_type: bool
 
     def __init__(self, type: FuncType, name: str | None, funcref: int) -> None:
         values.check_types(type.params + type.results)
@@ -245,7 +247,16 @@ CLOSED: Final[Any] = _Closed()
 class HostFunction(FunctionCore):
     """A Python callable with a type; its FUNCREF is its own."""
 
-    __slots__ = ("_code", "_code_glue", "_defined_type", "_entry_glue", "_words", "callable", "wants_caller")
+    __slots__ = (
+        "_code",
+        "_code_glue",
+        "_defined_type",
+        "_entry_glue",
+        "_words",
+        "callable",
+        "has_plain_type",
+        "wants_caller",
+    )
 
     is_host = True
 
@@ -268,6 +279,8 @@ class HostFunction(FunctionCore):
         self._entry_glue = glue
         self._code_glue: Glue | None = None
         self._code: Thunk | None = None
+        #: Whether parameters and results tell the type, which has no supertypes.
+        self.has_plain_type = defined is None
         self._defined_type = function_type(type) if defined is None else defined
         words = self._words
         words[_FUNCREF_TYPE_ID] = self._defined_type.number

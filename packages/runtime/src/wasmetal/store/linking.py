@@ -209,7 +209,9 @@ def _function(found: Imports, code: CompiledModule, entry: Import, value: object
 def _has_plain_type(function: FuncHandle) -> bool:
     """Whether the type of a function is told by its parameters and results, and has no supertypes."""
     core = function._core
-    return core.is_host or core.instance.closed or core.instance.code.module.defined_types is None
+    if core.is_host:
+        return core.has_plain_type
+    return core.instance.closed or core.instance.code.module.defined_types is None
 
 
 def _check_function_type(code: CompiledModule, entry: Import, value: FuncHandle) -> None:
