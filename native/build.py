@@ -35,6 +35,7 @@ INTERPRETED: Final[dict[str, tuple[str, ...]]] = {
         *("codegen/allocation_checker", "codegen/machine_printer", "disassembly", "printer", "verifier"),
         *(
             "testing/control",
+            "testing/exceptions",
             "testing/fixtures",
             "testing/floats",
             "testing/integers",

@@ -16,12 +16,13 @@ import wasm_wasi
 import wasmetal
 from wasm_core.errors import CompileError, Frame, MemoryAccess, Trap, TrapCode
 from wasm_wasi.errors import Exit, WasiError
-from wasmetal import DeadlineExceeded
+from wasmetal import DeadlineExceeded, FuncType, Tag, WasmException
 
 _PACKAGES = (wasm_core, wasm_ir, wasmetal, wasm_wasi)
 #: Modules that run something when they are imported, or need what is installed for tests alone.
 _NOT_IMPORTED = ("__main__", ".testing")
 
+_TAG = Tag(FuncType(["i32"], []))
 _FRAMES = (Frame(1, "inner", 17), Frame(2, None, None))
 
 
@@ -50,6 +51,7 @@ _MADE = {
     CompileError: lambda cls: cls("message", 0x1234),
     Exit: lambda cls: cls(134, "ABRT"),
     WasiError: lambda cls: cls(8),
+    WasmException: lambda cls: cls(_TAG, (5,)),
 }
 
 

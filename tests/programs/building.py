@@ -119,17 +119,21 @@ def _zig_exceptions(source: str, flags: tuple[str, ...], target: Path) -> None:
     import ziglang
 
     library = Path(ziglang.__file__).parent / "lib"
-    parts = [
-        *(str(library / "libcxxabi" / "src" / f"{name}.cpp") for name in ("cxa_exception", "cxa_personality")),
-        str(library / "libunwind" / "src" / "Unwind-wasm.c"),
-        _tag("__cpp_exception"),
-    ]
-    more = (
-        *("-w", "-fwasm-exceptions", "-fexceptions", "-fdeclspec"),
-        *(f"-I{library / folder}" for folder in ("libcxxabi/src", "libcxx/src", "libunwind/include")),
-        *("-D_LIBCXXABI_BUILDING_LIBRARY", "-DLIBCXX_BUILDING_LIBCXXABI", "-D_LIBCXXABI_HAS_NO_THREADS"),
+    flags = ("-w", "-fwasm-exceptions", "-fexceptions", *flags)
+    in_library = (
+        *("-std=c++23", f"-I{library / 'libcxxabi/src'}", f"-I{library / 'libcxx/src'}"),
+        *("-D_LIBCXXABI_BUILDING_LIBRARY", "-D_LIBCPP_BUILDING_LIBRARY", "-DLIBCXX_BUILDING_LIBCXXABI"),
+        "-D_LIBCXXABI_HAS_NO_THREADS",
     )
-    _zig("c++", [source, *parts], (*more, *flags), target)
+    objects = []
+    for name in ("cxa_exception", "cxa_personality"):
+        objects.append(str(target.with_suffix(f".{name}.o")))
+        part = str(library / "libcxxabi" / "src" / f"{name}.cpp")
+        _zig("c++", ["-c", part], (*in_library, *flags), Path(objects[-1]))
+    objects.append(str(target.with_suffix(".unwind.o")))
+    part = str(library / "libunwind" / "src" / "Unwind-wasm.c")
+    _zig("cc", ["-c", part], ("-fdeclspec", f"-I{library / 'libunwind/include'}", *flags), Path(objects[-1]))
+    _zig("c++", [source, *objects, _tag("__cpp_exception")], flags, target)
 
 
 def build_native(name: str) -> Path:

@@ -185,6 +185,26 @@ def test_invoke_of_what_is_not_there(say, small):
     assert "trap, loop, div, pair" in err
 
 
+def test_exceptions_that_nothing_catches(say, tmp_path):
+    import wasmetal
+    from wasm_core.testing.builder import Op, WasmBuilder
+
+    if not getattr(wasmetal.default_engine().backend, "exceptions", False):
+        pytest.skip("the backend has no exceptions")
+    w = WasmBuilder()
+    tag = w.tag("i", export="t")
+    w.func("", "", Op.i32(5) + Op.throw(tag), export="_start")
+    w.memory(1, export="memory")
+    program = tmp_path / "throws.wasm"
+    program.write_bytes(w.build())
+    code, out, err = say("run", str(program))
+    assert code == 134 and out == ""
+    assert err.splitlines()[0] == "wasmetal: uncaught exception of WebAssembly (5)"
+    assert "_start (function 0)" in err
+    code, out, err = say("inspect", str(program))
+    assert code == 0 and "tag" in out and "(i32) -> ()" in out
+
+
 def test_traps(say, small):
     code, out, err = say("run", "--invoke", "trap", small)
     assert (code, out) == (134, "")

@@ -633,6 +633,26 @@ def test_functions_of_exception_references() -> None:
     assert [instance.exports["f"](k) for k in (5, 6, 7)] == [5, 5, 5]
 
 
+def test_raw_references() -> None:
+    """Of the last call; numbers that anybody made up are refused."""
+    tag = Tag(FuncType(["i32"], []))
+
+    def f(x: int) -> int:
+        raise WasmException(tag, (x,))
+
+    instance = with_host(f)
+    (reference,) = instance.exports["ref"].call_raw(6)
+    with pytest.raises(WasmException) as caught:
+        instance.exports["throw_ref"].call_raw(reference)
+    assert caught.value.values == (6,)
+    for number in (1, 8, reference + 8, id(tag), (1 << 64) - 1):
+        with pytest.raises(ValueError, match="not a reference of this store"):
+            instance.exports["throw_ref"].call_raw(number)
+    with pytest.raises(Trap, match="null exception reference"):
+        instance.exports["throw_ref"].call_raw(0)
+    del caught
+
+
 def test_too_many_exceptions(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is an end to the memory that they may take; afterwards the store is as before."""
     from wasmetal.store import exceptions

@@ -18,7 +18,7 @@ def _known(params: Sequence[ValueType], slots: list[int], store: values.Referenc
     """The objects that slots stand for. Raises ValueError for a reference that the store does not know, or that is not
     of the parameter's type."""
     try:
-        objects = values.from_slots(params, slots, store)
+        objects = values.from_slots(params, slots, _Given(store))
     except LookupError as error:
         raise ValueError("a slot is not a reference of this store") from error
     for param, found in zip(params, objects):
@@ -30,6 +30,22 @@ def _known(params: Sequence[ValueType], slots: list[int], store: values.Referenc
     return objects
 
 
+class _Given:
+    """References whose bits anybody may have made up."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self.extern_object = store.extern_object
+        self.func_at = store.func_at
+
+    def exn_object(self, address: int) -> object:
+        if not self._store.knows_exception(address):
+            raise LookupError("not a reference of this store")
+        return self._store.exn_object(address)
+
+    extern_handle = funcref_of = exn_handle = PlainReferences.exn_handle
+
+
 class _NoStore(PlainReferences):
     """The references of a function that is in no store: null."""
 
@@ -38,6 +54,9 @@ class _NoStore(PlainReferences):
 
     def func_at(self, address: int) -> object:
         raise LookupError("the function is in no store")
+
+    def knows_exception(self, address: int) -> bool:
+        return False
 
 
 _NO_STORE: Final = _NoStore()
@@ -132,7 +151,8 @@ class Func(FuncHandle):
         """Call with raw unsigned 64-bit slots, and return the results' slots.
 
         i32 and f32 are in the low half of theirs, v128 takes two (low half first). NaN bits are kept. A reference is 0
-        for null, or what an earlier call of a function of the same store returned for it.
+        for null, or what an earlier call of a function of the same store returned for it (to exceptions: what the last
+        call of a function did).
 
         Raises:
             TypeError: the number of slots is wrong, or one is not an int.

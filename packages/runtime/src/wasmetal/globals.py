@@ -74,8 +74,12 @@ class Global(GlobalHandle, Generic[Value]):
         type.
         """
         cell = self._open()
-        value: Value = values.from_bits(cell.type.value_type, cell.bits, cell.store)  # type: ignore[assignment]
-        return value
+        while True:
+            bits = cell.bits
+            found: Value = values.from_bits(cell.type.value_type, bits, cell.store)  # type: ignore[assignment]
+            # Only the global keeps an exception, and somebody may have set it just now.
+            if not cell.holds_exceptions or cell.bits == bits:
+                return found
 
     @value.setter
     def value(self, value: Value) -> None:

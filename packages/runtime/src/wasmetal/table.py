@@ -93,9 +93,13 @@ class Table(TableHandle, Generic[Element]):
     def __getitem__(self, key: SupportsIndex) -> Element:
         """Element `key`. Raises IndexError."""
         storage = self._open()
-        bits = storage.words[self._index(key)]
-        element: Element = values.from_bits(storage.type.element, bits, storage.store)  # type: ignore[assignment]
-        return element
+        index = self._index(key)
+        while True:
+            bits = storage.words[index]
+            found: Element = values.from_bits(storage.type.element, bits, storage.store)  # type: ignore[assignment]
+            # Only the element keeps an exception, and somebody may have set it just now.
+            if not storage.holds_exceptions or storage.words[index] == bits:
+                return found
 
     def __setitem__(self, key: SupportsIndex, value: Element) -> None:
         """Set element `key`.

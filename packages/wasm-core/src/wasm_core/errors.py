@@ -118,6 +118,10 @@ class Unsupported(CompileError):
         self.feature = feature
 
 
+class Thrown(WasmError):
+    """An exception of WebAssembly that nothing in WebAssembly has caught: the base of the runtime's `WasmException`."""
+
+
 class LinkError(WasmError):
     """An import is missing or has the wrong type (core specification, section "Instantiation")."""
 

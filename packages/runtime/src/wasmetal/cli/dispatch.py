@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from wasm_core.errors import Trap
+from wasm_core.errors import Thrown, Trap
 from wasm_core.quoting import shown
 from wasmetal.cli import quick
 from wasmetal.cli.failures import FAILED, INTERRUPTED, TIMED_OUT, TRAPPED, Failure
@@ -29,8 +29,11 @@ def _tell(text: str) -> None:
 
 
 def _tell_trap(trap: Trap) -> None:
-    notes = getattr(trap, "__notes__", ())
-    _tell("\n".join([f"wasmetal: trap: {shown(str(trap), _MAX_MESSAGE)}", *notes]))
+    _tell_with_notes(f"trap: {trap}", trap)
+
+
+def _tell_with_notes(message: str, error: Exception) -> None:
+    _tell("\n".join([f"wasmetal: {shown(message, _MAX_MESSAGE)}", *getattr(error, "__notes__", ())]))
 
 
 def _main(args: Sequence[str]) -> object:
@@ -71,6 +74,9 @@ def run_command(args: Sequence[str]) -> int:
         return TIMED_OUT
     except Trap as trap:
         _tell_trap(trap)
+        return TRAPPED
+    except Thrown as thrown:
+        _tell_with_notes(str(thrown), thrown)
         return TRAPPED
     except KeyboardInterrupt:
         return INTERRUPTED

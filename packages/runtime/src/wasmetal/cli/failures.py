@@ -6,7 +6,7 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING, Final
 
-from wasm_core.errors import CompileError, InvalidError, LinkError, MalformedError, Trap, WasmError
+from wasm_core.errors import CompileError, InvalidError, LinkError, MalformedError, Thrown, Trap, WasmError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ USAGE: Final = 2
 TIMED_OUT: Final = 124
 #: Ctrl-C: 128 + SIGINT, as shells have it.
 INTERRUPTED: Final = 130
-#: A trap: 128 + SIGABRT.
+#: A trap, or an exception that nothing has caught: 128 + SIGABRT.
 TRAPPED: Final = 134
 
 
@@ -47,7 +47,7 @@ def about(file: str) -> Iterator[None]:
     """Errors in the block are about a file: name it."""
     try:
         yield
-    except Trap:
+    except (Trap, Thrown):
         raise
     except WasmError as error:
         notes = [line for note in getattr(error, "__notes__", ()) for line in note.splitlines()]

@@ -11,13 +11,19 @@ from wasm_core.decoder import decode
 from wasm_core.module import DecodedModule, ExternKind, Import
 from wasm_core.names import NameSection
 from wasm_core.sections import CUSTOM, SECTION_NAMES
-from wasm_core.types import ExternType, FuncType, GlobalType, MemoryType, TableType
+from wasm_core.types import ExternType, FuncType, GlobalType, MemoryType, TableType, TagType
 from wasmetal.cli.failures import Failure, about, module_source, read
 from wasmetal.cli.output import printable, table
 from wasmetal.module import validate as validate_module
 from wasmetal.registry.backends import backends as installed_backends
 
-_KINDS: Final = {FuncType: "function", TableType: "table", MemoryType: "memory", GlobalType: "global"}
+_KINDS: Final = {
+    FuncType: "function",
+    TableType: "table",
+    MemoryType: "memory",
+    GlobalType: "global",
+    TagType: "tag",
+}
 #: How many of the biggest functions are listed.
 _BIGGEST: Final = 10
 
@@ -33,6 +39,8 @@ def _describe(extern_type: ExternType) -> str:
         return f"{extern_type.element}, {_limits(extern_type.minimum, extern_type.maximum, 'elements')}"
     if isinstance(extern_type, GlobalType):
         return f"{'mutable ' if extern_type.mutable else ''}{extern_type.value_type}"
+    if isinstance(extern_type, TagType):
+        return str(extern_type.type)
     return str(extern_type)
 
 

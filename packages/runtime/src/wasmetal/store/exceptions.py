@@ -21,6 +21,7 @@ from wasm_core.errors import Trap, WasmError
 from wasm_ir.vmcontext import EXCEPTION, STORE
 from wasmetal.glue import values
 from wasmetal.store import failures
+from wasmetal.store.exception_roots import rooted_slots
 from wasmetal.store.tags import Tag, WasmException, python_exception, tag_at
 from wasmetal.system.hold import exclusive
 from wasmetal.system.host import host
@@ -101,7 +102,17 @@ def heap_of(store: Store) -> ExceptionHeap:
 class ExceptionHeap:
     """The exceptions of one store."""
 
-    __slots__ = ("_blocks", "_bytes", "_changes", "_collect_at", "_free", "_handles", "_origins", "_tags", "store")
+    __slots__ = (
+        "_blocks",
+        "_bytes",
+        "_changes",
+        "_collect_at",
+        "_free",
+        "_handles",
+        "_origins",
+        "_tags",
+        "store",
+    )
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -234,7 +245,7 @@ class ExceptionHeap:
         """Words that may lead to exceptions; None when it cannot be told where all of them are."""
         store = self.store
         words = store.words
-        roots: list[Iterable[int]] = [words, list(self._handles)]
+        roots: list[Iterable[int]] = [words, list(self._handles), *rooted_slots()]
         for instance in store.instances:
             roots.append(instance.words)
         for holder in store.holders():
@@ -327,6 +338,10 @@ class ExceptionHeap:
     def address_of(self, value: object) -> int:
         """The address of the exception that a reference of ours refers to; 0 for everything else."""
         return value.address if type(value) is ExnRef and value._heap is self else 0
+
+    def is_known(self, address: int) -> bool:
+        """Whether Python has a reference to an exception at this address."""
+        return address in self._handles
 
     def moved_to(self, store: Store) -> ExceptionHeap:
         """Be the heap of a store, which has none, that ours has become a part of."""

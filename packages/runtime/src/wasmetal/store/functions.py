@@ -21,6 +21,7 @@ from wasmetal.glue import values
 from wasmetal.glue.glue import Glue, RawThunk, Thunk
 from wasmetal.glue.host_layout import HOST
 from wasmetal.store import callers
+from wasmetal.store.exception_roots import EXCEPTION_TYPES, rooted
 from wasmetal.system.hold import Hold
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def _pack(results: list[object]) -> object:
 class FunctionCore:
     """What a Func is about, apart from being called: it knows the Func only weakly, so there is no cycle."""
 
-    __slots__ = ("__weakref__", "func", "funcref", "has_references", "name", "type")
+    __slots__ = ("__weakref__", "func", "funcref", "has_exceptions", "has_references", "name", "type")
 
     #: Whether it is a HostFunction, else a WasmFunction.
     is_host = False
@@ -76,6 +77,8 @@ class FunctionCore:
         self.name = name
         #: Address of the FUNCREF.
         self.funcref = funcref
+        #: Results may refer to exceptions.
+        self.has_exceptions = any(value_type.heap_type in EXCEPTION_TYPES for value_type in type.results)
         self.has_references = any(value_type.is_reference for value_type in type.params + type.results)
         self.func: weakref.ref[FuncHandle] | None = None
 
@@ -121,7 +124,7 @@ class FunctionCore:
 class WasmFunction(FunctionCore):
     """A function that an instance defines."""
 
-    __slots__ = ("_entry", "_fast_made", "_raw", "glue", "instance")
+    __slots__ = ("_entry", "_fast_made", "_last_results", "_raw", "glue", "instance")
 
     def __init__(self, type: FuncType, name: str | None, funcref: int, instance: Instance, glue: Glue) -> None:
         super().__init__(type, name, funcref)
@@ -131,6 +134,8 @@ class WasmFunction(FunctionCore):
         #: The Func's entry, once it has been fast: kept even when it is no longer, as it may be running.
         self._entry: Thunk | None = None
         self._raw: RawThunk | None = None
+        #: What the last call that gave raw references to exceptions has returned: they are good until the next one.
+        self._last_results: list[object] = []
 
     def defined_type(self) -> DefinedType:
         return self.opened().defined_type(self.funcref)
@@ -182,11 +187,23 @@ class WasmFunction(FunctionCore):
 
     def _convert_and_call(self, instance: Instance, args: Sequence[object]) -> object:
         slots = values.to_slots(self.type.params, args, instance.store)
+        array = _slots_array(self.type)
         # A funcref among the arguments may have moved the instance to another store.
-        return _pack(values.from_slots(self.type.results, self.call_slots(slots), instance.store))
+        if not self.has_exceptions:
+            return _pack(values.from_slots(self.type.results, self._call(slots, array), instance.store))
+        with rooted(array):
+            return _pack(values.from_slots(self.type.results, self._call(slots, array), instance.store))
 
     def call_slots(self, slots: list[int]) -> tuple[int, ...]:
         array = _slots_array(self.type)
+        if not self.has_exceptions:
+            return self._call(slots, array)
+        with rooted(array):
+            results = self._call(slots, array)
+            self._last_results = values.from_slots(self.type.results, results, self.instance.store)
+            return results
+
+    def _call(self, slots: list[int], array: ctypes.Array[ctypes.c_uint64]) -> tuple[int, ...]:
         for number, slot in enumerate(slots):
             array[number] = slot
         run = self._raw

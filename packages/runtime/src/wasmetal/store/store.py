@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from array import array
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from weakref import WeakValueDictionary, ref
 
 from wasm_core.errors import LinkError, WasmError
@@ -62,10 +62,6 @@ class UnknownReference(WasmError, LookupError):
     """A slot of `call_raw` is not a reference that the store knows."""
 
 
-#: What references to exceptions refer to.
-EXCEPTION_TYPES: Final = ("exn", "noexn")
-
-
 class Holder(Protocol):
     """A table, or a global of a reference type."""
 
@@ -85,6 +81,7 @@ class Exceptions(Protocol):
     def needed_words(self) -> list[array[int]]: ...
     def address_of(self, value: object) -> int: ...
     def reference(self, address: int) -> object: ...
+    def is_known(self, address: int) -> bool: ...
     def moved_to(self, store: Store) -> Exceptions: ...
     def absorb(self, other: Any) -> None: ...
 
@@ -417,6 +414,11 @@ class Store:
                 f"exnref takes a reference to an exception of the same store or None, not {type(value).__name__}"
             )
         return address
+
+    def knows_exception(self, address: int) -> bool:
+        """Whether Python has an `ExnRef` for the bits of a reference."""
+        heap = self._current().exceptions
+        return heap is not None and heap.is_known(address)
 
     def exn_object(self, address: int) -> object:
         """The `ExnRef` for the bits of a reference."""

@@ -8,9 +8,10 @@ from array import array
 from wasm_core.errors import WasmError
 from wasm_core.types import TableType
 from wasm_ir.vmcontext import TABLE
+from wasmetal.store.exception_roots import EXCEPTION_TYPES
 from wasmetal.store.groups import Group
 from wasmetal.store.members import Instance
-from wasmetal.store.store import EXCEPTION_TYPES, Members, Store
+from wasmetal.store.store import Members, Store
 
 _ELEMENTS = 10_000_000
 

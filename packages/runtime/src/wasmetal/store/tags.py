@@ -8,7 +8,7 @@ from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from wasm_core.defined_types import DefinedType, function_type
-from wasm_core.errors import WasmError
+from wasm_core.errors import Thrown
 from wasm_core.quoting import shown
 from wasm_core.types import FuncType
 
@@ -99,7 +99,7 @@ def _unpickled(token: bytes, type: FuncType) -> Tag:
     return tag
 
 
-class WasmException(WasmError):
+class WasmException(Thrown):
     """An exception of WebAssembly that nothing in WebAssembly has caught; raised by a host function, one is thrown.
 
     Notes (`__notes__`) say where it was thrown.

@@ -121,58 +121,60 @@ def bits(number: int, value_type: int) -> int:
 class ExceptionTests(BackendFixtures):
     """Calls that come back at landing pads."""
 
-    @pytest.fixture(autouse=True)
-    def _exceptions(self, native: Native) -> None:
+    @pytest.fixture
+    def throwing(self, native: Native) -> Native:
+        """`native`, if its backend has exceptions."""
         if not supports_exceptions(native.backend):
             pytest.skip("this backend has no exceptions")
+        return native
 
     @pytest.mark.parametrize("depth", [0, 1, 10])
     @pytest.mark.parametrize("through", ["slot", "funcref"])
-    def test_through_frames(self, native: Native, through: str, depth: int) -> None:
+    def test_through_frames(self, throwing: Native, through: str, depth: int) -> None:
         """Out of functions that use preserved registers and have frames of different sizes."""
-        native.define(0, thrower())
+        throwing.define(0, thrower())
         for number in range(depth):
-            native.define(number + 1, passing(number, 16 * (number % 3)))
-        last = native.funcref(native.place(passing(depth))[0])
-        native.define(depth + 1, passing(depth))
-        function = native.define(20, catcher(depth + 1, last if through == "funcref" else 0))
+            throwing.define(number + 1, passing(number, 16 * (number % 3)))
+        last = throwing.funcref(throwing.place(passing(depth))[0])
+        throwing.define(depth + 1, passing(depth))
+        function = throwing.define(20, catcher(depth + 1, last if through == "funcref" else 0))
         expected = 6
         for _ in range(depth + 1):
             expected = passed(2, expected)
         for _ in range(3):
-            assert native.call(function, _ONE, (5,)) == (1005,)
-            assert native.call(function, _ONE, (2,)) == (expected,)
+            assert throwing.call(function, _ONE, (5,)) == (1005,)
+            assert throwing.call(function, _ONE, (2,)) == (expected,)
 
-    def test_nobody_catches(self, native: Native) -> None:
+    def test_nobody_catches(self, throwing: Native) -> None:
         """The status says so, and the store where it was thrown; the store can be used afterwards."""
-        native.define(0, thrower())
-        native.define(1, passing(0))
-        function = native.define(2, passing(1))
-        wasm_sp = native.get_store("wasm_sp")
+        throwing.define(0, thrower())
+        throwing.define(1, passing(0))
+        function = throwing.define(2, passing(1))
+        wasm_sp = throwing.get_store("wasm_sp")
         for _ in range(2):
             with pytest.raises(Thrown) as caught:
-                native.call(function, _ONE, (9,))
+                throwing.call(function, _ONE, (9,))
             assert caught.value.exception == 9
-            assert native.wasm_offset(caught.value.pc, True) == 0x77
-            assert native.get_store("wasm_sp") == wasm_sp
-            assert native.call(function, _ONE, (2,)) == (passed(2, passed(2, 6)),)
+            assert throwing.wasm_offset(caught.value.pc, True) == 0x77
+            assert throwing.get_store("wasm_sp") == wasm_sp
+            assert throwing.call(function, _ONE, (2,)) == (passed(2, passed(2, 6)),)
 
-    def test_a_catcher_called_by_what_uses_registers(self, native: Native) -> None:
+    def test_a_catcher_called_by_what_uses_registers(self, throwing: Native) -> None:
         """Who lands gives preserved registers back to its caller."""
-        native.define(0, thrower())
-        native.define(1, passing(0))
-        native.define(2, catcher(1))
-        function = native.define(3, passing(2))
-        assert native.call(function, _ONE, (3,)) == (passed(3, 1003),)
+        throwing.define(0, thrower())
+        throwing.define(1, passing(0))
+        throwing.define(2, catcher(1))
+        function = throwing.define(3, passing(2))
+        assert throwing.call(function, _ONE, (3,)) == (passed(3, 1003),)
 
-    def test_the_innermost_catches(self, native: Native) -> None:
-        native.define(0, thrower())
-        native.define(1, catcher(0))
-        native.define(2, passing(1))
-        function = native.define(3, catcher(2))
-        assert native.call(function, _ONE, (3,)) == (passed(3, 1003),)
+    def test_the_innermost_catches(self, throwing: Native) -> None:
+        throwing.define(0, thrower())
+        throwing.define(1, catcher(0))
+        throwing.define(2, passing(1))
+        function = throwing.define(3, catcher(2))
+        assert throwing.call(function, _ONE, (3,)) == (passed(3, 1003),)
 
-    def test_throw_again(self, native: Native) -> None:
+    def test_throw_again(self, throwing: Native) -> None:
         """A landing pad throws out of its own function."""
         function = Function("again", _ONE)
         b = Builder(function)
@@ -185,14 +187,14 @@ class ExceptionTests(BackendFixtures):
         b.ret([result])
         b.switch_to(pad)
         throw(b, raw(b, op.IADD, I64, [thrown(b), b.const(I64, 10)]))
-        native.define(0, thrower())
-        native.define(1, function)
-        native.define(2, passing(1))
-        caught = native.define(3, catcher(2))
-        assert native.call(caught, _ONE, (3,)) == (1013,)
+        throwing.define(0, thrower())
+        throwing.define(1, function)
+        throwing.define(2, passing(1))
+        caught = throwing.define(3, catcher(2))
+        assert throwing.call(caught, _ONE, (3,)) == (1013,)
 
     @pytest.mark.parametrize("x", [1, 2, 4])
-    def test_values_of_all_kinds_live_into_landing_pads(self, native: Native, x: int) -> None:
+    def test_values_of_all_kinds_live_into_landing_pads(self, throwing: Native, x: int) -> None:
         """More than there are registers for, defined before and between calls that share a landing pad and do not."""
         function = Function("many", _MANY)
         b = Builder(function)
@@ -218,8 +220,8 @@ class ExceptionTests(BackendFixtures):
         b.jump(done, [folded(b, [*floats, middle, thrown(b), *values])])
         b.switch_to(done)
         b.ret([total])
-        native.define(0, thrower())
-        caller = native.define(1, function)
+        throwing.define(0, thrower())
+        caller = throwing.define(1, function)
         given = [bits(number, value_type) for number, value_type in enumerate(_MANY.params)]
         added = [value + 5 for value, value_type in zip(given, _MANY.params) if value_type == I64]
         first = struct.unpack("<d", given[1].to_bytes(8, "little"))[0]
@@ -229,10 +231,10 @@ class ExceptionTests(BackendFixtures):
             if value_type == F64
         ]
         expected = {1: [*given, *added, 1], 2: [*given, *added, 1], 4: [*sums, 6, 1, *added]}[x]
-        assert native.call(caller, _MANY, given) == (model(expected),)
+        assert throwing.call(caller, _MANY, given) == (model(expected),)
 
-    def test_vectors_live_into_landing_pads(self, native: Native) -> None:
-        if not supports_vectors(native.backend):
+    def test_vectors_live_into_landing_pads(self, throwing: Native) -> None:
+        if not supports_vectors(throwing.backend):
             pytest.skip("this backend has no vectors")
         function = Function("vectors", _ONE)
         b = Builder(function)
@@ -252,11 +254,11 @@ class ExceptionTests(BackendFixtures):
             lane = raw(b, op.V_EXTRACT_U, I64, [vector], op.I64X2 | 1 << op.SHAPE_SHIFT)
             total = raw(b, op.IADD, I64, [total, lane])
         b.ret([total])
-        native.define(0, thrower())
-        caller = native.define(1, function)
-        assert native.call(caller, _ONE, (5,)) == (5 + 5 * sum(range(3, 40)),)
+        throwing.define(0, thrower())
+        caller = throwing.define(1, function)
+        assert throwing.call(caller, _ONE, (5,)) == (5 + 5 * sum(range(3, 40)),)
 
-    def test_loops_around_calls_that_throw(self, native: Native) -> None:
+    def test_loops_around_calls_that_throw(self, throwing: Native) -> None:
         """A loop whose variables change on both ways out of the call, and which has more of them than registers."""
         function = Function("loop", Signature((I64,), (I64,)))
         b = Builder(function)
@@ -286,8 +288,8 @@ class ExceptionTests(BackendFixtures):
         b.jump(header, [left, *turned])
         b.switch_to(done)
         b.ret([result])
-        native.define(0, thrower())
-        caller = native.define(1, function)
+        throwing.define(0, thrower())
+        caller = throwing.define(1, function)
         state = list(range(1, 20))
         count = 12
         while True:
@@ -299,9 +301,9 @@ class ExceptionTests(BackendFixtures):
                 break
             else:
                 state = [state[-1] + count, *state[:-1]]
-        assert native.call(caller, function.signature, (12,)) == (model(before),)
+        assert throwing.call(caller, function.signature, (12,)) == (model(before),)
 
-    def test_results_and_arguments_on_the_stack(self, native: Native) -> None:
+    def test_results_and_arguments_on_the_stack(self, throwing: Native) -> None:
         """Calls that land have them as others do, and words of the caller's own arguments stay."""
         wide = Signature((I64,) * 12, (I64,) * 9)
         callee = Function("wide", wide)
@@ -314,7 +316,7 @@ class ExceptionTests(BackendFixtures):
         throw(b, params[10])
         b.switch_to(even)
         b.ret(params[3:])
-        native.define(0, callee)
+        throwing.define(0, callee)
         function = Function("caller", Signature(wide.params, (I64,)))
         b = Builder(function)
         blocks: list[Block] = [b.new_block() for _ in range(3)]
@@ -326,52 +328,52 @@ class ExceptionTests(BackendFixtures):
         b.ret([folded(b, [call, *call.results, *params])])
         b.switch_to(blocks[2])
         b.ret([folded(b, [thrown(b), *params])])
-        caller = native.define(1, function)
+        caller = throwing.define(1, function)
         for first in (20, 21):
             given = [first, *range(101, 112)]
             passed_on = given[::-1][1:] + given[:1]
             expected = [passed_on[10], *given] if first & 1 else [*passed_on[3:], *given]
-            assert native.call(caller, function.signature, given) == (model(expected),)
+            assert throwing.call(caller, function.signature, given) == (model(expected),)
 
-    def test_pins_after_landing(self, native: Native) -> None:
+    def test_pins_after_landing(self, throwing: Native) -> None:
         """What throws has another VMContext and memory; who lands has its own again."""
-        memory = native.new_memory(1 << 16)
-        context = native.new_context(memory)
+        memory = throwing.new_memory(1 << 16)
+        context = throwing.new_context(memory)
         memory[8:16] = (1111).to_bytes(8, "little")
-        native.memory[8:16] = (2222).to_bytes(8, "little")
+        throwing.memory[8:16] = (2222).to_bytes(8, "little")
 
         def body(b: Builder, params: list[Inst]) -> list[Inst]:
             throw(b, b.load(op.HEAP_LOAD, I64, pointer(b, b.const(I32, 0)), 8))
             return []
 
-        address, _ = native.place(build(_ONE, body))
+        address, _ = throwing.place(build(_ONE, body))
         function = Function("pins", _ONE)
         b = Builder(function)
         entry, following, pad = b.new_block(), b.new_block(), b.new_block()
         x = b.append_param(entry, I64)
         b.switch_to(entry)
-        b.call_ref(b.const(I64, native.funcref(address, context)), _ONE, [x])
+        b.call_ref(b.const(I64, throwing.funcref(address, context)), _ONE, [x])
         b.invoke(following, pad)
         b.switch_to(following)
         b.ret([x])
         b.switch_to(pad)
         own = b.load(op.HEAP_LOAD, I64, pointer(b, b.const(I32, 0)), 8)
         b.ret([raw(b, op.IADD, I64, [raw(b, op.IMUL, I64, [thrown(b), b.const(I64, 10_000)]), own])])
-        caller = native.define(0, function)
-        assert native.call(caller, _ONE, (1,)) == (1111_2222,)
+        caller = throwing.define(0, function)
+        assert throwing.call(caller, _ONE, (1,)) == (1111_2222,)
 
-    def test_traps_do_not_land(self, native: Native) -> None:
+    def test_traps_do_not_land(self, throwing: Native) -> None:
         def body(b: Builder, params: list[Inst]) -> list[Inst]:
             b.trap(TrapCode.UNREACHABLE.value)
             return []
 
-        native.define(0, build(_ONE, body))
-        caller = native.define(1, catcher(0))
+        throwing.define(0, build(_ONE, body))
+        caller = throwing.define(1, catcher(0))
         with pytest.raises(Trapped) as caught:
-            native.call(caller, _ONE, (1,))
+            throwing.call(caller, _ONE, (1,))
         assert caught.value.code is TrapCode.UNREACHABLE
 
-    def test_calls_of_c_functions_between(self, native: Native) -> None:
+    def test_calls_of_c_functions_between(self, throwing: Native) -> None:
         """The stack pointer is right after landing: for calls on the C stack, and for the stack's limit."""
         import ctypes
 
@@ -395,11 +397,11 @@ class ExceptionTests(BackendFixtures):
         doubled = b.call_native(b.const(I64, target), _ONE, [thrown(b)])
         kept = b.load(op.LOAD, I64, slot, 32)
         b.ret([raw(b, op.IADD, I64, [raw(b, op.IMUL, I64, [doubled, b.const(I64, 100)]), kept])])
-        native.define(0, thrower())
-        caller = native.define(1, function)
-        assert native.call(caller, _ONE, (7,)) == (1407,)
+        throwing.define(0, thrower())
+        caller = throwing.define(1, function)
+        assert throwing.call(caller, _ONE, (7,)) == (1407,)
 
-    def test_large_distance_to_a_landing_pad(self, native: Native) -> None:
+    def test_large_distance_to_a_landing_pad(self, throwing: Native) -> None:
         """More than a megabyte between the call and its landing pad."""
         function = Function("far", _ONE)
         b = Builder(function)
@@ -415,6 +417,6 @@ class ExceptionTests(BackendFixtures):
         b.ret([total])
         b.switch_to(pad)
         b.ret([raw(b, op.IADD, I64, [thrown(b), x])])
-        native.define(0, thrower())
-        caller = native.define(1, function)
-        assert native.call(caller, _ONE, (7,)) == (14,)
+        throwing.define(0, thrower())
+        caller = throwing.define(1, function)
+        assert throwing.call(caller, _ONE, (7,)) == (14,)
