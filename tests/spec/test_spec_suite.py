@@ -52,6 +52,7 @@ def _load_runner() -> ModuleType:
 runner = _load_runner()
 FILES = runner.find_files(_CORE)
 SIMD_FILES = runner.find_files(_SIMD)
+WIDE_ARITHMETIC_FILES = runner.find_files(_SHARED / "spec" / "proposals" / "wide-arithmetic")
 RELAXED_SIMD_FILES = runner.find_files(_RELAXED_SIMD)
 EXCEPTION_FILES = [*runner.find_files(_EXCEPTIONS), *runner.find_files(_LEGACY_EXCEPTIONS)]
 EXPLICIT_FILES = [f for f in FILES if _ALL or f.stem in _MEMORY_FILES or f.stem.startswith("memory")]
@@ -119,6 +120,11 @@ def test_relaxed_simd(path: Path) -> None:
     _check(path, "auto")
 
 
+@pytest.mark.parametrize("path", WIDE_ARITHMETIC_FILES, ids=lambda path: path.stem)
+def test_wide_arithmetic(path: Path) -> None:
+    _check(path, "auto")
+
+
 #: Commands that need proposals that cannot be run yet: tail calls, and typed function references outside.
 _LATER = {"try_table": 5, "try_catch": 2, "try_delegate": 2}
 
@@ -130,6 +136,42 @@ def test_exceptions(path: Path, bounds_checks: str) -> None:
     result = runner.run_file(path, bounds_checks)
     assert not result.failures, "\n".join(result.failures[:20])
     assert result.unsupported <= _LATER.get(path.stem, 0)
+
+
+#: Files of 3.0 that are not those of 2.0, but for tail calls, and references to objects (ref_null).
+_NEW_FILES = (
+    *("br_on_non_null", "br_on_null", "br_table", "call_indirect", "call_ref", "elem", "global", "imports", "instance"),
+    *("linking", "local_init", "memory", "ref", "ref_as_non_null", "ref_func", "ref_is_null", "select", "table"),
+    *("table_get", "table_grow", "table_set", "table_size", "type-canon", "type-equivalence", "type-rec"),
+    *("unreached-valid", "unwind"),
+)
+NEW_FILES = [f for f in runner.find_files(_SHARED / "spec" / "3.0" / "core") if f.stem in _NEW_FILES]
+
+
+@pytest.mark.parametrize("path", NEW_FILES, ids=lambda path: path.stem)
+def test_core_of_3_0(path: Path) -> None:
+    _check(path, "auto")
+
+
+MULTI_MEMORY_FILES = [
+    *runner.find_files(_SHARED / "spec" / "3.0" / "multi-memory"),
+    *runner.find_files(_SHARED / "spec" / "3.0" / "simd", "simd_memory-multi"),
+]
+
+
+@pytest.mark.parametrize("bounds_checks", ["auto", "explicit"])
+@pytest.mark.parametrize("path", MULTI_MEMORY_FILES, ids=lambda path: path.stem)
+def test_multi_memory(path: Path, bounds_checks: str) -> None:
+    _check(path, bounds_checks)
+
+
+PAGE_SIZE_FILES = runner.find_files(_SHARED / "spec" / "proposals" / "custom-page-sizes")
+
+
+@pytest.mark.parametrize("bounds_checks", ["auto", "explicit"])
+@pytest.mark.parametrize("path", PAGE_SIZE_FILES, ids=lambda path: path.stem)
+def test_custom_page_sizes(path: Path, bounds_checks: str) -> None:
+    _check(path, bounds_checks)
 
 
 def test_nothing_is_left_out() -> None:

@@ -28,7 +28,12 @@ _MAX_TYPE: Final = 400
 
 def python_type(type: ValueType) -> Any:
     """What values of a type are in Python."""
-    return PYTHON_TYPES.get(type.value, object)
+    found = PYTHON_TYPES.get(type.value)
+    if found is None:
+        if not type.is_function_reference:
+            return object
+        return Func | None if type.nullable else Func
+    return found
 
 
 def parameter_names(count: int, known: Mapping[int, str]) -> list[str]:

@@ -15,11 +15,19 @@ from wasmetal.store.functions import FuncHandle, PlainReferences, init_host
 
 
 def _known(params: Sequence[ValueType], slots: list[int], store: values.References) -> list[object]:
-    """The objects that slots stand for. Raises ValueError for a reference that the store does not know."""
+    """The objects that slots stand for. Raises ValueError for a reference that the store does not know, or that is not
+    of the parameter's type."""
     try:
-        return values.from_slots(params, slots, _Given(store))
+        objects = values.from_slots(params, slots, _Given(store))
     except LookupError as error:
         raise ValueError("a slot is not a reference of this store") from error
+    for param, found in zip(params, objects):
+        if param.is_reference:
+            try:
+                values.check_reference(param, found)
+            except TypeError as error:
+                raise ValueError(f"a slot is not a reference of its parameter's type: {error}") from error
+    return objects
 
 
 class _Given:

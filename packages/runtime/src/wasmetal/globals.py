@@ -53,11 +53,12 @@ class Global(GlobalHandle, Generic[Value]):
         words = array("Q", bytes(GLOBAL_SIZE))
         store = Store() if type.value_type.is_reference else None
         cell = GlobalCell(type, words, words.buffer_info()[0], store)
+        # Before it is a global: it must never have a value that is not of its type.
+        if value is not None or (type.value_type.is_reference and not type.value_type.nullable):
+            _set(cell, value)
         cell.handle = weakref.ref(self)
         self._cell = cell
         self._owner = None
-        if value is not None:
-            self._set(value)
 
     @property
     def type(self) -> GlobalType:
@@ -84,15 +85,7 @@ class Global(GlobalHandle, Generic[Value]):
     def value(self, value: Value) -> None:
         if not self._open().type.mutable:
             raise AttributeError("the global is immutable")
-        self._set(value)
-
-    def _set(self, value: object) -> None:
-        cell = self._open()
-        if cell.store is None:
-            cell.bits = values.to_bits(cell.type.value_type, value, None)
-            return
-        with cell.store.use():
-            cell.bits = values.to_bits(cell.type.value_type, value, cell.store)
+        _set(self._open(), value)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a global cannot be pickled or copied")
@@ -102,6 +95,14 @@ class Global(GlobalHandle, Generic[Value]):
         if cell is None:
             return "<Global, closed>"
         return f"<Global {'mutable ' if cell.type.mutable else ''}{cell.type.value_type.value} = {self.value!r}>"
+
+
+def _set(cell: GlobalCell, value: object) -> None:
+    if cell.store is None:
+        cell.bits = values.to_bits(cell.type.value_type, value, None)
+        return
+    with cell.store.use():
+        cell.bits = values.to_bits(cell.type.value_type, value, cell.store)
 
 
 global_cells.global_class = Global

@@ -8,7 +8,7 @@ import weakref
 from typing import TYPE_CHECKING, Final, NoReturn, SupportsIndex, overload
 
 from wasm_core.errors import WasmError
-from wasm_core.types import PAGE_SIZE, MemoryType
+from wasm_core.types import MemoryType
 from wasmetal.store import linear_memory
 from wasmetal.store.linear_memory import LinearMemory, MemoryHandle
 
@@ -44,8 +44,9 @@ class Memory(MemoryHandle):
         Args:
             type: Sizes, in pages of 64 KiB; or the number of pages.
             maximum: Most pages that it may grow to, where `type` is a number; None for as many as there can be.
-            max_pages: Most pages that it may grow to even where its type allows more.
-            bounds_checks: As in `Config`. Code that has no checks cannot use a memory without guard pages.
+            max_pages: Most pages of 64 KiB that it may grow to even where its type allows more.
+            bounds_checks: As in `Config`. Code that has no checks cannot use a memory without guard pages. Where pages
+                are of one byte, there are always checks.
 
         Raises:
             ValueError: The type's sizes contradict each other or the limits.
@@ -85,8 +86,8 @@ class Memory(MemoryHandle):
 
     @property
     def pages(self) -> int:
-        """The size in pages of 64 KiB."""
-        return len(self._open()) // PAGE_SIZE
+        """The size in pages: of 64 KiB, or what the type says."""
+        return len(self._open()) // self._opened()._page_size
 
     def __len__(self) -> int:
         """The size in bytes."""
@@ -96,7 +97,7 @@ class Memory(MemoryHandle):
         """Add zeroed pages.
 
         Args:
-            pages: How many, in pages of 64 KiB; 0 is allowed.
+            pages: How many; 0 is allowed.
 
         Returns:
             The number of pages before.

@@ -64,13 +64,16 @@ class Table(TableHandle, Generic[Element]):
         if not type.element.is_reference:
             raise ValueError(f"a table holds references, not {type.element.value}")
         values.check_types((type.element,))
-        storage = TableStorage(type, Quota(_MAX_ELEMENTS), Store())
+        store = Store()
+        word = 0
+        # Before there is a table: it must never have elements that are not of its type.
+        if init is not None or (type.minimum and not type.element.nullable):
+            with store.use():
+                word = values.to_bits(type.element, init, store)
+        storage = TableStorage(type, Quota(_MAX_ELEMENTS), store, word)
         storage.handle = weakref.ref(self)
         self._storage = storage
         self._owner = None
-        if init is not None:
-            for index in range(type.minimum):
-                self[index] = init
 
     @property
     def type(self) -> TableType:

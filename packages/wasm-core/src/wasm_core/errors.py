@@ -28,6 +28,8 @@ class TrapCode(enum.IntEnum):
     CALL_STACK_EXHAUSTED = 10
     INTERRUPTED = 11
     NULL_EXCEPTION = 12
+    NULL_REFERENCE = 13
+    NULL_FUNCTION = 14
 
     @property
     def message(self) -> str:
@@ -58,6 +60,8 @@ _MESSAGES = {
     TrapCode.CALL_STACK_EXHAUSTED: "call stack exhausted",
     TrapCode.INTERRUPTED: "interrupted",
     TrapCode.NULL_EXCEPTION: "null exception reference",
+    TrapCode.NULL_REFERENCE: "null reference",
+    TrapCode.NULL_FUNCTION: "null function reference",
 }
 
 

@@ -37,7 +37,7 @@ _CAUGHT: Final = EXNREF | NON_NULL
 class BodyState:
     """What handlers share with the validator's loop about one body."""
 
-    __slots__ = ("code", "context", "end", "labels", "results", "stack")
+    __slots__ = ("code", "context", "end", "labels", "never_null", "results", "stack")
 
     def __init__(
         self, context: ValidationContext, code: bytes, stack: list[int], labels: list[list[int]], results: list[int]
@@ -51,6 +51,8 @@ class BodyState:
         self.labels: Final = labels
         #: Results of the function.
         self.results: Final = results
+        #: See BodyFacts.never_null.
+        self.never_null: Final[set[int]] = set()
 
     def pop(self, expected: int, at: int) -> None:
         """Pop one operand of type `expected`."""
@@ -71,6 +73,8 @@ class BodyState:
             return UNKNOWN_REF
         if not is_reference(found):
             raise InvalidError(f"type mismatch: expected a reference, found {type_name(found)}", at)
+        if found & NON_NULL:
+            self.never_null.add(at)
         return found
 
     def label(self, index: int, at: int) -> list[int]:
@@ -194,6 +198,8 @@ def _call_ref(state: BodyState, pos: int) -> int:
     at = pos - 1
     index, pos = read_u32(state.code, pos, state.end)
     signature = state.context.signature(index, at)
+    if state.stack and state.stack[-1] & NON_NULL:
+        state.never_null.add(at)
     state.pop(state.context.reference_to(index, at), at)
     state.pop_all(signature.params, at)
     state.stack.extend(signature.results)
@@ -204,6 +210,8 @@ def _return_call_ref(state: BodyState, pos: int) -> int:
     at = pos - 1
     index, pos = read_u32(state.code, pos, state.end)
     signature = state.context.signature(index, at)
+    if state.stack and state.stack[-1] & NON_NULL:
+        state.never_null.add(at)
     state.pop(state.context.reference_to(index, at), at)
     state.pop_all(signature.params, at)
     _check_returned(state, signature.results, at)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from wasm_core import types as wasm_types
 from wasm_core.errors import Unsupported
 from wasm_core.module import DecodedModule, ExternKind
 
@@ -120,15 +119,11 @@ def check_supported(module: DecodedModule) -> None:
     Raises:
         Unsupported: They cannot yet.
     """
-    if len(module.memories) > 1:
-        raise not_yet("a second memory", "multi_memory")
     for memory in module.memories:
         if memory.is64:
             raise not_yet("a 64-bit memory", "memory64")
         if memory.shared:
             raise not_yet("a shared memory", "threads")
-        if memory.page_size != wasm_types.PAGE_SIZE:
-            raise not_yet("a memory with pages of another size", "custom_page_sizes")
     for table in module.tables:
         if table.is64:
             raise not_yet("a 64-bit table", "memory64")

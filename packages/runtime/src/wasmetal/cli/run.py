@@ -100,7 +100,7 @@ def _stubs(module: Module, space: str) -> dict[str, Func]:
 
 
 def _stub(type: FuncType) -> Callable[..., object]:
-    zeros = tuple(_ZEROS[result] for result in type.results)
+    zeros = tuple(_ZEROS.get(result) for result in type.results)
     result = zeros[0] if len(zeros) == 1 else zeros or None
     return lambda *args: result
 

@@ -28,7 +28,6 @@ _TYPES: Final[dict[str, tuple[str, str]]] = {
     "f32": ("float", "float"),
     "f64": ("float", "float"),
     "v128": ("bytes", "bytes"),
-    "funcref": ("wasmetal.Func | None", "wasmetal.Func | None"),
 }
 _ANY_REFERENCE: Final = ("object", "Any")
 _IN, _OUT = 0, 1
@@ -63,6 +62,8 @@ class Module(Protocol):
 
 
 def _python_type(type: ValueType, way: int) -> str:
+    if type.is_function_reference:
+        return "wasmetal.Func | None" if type.nullable else "wasmetal.Func"
     return _TYPES.get(type.value, _ANY_REFERENCE)[way]
 
 

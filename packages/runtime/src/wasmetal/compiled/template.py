@@ -120,6 +120,7 @@ class Template:
         "funcref_words",
         "globals",
         "reference_globals",
+        "table_inits",
         "words",
     )
 
@@ -134,8 +135,12 @@ class Template:
         for name in ("memmove", "memset"):
             words[CONTEXT[name] // 8] = host.address_of(name)
         values.check_types([table.element for table in module.tables[module.imported_tables :]])
-        if module.table_inits:
-            raise not_yet("the initial value of a table", "function_references")
+        #: Index of a table and what its elements start as, where that is not null.
+        self.table_inits = [
+            (index, _constant(init))
+            for index, init in enumerate(module.table_inits, module.imported_tables)
+            if init is not None
+        ]
         held = [module.defined_type(index) for index in range(len(module.types))]
         # For the instances too, which have the module. Finalizers that run together with theirs may still call them.
         self._types_anchor = anchor(held)

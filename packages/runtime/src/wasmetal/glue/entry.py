@@ -19,7 +19,7 @@ from wasm_ir.vmcontext import CONTEXT, FUNCREF, STORE
 from wasmetal.cpython import c_stack, layouts, native_callable
 from wasmetal.cpython.c_stack import C_STACK
 from wasmetal.glue import ticker
-from wasmetal.glue.python_api import IR_TYPE, PythonBuilder, ir_signature
+from wasmetal.glue.python_api import PythonBuilder, ir_signature, ir_type
 from wasmetal.glue.thunks import BUSY
 from wasmetal.glue.ticker_layout import TICKER
 
@@ -211,7 +211,7 @@ def load_slots(b: PythonBuilder, types: Sequence[ValueType], slots: Inst) -> lis
     values = []
     offset = 0
     for value_type in types:
-        values.append(b.load(opcodes.LOAD, IR_TYPE[value_type], slots, offset))
+        values.append(b.load(opcodes.LOAD, ir_type(value_type), slots, offset))
         offset += 8 * value_type.slots
     return values
 

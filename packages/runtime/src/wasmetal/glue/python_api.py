@@ -32,7 +32,13 @@ _AS_DOUBLE: Final = Signature((I64,), (F64,))
 
 def ir_signature(type: FuncType) -> Signature:
     """The IR signature of functions of a WebAssembly type."""
-    return Signature(tuple([IR_TYPE[t] for t in type.params]), tuple([IR_TYPE[t] for t in type.results]))
+    return Signature(tuple([ir_type(t) for t in type.params]), tuple([ir_type(t) for t in type.results]))
+
+
+def ir_type(type: ValueType) -> int:
+    """The IR type of a value; of references, I64."""
+    found = IR_TYPE.get(type)
+    return I64 if found is None else found
 
 
 class PythonBuilder(Builder):

@@ -10,8 +10,9 @@ import operator
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from ctypes import c_double, c_float
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
+from wasm_core.quoting import shown
 from wasm_core.types import ValueType
 from wasm_ir.vmcontext import not_yet
 from wasmetal.cpython.native_callable import NativeCallable
@@ -47,6 +48,9 @@ class References(Protocol):
 
 _I32_MASK: Final = (1 << 32) - 1
 _I64_MASK: Final = (1 << 64) - 1
+
+#: Characters of a type that messages show.
+_MAX_TYPE: Final = 400
 
 #: References to exceptions that are not null.
 _EXN: Final = ValueType.reference("exn", nullable=False)
@@ -115,12 +119,16 @@ def _store_of(references: References | None, name: str) -> References:
 def _funcref_to_bits(value: Any, references: References | None) -> int:
     if value is None:
         return 0
+    _check_function(value, "funcref takes a wasmetal.Func or None")
+    return _store_of(references, "funcref").funcref_of(value)
+
+
+def _check_function(value: Any, wanted: str) -> None:
     # NativeCallable: the only class derived from it is Func, which needs this module. One that was never initialized is
     # no function.
     # Not isinstance, which believes what objects say of themselves (`unittest.mock`).
     if not issubclass(type(value), NativeCallable) or not value._funcref:
-        raise TypeError(f"funcref takes a wasmetal.Func or None, not {type(value).__name__}")
-    return _store_of(references, "funcref").funcref_of(value)
+        raise TypeError(f"{wanted}, not {type(value).__name__}")
 
 
 def _externref_to_bits(value: Any, references: References | None) -> int:
@@ -171,29 +179,94 @@ def _exnref_from_bits(bits: int, references: References | None) -> object:
     return _store_of(references, "exnref").exn_object(bits) if bits else None
 
 
-_TO_BITS: Final[dict[ValueType, Callable[[Any, References | None], int]]] = {
-    ValueType.I32: _i32_to_bits,
-    ValueType.I64: _i64_to_bits,
-    ValueType.F32: _f32_to_bits,
-    ValueType.F64: _f64_to_bits,
-    ValueType.V128: _v128_to_bits,
-    ValueType.FUNCREF: _funcref_to_bits,
-    ValueType.EXTERNREF: _externref_to_bits,
-    ValueType.EXNREF: _exnref_to_bits,
-    _EXN: _exn_to_bits,
-}
+_Convert = TypeVar("_Convert")
 
-_FROM_BITS: Final[dict[ValueType, Callable[[int, References | None], object]]] = {
-    ValueType.I32: _i32_from_bits,
-    ValueType.I64: _i64_from_bits,
-    ValueType.F32: _f32_from_bits,
-    ValueType.F64: _f64_from_bits,
-    ValueType.V128: _v128_from_bits,
-    ValueType.FUNCREF: _funcref_from_bits,
-    ValueType.EXTERNREF: _externref_from_bits,
-    ValueType.EXNREF: _exnref_from_bits,
-    _EXN: _exnref_from_bits,
-}
+
+class _Converters(dict[ValueType, _Convert]):
+    """Converters by type. Those of references that are not listed are made when they are asked for, and not kept: types
+    that modules define come and go."""
+
+    def __init__(self, known: dict[ValueType, _Convert], make: Callable[[ValueType], _Convert]) -> None:
+        super().__init__(known)
+        self._make = make
+
+    def __missing__(self, type: ValueType) -> _Convert:
+        return self._make(type)
+
+
+def _reference_to_bits(type: ValueType) -> Callable[[Any, References | None], int]:
+    """What makes bits of Python objects as references of a type that has no name of one word, or of null alone."""
+    convert = _funcref_to_bits if type.is_function_reference else _externref_to_bits
+
+    def to_bits(value: Any, references: References | None) -> int:
+        check_reference(type, value)
+        return convert(value, references)
+
+    return to_bits
+
+
+def check_reference(type: ValueType, value: Any) -> None:
+    """Check that a Python object can be a reference of the type.
+
+    Raises:
+        TypeError: It cannot.
+    """
+    if value is None:
+        if not type.nullable:
+            raise TypeError(f"{_wanted(type)}, not None")
+        return
+    heap_type = type.heap_type
+    if heap_type in ("nofunc", "noextern"):
+        raise TypeError(f"{type} takes nothing but None")
+    if type.is_function_reference:
+        _check_function(value, _wanted(type))
+        defined = type.defined_type
+        if defined is not None and not value._core.defined_type().matches(defined):
+            raise TypeError(f"{_wanted(type)}, not of {shown(str(value._core.type), _MAX_TYPE)}")
+
+
+def _wanted(type: ValueType) -> str:
+    """What values of a type are, for messages."""
+    if not type.is_function_reference:
+        return f"{type} takes an object"
+    defined = type.defined_type
+    of_type = "" if defined is None else f" of type {shown(str(defined.composite), _MAX_TYPE)}"
+    return f"{type} takes a wasmetal.Func{of_type}{' or None' if type.nullable else ''}"
+
+
+def _reference_from_bits(type: ValueType) -> Callable[[int, References | None], object]:
+    return _funcref_from_bits if type.is_function_reference else _externref_from_bits
+
+
+_TO_BITS: Final[_Converters[Callable[[Any, References | None], int]]] = _Converters(
+    {
+        ValueType.I32: _i32_to_bits,
+        ValueType.I64: _i64_to_bits,
+        ValueType.F32: _f32_to_bits,
+        ValueType.F64: _f64_to_bits,
+        ValueType.V128: _v128_to_bits,
+        ValueType.FUNCREF: _funcref_to_bits,
+        ValueType.EXTERNREF: _externref_to_bits,
+        ValueType.EXNREF: _exnref_to_bits,
+        _EXN: _exn_to_bits,
+    },
+    _reference_to_bits,
+)
+
+_FROM_BITS: Final[_Converters[Callable[[int, References | None], object]]] = _Converters(
+    {
+        ValueType.I32: _i32_from_bits,
+        ValueType.I64: _i64_from_bits,
+        ValueType.F32: _f32_from_bits,
+        ValueType.F64: _f64_from_bits,
+        ValueType.V128: _v128_from_bits,
+        ValueType.FUNCREF: _funcref_from_bits,
+        ValueType.EXTERNREF: _externref_from_bits,
+        ValueType.EXNREF: _exnref_from_bits,
+        _EXN: _exnref_from_bits,
+    },
+    _reference_from_bits,
+)
 
 
 def check_types(types: Iterable[ValueType]) -> None:
@@ -203,10 +276,12 @@ def check_types(types: Iterable[ValueType]) -> None:
         Unsupported: There cannot yet be.
     """
     for value_type in types:
-        if value_type not in _TO_BITS:
+        if (
+            value_type not in _TO_BITS
+            and not value_type.is_function_reference
+            and value_type.heap_type not in ("extern", "noextern")
+        ):
             feature = "exceptions" if value_type.heap_type in ("exn", "noexn") else "gc"
-            if value_type.is_function_reference or value_type.heap_type in ("extern", "noextern"):
-                feature = "function_references"
             raise not_yet(f"a value of type {value_type} outside of WebAssembly", feature)
 
 

@@ -68,6 +68,8 @@ class FunctionCore:
     is_host = False
     #: The instance of a WasmFunction.
     instance: Instance
+    #: Of a HostFunction.
+    has_plain_type: bool
 
     def __init__(self, type: FuncType, name: str | None, funcref: int) -> None:
         values.check_types(type.params + type.results)
@@ -262,13 +264,29 @@ CLOSED: Final[Any] = _Closed()
 class HostFunction(FunctionCore):
     """A Python callable with a type; its FUNCREF is its own."""
 
-    __slots__ = ("_code", "_code_glue", "_defined_type", "_entry_glue", "_words", "callable", "wants_caller")
+    __slots__ = (
+        "_code",
+        "_code_glue",
+        "_defined_type",
+        "_entry_glue",
+        "_words",
+        "callable",
+        "has_plain_type",
+        "wants_caller",
+    )
 
     is_host = True
 
     def __init__(
-        self, callable: Callable[..., Any], type: FuncType, name: str | None, glue: Glue, caller: bool | None
+        self,
+        callable: Callable[..., Any],
+        type: FuncType,
+        name: str | None,
+        glue: Glue,
+        caller: bool | None,
+        defined: DefinedType | None,
     ) -> None:
+        """`defined`: what the type is to the process; None for the plain function type."""
         #: The FUNCREF and, right behind it, the HOST structure.
         self._words = array("Q", bytes(FUNCREF.size + HOST.size))
         super().__init__(type, name, self._words.buffer_info()[0])
@@ -278,7 +296,9 @@ class HostFunction(FunctionCore):
         self._entry_glue = glue
         self._code_glue: Glue | None = None
         self._code: Thunk | None = None
-        self._defined_type = function_type(type)
+        #: Whether parameters and results tell the type, which has no supertypes.
+        self.has_plain_type = defined is None
+        self._defined_type = function_type(type) if defined is None else defined
         words = self._words
         words[_FUNCREF_TYPE_ID] = self._defined_type.number
         words[_FUNCREF_HOST] = self.funcref + FUNCREF.size
@@ -484,8 +504,12 @@ def init_host(
     glue: Glue,
     name: str | None,
     caller: bool | None = None,
+    defined: DefinedType | None = None,
 ) -> None:
-    """Make a new `func` a host function. `caller`: whether it gets a Caller; None to ask its annotations."""
+    """Make a new `func` a host function.
+
+    `caller`: whether it gets a Caller; None to ask its annotations. `defined`: see HostFunction.
+    """
     if _class_of(type) is not FuncType:
         # (few programs need that, so the start of none waits for it)
         from wasmetal.store.plain_types import func_type
@@ -496,7 +520,7 @@ def init_host(
     if name is None:
         own = getattr(callable, "__name__", None)
         name = own if isinstance(own, str) else None
-    core = HostFunction(callable, type, name, glue, caller)
+    core = HostFunction(callable, type, name, glue, caller, defined)
     _attach(func, core, glue)
     _host_functions[core.funcref] = func
 
@@ -509,14 +533,20 @@ def wasm_function(type: FuncType, name: str | None, funcref: int, instance: Inst
     return func
 
 
-def host_function(callable: Callable[..., Any], type: FuncType, glue: Glue, name: str | None = None) -> FuncHandle:
-    """A host function like `Func(callable, type)`, with the glue of a certain engine.
+def host_function(
+    callable: Callable[..., Any],
+    type: FuncType,
+    glue: Glue,
+    name: str | None = None,
+    defined: DefinedType | None = None,
+) -> FuncHandle:
+    """A host function like `Func(callable, type)`, with the glue of a certain engine; `defined`: see HostFunction.
 
     Raises:
         TypeError: `callable` cannot be called.
     """
     func = func_class.__new__(func_class)
-    init_host(func, callable, type, glue, name)
+    init_host(func, callable, type, glue, name, defined=defined)
     return func
 
 

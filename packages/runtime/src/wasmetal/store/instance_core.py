@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from wasm_core.defined_types import DefinedType
     from wasmetal.store.tags import Tag
 
+#: Most memories that an instance can have: binaries of a few bytes would else take any amount of address space.
+#: Browsers have the same limit.
+MAX_MEMORIES: Final = 100
+
 _MEMORY_BASE: Final = CONTEXT["memory_base"] // 8
 _CODE: Final = FUNCREF["code"]
 _GLOBAL_WORDS: Final = GLOBAL_SIZE // 8
@@ -104,6 +108,8 @@ class InstanceCore:
         config = code.config
         if len(siblings) >= config.max_instances:
             raise WasmError(f"an engine with {config.max_instances} instances is at its limit")
+        if len(decoded.memories) > MAX_MEMORIES:
+            raise WasmError(f"a module with {len(decoded.memories)} memories is over the limit of {MAX_MEMORIES}")
         if _leaving:
             _let_go()
         siblings.add(self)
@@ -200,6 +206,8 @@ class InstanceCore:
             words[at + 1] = bits >> 64
         for index in template.reference_globals:
             self.cell(index)
+        for index, constant in template.table_inits:
+            self.tables[index].fill(self._evaluate(constant))
         at = layout.elements // 8
         for plan in template.elements:
             if plan.mode is SegmentMode.PASSIVE and plan.count:

@@ -16,7 +16,7 @@ from wasm_ir.vmcontext import MEMORY
 from wasmetal.store import memory_pool
 from wasmetal.store.memory_pool import MemoryLease
 from wasmetal.store.store import Members
-from wasmetal.system.address_space import Reservation, mappings_are_scarce
+from wasmetal.system.address_space import Reservation, mappings_are_scarce, page_ceil
 from wasmetal.system.hold import exclusive
 from wasmetal.system.lifetime import Anchor, anchor
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 #: What a 32-bit index plus a 32-bit constant offset can reach, and something for the width of the access.
 _GUARDED_BYTES = (8 << 30) + PAGE_SIZE
+
+#: Most bytes of a memory whose pages have one byte.
+_MAX_BYTES = (1 << 32) - 1
 
 #: What a memory can grow to, whatever its type says, when there are so many that they share mappings.
 _SHARED_PAGES = 4096
@@ -35,7 +38,11 @@ _SIZE = MEMORY["size"] // 8
 
 def _is_plain(given: MemoryType) -> bool:
     """Whether a type is of our class, and its numbers are ints: then they stay what they are."""
-    return type(given) is MemoryType and type(given.minimum) is int and type(given.maximum) in (int, type(None))
+    return (
+        type(given) is MemoryType
+        and type(given.minimum) is type(given.page_size) is int
+        and type(given.maximum) in (int, type(None))
+    )
 
 
 @lru_cache(maxsize=64)
@@ -88,6 +95,7 @@ class LinearMemory:
         "__weakref__",
         "_anchor",
         "_limit",
+        "_page_size",
         "_view",
         "_words",
         "definer_closed",
@@ -103,20 +111,32 @@ class LinearMemory:
             from wasmetal.store.plain_types import memory_type
 
             type = memory_type(type)
-        if type.is64 or type.shared or type.page_size != PAGE_SIZE:
-            raise WasmError("64-bit and shared memories, and pages of other sizes, are not supported")
-        maximum = MAX_PAGES if type.maximum is None else type.maximum
-        if not 0 <= type.minimum <= maximum <= MAX_PAGES:
-            raise ValueError(f"a memory has from 0 to {MAX_PAGES} pages, minimum not above maximum; not {type}")
-        limit = maximum if max_pages is None else min(maximum, max(operator.index(max_pages), 0))
+        page_size = type.page_size
+        largest = MAX_PAGES
+        if type.is64 or type.shared:
+            raise WasmError("64-bit and shared memories are not supported")
+        if page_size != PAGE_SIZE:
+            if page_size != 1:
+                raise ValueError(f"pages have {PAGE_SIZE} bytes, or one; not {page_size}")
+            largest = _MAX_BYTES
+            # The processor's pages do not end where such a memory does.
+            bounds_checks = "explicit"
+        maximum = largest if type.maximum is None else type.maximum
+        if not 0 <= type.minimum <= maximum <= largest:
+            raise ValueError(f"a memory has from 0 to {largest} pages, minimum not above maximum; not {type}")
+        limit = maximum
+        if max_pages is not None:
+            limit = min(maximum, max(operator.index(max_pages), 0) * PAGE_SIZE // page_size)
         if type.minimum > limit:
             raise WasmError(f"a memory of {type.minimum} pages is over the limit of {limit}")
-        lease, guarded = _reserve(limit, type.minimum, bounds_checks)
-        lease.commit_first(type.minimum * PAGE_SIZE)
-        self._limit = min(limit, lease.size // PAGE_SIZE)
+        size = type.minimum * page_size
+        lease, guarded = _reserve(-(-limit * page_size // PAGE_SIZE), -(-size // PAGE_SIZE), bounds_checks)
+        lease.commit_first(page_ceil(size))
+        self._limit = min(limit, lease.size // page_size)
+        self._page_size = page_size
         self._anchor: Anchor = anchor(lease)
         #: The MEMORY structure.
-        self._words = array("Q", (lease.address, type.minimum * PAGE_SIZE))
+        self._words = array("Q", (lease.address, size))
         self._view: memoryview = self._view_of(self._words[_SIZE])
         #: The type as declared.
         self.type = type
@@ -161,13 +181,14 @@ class LinearMemory:
     def _grow(self, pages: int) -> int:
         """As the instruction memory.grow: the previous number of pages, or -1."""
         words = self._words
+        page_size = self._page_size
         lease = self._anchor.target
         assert isinstance(lease, MemoryLease)
         again = False
         with exclusive():
             while True:
                 size: int = words[_SIZE]
-                previous = size // PAGE_SIZE
+                previous = size // page_size
                 if previous + pages > self._limit:
                     if again:
                         self._settle(lease)
@@ -175,9 +196,10 @@ class LinearMemory:
                 if not pages:
                     return previous
                 again = True
-                grown = size + pages * PAGE_SIZE
+                grown = size + pages * page_size
                 try:
-                    lease.commit(size, pages * PAGE_SIZE)
+                    start = page_ceil(size)
+                    lease.commit(start, page_ceil(grown) - start)
                     view = self._view_of(grown)
                     # A signal handler may have let it grow meanwhile; no call stands between these.
                     if words[_SIZE] == size:
@@ -197,7 +219,7 @@ class LinearMemory:
         while size != words[_SIZE] or size != len(self._view):
             size = words[_SIZE]
             with suppress(MemoryError):
-                lease.take_back(size)
+                lease.take_back(page_ceil(size))
             if size != len(self._view):
                 self._view = self._view_of(size)
 
@@ -205,7 +227,8 @@ class LinearMemory:
     def _matching_type(self) -> MemoryType:
         """The type that an import is matched with: the minimum is the present size."""
         type = self.type
-        return MemoryType(len(self._view) // PAGE_SIZE, type.maximum, is64=type.is64, shared=type.shared)
+        pages = len(self._view) // self._page_size
+        return MemoryType(pages, type.maximum, is64=type.is64, shared=type.shared, page_size=self._page_size)
 
     def as_memory(self) -> MemoryHandle:
         """The object that Python sees: the same one as long as it is alive."""

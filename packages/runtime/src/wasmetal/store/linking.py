@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard, TypeVar
 from wasm_core.errors import LinkError
 from wasm_core.module import ExternKind, Import
 from wasm_core.quoting import quoted, shown
-from wasm_core.types import ExternType, FuncType, GlobalType, MemoryType, TableType, TagType
+from wasm_core.types import PAGE_SIZE, ExternType, FuncType, GlobalType, MemoryType, TableType, TagType
 from wasmetal.store import global_cells
 from wasmetal.store.functions import FuncHandle, host_function
 from wasmetal.store.global_cells import GlobalCell, GlobalHandle
@@ -194,7 +194,12 @@ def _function(found: Imports, code: CompiledModule, entry: Import, value: object
             raise LinkError(f"{name_of(entry)} is a function of an instance that is closed")
         found.functions.append(value)
     elif callable(value):
-        function = host_function(value, wanted, code.glue, f"{shown(entry.module)}.{shown(entry.name)}")
+        defined = None
+        if code.module.defined_types is not None:
+            assert entry.type_index is not None
+            defined = code.module.defined_type(entry.type_index)
+        name = f"{shown(entry.module)}.{shown(entry.name)}"
+        function = host_function(value, wanted, code.glue, name, defined)
         function._core.prepare(code.glue)
         found.functions.append(function)
     else:
@@ -204,7 +209,9 @@ def _function(found: Imports, code: CompiledModule, entry: Import, value: object
 def _has_plain_type(function: FuncHandle) -> bool:
     """Whether the type of a function is told by its parameters and results, and has no supertypes."""
     core = function._core
-    return core.is_host or core.instance.closed or core.instance.code.module.defined_types is None
+    if core.is_host:
+        return core.has_plain_type
+    return core.instance.closed or core.instance.code.module.defined_types is None
 
 
 def _check_function_type(code: CompiledModule, entry: Import, value: FuncHandle) -> None:
@@ -239,7 +246,7 @@ def _memory(found: Imports, code: CompiledModule, entry: Import, value: object) 
     actual = storage._matching_type
     if not _matches(actual, wanted):
         raise _incompatible(entry, describe(actual))
-    if not storage.guarded and code.config.bounds_checks == "guard":
+    if not storage.guarded and code.config.bounds_checks == "guard" and wanted.page_size == PAGE_SIZE:
         raise LinkError(f"{name_of(entry)} has no guard pages, which Config(bounds_checks='guard') needs")
     found.memories.append(storage)
 

@@ -54,14 +54,15 @@ class TableStorage:
         "words",
     )
 
-    def __init__(self, type: TableType, quota: Quota, store: Store) -> None:
+    def __init__(self, type: TableType, quota: Quota, store: Store, word: int = 0) -> None:
+        """`word`: what the elements start as."""
         self.type = type
         self.quota = quota
         if type.minimum > quota.left:
             raise WasmError(f"a table of {type.minimum} elements is over the limit of {quota.left}")
         quota.left -= type.minimum
         #: The elements: funcref addresses or externref handles, 0 is null.
-        self.words = array("Q", bytes(8 * type.minimum))
+        self.words = array("Q", (word,)) * type.minimum
         #: The TABLE structure.
         self.struct = array("Q", (self.words.buffer_info()[0], type.minimum))
         #: See `store.Members`.
@@ -92,6 +93,11 @@ class TableStorage:
         """Most elements that it can have, as things are."""
         limit = len(self.words) + self.quota.left
         return limit if self.type.maximum is None else min(limit, self.type.maximum)
+
+    def fill(self, word: int) -> None:
+        """Set all elements of a new table."""
+        # Same length: they stay where they are.
+        self.words[:] = array("Q", (word,)) * len(self.words)
 
     def grow(self, count: int, word: int) -> int:
         """As the instruction table.grow: the previous size, or -1."""

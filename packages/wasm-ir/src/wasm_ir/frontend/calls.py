@@ -12,12 +12,14 @@ from wasm_ir.frontend.signatures import ir_type_of_code
 from wasm_ir.frontend.state import FEW_VALUES, State
 from wasm_ir.frontend.tables import table_element
 from wasm_ir.ir import Call, Inst, Signature
-from wasm_ir.types import I64, POINTER
+from wasm_ir.types import I32, I64, POINTER
 from wasm_ir.vmcontext import FUNCREF, not_yet
 
 _UNDEFINED: Final = TrapCode.UNDEFINED_ELEMENT.value
 _UNINITIALIZED: Final = TrapCode.UNINITIALIZED_ELEMENT.value
 _MISMATCH: Final = TrapCode.INDIRECT_CALL_TYPE_MISMATCH.value
+_NULL_REFERENCE: Final = TrapCode.NULL_REFERENCE.value
+_NULL_FUNCTION: Final = TrapCode.NULL_FUNCTION.value
 
 
 def _pop_arguments(s: State, signature: Signature) -> list[Inst]:
@@ -73,10 +75,22 @@ def call_indirect(s: State, pos: int) -> int:
     actual = builder.load(ir.LOAD, I64, funcref, FUNCREF["type_id"])
     wanted = builder.load(ir.LOAD_INVARIANT, I64, builder.vmctx(), s.layout.types + 8 * type_index)
     builder.trap_if(builder.icmp(ir.NE, actual, wanted), _MISMATCH)
-    result = builder.call_ref(funcref, signature, _pop_arguments(s, signature))
+    _call_through(s, funcref, signature)
+    return pos
+
+
+def _call_through(s: State, funcref: Inst, signature: Signature) -> None:
+    result = s.builder.call_ref(funcref, signature, _pop_arguments(s, signature))
     if s.handlers:
         s.land()
     _push_results(s, result, signature)
+
+
+def call_ref(s: State, pos: int) -> int:
+    type_index, pos = read_u32(s.source, pos, s.end)
+    funcref = s.stack.pop()
+    s.builder.trap_if(is_null(s, funcref), _NULL_FUNCTION)
+    _call_through(s, funcref, s.signature(type_index))
     return pos
 
 
@@ -99,7 +113,19 @@ def ref_null(s: State, pos: int) -> int:
 
 
 def ref_is_null(s: State, pos: int) -> int:
-    stack = s.stack
-    builder = s.builder
-    stack[-1] = builder.icmp(ir.EQ, stack[-1], builder.const(POINTER, 0))
+    s.stack[-1] = is_null(s, s.stack[-1])
     return pos
+
+
+def ref_as_non_null(s: State, pos: int) -> int:
+    s.builder.trap_if(is_null(s, s.stack[-1]), _NULL_REFERENCE)
+    return pos
+
+
+def is_null(s: State, reference: Inst) -> Inst:
+    """Whether the reference that the current instruction looks at is null: a condition, 0 where its type says so."""
+    builder = s.builder
+    never_null = s.facts.never_null
+    if never_null is not None and s.where in never_null:
+        return builder.const(I32, 0)
+    return builder.icmp(ir.EQ, reference, builder.const(POINTER, 0))

@@ -13,6 +13,7 @@ from wasm_core.leb128 import read_s33, read_u32
 from wasm_core.type_codes import EMPTY_BLOCK, ONE_BYTE_CODES, REF_NULL_PREFIX, REF_PREFIX
 from wasm_ir import opcodes as ir
 from wasm_ir import types
+from wasm_ir.frontend.calls import is_null
 from wasm_ir.frontend.listener import listen_after
 from wasm_ir.frontend.signatures import IR_TYPE_OF_CODE, ir_type_of_code
 from wasm_ir.frontend.skipping import skip_unreachable
@@ -280,8 +281,11 @@ def br_if(s: State, pos: int) -> int:
         depth, pos = read_u32(s.source, pos, s.end)
     else:
         pos += 1
-    frame = s.control[-1 - depth]
-    condition = s.stack.pop()
+    return _branch_if(s, s.control[-1 - depth], s.stack.pop(), pos)
+
+
+def _branch_if(s: State, frame: Frame, condition: Inst, pos: int) -> int:
+    """Branch to a frame if the i32 `condition` is not zero."""
     if condition.op == ir.CONST:
         if condition.imm == 0:
             return pos
@@ -293,6 +297,25 @@ def br_if(s: State, pos: int) -> int:
     targets = builder.brif(condition, target, _arguments(s, frame), following, ()).targets
     _record_branch(s, frame, targets[1] if targets[0].block is following else targets[0])
     s.continue_in(following, s.locals.current)
+    return pos
+
+
+def br_on_null(s: State, pos: int) -> int:
+    depth, pos = read_u32(s.source, pos, s.end)
+    reference = s.stack.pop()
+    pos = _branch_if(s, s.control[-1 - depth], is_null(s, reference), pos)
+    if s.reachable:
+        s.stack.append(reference)
+    return pos
+
+
+def br_on_non_null(s: State, pos: int) -> int:
+    depth, pos = read_u32(s.source, pos, s.end)
+    builder = s.builder
+    null = is_null(s, s.stack[-1])
+    pos = _branch_if(s, s.control[-1 - depth], builder.icmp(ir.EQ, null, builder.const(types.I32, 0)), pos)
+    if s.reachable:
+        s.stack.pop()
     return pos
 
 

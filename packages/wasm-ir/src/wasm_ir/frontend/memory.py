@@ -10,13 +10,11 @@ from typing import Final
 from wasm_core.errors import TrapCode
 from wasm_core.leb128 import read_u32
 from wasm_ir import opcodes as ir
-from wasm_ir import types
 from wasm_ir.frontend.state import State
 from wasm_ir.ir import Inst, Signature
-from wasm_ir.types import I32, I64
+from wasm_ir.types import I32, I64, POINTER
 from wasm_ir.vmcontext import BUILTIN_MEMORY_GROW, CONTEXT, MEMORY, SEGMENT
 
-_PAGE_BITS: Final = 16
 _OUT_OF_BOUNDS: Final = TrapCode.MEMORY_OUT_OF_BOUNDS.value
 _LARGEST_OFFSET: Final = (1 << 32) - 1
 
@@ -24,15 +22,35 @@ _MEMMOVE: Final = Signature((I64, I64, I64), ())
 _MEMSET: Final = Signature((I64, I32, I64), ())
 
 
-def access(s: State, index: Inst, offset: int, size: int) -> tuple[Inst, int]:
-    """Address and constant offset for a heap operation on `size` bytes at the i32 `index` plus `offset`."""
+#: In the alignment of an access: a memory index follows. Alignments without it are less.
+HAS_INDEX: Final = 0x40
+
+
+def read_memory(s: State, pos: int) -> tuple[int, int]:
+    """The memory that an access is to, and the position of its offset; `pos` is that of the alignment."""
+    flags, pos = read_u32(s.source, pos, s.end)
+    return read_u32(s.source, pos, s.end) if flags & HAS_INDEX else (0, pos)
+
+
+def access(s: State, index: Inst, offset: int, size: int, memory: int = 0) -> tuple[Inst, int]:
+    """Address and constant offset for a heap operation on `size` bytes at the i32 `index` plus `offset` of a memory."""
     builder = s.builder
     if s.options.explicit_bounds:
         last = builder.binary(ir.IADD, I64, builder.unary(ir.EXTEND_U, I64, index), builder.const(I64, offset + size))
-        builder.trap_if(builder.icmp(ir.GT_U, last, _size(s, 0)), _OUT_OF_BOUNDS)
+        builder.trap_if(builder.icmp(ir.GT_U, last, _size(s, memory)), _OUT_OF_BOUNDS)
     if index.op == ir.CONST and index.imm + offset <= _LARGEST_OFFSET:
-        return builder.memory_base(), index.imm + offset
-    return builder.heap_address(index), offset
+        return _base(s, memory), index.imm + offset
+    if memory == 0:
+        return builder.heap_address(index), offset
+    return builder.binary(ir.IADD, POINTER, _base(s, memory), builder.unary(ir.EXTEND_U, I64, index)), offset
+
+
+def _base(s: State, memory: int) -> Inst:
+    """The address of byte 0 of a memory, which never moves."""
+    if memory == 0:
+        return s.builder.memory_base()
+    structure = s.context_pointer(s.layout.memories + 8 * memory)
+    return s.builder.load(ir.LOAD_INVARIANT, POINTER, structure, MEMORY["base"])
 
 
 def _size(s: State, memory: int) -> Inst:
@@ -81,7 +99,8 @@ def drop_segment(s: State, segments: int, index: int) -> None:
 def memory_size(s: State, pos: int) -> int:
     memory, pos = read_u32(s.source, pos, s.end)
     builder = s.builder
-    pages = builder.binary(ir.SHR_U, I64, _size(s, memory), builder.const(I64, _PAGE_BITS))
+    page_bits = s.module.memories[memory].page_size.bit_length() - 1
+    pages = builder.binary(ir.SHR_U, I64, _size(s, memory), builder.const(I64, page_bits))
     s.stack.append(builder.unary(ir.WRAP, I32, pages))
     return pos
 
@@ -96,28 +115,28 @@ def memory_grow(s: State, pos: int) -> int:
 
 
 def memory_copy(s: State, pos: int) -> int:
-    _, pos = read_u32(s.source, pos, s.end)
-    _, pos = read_u32(s.source, pos, s.end)
+    target, pos = read_u32(s.source, pos, s.end)
+    origin, pos = read_u32(s.source, pos, s.end)
     builder = s.builder
     destination, source, length = pop_range(s)
-    size = _size(s, 0)
-    check_range(s, source, length, size, _OUT_OF_BOUNDS)
-    check_range(s, destination, length, size, _OUT_OF_BOUNDS)
-    base = builder.memory_base()
-    to = builder.binary(ir.IADD, I64, base, destination)
-    move_bytes(s, to, builder.binary(ir.IADD, I64, base, source), length)
+    target_size = _size(s, target)
+    origin_size = target_size if origin == target else _size(s, origin)
+    check_range(s, source, length, origin_size, _OUT_OF_BOUNDS)
+    check_range(s, destination, length, target_size, _OUT_OF_BOUNDS)
+    to = builder.binary(ir.IADD, I64, _base(s, target), destination)
+    move_bytes(s, to, builder.binary(ir.IADD, I64, _base(s, origin), source), length)
     return pos
 
 
 def memory_fill(s: State, pos: int) -> int:
-    _, pos = read_u32(s.source, pos, s.end)
+    memory, pos = read_u32(s.source, pos, s.end)
     builder = s.builder
     stack = s.stack
     length = builder.unary(ir.EXTEND_U, I64, stack.pop())
     value = stack.pop()
     destination = builder.unary(ir.EXTEND_U, I64, stack.pop())
-    check_range(s, destination, length, _size(s, 0), _OUT_OF_BOUNDS)
-    address = builder.binary(ir.IADD, I64, builder.memory_base(), destination)
+    check_range(s, destination, length, _size(s, memory), _OUT_OF_BOUNDS)
+    address = builder.binary(ir.IADD, I64, _base(s, memory), destination)
     builder.call_native(s.context_pointer(CONTEXT["memset"]), _MEMSET, (address, value, length))
     return pos
 
@@ -129,9 +148,9 @@ def memory_init(s: State, pos: int) -> int:
     destination, source, length = pop_range(s)
     check_range(s, source, length, segment_field(s, s.layout.data, segment, "length"), _OUT_OF_BOUNDS)
     check_range(s, destination, length, _size(s, memory), _OUT_OF_BOUNDS)
-    to = builder.binary(ir.IADD, types.POINTER, builder.memory_base(), destination)
+    to = builder.binary(ir.IADD, POINTER, _base(s, memory), destination)
     address = segment_field(s, s.layout.data, segment, "address")
-    move_bytes(s, to, builder.binary(ir.IADD, types.POINTER, address, source), length)
+    move_bytes(s, to, builder.binary(ir.IADD, POINTER, address, source), length)
     return pos
 
 

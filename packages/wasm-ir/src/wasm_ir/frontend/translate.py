@@ -24,7 +24,7 @@ from wasm_ir.frontend.locals import Locals, TooManyValuesError
 from wasm_ir.frontend.signatures import ir_type_of_code, signatures_of
 from wasm_ir.frontend.state import FUNCTION, Frame, State
 from wasm_ir.frontend_options import FrontendOptions
-from wasm_ir.ir import ABI_WASM, Block, Function
+from wasm_ir.ir import ABI_WASM, Block, Function, Inst
 from wasm_ir.passes.dce import eliminate_dead_code
 from wasm_ir.passes.loops import find_loops
 from wasm_ir.passes.trivial_params import remove_trivial_params
@@ -149,6 +149,7 @@ def _run(s: State, kinds: list[int]) -> None:
     guarded = not s.options.explicit_bounds
     known_i32 = builder.constants[types.I32]
     i32_const = wasm.I32_CONST
+    has_index = memory.HAS_INDEX
     locals = s.locals
     pos = s.where
     defs = s.defs
@@ -198,9 +199,10 @@ def _run(s: State, kinds: list[int]) -> None:
                 pos += 1
             defs[index] = stack[-1]
         elif kind == _LOAD:
-            # Alignment, which says nothing, and offset.
-            if source[pos] > 0x7F:
-                _, pos = read_u32(source, pos, s.end)
+            # Alignment, which says nothing else than whether there is a memory index, and offset.
+            number = 0
+            if source[pos] >= has_index:
+                number, pos = memory.read_memory(s, pos)
             else:
                 pos += 1
             offset = source[pos]
@@ -210,14 +212,15 @@ def _run(s: State, kinds: list[int]) -> None:
                 pos += 1
             builder.offset = where
             address = stack[-1]
-            if guarded and address.op != ir.CONST:
+            if guarded and address.op != ir.CONST and number == 0:
                 address = builder.heap_address(address)
             else:
-                address, offset = memory.access(s, address, offset, _SIZES[opcode])
+                address, offset = memory.access(s, address, offset, _SIZES[opcode], number)
             stack[-1] = builder.load(_OPS[opcode], _TYPES[opcode], address, offset)
         elif kind == _STORE:
-            if source[pos] > 0x7F:
-                _, pos = read_u32(source, pos, s.end)
+            number = 0
+            if source[pos] >= has_index:
+                number, pos = memory.read_memory(s, pos)
             else:
                 pos += 1
             offset = source[pos]
@@ -228,10 +231,10 @@ def _run(s: State, kinds: list[int]) -> None:
             builder.offset = where
             value = stack.pop()
             address = stack.pop()
-            if guarded and address.op != ir.CONST:
+            if guarded and address.op != ir.CONST and number == 0:
                 address = builder.heap_address(address)
             else:
-                address, offset = memory.access(s, address, offset, _SIZES[opcode])
+                address, offset = memory.access(s, address, offset, _SIZES[opcode], number)
             builder.store(_OPS[opcode], address, value, offset)
         elif kind == _ICMP:
             builder.offset = where
@@ -305,8 +308,54 @@ def _prefix_fc(s: State, pos: int) -> int:
         operation, type = numeric.SATURATING[number]
         s.stack[-1] = s.builder.unary(operation, type, s.stack[-1])
         return pos
-    handler = _BULK_HANDLERS.get(number)
+    handler = _FC_HANDLERS.get(number)
     return _not_yet(s, pos) if handler is None else handler(s, pos)
+
+
+def _add128(s: State, pos: int) -> int:
+    """The sum of two numbers of 128 bits: (low, high) and (low, high)."""
+    builder = s.builder
+    low, high, right_low, right_high = _pop_two_pairs(s)
+    sum_low = builder.binary(ir.IADD, types.I64, low, right_low)
+    carry = builder.unary(ir.EXTEND_U, types.I64, builder.icmp(ir.LT_U, sum_low, right_low))
+    sum_high = builder.binary(ir.IADD, types.I64, high, right_high)
+    s.stack.extend((sum_low, builder.binary(ir.IADD, types.I64, sum_high, carry)))
+    return pos
+
+
+def _sub128(s: State, pos: int) -> int:
+    """The difference of two numbers of 128 bits."""
+    builder = s.builder
+    low, high, right_low, right_high = _pop_two_pairs(s)
+    borrow = builder.unary(ir.EXTEND_U, types.I64, builder.icmp(ir.LT_U, low, right_low))
+    difference_high = builder.binary(ir.ISUB, types.I64, high, right_high)
+    difference_low = builder.binary(ir.ISUB, types.I64, low, right_low)
+    s.stack.extend((difference_low, builder.binary(ir.ISUB, types.I64, difference_high, borrow)))
+    return pos
+
+
+def _pop_two_pairs(s: State) -> list[Inst]:
+    operands = s.stack[-4:]
+    del s.stack[-4:]
+    return operands
+
+
+def _mul_wide_s(s: State, pos: int) -> int:
+    return _mul_wide(s, pos, ir.MULHI_S)
+
+
+def _mul_wide_u(s: State, pos: int) -> int:
+    return _mul_wide(s, pos, ir.MULHI_U)
+
+
+def _mul_wide(s: State, pos: int, high: int) -> int:
+    """Both halves of a product."""
+    builder = s.builder
+    right = s.stack.pop()
+    left = s.stack.pop()
+    low = builder.binary(ir.IMUL, types.I64, left, right)
+    s.stack.extend((low, builder.binary(high, types.I64, left, right)))
+    return pos
 
 
 def _prefix_fd(s: State, pos: int) -> int:
@@ -324,7 +373,7 @@ def _exceptions(s: State, pos: int) -> int:
 
 
 #: By the number after the prefix 0xFC.
-_BULK_HANDLERS: Final[dict[int, _Handler]] = {
+_FC_HANDLERS: Final[dict[int, _Handler]] = {
     opcode & 0xFFF: handler
     for opcode, handler in (
         (wasm.MEMORY_INIT, memory.memory_init),
@@ -337,6 +386,10 @@ _BULK_HANDLERS: Final[dict[int, _Handler]] = {
         (wasm.TABLE_GROW, tables.table_grow),
         (wasm.TABLE_SIZE, tables.table_size),
         (wasm.TABLE_FILL, tables.table_fill),
+        (wasm.I64_ADD128, _add128),
+        (wasm.I64_SUB128, _sub128),
+        (wasm.I64_MUL_WIDE_S, _mul_wide_s),
+        (wasm.I64_MUL_WIDE_U, _mul_wide_u),
     )
 }
 
@@ -371,6 +424,10 @@ _HANDLERS: Final[dict[int, _Handler]] = {
     wasm.REF_NULL: calls.ref_null,
     wasm.REF_IS_NULL: calls.ref_is_null,
     wasm.REF_FUNC: calls.ref_func,
+    wasm.CALL_REF: calls.call_ref,
+    wasm.REF_AS_NON_NULL: calls.ref_as_non_null,
+    wasm.BR_ON_NULL: control.br_on_null,
+    wasm.BR_ON_NON_NULL: control.br_on_non_null,
     0xFB: _not_yet,
     **dict.fromkeys((wasm.TRY, wasm.CATCH, wasm.CATCH_ALL, wasm.DELEGATE, wasm.TRY_TABLE), _exceptions),
     **dict.fromkeys((wasm.THROW, wasm.RETHROW, wasm.THROW_REF), _exceptions),
@@ -378,10 +435,7 @@ _HANDLERS: Final[dict[int, _Handler]] = {
     0xFD: _prefix_fd,
     0xFE: _not_yet,
     **dict.fromkeys(
-        (
-            *(wasm.RETURN_CALL, wasm.RETURN_CALL_INDIRECT, wasm.RETURN_CALL_REF, wasm.CALL_REF),
-            *(wasm.REF_EQ, wasm.REF_AS_NON_NULL, wasm.BR_ON_NULL, wasm.BR_ON_NON_NULL),
-        ),
+        (*(wasm.RETURN_CALL, wasm.RETURN_CALL_INDIRECT, wasm.RETURN_CALL_REF, wasm.REF_EQ),),
         _not_yet,
     ),
 }

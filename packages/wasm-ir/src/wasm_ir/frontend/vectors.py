@@ -12,7 +12,7 @@ from typing import Final
 from wasm_core import opcodes as wasm
 from wasm_core.leb128 import read_u32
 from wasm_ir import opcodes as ir
-from wasm_ir.frontend.memory import access
+from wasm_ir.frontend.memory import access, read_memory
 from wasm_ir.frontend.state import State
 from wasm_ir.ir import Inst
 from wasm_ir.opcodes import F32X4, F64X2, HIGH_HALF, I8X16, I16X8, I32X4, I64X2
@@ -361,9 +361,9 @@ def _lane(s: State, number: int, pos: int) -> int:
 
 def _address(s: State, pos: int, size: int) -> tuple[Inst, int, int]:
     """Pop the address of an access of `size` bytes: address, constant offset, and the position after the immediates."""
-    _, pos = read_u32(s.source, pos, s.end)
+    memory, pos = read_memory(s, pos)
     offset, pos = read_u32(s.source, pos, s.end)
-    address, offset = access(s, s.stack.pop(), offset, size)
+    address, offset = access(s, s.stack.pop(), offset, size, memory)
     return address, offset, pos
 
 

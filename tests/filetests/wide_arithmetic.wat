@@ -1,0 +1,113 @@
+;; Sums, differences and products of 128 bits.
+
+(module
+  (func (export "f") (param i64 i64 i64 i64) (result i64 i64)
+    local.get 0
+    local.get 1
+    local.get 2
+    local.get 3
+    i64.add128
+    local.get 0
+    local.get 2
+    i64.mul_wide_u
+    i64.sub128
+    local.get 1
+    local.get 3
+    i64.mul_wide_s
+    i64.add128))
+
+;; -- ir
+;; function 0 (i64, i64, i64, i64) -> (i64, i64) {
+;; block0(v0: i64, v1: i64, v2: i64, v3: i64):
+;;   v4 = iadd.i64 v0, v2
+;;   v5 = icmp.i64 lt_u v4, v2
+;;   v6 = extend_u.i64 v5
+;;   v7 = iadd.i64 v1, v3
+;;   v8 = iadd.i64 v7, v6
+;;   v9 = imul.i64 v0, v2
+;;   v10 = mulhi_u.i64 v0, v2
+;;   v11 = icmp.i64 lt_u v4, v9
+;;   v12 = extend_u.i64 v11
+;;   v13 = isub.i64 v8, v10
+;;   v14 = isub.i64 v4, v9
+;;   v15 = isub.i64 v13, v12
+;;   v16 = imul.i64 v1, v3
+;;   v17 = mulhi_s.i64 v1, v3
+;;   v18 = iadd.i64 v14, v16
+;;   v19 = icmp.i64 lt_u v18, v16
+;;   v20 = extend_u.i64 v19
+;;   v21 = iadd.i64 v15, v17
+;;   v22 = iadd.i64 v21, v20
+;;   return v18, v22
+;; }
+
+;; -- amd64
+;; 114 bytes, frame of 16
+;;   mov r15, qword ptr [r10 + 8]
+;;   mov r14, qword ptr [r15 + 0x10]
+;; entry:
+;;   push rbp
+;;   mov rbp, rsp
+;;   sub rsp, 0x10
+;;   mov qword ptr [rbp - 0x10], rbx
+;;   mov qword ptr [rbp - 8], r8
+;;   lea r10, [rdi + rdx]
+;;   xor eax, eax
+;;   cmp r10, rdx
+;;   setb al
+;;   lea rbx, [rsi + rcx]
+;;   add rbx, rax
+;;   mov r8, rdi
+;;   imul r8, rdx
+;;   mov rax, rdi
+;;   mul rdx
+;;   xor eax, eax
+;;   cmp r10, r8
+;;   setb al
+;;   sub rbx, rdx
+;;   sub r10, r8
+;;   sub rbx, rax
+;;   mov rdi, rsi
+;;   imul rdi, rcx
+;;   mov rax, rsi
+;;   imul rcx
+;;   lea rax, [r10 + rdi]
+;;   xor ecx, ecx
+;;   cmp rax, rdi
+;;   setb cl
+;;   add rdx, rbx
+;;   add rdx, rcx
+;;   mov rbx, qword ptr [rbp - 0x10]
+;;   mov r8, qword ptr [rbp - 8]
+;;   leave
+;;   ret
+
+;; -- arm64
+;; 104 bytes, frame of 0
+;;   ldr x28, [x15, #8]
+;;   ldr x27, [x28, #0x10]
+;; entry:
+;;   stp x29, x30, [sp, #-0x10]!
+;;   mov x29, sp
+;;   add x4, x0, x2
+;;   cmp x4, x2
+;;   cset w5, lo
+;;   add x6, x1, x3
+;;   add x5, x6, x5
+;;   mul x6, x0, x2
+;;   umulh x0, x0, x2
+;;   cmp x4, x6
+;;   cset w2, lo
+;;   sub x0, x5, x0
+;;   sub x4, x4, x6
+;;   sub x0, x0, x2
+;;   mul x2, x1, x3
+;;   smulh x1, x1, x3
+;;   add x3, x4, x2
+;;   cmp x3, x2
+;;   cset w2, lo
+;;   add x0, x0, x1
+;;   add x1, x0, x2
+;;   mov x0, x3
+;;   ldp x29, x30, [sp], #0x10
+;;   ret
