@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from wasm_wasi.descriptors import DescriptorTable, Directory
+from wasm_wasi.descriptors import DescriptorTable, HostDirectory
 from wasm_wasi.guest_memory import GuestMemory
 from wasm_wasi.stdio import Inherit, Stream, open_stream
 
 if TYPE_CHECKING:
+    from wasm_wasi.preopens import Preopen
     from wasm_wasi.sockets import SocketSource
 
 #: What `Process` opens: stdin, stdout and stderr.
@@ -36,7 +37,7 @@ class Process:
     Args:
         args: Arguments, ended by NUL, the program's name first.
         environ: `NAME=VALUE`, ended by NUL.
-        preopens: Host directory by the name that the program knows it under.
+        preopens: Host directory, or what opens one, by the name that the program knows it under.
         streams: stdin, stdout and stderr.
         sockets: Sockets; they get the numbers behind the directories, because C libraries look for directories from 3
             on until they find something else.
@@ -51,7 +52,7 @@ class Process:
         self,
         args: Sequence[bytes],
         environ: Sequence[bytes],
-        preopens: Mapping[str, str],
+        preopens: Mapping[str, str | Preopen],
         streams: Streams,
         sockets: Iterable[SocketSource] = (),
     ) -> None:
@@ -62,9 +63,12 @@ class Process:
         try:
             for number, stream in enumerate(streams):
                 self.table.add(open_stream(number, stream))
-            for name, path in preopens.items():
-                fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-                self.table.add(Directory(fd, os.fsencode(name)))
+            for name, given in preopens.items():
+                if isinstance(given, str):
+                    fd = os.open(given, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                    self.table.add(HostDirectory(fd, os.fsencode(name)))
+                else:
+                    self.table.add(given.open(os.fsencode(name)))
             for socket in sockets:
                 from wasm_wasi.sockets import open_socket
 

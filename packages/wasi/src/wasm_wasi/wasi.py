@@ -21,6 +21,7 @@ from wasm_wasi.stdio import INHERIT, Inherit, Stream, check
 from wasmetal import Caller, Func, Instance, Module, WasmError
 
 if TYPE_CHECKING:
+    from wasm_wasi.preopens import Preopen
     from wasm_wasi.sockets import SocketSource
 
 
@@ -110,9 +111,9 @@ class Wasi:
     Args:
         args: The arguments, the program's name first.
         env: The environment variables.
-        preopens: Directory of the host by the name under which the program finds it, such as `{"/data": "some/dir"}`;
-            or directories that the program finds under their own names, such as `["."]`. Paths that leave one (`..`,
-            absolute ones, symbolic links) are refused with ENOTCAPABLE.
+        preopens: Directory by the name under which the program finds it, such as `{"/data": "some/dir"}`: a path, or
+            `Directory(path, read_only=True)`; or paths of directories that the program finds under their own names,
+            such as `["."]`. Paths that leave one (`..`, absolute ones, symbolic links) are refused with ENOTCAPABLE.
         stdin: A binary file object, a path, None for an empty stream; the process's own if not given.
         stdout: A binary file object, a path (made empty first), None to discard; the process's own if not given.
         stderr: The same as stdout.
@@ -131,7 +132,7 @@ class Wasi:
         self,
         args: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
-        preopens: Mapping[str, str | os.PathLike[str]] | Iterable[str | os.PathLike[str]] | None = None,
+        preopens: Mapping[str, wasm_wasi.Preopened] | Iterable[str | os.PathLike[str]] | None = None,
         stdin: Stream | Inherit = INHERIT,
         stdout: Stream | Inherit = INHERIT,
         stderr: Stream | Inherit = INHERIT,
@@ -145,7 +146,7 @@ class Wasi:
                 raise ValueError(f"bad name of an environment variable: {name!r}")
         self._environ = string_block(f"{name}={value}" for name, value in (env or {}).items())
         # Absolute, so that they stay the same directories whatever the current one is later.
-        self._preopens = {name: _directory(path) for name, path in _named(preopens or {}).items()}
+        self._preopens = {name: _directory(given) for name, given in _named(preopens or {}).items()}
         self._streams: Streams = (check(0, stdin), check(1, stdout), check(2, stderr))
         if isinstance(sockets, str):
             raise TypeError("sockets must be a sequence, not one string")
@@ -239,16 +240,20 @@ def _strings(block: Iterable[bytes]) -> str:
 
 
 def _named(
-    preopens: Mapping[str, str | os.PathLike[str]] | Iterable[str | os.PathLike[str]],
-) -> Mapping[str, str | os.PathLike[str]]:
+    preopens: Mapping[str, wasm_wasi.Preopened] | Iterable[str | os.PathLike[str]],
+) -> Mapping[str, wasm_wasi.Preopened]:
     """Directories by name; in a sequence each has its own."""
     if isinstance(preopens, str | bytes | os.PathLike):
         raise TypeError('preopens must be a mapping, such as {"/data": "some/dir"}, or a sequence of directories')
     return preopens if isinstance(preopens, Mapping) else {os.fspath(path): path for path in preopens}
 
 
-def _directory(path: str | os.PathLike[str]) -> str:
-    absolute = os.path.abspath(os.fspath(path))
+def _directory(given: wasm_wasi.Preopened) -> str | Preopen:
+    if not isinstance(given, str | os.PathLike):
+        from wasm_wasi.preopens import preopen
+
+        return preopen(given)
+    absolute = os.path.abspath(os.fspath(given))
     if not os.path.isdir(absolute):
         # Says what is wrong, in the words of the system.
         os.close(os.open(absolute, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
