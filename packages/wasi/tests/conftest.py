@@ -121,9 +121,11 @@ def start() -> Iterator[StartProgram]:
         stdout: Stream | Inherit = None,
         stderr: Stream | Inherit = None,
         sockets: Iterable[SocketSource] = (),
+        clock: Callable[[], int] | None = None,
+        random: Callable[[int], bytes] | None = None,
     ) -> Program:
         streams = (stdin, stdout, stderr)
-        process = Process(string_block(args), string_block(env), preopens or {}, streams, sockets)
+        process = Process(string_block(args), string_block(env), preopens or {}, streams, sockets, clock, random)
         programs.append(Program(process))
         return programs[-1]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from wasm_wasi.descriptors import DescriptorTable, HostDirectory
@@ -41,12 +41,13 @@ class Process:
         streams: stdin, stdout and stderr.
         sockets: Sockets; they get the numbers behind the directories, because C libraries look for directories from 3
             on until they find something else.
+        clock, random: As for `Wasi`.
 
     Raises:
         OSError: A directory or a file cannot be opened.
     """
 
-    __slots__ = ("__weakref__", "args", "environ", "guest", "table")
+    __slots__ = ("__weakref__", "args", "clock", "environ", "guest", "random", "table")
 
     def __init__(
         self,
@@ -55,9 +56,15 @@ class Process:
         preopens: Mapping[str, str | Preopen],
         streams: Streams,
         sockets: Iterable[SocketSource] = (),
+        clock: Callable[[], int] | None = None,
+        random: Callable[[int], bytes] | None = None,
     ) -> None:
         self.args = args
         self.environ = environ
+        #: Instead of the system's clocks: nanoseconds.
+        self.clock = clock
+        #: Instead of the system's generator: as many bytes as it is asked for.
+        self.random = random
         self.guest = GuestMemory(None)
         self.table = DescriptorTable()
         try:
@@ -83,6 +90,8 @@ class Process:
         other = Process.__new__(Process)
         other.args = self.args
         other.environ = self.environ
+        other.clock = self.clock
+        other.random = self.random
         other.table = self.table
         other.guest = GuestMemory(None)
         return other

@@ -115,14 +115,20 @@ class Wasi:
             `Directory(path, read_only=True)`; or paths of directories that the program finds under their own names,
             such as `["."]`. Paths that leave one (`..`, absolute ones, symbolic links) are refused with ENOTCAPABLE.
         stdin: A binary file object, a path, None for an empty stream; the process's own if not given.
-        stdout: A binary file object, a path (made empty first), None to discard; the process's own if not given.
+        stdout: A binary file object, a path (made empty first), None to discard; the process's own if not given, or
+            what `sys.stdout` is, if that is no file: in a notebook, or in tests that capture it.
         stderr: The same as stdout.
         sockets: Sockets that the program finds open, with the numbers behind those of the directories (3, ... if there
             are none): a Python socket or the number of an open one, listening or connected, which stay yours; or
             "host:port" (an IPv6 address in brackets) to listen there for as long as the program runs.
+        clock: What all the program's clocks say, instead of the system's: called without arguments, it returns
+            nanoseconds. Waiting still takes real time. What it raises ends the program.
+        random: Random numbers, instead of the system's: called with a number of bytes (65536 at most), it returns as
+            many, as `random.Random(1).randbytes` does. What it raises ends the program.
 
     Raises:
-        TypeError: A stream is none of those, for instance a text file; or a socket is none.
+        TypeError: A stream is none of those, for instance a text file; a socket or a preopen is none; or `clock` or
+            `random` cannot be called.
         ValueError: An argument or a variable has a NUL in it, the name of a variable has a `=`, or an address is not
             host:port.
         FileNotFoundError, NotADirectoryError: A preopened directory is not there.
@@ -137,6 +143,8 @@ class Wasi:
         stdout: Stream | Inherit = INHERIT,
         stderr: Stream | Inherit = INHERIT,
         sockets: Iterable[wasm_wasi.SocketSource] = (),
+        clock: Callable[[], int] | None = None,
+        random: Callable[[int], bytes] | None = None,
     ) -> None:
         if isinstance(args, str | bytes):
             raise TypeError("args must be a sequence of strings, not one string")
@@ -151,6 +159,10 @@ class Wasi:
         if isinstance(sockets, str):
             raise TypeError("sockets must be a sequence, not one string")
         self._sockets = _check_sockets(sockets)
+        for name, source in (("clock", clock), ("random", random)):
+            if source is not None and not callable(source):
+                raise TypeError(f"{name} must be callable, not {type(source).__name__}")
+        self._sources = (clock, random)
         self._process: Process | None = None
         self._imports: Mapping[str, Mapping[str, Func]] | None = None
 
@@ -207,7 +219,7 @@ class Wasi:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None and not stream.closed:
                 stream.flush()
-        return Process(self._args, self._environ, self._preopens, self._streams, self._sockets)
+        return Process(self._args, self._environ, self._preopens, self._streams, self._sockets, *self._sources)
 
     def __repr__(self) -> str:
         # Values of variables may be secrets.
