@@ -279,7 +279,7 @@ def behind(buffers: list[memoryview], count: int) -> list[memoryview]:
     return left
 
 
-def _in_steps(move: Callable[[list[memoryview], int], int], buffers: list[memoryview]) -> int:
+def in_steps(move: Callable[[list[memoryview], int], int], buffers: list[memoryview]) -> int:
     """Call `move` for parts of the buffers that are quick to move, with the offset of each, until one comes short."""
     if sum(map(len, buffers)) <= STEP:
         return move(buffers, 0) if buffers else 0
@@ -478,7 +478,7 @@ class File(HostDescriptor):
         if self.type == FileType.REGULAR_FILE:
             if len(buffers) == 1 and len(buffers[0]) <= STEP:
                 return os.readv(self.fd, buffers)
-            return _in_steps(self._readv, buffers)
+            return in_steps(self._readv, buffers)
         # What does not end (/dev/zero) is read in parts.
         buffers = _one_step(buffers)
         if not buffers:
@@ -502,7 +502,7 @@ class File(HostDescriptor):
         if self.type == FileType.REGULAR_FILE:
             if len(buffers) == 1 and len(buffers[0]) <= STEP:
                 return os.write(self.fd, buffers[0])
-            return _in_steps(self._writev, buffers)
+            return in_steps(self._writev, buffers)
         total = 0
         waits = self.waits()
         while buffers:
@@ -554,12 +554,12 @@ class File(HostDescriptor):
     def pread(self, buffers: list[memoryview], offset: int) -> int:
         if len(buffers) == 1 and len(buffers[0]) <= STEP:
             return os.preadv(self.fd, buffers, offset)
-        return _in_steps(lambda part, at: os.preadv(self.fd, part, offset + at), buffers)
+        return in_steps(lambda part, at: os.preadv(self.fd, part, offset + at), buffers)
 
     def pwrite(self, buffers: list[memoryview], offset: int) -> int:
         if len(buffers) == 1 and len(buffers[0]) <= STEP:
             return os.pwritev(self.fd, buffers, offset)
-        return _in_steps(lambda part, at: os.pwritev(self.fd, part, offset + at), buffers)
+        return in_steps(lambda part, at: os.pwritev(self.fd, part, offset + at), buffers)
 
     def poll_descriptor(self) -> int | None:
         return None if self.type == FileType.REGULAR_FILE else self.fd

@@ -1,9 +1,11 @@
-"""What a preopen can be beside a path: a directory of the host with conditions."""
+"""What a preopen can be beside a path: a directory of the host with conditions, or files that are objects."""
 
 from __future__ import annotations
 
 import os
-from typing import Protocol
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from wasm_wasi import descriptors  # (it has a class of the same name as the one here)
 
@@ -11,8 +13,12 @@ from wasm_wasi import descriptors  # (it has a class of the same name as the one
 class Preopen(Protocol):
     """Something that a program can be given as a directory."""
 
-    def open(self, name: bytes) -> descriptors.Directory:
-        """A directory for one process, which closes it; `name` is what the program knows it by.
+    def preopen(self, name: bytes, now: Callable[[], int] | None) -> descriptors.Directory:
+        """A directory for one process, which closes it.
+
+        Args:
+            name: What the program knows it by.
+            now: The embedder's clock for the times of files that are made, if there is one: nanoseconds.
 
         Raises:
             OSError: It cannot be opened.
@@ -42,8 +48,8 @@ class Directory:
             # Says what is wrong, in the words of the system.
             os.close(os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
 
-    def open(self, name: bytes) -> descriptors.HostDirectory:
-        """A directory for one process, as `Wasi` asks for it."""
+    def preopen(self, name: bytes, now: Callable[[], int] | None) -> descriptors.HostDirectory:
+        """The directory for one process, as `Wasi` asks for it."""
         fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         return descriptors.HostDirectory(fd, name, read_only=self.read_only)
 
@@ -56,8 +62,40 @@ class Directory:
         return f"Directory({self.path!r}, read_only={self.read_only})"
 
 
-#: What `preopens` of `Wasi` takes: a path of the host or a directory with conditions.
-Preopened = str | os.PathLike[str] | Directory
+class FileSystem(Protocol):
+    """The part of an fsspec file system that is used."""
+
+    root_marker: str
+
+    def info(self, path: str, /) -> dict[str, Any]: ...
+
+    def ls(self, path: str, /, detail: bool = ...) -> list[Any]: ...
+
+    def open(self, path: str, mode: str = ..., /) -> Any: ...
+
+
+class _MappingPreopen:
+    """A mapping from paths to content, read-only."""
+
+    __slots__ = ("_files",)
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self._files = files
+        self.preopen(b"", None)
+
+    def preopen(self, name: bytes, now: Callable[[], int] | None) -> descriptors.Directory:
+        from wasm_wasi.mappings import tree
+
+        clock = now or time.time_ns
+        return tree(self._files, clock()).preopen(name, clock)
+
+    def __str__(self) -> str:
+        return f"{len(self._files)} files of a mapping, read-only"
+
+
+#: What `preopens` of `Wasi` takes: a path of the host, a directory of the host with conditions, files as a mapping from
+#: paths to content (read-only), a `MemoryDirectory`, or an fsspec file system (read-only).
+Preopened = str | os.PathLike[str] | Directory | Mapping[str, bytes] | FileSystem
 
 
 def preopen(given: object) -> Preopen:
@@ -65,7 +103,19 @@ def preopen(given: object) -> Preopen:
 
     Raises:
         TypeError: It can be no directory.
+        ValueError: A mapping has a path that is not one such as "folder/file".
     """
     if isinstance(given, Directory):
         return given
-    raise TypeError(f"a preopen is a path or a wasm_wasi.Directory, not {type(given).__name__}")
+    if isinstance(given, Mapping):
+        from wasm_wasi.memory import MemoryDirectory
+
+        return given if isinstance(given, MemoryDirectory) else _MappingPreopen(given)
+    if all(callable(getattr(given, name, None)) for name in ("info", "ls", "open")):
+        from wasm_wasi.file_systems import FileSystemPreopen
+
+        return FileSystemPreopen(given)  # type: ignore[arg-type]
+    raise TypeError(
+        "a preopen is a path, a wasm_wasi.Directory, a mapping from paths to bytes, a wasm_wasi.MemoryDirectory or an "
+        f"fsspec file system, not {type(given).__name__}"
+    )

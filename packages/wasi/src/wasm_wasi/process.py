@@ -75,7 +75,7 @@ class Process:
                     fd = os.open(given, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
                     self.table.add(HostDirectory(fd, os.fsencode(name)))
                 else:
-                    self.table.add(given.open(os.fsencode(name)))
+                    self.table.add(given.preopen(os.fsencode(name), clock))
             for socket in sockets:
                 from wasm_wasi.sockets import open_socket
 

@@ -111,9 +111,11 @@ class Wasi:
     Args:
         args: The arguments, the program's name first.
         env: The environment variables.
-        preopens: Directory by the name under which the program finds it, such as `{"/data": "some/dir"}`: a path, or
-            `Directory(path, read_only=True)`; or paths of directories that the program finds under their own names,
-            such as `["."]`. Paths that leave one (`..`, absolute ones, symbolic links) are refused with ENOTCAPABLE.
+        preopens: Directory by the name under which the program finds it, such as `{"/data": "some/dir"}`: a path,
+            `Directory(path, read_only=True)`, a mapping from paths to content such as `{"in.txt": b"..."}` (read-only),
+            a `MemoryDirectory`, or an fsspec file system (read-only). Or paths of directories that the program finds
+            under their own names, such as `["."]`. Paths that leave one (`..`, absolute ones, symbolic links) are
+            refused with ENOTCAPABLE.
         stdin: A binary file object, a path, None for an empty stream; the process's own if not given.
         stdout: A binary file object, a path (made empty first), None to discard; the process's own if not given, or
             what `sys.stdout` is, if that is no file: in a notebook, or in tests that capture it.
@@ -129,8 +131,8 @@ class Wasi:
     Raises:
         TypeError: A stream is none of those, for instance a text file; a socket or a preopen is none; or `clock` or
             `random` cannot be called.
-        ValueError: An argument or a variable has a NUL in it, the name of a variable has a `=`, or an address is not
-            host:port.
+        ValueError: An argument or a variable has a NUL in it, the name of a variable has a `=`, an address is not
+            host:port, or a mapping has a path that is not one such as "folder/file".
         FileNotFoundError, NotADirectoryError: A preopened directory is not there.
     """
 
