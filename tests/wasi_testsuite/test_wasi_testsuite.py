@@ -30,7 +30,7 @@ def test_program(program, tmp_path):
 
 
 @pytest.mark.parametrize("kind", [kind for kind in suite.DIRECTORIES if kind != "host"])
-@pytest.mark.parametrize("program", filter(suite.needs_directory, PROGRAMS), ids=lambda path: path.stem)
+@pytest.mark.parametrize("program", list(filter(suite.needs_directory, PROGRAMS)), ids=lambda path: path.stem)
 def test_program_with_virtual_files(program, tmp_path, kind):
     if kind == "fsspec":
         pytest.importorskip("fsspec", reason="fsspec is not installed")

@@ -56,6 +56,9 @@ def test_nothing_is_changed(reader, directory, base):
         ("path_unlink_file", "file"),
     ):
         assert reader.path_call(name, base + path) == ERRNO["ROFS"]
+    # `mkdir -p` wants to know.
+    for path in ("sub", "sub/", "file", "."):
+        assert reader.path_call("path_create_directory", base + path) == ERRNO["EXIST"]
     assert reader.two_paths("path_rename", base + "file", base + "new") == ERRNO["ROFS"]
     assert reader.two_paths("path_link", base + "file", base + "new", (0,)) == ERRNO["ROFS"]
     assert reader.path_call("path_filestat_set_times", base + "file", 0, 0, 5, before=(0,)) == ERRNO["ROFS"]

@@ -699,6 +699,18 @@ class Directory(Descriptor):
             self._listings.remember(self, 0)
 
 
+def _first_host_place(directory: HostDirectory, path: bytes, last: int) -> Place:
+    """Many programs never use a path, so the module is imported with the first one."""
+    global _host_place
+    from wasm_wasi.host_places import HostPlace
+
+    _host_place = HostPlace
+    return HostPlace(directory, path, last)
+
+
+_host_place: Callable[[HostDirectory, bytes, int], Place] = _first_host_place
+
+
 class HostDirectory(OfHost, Directory):
     """A directory of the host."""
 
@@ -718,9 +730,7 @@ class HostDirectory(OfHost, Directory):
         self.fd = fd
 
     def place(self, path: bytes, last: int) -> Place:
-        from wasm_wasi.host_places import HostPlace
-
-        return HostPlace(self, path, last)
+        return _host_place(self, path, last)
 
     def inode(self) -> int:
         return os.fstat(self.fd).st_ino

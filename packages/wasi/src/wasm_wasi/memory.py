@@ -121,10 +121,12 @@ class _Link(LinkNode):
 
     def __init__(self, quota: _Quota, target: bytes, now: int) -> None:
         super().__init__(next(quota.inodes), target, now)
-        if len(target) > quota.max_bytes - quota.used:
+        size = len(target)
+        # No call stands between these.
+        if size > quota.max_bytes - quota.used:
             raise _no_space()
         self._quota = quota
-        quota.used += len(target)
+        quota.used += size
 
     def __del__(self) -> None:
         # (it has no quota when it was not counted)

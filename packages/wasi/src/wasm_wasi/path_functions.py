@@ -49,13 +49,15 @@ def _place(process: Process, fd: int, right: int, pointer: int, size: int, last:
     return process.table.directory(fd, right).place(process.guest.path(pointer, size), last)
 
 
-def _place_to_change(process: Process, fd: int, right: int, pointer: int, size: int, last: int) -> Place:
-    """The same, for what changes something there (else EROFS)."""
+def _place_to_change(
+    process: Process, fd: int, right: int, pointer: int, size: int, last: int, *, makes: bool = False
+) -> Place:
+    """The same, for what changes something there (else EROFS; EEXIST if it is there already and was to be made)."""
     directory = process.table.directory(fd, right)
     place = directory.place(process.guest.path(pointer, size), last)
     if directory.read_only:
-        place.close()
-        raise WasiError(ROFS)
+        with place:
+            raise WasiError(EXIST if makes and _type(place) is not None else ROFS)
     return place
 
 
@@ -145,7 +147,7 @@ def path_filestat_set_times(
 
 
 def path_create_directory(process: Process, fd: int, pointer: int, size: int) -> None:
-    with _place_to_change(process, fd, Right.PATH_CREATE_DIRECTORY, pointer, size, ENTRY) as place:
+    with _place_to_change(process, fd, Right.PATH_CREATE_DIRECTORY, pointer, size, ENTRY, makes=True) as place:
         place.make_directory()
 
 
@@ -205,7 +207,7 @@ def path_symlink(process: Process, pointer: int, size: int, fd: int, new_pointer
     # It could not be followed from inside; from outside it would lead wherever the program likes.
     if target.startswith(b"/"):
         raise WasiError(NOTCAPABLE)
-    with _place_to_change(process, fd, Right.PATH_SYMLINK, new_pointer, new_size, ENTRY) as place:
+    with _place_to_change(process, fd, Right.PATH_SYMLINK, new_pointer, new_size, ENTRY, makes=True) as place:
         _refuse_slash(place)
         place.make_link(target)
 
