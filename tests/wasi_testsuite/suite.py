@@ -17,7 +17,7 @@ from typing import Any, Final
 import attrs
 
 import wasmetal
-from wasm_wasi import Wasi
+from wasm_wasi import MemoryDirectory, Preopened, Wasi
 
 #: The folder of the suite; `WASMETAL_SHARED` says where the folder above it is, if not beside the project.
 FOLDER: Final = Path(os.environ.get("WASMETAL_SHARED", Path(__file__).parents[3] / "shared")) / "wasi-testsuite"
@@ -50,16 +50,45 @@ def expected(program: Path) -> Outcome:
     return Outcome(settings.get("exit_code", 0), settings.get("stdout", ""), settings.get("stderr", ""))
 
 
-def run(program: Path, scratch: Path) -> Outcome:
-    """Run a program, with a copy in `scratch` of the directory that it may write to."""
+#: What a program's directory can be: one of the host, one in memory, or (not to be written to) a mapping or of fsspec.
+DIRECTORIES: Final = ("host", "memory", "mapping", "fsspec")
+
+
+def needs_directory(program: Path) -> bool:
+    """Whether a program uses files."""
+    return "root" in wanted(program)
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    """The content of all files, by path."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def _directory(source: Path, scratch: Path, kind: str) -> Preopened:
+    """A copy of the directory that a program may write to."""
+    if kind == "mapping":
+        return _files(source)
+    if kind == "memory":
+        return MemoryDirectory(_files(source))
+    if kind == "fsspec":
+        from fsspec.implementations.dirfs import DirFileSystem
+        from fsspec.implementations.local import LocalFileSystem
+
+        return DirFileSystem(str(source), LocalFileSystem())
+    root = scratch / "root"
+    # The suite itself may be read-only.
+    shutil.copytree(source, root, copy_function=shutil.copyfile)
+    for path in (root, *root.rglob("*")):
+        path.chmod(path.stat().st_mode | 0o200)
+    return root
+
+
+def run(program: Path, scratch: Path, kind: str = "host") -> Outcome:
+    """Run a program; its directory is a copy, on the host in `scratch`, or another of DIRECTORIES."""
     settings = wanted(program)
     preopens = {}
     if "root" in settings:
-        root = preopens["/"] = scratch / "root"
-        # The suite itself may be read-only.
-        shutil.copytree(program.parent / settings["root"], root, copy_function=shutil.copyfile)
-        for path in (root, *root.rglob("*")):
-            path.chmod(path.stat().st_mode | 0o200)
+        preopens["/"] = _directory(program.parent / settings["root"], scratch, kind)
     out, err = io.BytesIO(), io.BytesIO()
     wasi = Wasi([program.name, *settings.get("args", [])], settings.get("env", {}), preopens, None, out, err)
     code = wasi.run(wasmetal.Module(program))

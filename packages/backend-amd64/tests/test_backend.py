@@ -1,6 +1,6 @@
 """What every backend must do, done by this one, on this processor and on the oldest that is supported.
 
-`WASMETAL_ALL=1` adds those in between; the specification's suites of vectors run with code for each of them in any case.
+`WASMETAL_ALL=1` adds those in between; the specification's suites of vectors run with code for each of them anyway.
 """
 
 from __future__ import annotations

@@ -101,7 +101,30 @@ def test_environment(say):
     assert say("run", "--env", "A=B=C", WORDCOUNT, "/nothing")[0] == 1
 
 
-@pytest.mark.parametrize("directory", ["", "::x", "x::"])
+def test_directories_that_are_read_only(say, tmp_path, wasm, monkeypatch):
+    # The program makes a directory and exits with the error number.
+    builder = wasm()
+    op = builder.op
+    make = builder.import_func("wasi_snapshot_preview1", "path_create_directory", "iii", "i")
+    exit = builder.import_func("wasi_snapshot_preview1", "proc_exit", "i", "")
+    builder.memory(1)
+    builder.data(op.i32(0), b"new")
+    builder.func("", "", op.i32(3) + op.i32(0) + op.i32(3) + op.call(make) + op.call(exit), export="_start")
+    path = tmp_path / "make.wasm"
+    path.write_bytes(builder.build())
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    monkeypatch.chdir(tmp_path)
+    for given in ("folder:ro", "folder::/data:ro", f"{folder}::folder:ro"):
+        assert say("run", "--dir", given, path) == (69, "", "")
+        assert list(folder.iterdir()) == []
+    assert say("run", "--dir", "folder::/data", path) == (0, "", "")
+    # A directory of such a name can still be given.
+    (tmp_path / "odd:ro").mkdir()
+    assert say("run", "--dir", "odd:ro::/data", path) == (0, "", "")
+
+
+@pytest.mark.parametrize("directory", ["", "::x", "x::", ":ro", "x:::ro", "::x:ro"])
 def test_bad_directories(say, directory):
     assert say("run", "--dir", directory, WORDCOUNT)[0] == 2
 

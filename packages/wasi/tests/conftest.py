@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from wasm_wasi.abi import ALL_RIGHTS, DIRECTORY_RIGHTS, FILESTAT, OpenFlag
 from wasm_wasi.functions import guarded
 from wasm_wasi.guest_memory import GuestMemory
+from wasm_wasi.preopens import Preopen
 from wasm_wasi.process import Process, string_block
 from wasm_wasi.sockets import SocketSource
 from wasm_wasi.stdio import Inherit, Stream
@@ -115,14 +116,16 @@ def start() -> Iterator[StartProgram]:
     def begin(
         args: tuple[str, ...] = (),
         env: tuple[str, ...] = (),
-        preopens: dict[str, str] | None = None,
+        preopens: Mapping[str, str | Preopen] | None = None,
         stdin: Stream | Inherit = None,
         stdout: Stream | Inherit = None,
         stderr: Stream | Inherit = None,
         sockets: Iterable[SocketSource] = (),
+        clock: Callable[[], int] | None = None,
+        random: Callable[[int], bytes] | None = None,
     ) -> Program:
         streams = (stdin, stdout, stderr)
-        process = Process(string_block(args), string_block(env), preopens or {}, streams, sockets)
+        process = Process(string_block(args), string_block(env), preopens or {}, streams, sockets, clock, random)
         programs.append(Program(process))
         return programs[-1]
 

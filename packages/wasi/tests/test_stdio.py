@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import subprocess
@@ -135,6 +136,62 @@ def test_the_processs_own(start, capfd):
     # The program may close its stream; that is not ours.
     assert program.call("fd_close", 1) == 0
     os.fstat(1)
+
+
+def test_what_captures_the_processs_own(start, capsys):
+    program = start(stdout=INHERIT, stderr=INHERIT)
+    print("before ", end="")
+    assert program.write(1, b"to ", b"stdout \xe2") == 0
+    assert program.u32() == 11
+    assert program.write(1, b"\x82\xac") == 0
+    assert program.write(2, b"to stderr") == 0
+    assert capsys.readouterr() == ("before to stdout €", "to stderr")
+    assert program.call("fd_seek", 1, 0, 0, RESULT) == ERRNO["SPIPE"]
+    assert program.read(1, 1)[0] == ERRNO["BADF"]
+    assert fdstat(program, 1)[0] == FileType.UNKNOWN
+
+
+def test_a_text_stream_without_bytes_gets_whole_characters(start):
+    # As in a notebook.
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        program = start(stdout=INHERIT)
+        for part in (b"5 \xe2\x82", b"\xac \xff", b"!\n"):
+            assert program.write(1, part) == 0
+    assert out.getvalue() == "5 € \ufffd!\n"
+
+
+def test_the_stream_is_followed_to_the_next_one(start, capsys):
+    first, second = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(first):
+        program = start(stdout=INHERIT)
+        assert program.write(1, b"one") == 0
+    with contextlib.redirect_stdout(second):
+        assert program.write(1, b"two") == 0
+        second.close()
+        assert program.write(1, b"x") == ERRNO["BADF"]
+    with contextlib.redirect_stdout(None):
+        assert program.write(1, b"x") == ERRNO["BADF"]
+    assert program.write(1, b"three") == 0
+    assert (first.getvalue(), capsys.readouterr().out) == ("one", "three")
+
+
+def test_big_writes_to_what_captures_may_be_short_but_never_lose_count(start):
+    import struct
+
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        program = start(stdout=INHERIT)
+        program.put(0, struct.pack("<II", 10000, 50000) * 1024)
+        assert program.call("fd_write", 1, 0, 1024, RESULT) == 0
+    assert 0 < program.u32() == len(out.getvalue()) <= 1 << 20
+
+
+def test_a_file_in_place_of_the_stream_is_not_followed(start, tmp_path, capfd):
+    # As for any other program that this process starts.
+    with open(tmp_path / "out", "w") as file, contextlib.redirect_stdout(file):
+        assert start(stdout=INHERIT).write(1, b"to the file of the system") == 0
+    assert capfd.readouterr().out == "to the file of the system"
 
 
 def test_a_process_without_streams(start, tmp_path):

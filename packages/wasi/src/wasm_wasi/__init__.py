@@ -8,6 +8,8 @@ from __future__ import annotations
 #: Which names come from which module. Type checkers and editors see `__init__.pyi`, made from this (nox -s stubs).
 _NAMES = {
     "wasm_wasi.errors": "Exit",
+    "wasm_wasi.memory": "MemoryDirectory",
+    "wasm_wasi.preopens": "Directory Preopened",
     "wasm_wasi.sockets": "SocketSource",
     "wasm_wasi.stdio": "Stream",
     "wasm_wasi.wasi": "Wasi",

@@ -50,6 +50,12 @@ NOTSUP: Final = ERRNO["NOTSUP"]
 SPIPE: Final = ERRNO["SPIPE"]
 AGAIN: Final = ERRNO["AGAIN"]
 EXIST: Final = ERRNO["EXIST"]
+ACCES: Final = ERRNO["ACCES"]
+BUSY: Final = ERRNO["BUSY"]
+NOTEMPTY: Final = ERRNO["NOTEMPTY"]
+PERM: Final = ERRNO["PERM"]
+ROFS: Final = ERRNO["ROFS"]
+XDEV: Final = ERRNO["XDEV"]
 
 #: From the error numbers of this platform to those of WASI.
 FROM_HOST_ERRNO: Final[dict[int, int]] = {

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from threading import get_ident
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from wasm_wasi.abi import (
     AGAIN,
@@ -23,6 +23,7 @@ from wasm_wasi.abi import (
     INVAL,
     MFILE,
     NOMEM,
+    NOSPC,
     NOTCAPABLE,
     NOTDIR,
     NOTSUP,
@@ -36,10 +37,28 @@ from wasm_wasi.errors import WasiError
 from wasm_wasi.guest_memory import MASK64, STEP
 from wasmetal import interruption
 
+if TYPE_CHECKING:
+    from wasm_wasi.paths import Place
+
 _READ_WRITE: Final = Right.FD_READ | Right.FD_WRITE
 _SEEK_TELL: Final = Right.FD_SEEK | Right.FD_TELL
 _FILE_ONLY: Final = FILE_RIGHTS & ~DIRECTORY_RIGHTS
 _DIRECTORY_ONLY: Final = DIRECTORY_RIGHTS & ~FILE_RIGHTS
+
+#: Rights that change a file or a directory itself: what is opened in a read-only directory has none of them. (Paths
+#: are refused one by one, as a file system that is read-only does it, because C libraries and Rust's ask for
+#: more rights than they use.)
+READ_ONLY_MISSING: Final = Right.FD_WRITE | Right.FD_ALLOCATE | Right.FD_FILESTAT_SET_SIZE | Right.FD_FILESTAT_SET_TIMES
+
+# By `advice`; empty where the system takes none.
+_ADVICE: Final = tuple(
+    getattr(os, f"POSIX_FADV_{name}")
+    for name in ("NORMAL", "SEQUENTIAL", "RANDOM", "WILLNEED", "DONTNEED", "NOREUSE")
+    if hasattr(os, "posix_fadvise")
+)
+_WILL_NEED: Final = 3
+# Bytes that the system is asked to read ahead: it may wait for the disk, and nothing interrupts that.
+_READ_AHEAD: Final = 1 << 24
 
 # Most bytes that go to or come from a Python file object at once: they are copied, by us or by it.
 _READ_LIMIT: Final = 1 << 20
@@ -165,6 +184,46 @@ class Descriptor:
         """
         raise WasiError(INVAL)
 
+    def pread(self, buffers: list[memoryview], offset: int) -> int:
+        """`read` from a position, leaving the file's own where it is."""
+        raise WasiError(BADF)
+
+    def pwrite(self, buffers: list[memoryview], offset: int) -> int:
+        """`write` to a position, leaving the file's own where it is."""
+        raise WasiError(BADF)
+
+    def set_flags(self, flags: int) -> None:
+        """Change the flags.
+
+        Raises:
+            WasiError: One of them is fixed once a file is open (ENOTSUP).
+        """
+        raise WasiError(NOTSUP)
+
+    def advise(self, offset: int, size: int, advice: int) -> None:
+        """Hear how the program will use a part of the file."""
+        raise WasiError(INVAL)
+
+    def allocate(self, offset: int, size: int) -> None:
+        """Have space for a part of the file, which grows if need be.
+
+        Raises:
+            WasiError: There is none (ENOSPC); the size is as it was then.
+        """
+        raise WasiError(INVAL)
+
+    def sync(self, data_only: bool) -> None:
+        """Wait until what was written is kept."""
+        raise WasiError(INVAL)
+
+    def set_size(self, size: int) -> None:
+        """Cut the file off, or let it grow by zeros."""
+        raise WasiError(INVAL)
+
+    def set_times(self, access: int, modification: int, flags: int) -> None:
+        """Set the times, in nanoseconds; the `fstflags` say which."""
+        raise WasiError(INVAL)
+
     def close(self) -> None:
         """Give back what this holds."""
 
@@ -220,7 +279,7 @@ def behind(buffers: list[memoryview], count: int) -> list[memoryview]:
     return left
 
 
-def _in_steps(move: Callable[[list[memoryview], int], int], buffers: list[memoryview]) -> int:
+def in_steps(move: Callable[[list[memoryview], int], int], buffers: list[memoryview]) -> int:
     """Call `move` for parts of the buffers that are quick to move, with the offset of each, until one comes short."""
     if sum(map(len, buffers)) <= STEP:
         return move(buffers, 0) if buffers else 0
@@ -315,15 +374,13 @@ class ObjectStream(Descriptor):
         return position
 
 
-class HostDescriptor(Descriptor):
-    """A descriptor of the system, owned: it is closed with this object at the latest."""
+class OfHost:
+    """What a descriptor of the system can do. It is owned: it is closed with this object at the latest."""
 
-    __slots__ = ("fd",)
+    __slots__ = ()
 
-    def __init__(self, fd: int, type: int, rights: int, inheriting: int = 0) -> None:
-        """`fd`: -1 if this is to get it later."""
-        super().__init__(type, rights, inheriting)
-        self.fd = fd
+    #: -1 when this has none: not yet, or no more.
+    fd: int
 
     def host(self) -> int:
         return self.fd
@@ -336,11 +393,6 @@ class HostDescriptor(Descriptor):
         return sum(wasi for bits, wasi in _HOST_FLAGS if host & bits == bits)
 
     def set_flags(self, flags: int) -> None:
-        """Change the flags.
-
-        Raises:
-            WasiError: One of them is fixed once a file is open (ENOTSUP).
-        """
         host = fcntl.fcntl(self.fd, fcntl.F_GETFL)
         if (flags ^ self.flags()) & ~_CHANGEABLE:
             raise WasiError(NOTSUP)
@@ -352,13 +404,69 @@ class HostDescriptor(Descriptor):
     def close(self) -> None:
         if self.fd >= 0:
             fd = self.fd
-            self.fd = -1
+            # (the slot is that of the subclasses: two bases that have some cannot be joined)
+            self.fd = -1  # type: ignore[misc]
             os.close(fd)
 
     def __del__(self) -> None:
         # (there is none when `__init__` has failed)
         if getattr(self, "fd", -1) >= 0:
             self.close()
+
+    def advise(self, offset: int, size: int, advice: int) -> None:
+        if advice == _WILL_NEED:
+            size = min(size or _READ_AHEAD, _READ_AHEAD)
+        if _ADVICE:
+            os.posix_fadvise(self.fd, offset, size, _ADVICE[advice])
+
+    def allocate(self, offset: int, size: int) -> None:
+        if not hasattr(os, "posix_fallocate"):
+            raise WasiError(NOTSUP)
+        from wasm_wasi.steps import paced
+
+        before = os.fstat(self.fd).st_size
+        space = os.fstatvfs(self.fd)
+        # Known at once, instead of when everything is full.
+        if offset + size - max(offset, before) > space.f_bavail * space.f_frsize:
+            raise WasiError(NOSPC)
+        try:
+            for at, part in paced(size):
+                os.posix_fallocate(self.fd, offset + at, part)
+        except OSError:
+            if os.fstat(self.fd).st_size > before:
+                os.ftruncate(self.fd, before)
+            raise
+
+    def sync(self, data_only: bool) -> None:
+        from wasm_wasi.steps import apart
+
+        apart(getattr(os, "fdatasync", os.fsync) if data_only else os.fsync, self.fd)
+
+    def set_size(self, size: int) -> None:
+        if size >= 0:
+            from wasm_wasi.steps import paced
+
+            # To give back gigabytes takes long.
+            before = os.fstat(self.fd).st_size
+            for at, part in paced(before - size):
+                os.ftruncate(self.fd, before - at - part)
+        os.ftruncate(self.fd, size)
+
+    def set_times(self, access: int, modification: int, flags: int) -> None:
+        from wasm_wasi.times import set_times
+
+        set_times(self.fd, access, modification, flags)
+
+
+class HostDescriptor(OfHost, Descriptor):
+    """A descriptor of the system that is no directory."""
+
+    __slots__ = ("fd",)
+
+    def __init__(self, fd: int, type: int, rights: int, inheriting: int = 0) -> None:
+        """`fd`: -1 if this is to get it later."""
+        super().__init__(type, rights, inheriting)
+        self.fd = fd
 
 
 class File(HostDescriptor):
@@ -370,7 +478,7 @@ class File(HostDescriptor):
         if self.type == FileType.REGULAR_FILE:
             if len(buffers) == 1 and len(buffers[0]) <= STEP:
                 return os.readv(self.fd, buffers)
-            return _in_steps(self._readv, buffers)
+            return in_steps(self._readv, buffers)
         # What does not end (/dev/zero) is read in parts.
         buffers = _one_step(buffers)
         if not buffers:
@@ -394,7 +502,7 @@ class File(HostDescriptor):
         if self.type == FileType.REGULAR_FILE:
             if len(buffers) == 1 and len(buffers[0]) <= STEP:
                 return os.write(self.fd, buffers[0])
-            return _in_steps(self._writev, buffers)
+            return in_steps(self._writev, buffers)
         total = 0
         waits = self.waits()
         while buffers:
@@ -444,16 +552,14 @@ class File(HostDescriptor):
         return os.lseek(self.fd, offset, whence)
 
     def pread(self, buffers: list[memoryview], offset: int) -> int:
-        """`read` from a position, leaving the file's own where it is."""
         if len(buffers) == 1 and len(buffers[0]) <= STEP:
             return os.preadv(self.fd, buffers, offset)
-        return _in_steps(lambda part, at: os.preadv(self.fd, part, offset + at), buffers)
+        return in_steps(lambda part, at: os.preadv(self.fd, part, offset + at), buffers)
 
     def pwrite(self, buffers: list[memoryview], offset: int) -> int:
-        """`write` to a position, leaving the file's own where it is."""
         if len(buffers) == 1 and len(buffers[0]) <= STEP:
             return os.pwritev(self.fd, buffers, offset)
-        return _in_steps(lambda part, at: os.pwritev(self.fd, part, offset + at), buffers)
+        return in_steps(lambda part, at: os.pwritev(self.fd, part, offset + at), buffers)
 
     def poll_descriptor(self) -> int | None:
         return None if self.type == FileType.REGULAR_FILE else self.fd
@@ -482,30 +588,31 @@ class Listings:
             directory.remembered = count
 
 
-class Directory(HostDescriptor):
-    """A directory.
+class Directory(Descriptor):
+    """Base: a directory, of the host or a virtual one.
 
     Args:
-        fd: Descriptor of the system.
         preopen: The name under which the program got it, None if it opened the directory itself.
         rights: What may be done with it.
         inheriting: The most rights of what is opened through it.
         above: Inode of the directory that `..` is for the program; None for the directory itself.
+        read_only: Nothing can be changed through it, nor through what is opened from it.
     """
 
-    __slots__ = ("_cookies", "_entries", "_last_cookie", "_listings", "above", "preopen", "remembered")
+    __slots__ = ("_cookies", "_entries", "_last_cookie", "_listings", "above", "preopen", "read_only", "remembered")
 
     def __init__(
         self,
-        fd: int,
         preopen: bytes | None,
         rights: int = DIRECTORY_RIGHTS,
         inheriting: int = ALL_RIGHTS,
         above: int | None = None,
+        read_only: bool = False,
     ) -> None:
-        super().__init__(fd, FileType.DIRECTORY, rights, inheriting)
+        super().__init__(FileType.DIRECTORY, rights & ~READ_ONLY_MISSING if read_only else rights, inheriting)
         self.preopen = preopen
         self.above = above
+        self.read_only = read_only
         self._listings: Listings | None = None
         #: How many entries.
         self.remembered = 0
@@ -513,6 +620,21 @@ class Directory(HostDescriptor):
         self._entries: list[tuple[int, int, bytes, int]] = []
         self._cookies: dict[bytes, int] = {}
         self._last_cookie = 0
+
+    def place(self, path: bytes, last: int) -> Place:
+        """Where a path from here leads; `last` as for `paths.Place`."""
+        raise NotImplementedError
+
+    def inode(self) -> int:
+        """Its own number."""
+        raise NotImplementedError
+
+    def scan(self) -> Iterator[tuple[int, bytes, int]]:
+        """Inode, name and type of each entry, without `.` and `..`."""
+        raise NotImplementedError
+
+    def advise(self, offset: int, size: int, advice: int) -> None:
+        raise WasiError(BADF)
 
     def refusal(self, right: int) -> int:
         return BADF if right & _FILE_ONLY else NOTCAPABLE
@@ -547,17 +669,16 @@ class Directory(HostDescriptor):
         return done + _put(buffer[done:], data)
 
     def _list(self, listings: Listings) -> None:
-        own = os.fstat(self.fd).st_ino
+        own = self.inode()
         # What stands above a preopened directory is none of the program's business.
         above = own if self.above is None else self.above
         found = [(own, b".", FileType.DIRECTORY), (above, b"..", FileType.DIRECTORY)]
-        with os.scandir(self.fd) as entries:
-            for entry in entries:
-                found.append((entry.inode(), os.fsencode(entry.name), _entry_type(entry)))
-                if len(found) % _CHECKED == 0:
-                    interruption.check()
-                    if len(found) - self.remembered > listings.left:
-                        raise WasiError(NOMEM)
+        for entry in self.scan():
+            found.append(entry)
+            if len(found) % _CHECKED == 0:
+                interruption.check()
+                if len(found) - self.remembered > listings.left:
+                    raise WasiError(NOMEM)
         self._listings = listings
         listings.remember(self, len(found))
         before, last = self._cookies, self._last_cookie
@@ -576,6 +697,54 @@ class Directory(HostDescriptor):
         super().close()
         if self._listings is not None:
             self._listings.remember(self, 0)
+
+
+def _first_host_place(directory: HostDirectory, path: bytes, last: int) -> Place:
+    """Many programs never use a path, so the module is imported with the first one."""
+    global _host_place
+    from wasm_wasi.host_places import HostPlace
+
+    _host_place = HostPlace
+    return HostPlace(directory, path, last)
+
+
+_host_place: Callable[[HostDirectory, bytes, int], Place] = _first_host_place
+
+
+class HostDirectory(OfHost, Directory):
+    """A directory of the host."""
+
+    __slots__ = ("fd",)
+
+    def __init__(
+        self,
+        fd: int,
+        preopen: bytes | None,
+        rights: int = DIRECTORY_RIGHTS,
+        inheriting: int = ALL_RIGHTS,
+        above: int | None = None,
+        read_only: bool = False,
+    ) -> None:
+        """`fd`: -1 if this is to get it later; the others as for `Directory`."""
+        super().__init__(preopen, rights, inheriting, above, read_only)
+        self.fd = fd
+
+    def place(self, path: bytes, last: int) -> Place:
+        return _host_place(self, path, last)
+
+    def inode(self) -> int:
+        return os.fstat(self.fd).st_ino
+
+    def scan(self) -> Iterator[tuple[int, bytes, int]]:
+        with os.scandir(self.fd) as entries:
+            for entry in entries:
+                yield entry.inode(), os.fsencode(entry.name), _entry_type(entry)
+
+    advise = Directory.advise
+
+    def close(self) -> None:
+        OfHost.close(self)
+        Directory.close(self)
 
 
 def _put(buffer: memoryview, data: bytearray) -> int:

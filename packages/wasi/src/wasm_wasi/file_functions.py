@@ -11,16 +11,14 @@ from wasm_wasi.abi import (
     FILESTAT,
     INVAL,
     NAMETOOLONG,
-    NOSPC,
     NOTCAPABLE,
-    NOTSUP,
     PREOPEN_DIRECTORY,
     PRESTAT,
     U32,
     U64,
     Right,
 )
-from wasm_wasi.descriptors import Directory, File, HostDescriptor
+from wasm_wasi.descriptors import Directory
 from wasm_wasi.errors import WasiError
 from wasm_wasi.guest_memory import MASK32, MASK64
 from wasm_wasi.process import Process
@@ -33,16 +31,8 @@ _TELL: Final = Right.FD_TELL
 # By `whence`.
 _WHENCE: Final = (os.SEEK_SET, os.SEEK_CUR, os.SEEK_END)
 
-# By `advice`; empty where the system takes none.
-_ADVICE: Final = tuple(
-    getattr(os, f"POSIX_FADV_{name}")
-    for name in ("NORMAL", "SEQUENTIAL", "RANDOM", "WILLNEED", "DONTNEED", "NOREUSE")
-    if hasattr(os, "posix_fadvise")
-)
+# How many kinds of advice there are.
 _ADVICE_COUNT: Final = 6
-_WILL_NEED: Final = 3
-# Bytes that the system is asked to read ahead: it may wait for the disk, and nothing interrupts that.
-_READ_AHEAD: Final = 1 << 24
 
 
 def fd_read(process: Process, fd: int, iovs: int, count: int, result: int) -> None:
@@ -59,25 +49,18 @@ def fd_write(process: Process, fd: int, iovs: int, count: int, result: int) -> N
     U32.pack_into(guest.view, result, descriptor.write(guest.buffers(iovs, count)))
 
 
-def _file(process: Process, fd: int, rights: int) -> File:
-    descriptor = process.table.get(fd, rights)
-    if not isinstance(descriptor, File):
-        raise WasiError(BADF)
-    return descriptor
-
-
 def fd_pread(process: Process, fd: int, iovs: int, count: int, offset: int, result: int) -> None:
-    file = _file(process, fd, _READ | _SEEK)
+    descriptor = process.table.get(fd, _READ | _SEEK)
     guest = process.guest
     guest.check(result, 4)
-    guest.store_u32(result, file.pread(guest.buffers(iovs, count), offset))
+    guest.store_u32(result, descriptor.pread(guest.buffers(iovs, count), offset))
 
 
 def fd_pwrite(process: Process, fd: int, iovs: int, count: int, offset: int, result: int) -> None:
-    file = _file(process, fd, _WRITE | _SEEK)
+    descriptor = process.table.get(fd, _WRITE | _SEEK)
     guest = process.guest
     guest.check(result, 4)
-    guest.store_u32(result, file.pwrite(guest.buffers(iovs, count), offset))
+    guest.store_u32(result, descriptor.pwrite(guest.buffers(iovs, count), offset))
 
 
 def fd_seek(process: Process, fd: int, offset: int, whence: int, result: int) -> None:
@@ -106,49 +89,22 @@ def fd_advise(process: Process, fd: int, offset: int, size: int, advice: int) ->
     descriptor = process.table.get(fd, Right.FD_ADVISE)
     if not 0 <= advice < _ADVICE_COUNT or offset < 0 or size < 0:
         raise WasiError(INVAL)
-    if isinstance(descriptor, Directory):
-        raise WasiError(BADF)
-    if advice == _WILL_NEED:
-        size = min(size or _READ_AHEAD, _READ_AHEAD)
-    if _ADVICE:
-        os.posix_fadvise(descriptor.host(), offset, size, _ADVICE[advice])
+    descriptor.advise(offset, size, advice)
 
 
 def fd_allocate(process: Process, fd: int, offset: int, size: int) -> None:
     descriptor = process.table.get(fd, Right.FD_ALLOCATE)
-    if not hasattr(os, "posix_fallocate"):
-        raise WasiError(NOTSUP)
-    from wasm_wasi.steps import paced
-
-    host = descriptor.host()
     if offset < 0 or size <= 0:
         raise WasiError(INVAL)
-    before = os.fstat(host).st_size
-    space = os.fstatvfs(host)
-    # Known at once, instead of when everything is full.
-    if offset + size - max(offset, before) > space.f_bavail * space.f_frsize:
-        raise WasiError(NOSPC)
-    try:
-        for at, part in paced(size):
-            os.posix_fallocate(host, offset + at, part)
-    except OSError:
-        if os.fstat(host).st_size > before:
-            os.ftruncate(host, before)
-        raise
+    descriptor.allocate(offset, size)
 
 
 def fd_sync(process: Process, fd: int) -> None:
-    host = process.table.get(fd, Right.FD_SYNC).host()
-    from wasm_wasi.steps import apart
-
-    apart(os.fsync, host)
+    process.table.get(fd, Right.FD_SYNC).sync(data_only=False)
 
 
 def fd_datasync(process: Process, fd: int) -> None:
-    host = process.table.get(fd, Right.FD_DATASYNC).host()
-    from wasm_wasi.steps import apart
-
-    apart(getattr(os, "fdatasync", os.fsync), host)
+    process.table.get(fd, Right.FD_DATASYNC).sync(data_only=True)
 
 
 def fd_fdstat_get(process: Process, fd: int, result: int) -> None:
@@ -158,8 +114,6 @@ def fd_fdstat_get(process: Process, fd: int, result: int) -> None:
 
 def fd_fdstat_set_flags(process: Process, fd: int, flags: int) -> None:
     descriptor = process.table.get(fd, Right.FD_FDSTAT_SET_FLAGS)
-    if not isinstance(descriptor, HostDescriptor):
-        raise WasiError(NOTSUP)
     descriptor.set_flags(flags)
 
 
@@ -179,22 +133,11 @@ def fd_filestat_get(process: Process, fd: int, result: int) -> None:
 
 
 def fd_filestat_set_size(process: Process, fd: int, size: int) -> None:
-    host = process.table.get(fd, Right.FD_FILESTAT_SET_SIZE).host()
-    if size >= 0:
-        from wasm_wasi.steps import paced
-
-        # To give back gigabytes takes long.
-        before = os.fstat(host).st_size
-        for at, part in paced(before - size):
-            os.ftruncate(host, before - at - part)
-    os.ftruncate(host, size)
+    process.table.get(fd, Right.FD_FILESTAT_SET_SIZE).set_size(size)
 
 
 def fd_filestat_set_times(process: Process, fd: int, access: int, modification: int, flags: int) -> None:
-    host = process.table.get(fd, Right.FD_FILESTAT_SET_TIMES).host()
-    from wasm_wasi.times import set_times
-
-    set_times(host, access, modification, flags)
+    process.table.get(fd, Right.FD_FILESTAT_SET_TIMES).set_times(access, modification, flags)
 
 
 def _preopen(process: Process, fd: int) -> bytes:

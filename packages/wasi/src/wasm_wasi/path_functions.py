@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import stat
-from functools import partial
 from typing import Final
 
 from wasm_wasi.abi import (
     ALL_RIGHTS,
-    DIRECTORY_RIGHTS,
     EXIST,
     FILESTAT,
     INVAL,
@@ -18,27 +13,17 @@ from wasm_wasi.abi import (
     NOENT,
     NOTCAPABLE,
     NOTDIR,
+    ROFS,
     SYMLINK_FOLLOW,
+    XDEV,
     FdFlag,
     FileType,
     OpenFlag,
     Right,
 )
-from wasm_wasi.descriptors import (
-    Descriptor,
-    Directory,
-    File,
-    HostDescriptor,
-    file_rights,
-    file_stat,
-    file_type,
-    open_flags,
-)
-from wasm_wasi.errors import WasiError
-from wasm_wasi.opened import Opened
+from wasm_wasi.errors import WasiError, errno_of
 from wasm_wasi.paths import ENTRY, FOLLOW, NO_FOLLOW, Place
 from wasm_wasi.process import Process
-from wasmetal import interruption
 
 # Plain ints: what every opening tests.
 _CREAT: Final = OpenFlag.CREAT
@@ -51,13 +36,8 @@ _TRUNCATE: Final = Right.PATH_FILESTAT_SET_SIZE
 _DATASYNC_RIGHT: Final = Right.FD_DATASYNC
 _SYNC_RIGHT: Final = Right.FD_SYNC
 _DSYNC: Final = FdFlag.DSYNC
-_NONBLOCK: Final = FdFlag.NONBLOCK
 _SYNC: Final = FdFlag.RSYNC | FdFlag.SYNC
-_READ_WRITE: Final = Right.FD_READ | Right.FD_WRITE
-# Rights that are used by reading, and by writing.
-_READS: Final = Right.FD_READ | Right.FD_READDIR
-# Seconds between two attempts to open what another process must open, or give back, first.
-_AGAIN: Final = 0.01
+# Rights that are used by writing.
 _WRITES: Final = Right.FD_WRITE | Right.FD_ALLOCATE | Right.FD_FILESTAT_SET_SIZE
 
 
@@ -66,8 +46,19 @@ def _last(lookup: int) -> int:
 
 
 def _place(process: Process, fd: int, right: int, pointer: int, size: int, last: int) -> Place:
+    return process.table.directory(fd, right).place(process.guest.path(pointer, size), last)
+
+
+def _place_to_change(
+    process: Process, fd: int, right: int, pointer: int, size: int, last: int, *, makes: bool = False
+) -> Place:
+    """The same, for what changes something there (else EROFS; EEXIST if it is there already and was to be made)."""
     directory = process.table.directory(fd, right)
-    return Place(directory.host(), process.guest.path(pointer, size), last)
+    place = directory.place(process.guest.path(pointer, size), last)
+    if directory.read_only:
+        with place:
+            raise WasiError(EXIST if makes and _type(place) is not None else ROFS)
+    return place
 
 
 def path_open(
@@ -86,7 +77,6 @@ def path_open(
     rights &= ALL_RIGHTS
     inheriting &= ALL_RIGHTS
     passed_on = rights | inheriting
-    flags = open_flags(fdflags) | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
     if fdflags & _DSYNC:
         passed_on |= _DATASYNC_RIGHT
     if fdflags & _SYNC:
@@ -94,141 +84,122 @@ def path_open(
     if how & _CREAT:
         if how & _DIRECTORY:
             raise WasiError(INVAL)
-        flags |= os.O_CREAT
         needed |= _CREATE
-    if how & _EXCL:
-        flags |= os.O_EXCL
     if how & _TRUNC:
-        flags |= os.O_TRUNC
         needed |= _TRUNCATE
     directory = process.table.directory(fd, needed)
     if passed_on & ~directory.inheriting:
         raise WasiError(NOTCAPABLE)
-    if how & _DIRECTORY:
-        flags |= os.O_DIRECTORY
-        if rights & _READ_WRITE == _READ_WRITE:
-            # The system says EISDIR, as it does for whoever wants to write to a directory.
-            flags |= os.O_RDWR
-    elif rights & _WRITES:
-        flags |= os.O_RDWR if rights & _READS else os.O_WRONLY
     last = NO_FOLLOW if how & _CREAT and how & _EXCL else _last(lookup)
     process.guest.check(result, 4)
     process.table.check_room()
-    with Place(directory.host(), process.guest.path(pointer, size), last) as place:
-        opened = _open(place, flags, not fdflags & _NONBLOCK)
-        if not fdflags & _NONBLOCK:
-            os.set_blocking(opened[0], True)
-        descriptor = _opened(opened, rights, inheriting, place, directory)
+    with directory.place(process.guest.path(pointer, size), last) as place:
+        if directory.read_only:
+            how = _unchanging(place, how, rights)
+        descriptor = place.open(how, rights, inheriting, fdflags)
     process.guest.store_u32(result, process.table.add(descriptor))
 
 
-def _open(place: Place, flags: int, waits: bool) -> Opened:
-    """Open what a path leads to.
+def _unchanging(place: Place, how: int, rights: int) -> int:
+    """How to open something in a directory that is read-only, without those flags that change something.
 
-    Nothing that opening could wait for is waited for by the system: a FIFO that is read waits when it is read, one that
-    is written to waits here for a reader.
+    Raises:
+        WasiError: It would have to be changed: what a file system that is read-only says.
     """
-    opened = Opened()
-    while True:
-        try:
-            opened += map(partial(os.open, dir_fd=place.parent), (place.name,), (flags,), (0o666,))
-            return opened
-        except OSError as error:
-            if not waits:
-                raise
-            if error.errno == errno.ENXIO:
-                mode = os.stat(place.name, dir_fd=place.parent, follow_symlinks=False).st_mode
-                if not stat.S_ISFIFO(mode):
-                    raise
-            elif error.errno != errno.EAGAIN:
-                # EAGAIN: another process has a lease on the file, and is told to give it back.
-                raise
-        interruption.sleep(_AGAIN)
+    kind = _type(place)
+    if kind is None:
+        raise WasiError(ROFS if how & _CREAT else NOENT)
+    if how & _CREAT and how & _EXCL:
+        raise WasiError(EXIST)
+    if kind == FileType.REGULAR_FILE and how & _DIRECTORY:
+        raise WasiError(NOTDIR)
+    # What is asked of a directory, the opening itself answers; but nothing else is opened to write.
+    if kind not in (FileType.DIRECTORY, FileType.SYMBOLIC_LINK) and (how & _TRUNC or rights & _WRITES):
+        raise WasiError(ROFS)
+    return how & ~(_CREAT | _EXCL | _TRUNC)
 
 
-def _opened(opened: Opened, rights: int, inheriting: int, place: Place, start: Directory) -> Descriptor:
-    """The descriptor for what was opened, which it takes over."""
-    fd = opened[0]
-    kind = file_type(os.fstat(fd).st_mode)
-    descriptor: HostDescriptor
-    if kind == FileType.DIRECTORY:
-        descriptor = Directory(-1, None, rights & DIRECTORY_RIGHTS, inheriting, place.above(start.above))
-    else:
-        # Nothing is opened through a file, so it passes nothing on.
-        descriptor = File(-1, kind, rights & file_rights(fd, kind))
-    # No call stands between these: one of the two closes it.
-    descriptor.fd = fd
-    del opened[0]
-    return descriptor
+def _type(place: Place) -> int | None:
+    """The type of what is there, None if there is nothing."""
+    try:
+        return place.stat()[2]
+    except OSError as error:
+        if errno_of(error) != NOENT:
+            raise
+    except WasiError as error:
+        if error.errno != NOENT:
+            raise
+    return None
 
 
 def path_filestat_get(process: Process, fd: int, lookup: int, pointer: int, size: int, result: int) -> None:
     process.guest.check(result, FILESTAT.size)
     with _place(process, fd, Right.PATH_FILESTAT_GET, pointer, size, _last(lookup)) as place:
-        status = os.stat(place.name, dir_fd=place.parent, follow_symlinks=False)
-    process.guest.store(FILESTAT, result, *file_stat(status))
+        status = place.stat()
+    process.guest.store(FILESTAT, result, *status)
 
 
 def path_filestat_set_times(
     process: Process, fd: int, lookup: int, pointer: int, size: int, access: int, modification: int, flags: int
 ) -> None:
-    from wasm_wasi.times import set_times_at
-
-    with _place(process, fd, Right.PATH_FILESTAT_SET_TIMES, pointer, size, _last(lookup)) as place:
-        set_times_at(place.parent, place.name, access, modification, flags)
+    with _place_to_change(process, fd, Right.PATH_FILESTAT_SET_TIMES, pointer, size, _last(lookup)) as place:
+        place.set_times(access, modification, flags)
 
 
 def path_create_directory(process: Process, fd: int, pointer: int, size: int) -> None:
-    with _place(process, fd, Right.PATH_CREATE_DIRECTORY, pointer, size, ENTRY) as place:
-        os.mkdir(place.name, dir_fd=place.parent)
+    with _place_to_change(process, fd, Right.PATH_CREATE_DIRECTORY, pointer, size, ENTRY, makes=True) as place:
+        place.make_directory()
 
 
 def path_remove_directory(process: Process, fd: int, pointer: int, size: int) -> None:
-    with _place(process, fd, Right.PATH_REMOVE_DIRECTORY, pointer, size, ENTRY) as place:
-        os.rmdir(place.name, dir_fd=place.parent)
-
-
-def _is_directory(place: Place) -> bool:
-    return stat.S_ISDIR(os.stat(place.name, dir_fd=place.parent, follow_symlinks=False).st_mode)
+    with _place_to_change(process, fd, Right.PATH_REMOVE_DIRECTORY, pointer, size, ENTRY) as place:
+        place.remove_directory()
 
 
 def path_unlink_file(process: Process, fd: int, pointer: int, size: int) -> None:
-    with _place(process, fd, Right.PATH_UNLINK_FILE, pointer, size, ENTRY) as place:
+    with _place_to_change(process, fd, Right.PATH_UNLINK_FILE, pointer, size, ENTRY) as place:
         if place.slash:
-            raise WasiError(ISDIR if _is_directory(place) else NOTDIR)
-        os.unlink(place.name, dir_fd=place.parent)
+            raise WasiError(ISDIR if place.stat()[2] == FileType.DIRECTORY else NOTDIR)
+        place.unlink()
+
+
+def _check_pair(old: Place, new: Place) -> None:
+    """Files of the host and virtual ones are different file systems."""
+    if type(old) is not type(new):
+        raise WasiError(XDEV)
 
 
 def path_rename(
     process: Process, fd: int, pointer: int, size: int, new_fd: int, new_pointer: int, new_size: int
 ) -> None:
     with (
-        _place(process, fd, Right.PATH_RENAME_SOURCE, pointer, size, ENTRY) as old,
-        _place(process, new_fd, Right.PATH_RENAME_TARGET, new_pointer, new_size, ENTRY) as new,
+        _place_to_change(process, fd, Right.PATH_RENAME_SOURCE, pointer, size, ENTRY) as old,
+        _place_to_change(process, new_fd, Right.PATH_RENAME_TARGET, new_pointer, new_size, ENTRY) as new,
     ):
-        if (old.slash or new.slash) and not _is_directory(old):
+        _check_pair(old, new)
+        if (old.slash or new.slash) and old.stat()[2] != FileType.DIRECTORY:
             raise WasiError(NOTDIR)
-        os.rename(old.name, new.name, src_dir_fd=old.parent, dst_dir_fd=new.parent)
+        old.rename(new)
 
 
 def _refuse_slash(place: Place) -> None:
     """Something that is no directory is to be made here, so there must be no slash behind its name."""
     if place.slash:
-        try:
-            raise WasiError(EXIST if _is_directory(place) else NOTDIR)
-        except FileNotFoundError:
-            raise WasiError(NOENT) from None
+        kind = _type(place)
+        raise WasiError(NOENT if kind is None else EXIST if kind == FileType.DIRECTORY else NOTDIR)
 
 
 def path_link(
     process: Process, fd: int, lookup: int, pointer: int, size: int, new_fd: int, new_pointer: int, new_size: int
 ) -> None:
+    # (through another name, elsewhere, a file of a read-only directory could be changed)
     with (
-        _place(process, fd, Right.PATH_LINK_SOURCE, pointer, size, _last(lookup)) as old,
-        _place(process, new_fd, Right.PATH_LINK_TARGET, new_pointer, new_size, ENTRY) as new,
+        _place_to_change(process, fd, Right.PATH_LINK_SOURCE, pointer, size, _last(lookup)) as old,
+        _place_to_change(process, new_fd, Right.PATH_LINK_TARGET, new_pointer, new_size, ENTRY) as new,
     ):
+        _check_pair(old, new)
         _refuse_slash(new)
-        os.link(old.name, new.name, src_dir_fd=old.parent, dst_dir_fd=new.parent, follow_symlinks=False)
+        old.link(new)
 
 
 def path_symlink(process: Process, pointer: int, size: int, fd: int, new_pointer: int, new_size: int) -> None:
@@ -236,9 +207,9 @@ def path_symlink(process: Process, pointer: int, size: int, fd: int, new_pointer
     # It could not be followed from inside; from outside it would lead wherever the program likes.
     if target.startswith(b"/"):
         raise WasiError(NOTCAPABLE)
-    with _place(process, fd, Right.PATH_SYMLINK, new_pointer, new_size, ENTRY) as place:
+    with _place_to_change(process, fd, Right.PATH_SYMLINK, new_pointer, new_size, ENTRY, makes=True) as place:
         _refuse_slash(place)
-        os.symlink(target, place.name, dir_fd=place.parent)
+        place.make_link(target)
 
 
 def path_readlink(
@@ -248,6 +219,6 @@ def path_readlink(
     guest.check(result, 4)
     room = guest.slice(buffer, buffer_size)
     with _place(process, fd, Right.PATH_READLINK, pointer, size, NO_FOLLOW) as place:
-        target = os.readlink(place.name, dir_fd=place.parent)[: len(room)]
+        target = place.read_link()[: len(room)]
     room[: len(target)] = target
     guest.store_u32(result, len(target))

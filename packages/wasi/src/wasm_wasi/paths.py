@@ -1,21 +1,18 @@
-"""Path resolution that cannot leave a directory.
+"""Path resolution that cannot leave a directory, and what can be done where a path leads.
 
-A path is walked one component at a time with directory descriptors (openat with O_NOFOLLOW); symbolic links are read
-and walked the same way. `..` goes back along the descriptors that led here, so neither a link nor a directory that
-another process moves meanwhile can lead out. What would lead out is ENOTCAPABLE.
+A path is walked one component at a time, and symbolic links are read and walked the same way. `..` goes back along the
+directories that led here, so neither a link nor a directory that somebody moves meanwhile can lead out. What would lead
+out is ENOTCAPABLE. `host_places` walks the directories of the host, `virtual` those that are made of objects.
 """
 
 from __future__ import annotations
 
-import errno
-import os
-from functools import partial
 from types import TracebackType
 from typing import Final
 
-from wasm_wasi.abi import LOOP, NAMETOOLONG, NOENT, NOTCAPABLE, NOTDIR
+from wasm_wasi.abi import LOOP, NOENT, NOTCAPABLE
+from wasm_wasi.descriptors import Descriptor, FileStat
 from wasm_wasi.errors import WasiError
-from wasm_wasi.opened import Opened
 from wasmetal import interruption
 
 #: Symbolic links followed on the way to one file, as on Linux.
@@ -30,12 +27,6 @@ _CHECKED: Final = 64
 FOLLOW: Final = 0
 NO_FOLLOW: Final = 1
 ENTRY: Final = 2
-
-# O_PATH (Linux) needs no permission to read the directory, just to search it.
-_DIRECTORY: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# What opening a symbolic link with these flags fails with, on one system or another.
-_MAYBE_LINK: Final = frozenset({errno.ENOTDIR, errno.ELOOP, errno.EMLINK})
-_NOT_A_LINK: Final = frozenset({errno.EINVAL, errno.ENOENT})
 
 
 def _components(path: bytes) -> list[bytes]:
@@ -52,14 +43,12 @@ def _components(path: bytes) -> list[bytes]:
 
 
 class Place:
-    """Where a path leads: the entry `name` of the open directory `parent`. To be used in a `with` statement.
+    """Where a path leads: the entry `name` of a directory. To be used in a `with` statement.
 
     Whoever opens `name` must not follow a link there: one that has appeared since is an attack.
 
-    Args:
-        root: Descriptor of the directory that the path starts from and cannot leave.
-        path: The path.
-        last: FOLLOW, NO_FOLLOW or ENTRY.
+    Subclasses set what they need and then call `_resolve`. Two places that are used together (`rename`, `link`) are of
+    one kind: the functions see to that.
 
     Raises:
         WasiError: The path leads out (ENOTCAPABLE), is empty (ENOENT), takes too many links (ELOOP), goes through
@@ -68,40 +57,24 @@ class Place:
         OSError: A directory on the way cannot be entered.
     """
 
-    __slots__ = ("_opened", "_root", "name", "slash")
+    __slots__ = ("name", "slash")
 
-    def __init__(self, root: int, path: bytes, last: int) -> None:
-        self._root = root
-        # The directories below the root that were opened on the way, deepest last.
-        self._opened = Opened()
-        #: With ENTRY: the path ended in a slash, so only a directory is meant.
+    #: One component; never `..`.
+    name: bytes
+    #: With ENTRY: the path ended in a slash, so only a directory is meant.
+    slash: bool
+
+    def _resolve(self, path: bytes, last: int) -> None:
+        """Walk; `last`: FOLLOW, NO_FOLLOW or ENTRY."""
         self.slash = False
         if last == ENTRY and path.endswith(b"/") and not path.startswith(b"/"):
             path = path.rstrip(b"/")
             self.slash = True
         try:
-            #: One component; never `..`.
             self.name = self._walk(_components(path), last == FOLLOW)
         except BaseException:
             self.close()
             raise
-
-    @property
-    def parent(self) -> int:
-        """Descriptor of the directory that holds the entry."""
-        return self._opened[-1] if self._opened else self._root
-
-    def above(self, root_above: int | None) -> int | None:
-        """Inode of the directory that is `..` of what this place names, a directory; as `Directory.above`.
-
-        Args:
-            root_above: The same for the directory that the path started from.
-        """
-        if self.name != b".":
-            return os.fstat(self.parent).st_ino
-        if not self._opened:
-            return root_above
-        return os.fstat(self._opened[-2] if len(self._opened) > 1 else self._root).st_ino
 
     def _walk(self, pending: list[bytes], follow: bool) -> bytes:
         links = steps = 0
@@ -113,9 +86,7 @@ class Place:
             if component == b".":
                 continue
             if component == b"..":
-                if not self._opened:
-                    raise WasiError(NOTCAPABLE)
-                self._opened.close_last()
+                self._leave()
                 continue
             if pending:
                 target = self._enter(component)
@@ -133,33 +104,56 @@ class Place:
             pending += _components(target)
         return b"."
 
+    def _leave(self) -> None:
+        """Go back to the directory that led here."""
+        raise NotImplementedError
+
     def _enter(self, name: bytes) -> bytes | None:
         """Go down into a directory, or return where the link of that name points."""
-        if len(self._opened) >= MAX_DEPTH:
-            raise WasiError(NAMETOOLONG)
-        try:
-            self._opened += map(partial(os.open, dir_fd=self.parent), (name,), (_DIRECTORY,))
-        except OSError as error:
-            if error.errno not in _MAYBE_LINK:
-                raise
-            target = self._link(name)
-            if target is None:
-                raise WasiError(NOTDIR) from None
-            return target
-        return None
+        raise NotImplementedError
 
     def _link(self, name: bytes) -> bytes | None:
         """Where the symbolic link `name` points, or None when there is no link of that name."""
-        try:
-            return os.readlink(name, dir_fd=self.parent)
-        except OSError as error:
-            if error.errno in _NOT_A_LINK:
-                return None
-            raise
+        raise NotImplementedError
+
+    def open(self, how: int, rights: int, inheriting: int, fdflags: int) -> Descriptor:
+        """Open or make what is there: `oflags`, `rights` to use and to pass on, `fdflags`."""
+        raise NotImplementedError
+
+    def stat(self) -> FileStat:
+        """What is there; a link is not followed."""
+        raise NotImplementedError
+
+    def set_times(self, access: int, modification: int, flags: int) -> None:
+        """Set its times, in nanoseconds; the `fstflags` say which."""
+        raise NotImplementedError
+
+    def make_directory(self) -> None:
+        raise NotImplementedError
+
+    def remove_directory(self) -> None:
+        raise NotImplementedError
+
+    def unlink(self) -> None:
+        """Remove what is no directory."""
+        raise NotImplementedError
+
+    def rename(self, new: Place) -> None:
+        raise NotImplementedError
+
+    def link(self, new: Place) -> None:
+        """Make a hard link to this."""
+        raise NotImplementedError
+
+    def make_link(self, target: bytes) -> None:
+        """Make a symbolic link."""
+        raise NotImplementedError
+
+    def read_link(self) -> bytes:
+        raise NotImplementedError
 
     def close(self) -> None:
-        """Close the directories that were opened on the way."""
-        self._opened.close()
+        """Let go of the directories on the way."""
 
     def __enter__(self) -> Place:
         return self

@@ -66,8 +66,7 @@ def _available(descriptor: Descriptor, kind: int) -> int:
         return 0
     try:
         if descriptor.type == FileType.REGULAR_FILE:
-            host = descriptor.host()
-            return max(0, os.fstat(host).st_size - os.lseek(host, 0, os.SEEK_CUR))
+            return max(0, descriptor.stat()[4] - descriptor.seek(0, os.SEEK_CUR))
         count = array.array("i", [0])
         fcntl.ioctl(descriptor.host(), termios.FIONREAD, count)
         return count[0]
@@ -75,12 +74,13 @@ def _available(descriptor: Descriptor, kind: int) -> int:
         return 0
 
 
-def _deadline(clock: int, timeout: int, flags: int) -> int:
+def _deadline(process: Process, clock: int, timeout: int, flags: int) -> int:
     """The time on the monotonic clock when a subscription to a clock is due."""
     if clock not in _WAITABLE:
         raise WasiError(NOTSUP if 0 <= clock <= max(_WAITABLE) + 2 else INVAL)
     if flags & SUBSCRIPTION_CLOCK_ABSTIME:
-        timeout -= clocks.now(clock)
+        own = process.clock
+        timeout -= clocks.now(clock) if own is None else clocks.own_now(own, clock)
     return time.monotonic_ns() + timeout
 
 
@@ -102,7 +102,7 @@ class _Poll:
         try:
             if kind == EVENT_CLOCK:
                 clock, timeout, _, flags = SUBSCRIPTION_CLOCK.unpack_from(view, at)
-                self._clocks.append((_deadline(clock, timeout, flags), user_data))
+                self._clocks.append((_deadline(process, clock, timeout, flags), user_data))
             elif kind in (EVENT_FD_READ, EVENT_FD_WRITE):
                 self._subscribe_descriptor(process, user_data, kind, U32.unpack_from(view, at)[0])
             else:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from wasm_wasi.descriptors import DescriptorTable, Directory
+from wasm_wasi.descriptors import DescriptorTable, HostDirectory
 from wasm_wasi.guest_memory import GuestMemory
 from wasm_wasi.stdio import Inherit, Stream, open_stream
 
 if TYPE_CHECKING:
+    from wasm_wasi.preopens import Preopen
     from wasm_wasi.sockets import SocketSource
 
 #: What `Process` opens: stdin, stdout and stderr.
@@ -36,35 +37,45 @@ class Process:
     Args:
         args: Arguments, ended by NUL, the program's name first.
         environ: `NAME=VALUE`, ended by NUL.
-        preopens: Host directory by the name that the program knows it under.
+        preopens: Host directory, or what opens one, by the name that the program knows it under.
         streams: stdin, stdout and stderr.
         sockets: Sockets; they get the numbers behind the directories, because C libraries look for directories from 3
             on until they find something else.
+        clock, random: As for `Wasi`.
 
     Raises:
         OSError: A directory or a file cannot be opened.
     """
 
-    __slots__ = ("__weakref__", "args", "environ", "guest", "table")
+    __slots__ = ("__weakref__", "args", "clock", "environ", "guest", "random", "table")
 
     def __init__(
         self,
         args: Sequence[bytes],
         environ: Sequence[bytes],
-        preopens: Mapping[str, str],
+        preopens: Mapping[str, str | Preopen],
         streams: Streams,
         sockets: Iterable[SocketSource] = (),
+        clock: Callable[[], int] | None = None,
+        random: Callable[[int], bytes] | None = None,
     ) -> None:
         self.args = args
         self.environ = environ
+        #: Instead of the system's clocks: nanoseconds.
+        self.clock = clock
+        #: Instead of the system's generator: as many bytes as it is asked for.
+        self.random = random
         self.guest = GuestMemory(None)
         self.table = DescriptorTable()
         try:
             for number, stream in enumerate(streams):
                 self.table.add(open_stream(number, stream))
-            for name, path in preopens.items():
-                fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-                self.table.add(Directory(fd, os.fsencode(name)))
+            for name, given in preopens.items():
+                if isinstance(given, str):
+                    fd = os.open(given, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                    self.table.add(HostDirectory(fd, os.fsencode(name)))
+                else:
+                    self.table.add(given.preopen(os.fsencode(name), clock))
             for socket in sockets:
                 from wasm_wasi.sockets import open_socket
 
@@ -79,6 +90,8 @@ class Process:
         other = Process.__new__(Process)
         other.args = self.args
         other.environ = self.environ
+        other.clock = self.clock
+        other.random = self.random
         other.table = self.table
         other.guest = GuestMemory(None)
         return other

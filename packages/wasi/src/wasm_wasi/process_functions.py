@@ -63,16 +63,21 @@ def clock_time_get(process: Process, clock: int, precision: int, result: int) ->
     # Programs that measure themselves call this all the time.
     guest = process.guest
     result = guest.check(result, 8)
-    U64.pack_into(guest.view, result, clocks.now(clock))
+    own = process.clock
+    U64.pack_into(guest.view, result, clocks.now(clock) if own is None else clocks.own_now(own, clock))
 
 
 def random_get(process: Process, pointer: int, size: int) -> None:
     buffer = process.guest.slice(pointer, size)
+    source = process.random or os.urandom
     for at in range(0, len(buffer), _RANDOM_CHUNK):
         if at:
             interruption.check()
         part = buffer[at : at + _RANDOM_CHUNK]
-        part[:] = os.urandom(len(part))
+        data = source(len(part))
+        if len(data) != len(part):
+            raise ValueError(f"random({len(part)}) returned {len(data)} bytes")
+        part[:] = data
 
 
 def sched_yield(process: Process) -> None:

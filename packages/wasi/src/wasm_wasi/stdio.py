@@ -63,8 +63,9 @@ def check(number: int, stream: Stream | Inherit) -> Stream | Inherit:
 def open_stream(number: int, stream: Stream | Inherit) -> Descriptor:
     """The descriptor for stdin (0), stdout (1) or stderr (2).
 
-    A stream that the process itself has not fails with EBADF. Files named by a path are made empty and then appended
-    to, so that stdout and stderr may share one.
+    The process's own stdout and stderr are the files of the system that it was started with, unless `sys.stdout` is no
+    file: then they follow it. A stream that the process itself has not fails with EBADF. Files named by a path are made
+    empty and then appended to, so that stdout and stderr may share one.
 
     Raises:
         OSError: A path cannot be opened.
@@ -73,6 +74,10 @@ def open_stream(number: int, stream: Stream | Inherit) -> Descriptor:
     if stream is None:
         return NullStream(FileType.UNKNOWN, right | Right.POLL_FD_READWRITE | Right.FD_FILESTAT_GET)
     if isinstance(stream, Inherit):
+        if number and not _is_file(_NAMES[number]):
+            from wasm_wasi.text_streams import FollowingStream
+
+            return FollowingStream(_NAMES[number])
         if getattr(sys, f"__{_NAMES[number]}__") is None:
             # The process was started without it. Its number may mean anything by now: what was opened since.
             return ClosedStream()
@@ -89,6 +94,21 @@ def open_stream(number: int, stream: Stream | Inherit) -> Descriptor:
             stream.flush()
         return _host_stream(os.dup(raw.fileno()), right)
     return ObjectStream(stream, right)
+
+
+def _is_file(name: str) -> bool:
+    """Whether Python's own stream, as it is now, is a file of the system; or not there, or closed."""
+    stream = getattr(sys, name)
+    if stream is None or stream is getattr(sys, f"__{name}__"):
+        return True
+    try:
+        stream.fileno()
+    except (AttributeError, OSError):
+        return False
+    except ValueError:
+        # It is closed. (What has no number raises a ValueError that is an OSError too.)
+        return True
+    return True
 
 
 def _host_stream(fd: int, right: int) -> Descriptor:

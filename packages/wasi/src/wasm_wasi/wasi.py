@@ -21,6 +21,7 @@ from wasm_wasi.stdio import INHERIT, Inherit, Stream, check
 from wasmetal import Caller, Func, Instance, Module, WasmError
 
 if TYPE_CHECKING:
+    from wasm_wasi.preopens import Preopen
     from wasm_wasi.sockets import SocketSource
 
 
@@ -110,20 +111,28 @@ class Wasi:
     Args:
         args: The arguments, the program's name first.
         env: The environment variables.
-        preopens: Directory of the host by the name under which the program finds it, such as `{"/data": "some/dir"}`;
-            or directories that the program finds under their own names, such as `["."]`. Paths that leave one (`..`,
-            absolute ones, symbolic links) are refused with ENOTCAPABLE.
+        preopens: Directory by the name under which the program finds it, such as `{"/data": "some/dir"}`: a path,
+            `Directory(path, read_only=True)`, a mapping from paths to content such as `{"in.txt": b"..."}` (read-only),
+            a `MemoryDirectory`, or an fsspec file system (read-only). Or paths of directories that the program finds
+            under their own names, such as `["."]`. Paths that leave one (`..`, absolute ones, symbolic links) are
+            refused with ENOTCAPABLE.
         stdin: A binary file object, a path, None for an empty stream; the process's own if not given.
-        stdout: A binary file object, a path (made empty first), None to discard; the process's own if not given.
+        stdout: A binary file object, a path (made empty first), None to discard; the process's own if not given, or
+            what `sys.stdout` is, if that is no file: in a notebook, or in tests that capture it.
         stderr: The same as stdout.
         sockets: Sockets that the program finds open, with the numbers behind those of the directories (3, ... if there
             are none): a Python socket or the number of an open one, listening or connected, which stay yours; or
             "host:port" (an IPv6 address in brackets) to listen there for as long as the program runs.
+        clock: What all the program's clocks say, instead of the system's: called without arguments, it returns
+            nanoseconds. Waiting still takes real time. What it raises ends the program.
+        random: Random numbers, instead of the system's: called with a number of bytes (65536 at most), it returns as
+            many, as `random.Random(1).randbytes` does. What it raises ends the program.
 
     Raises:
-        TypeError: A stream is none of those, for instance a text file; or a socket is none.
-        ValueError: An argument or a variable has a NUL in it, the name of a variable has a `=`, or an address is not
-            host:port.
+        TypeError: A stream is none of those, for instance a text file; a socket or a preopen is none; or `clock` or
+            `random` cannot be called.
+        ValueError: An argument or a variable has a NUL in it, the name of a variable has a `=`, an address is not
+            host:port, or a mapping has a path that is not one such as "folder/file".
         FileNotFoundError, NotADirectoryError: A preopened directory is not there.
     """
 
@@ -131,11 +140,13 @@ class Wasi:
         self,
         args: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
-        preopens: Mapping[str, str | os.PathLike[str]] | Iterable[str | os.PathLike[str]] | None = None,
+        preopens: Mapping[str, wasm_wasi.Preopened] | Iterable[str | os.PathLike[str]] | None = None,
         stdin: Stream | Inherit = INHERIT,
         stdout: Stream | Inherit = INHERIT,
         stderr: Stream | Inherit = INHERIT,
         sockets: Iterable[wasm_wasi.SocketSource] = (),
+        clock: Callable[[], int] | None = None,
+        random: Callable[[int], bytes] | None = None,
     ) -> None:
         if isinstance(args, str | bytes):
             raise TypeError("args must be a sequence of strings, not one string")
@@ -145,11 +156,15 @@ class Wasi:
                 raise ValueError(f"bad name of an environment variable: {name!r}")
         self._environ = string_block(f"{name}={value}" for name, value in (env or {}).items())
         # Absolute, so that they stay the same directories whatever the current one is later.
-        self._preopens = {name: _directory(path) for name, path in _named(preopens or {}).items()}
+        self._preopens = {name: _directory(given) for name, given in _named(preopens or {}).items()}
         self._streams: Streams = (check(0, stdin), check(1, stdout), check(2, stderr))
         if isinstance(sockets, str):
             raise TypeError("sockets must be a sequence, not one string")
         self._sockets = _check_sockets(sockets)
+        for name, source in (("clock", clock), ("random", random)):
+            if source is not None and not callable(source):
+                raise TypeError(f"{name} must be callable, not {type(source).__name__}")
+        self._sources = (clock, random)
         self._process: Process | None = None
         self._imports: Mapping[str, Mapping[str, Func]] | None = None
 
@@ -206,7 +221,7 @@ class Wasi:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None and not stream.closed:
                 stream.flush()
-        return Process(self._args, self._environ, self._preopens, self._streams, self._sockets)
+        return Process(self._args, self._environ, self._preopens, self._streams, self._sockets, *self._sources)
 
     def __repr__(self) -> str:
         # Values of variables may be secrets.
@@ -239,16 +254,20 @@ def _strings(block: Iterable[bytes]) -> str:
 
 
 def _named(
-    preopens: Mapping[str, str | os.PathLike[str]] | Iterable[str | os.PathLike[str]],
-) -> Mapping[str, str | os.PathLike[str]]:
+    preopens: Mapping[str, wasm_wasi.Preopened] | Iterable[str | os.PathLike[str]],
+) -> Mapping[str, wasm_wasi.Preopened]:
     """Directories by name; in a sequence each has its own."""
     if isinstance(preopens, str | bytes | os.PathLike):
         raise TypeError('preopens must be a mapping, such as {"/data": "some/dir"}, or a sequence of directories')
     return preopens if isinstance(preopens, Mapping) else {os.fspath(path): path for path in preopens}
 
 
-def _directory(path: str | os.PathLike[str]) -> str:
-    absolute = os.path.abspath(os.fspath(path))
+def _directory(given: wasm_wasi.Preopened) -> str | Preopen:
+    if not isinstance(given, str | os.PathLike):
+        from wasm_wasi.preopens import preopen
+
+        return preopen(given)
+    absolute = os.path.abspath(os.fspath(given))
     if not os.path.isdir(absolute):
         # Says what is wrong, in the words of the system.
         os.close(os.open(absolute, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))

@@ -105,9 +105,10 @@ behind it belongs to the program.
     "--dir",
     "directories",
     multiple=True,
-    metavar="HOST[::GUEST]",
+    metavar="HOST[::GUEST][:ro]",
     type=click.Path(),
-    help="Let the program use a directory, under the name GUEST (else under its own). May be repeated.",
+    help="Let the program use a directory, under the name GUEST (else under its own); with :ro it cannot change it. "
+    "May be repeated.",
 )
 @click.option(
     "--env", "environment", multiple=True, metavar="K=V", help="Set an environment variable. May be repeated."

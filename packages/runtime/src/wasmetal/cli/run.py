@@ -19,9 +19,11 @@ from wasmetal.interruption import deadline
 from wasmetal.module import Module
 
 if TYPE_CHECKING:
-    from wasm_wasi import Wasi
+    from wasm_wasi import Preopened, Wasi
 
 _WASI: Final = "wasi_snapshot_preview1"
+# What stands behind a directory that the program cannot change.
+_READ_ONLY: Final = ":ro"
 _ZEROS: Final[dict[ValueType, object]] = {
     ValueType.I32: 0,
     ValueType.I64: 0,
@@ -105,21 +107,27 @@ def _stub(type: FuncType) -> Callable[..., object]:
     return lambda *args: result
 
 
-def _preopens(directories: Iterable[str]) -> dict[str, str]:
-    preopens: dict[str, str] = {}
+def _preopens(directories: Iterable[str]) -> dict[str, tuple[str, bool]]:
+    """Directory of the host, and whether it is read-only, by the name that the program knows it under."""
+    preopens: dict[str, tuple[str, bool]] = {}
     for directory in directories:
         host, separator, guest = directory.partition("::")
+        # (a directory of that name is given as HOST::GUEST)
+        name, read_only = (guest if separator else host), False
+        if name.endswith(_READ_ONLY):
+            name, read_only = name.removesuffix(_READ_ONLY), True
+        guest = name
         if not separator:
-            guest = host
+            host = name
         if not host or not guest:
-            raise _usage(f"{directory!r} is not HOST or HOST::GUEST", "--dir")
+            raise _usage(f"{directory!r} is not HOST[::GUEST][:ro]", "--dir")
         if guest in preopens:
             raise _usage(f"two directories have the name {guest!r}", "--dir")
         try:
             os.close(os.open(host, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         except OSError as error:
             raise Failure(f"--dir {host}: {error.strerror}") from None
-        preopens[guest] = host
+        preopens[guest] = host, read_only
     return preopens
 
 
@@ -167,15 +175,23 @@ def _wasi(
     file: str,
     args: Sequence[str],
     environment: Mapping[str, str],
-    preopens: Mapping[str, str],
+    preopens: Mapping[str, tuple[str, bool]],
     addresses: Sequence[str],
 ) -> Wasi:
     try:
         from wasm_wasi import Wasi
     except ModuleNotFoundError:
         raise Failure(f"{file}: the program needs WASI: pip install wasm-wasi") from None
+    given: dict[str, Preopened] = {}
+    for name, (host, read_only) in preopens.items():
+        if read_only:
+            from wasm_wasi import Directory
+
+            given[name] = Directory(host, read_only=True)
+        else:
+            given[name] = host
     try:
-        return Wasi(args=[os.path.basename(file), *args], env=environment, preopens=preopens, sockets=addresses)
+        return Wasi(args=[os.path.basename(file), *args], env=environment, preopens=given, sockets=addresses)
     except ValueError as error:
         raise _usage(str(error)) from None
 
