@@ -22,7 +22,7 @@ def checksum() -> str:
     lines = []
     for module in (vmcontext, backend_protocol):
         for name, value in sorted(vars(module).items()):
-            if name.isupper() and name != "LAYOUT":
+            if name.isupper() and name not in ("LAYOUT", "TYPE_CHECKING"):
                 lines.append(f"{name} {value.offsets if isinstance(value, Layout) else value}")
     lines += sorted(vars(backend_protocol.Stubs).get("__annotations__", ()))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
