@@ -332,10 +332,17 @@ def test_names_come_and_go_in_threads(start, memory):
     assert repr(memory) == "<MemoryDirectory, 3 entries, 15 bytes>"
 
 
+def use_all(program):
+    """Have the modules of the functions imported: here it is about files."""
+    program.create("a", b"")
+    program.path_call("path_unlink_file", "a")
+
+
 def test_a_signal_handler_uses_the_same_files(start):
     # It comes between any two steps of what it interrupts; the books must be right in the end.
     memory = MemoryDirectory(max_bytes=100_000)
     program, other = start(preopens={"/": memory}), start(preopens={"/": memory})
+    use_all(other)
     turns = itertools.count()
     busy = False
 

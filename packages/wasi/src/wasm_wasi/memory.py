@@ -160,7 +160,8 @@ class _Folder(FolderNode):
     # A signal handler may use the same files between any two calls. So what stands in one piece below looks once more
     # whether all is as it was found, and has no call in it.
 
-    def _add(self, name: bytes, node: Node, now: int) -> None:
+    def _add(self, name: bytes, node: Node, now: int, more: int = 0) -> None:
+        """Enter a node, which gets `more` names than it knows of."""
         entries, quota = self._entries, self._quota
         if self._removed or not node.links:
             raise WasiError(NOENT)
@@ -170,6 +171,7 @@ class _Folder(FolderNode):
             raise _no_space()
         entries[name] = node
         quota.files += 1
+        node.links += more
         self.modification = self.change = now
 
     def make_file(self, name: bytes, now: Now) -> _File:
@@ -190,8 +192,7 @@ class _Folder(FolderNode):
 
     def add_name(self, name: bytes, node: Node, now: Now) -> None:
         time = now()
-        self._add(name, node, time)
-        node.links += 1
+        self._add(name, node, time, 1)
         node.change = time
 
     def remove(self, name: bytes, node: Node, now: Now) -> None:
