@@ -194,13 +194,17 @@ class DecodedModule:
         """What entry `index` of the type section is to the process.
 
         Its number stands for the type as long as somebody has it: plain function types are not held by the module.
+
+        Raises:
+            TypeError: The module was made by hand, without `defined_types` though not all types are functions'.
         """
         if self.defined_types is not None:
             return self.defined_types[index]
         from wasm_core.defined_types import function_type
 
         found = self.types[index]
-        assert isinstance(found, FuncType)
+        if not isinstance(found, FuncType):
+            raise TypeError("types that are not functions' are in defined_types")
         return function_type(found)
 
     def body(self, index: int) -> tuple[int, int]:

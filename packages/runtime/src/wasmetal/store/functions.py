@@ -223,9 +223,9 @@ class WaitingFunction(WasmFunction):
 
     __slots__ = ()
 
-    def call_slots(self, slots: list[int]) -> tuple[int, ...]:
+    def _call(self, slots: list[int], array: ctypes.Array[ctypes.c_uint64]) -> tuple[int, ...]:
         with self._turn():
-            return super().call_slots(slots)
+            return super()._call(slots, array)
 
     def _turn(self) -> Hold:
         """The store for this thread alone, as soon as no other thread runs code of it.
