@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 import wasmetal  # in annotations its names are looked up when somebody asks what they mean
 from wasm_core.errors import WasmError
 from wasm_core.module import ExternKind
-from wasm_core.quoting import listed, quoted, shown, similar
+from wasm_core.quoting import MAX_QUOTED, listed, quoted, shown, similar
 from wasmetal import function, globals, table  # noqa: F401 - what instances export is of their classes
 from wasmetal.memory import Memory
 from wasmetal.store import callers
@@ -60,8 +60,9 @@ class Exports(Mapping[str, Any]):
     def __getattr__(self, name: str) -> Any:
         if name in self._names_:
             return self[name]
-        # (what may have been meant Python finds out itself, when it shows the error)
-        raise AttributeError(f"the instance has no export {quoted(name)}", name=name, obj=self)
+        # What may have been meant Python finds out itself, when it shows the error; for a long name, which may be like
+        # one that the module chose, it gets one that is like none.
+        raise AttributeError(f"the instance has no export {quoted(name)}", name=name[: MAX_QUOTED + 1], obj=self)
 
     def get(self, name: str, default: Any = None) -> Any:
         """The export with this name, or `default` where there is none."""
@@ -164,7 +165,8 @@ class Instance:
             hint = ""
             if name != "exports" and name in self.exports._names_:
                 hint = f"; the module exports it: instance.exports.{shown(name)}"
-            raise AttributeError(f"an Instance has no attribute {quoted(name)}{hint}", name=name, obj=self)
+            message = f"an Instance has no attribute {quoted(name)}{hint}"
+            raise AttributeError(message, name=name[: MAX_QUOTED + 1], obj=self)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("an instance cannot be pickled or copied")
