@@ -19,7 +19,7 @@ from wasm_text.printer import format
 SHARED = Path(os.environ.get("WASMETAL_SHARED") or Path(__file__).resolve().parents[4] / "shared")
 SUITES = SHARED / "spec"
 #: Bytes of a large script.
-_LARGE = 60_000
+_LARGE = 20_000
 SCRIPTS = [
     script
     for script in sorted(SUITES.glob("scripts/**/*.wast"))
