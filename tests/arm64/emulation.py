@@ -27,7 +27,7 @@ _SYSTEM_PACKAGES: Final = (
 #: Of PyPI, in versions without machine code.
 _PYTHON_PACKAGES: Final = ("attrs", "entrypoints", "pytest", "pytest-timeout", "hypothesis", "click", "rich")
 #: The project's packages that make sense there.
-_OWN_PACKAGES: Final = ("wasm-core", "wasm-ir", "backend-arm64", "runtime", "wasi")
+_OWN_PACKAGES: Final = ("wasm-core", "wasm-ir", "backend-arm64", "wasm-text", "runtime", "wasi")
 #: Where Python is in the unpacked system.
 _PYTHON: Final = "usr/bin/python3.11"
 #: Exit status when something is missing.
