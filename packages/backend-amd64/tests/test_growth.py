@@ -130,6 +130,7 @@ def test_work_is_in_proportion_to_size(shape: str) -> None:
     assert four < 4 * 1.3 * one, f"{one} calls for {small}, {four} for {large}"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("shape", "size"), [("nested while loops", 16_000), ("nested loops with one condition", 64_000)]
 )

@@ -297,7 +297,10 @@ def _function_with_distances(words: int, condition: int) -> Function:
 
 @pytest.mark.parametrize(
     ("words", "condition", "near"),
-    [(100, op.LT_S, True), (5000, op.LT_S, False), (5000, op.EQ, True), (140_000, op.EQ, False)],
+    [
+        *((100, op.LT_S, True), (5000, op.LT_S, False), (5000, op.EQ, True)),
+        pytest.param(140_000, op.EQ, False, marks=pytest.mark.long),
+    ],
 )
 def test_branches_that_reach_too_far(words: int, condition: int, near: bool) -> None:
     """tbz reaches 32 KiB, cbz 1 MiB: beyond, the opposite jumps over a `b`."""

@@ -18,9 +18,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from conftest import WasmBuilder
-
 import wasmetal
+from wasm_core.testing.builder import WasmBuilder
 from wasmetal import Engine, Func, FuncType, Instance, Memory, MemoryType, Module, WasmError
 
 op = WasmBuilder.op
@@ -305,13 +304,14 @@ def moments(kind: str, how: str, step: str) -> None:
             return
 
 
-def links() -> None:
-    """Closed and dropped, and its memory given to others, at each line of linking with one thing of it."""
+def links(step: str) -> None:
+    """Closed and dropped, and its memory given to others, at every `step`-th line of linking with one thing of it."""
     engine = Engine()
     module = definer(engine)
+    stride = int(step)
     for resource in RESOURCES:
         importing = user(engine, resource)
-        for number in itertools.count(1):
+        for number in itertools.count(1, stride):
             parts: dict[str, Any] = {"i": module.instantiate({"env": {"pause": nothing}})}
             thing = parts["i"].exports[resource]
             linked: list[Instance] = []

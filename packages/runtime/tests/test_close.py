@@ -13,6 +13,9 @@ from pathlib import Path
 import closing
 import pytest
 
+#: Of the moments every n-th times this number.
+SPARSE = 1 if os.environ.get("WASMETAL_ALL") else 5
+
 
 def run(*arguments: str) -> None:
     path = os.pathsep.join([os.path.dirname(__file__), *[entry for entry in sys.path if entry]])
@@ -41,16 +44,18 @@ def test_what_others_use_of_a_large_memory_stays() -> None:
 @pytest.mark.parametrize("how", ["close", "delete", "drop"])
 @pytest.mark.parametrize("kind", ["first", "slow", "raw", "export", "link"])
 def test_at_each_line_of(kind: str, how: str) -> None:
-    run("moments", kind, how, "29" if kind == "link" else "1")
+    run("moments", kind, how, str((29 if kind == "link" else 1) * SPARSE))
+
+
+def test_at_each_line_of_linking() -> None:
+    run("links", str(SPARSE))
 
 
 @pytest.mark.parametrize("kind", ["cold", "warm", "slow", "raw", "interrupt", "holding"])
 def test_while_other_threads_call(kind: str) -> None:
-    run("threads", kind)
+    run("threads", kind, "1" if SPARSE > 1 else "3")
 
 
-@pytest.mark.parametrize(
-    "name", ["objects", "links", "signals", "inside", "start", "listener", "finalizers", "tables", "forks"]
-)
+@pytest.mark.parametrize("name", ["objects", "signals", "inside", "start", "listener", "finalizers", "tables", "forks"])
 def test_closing(name: str) -> None:
     run(name)

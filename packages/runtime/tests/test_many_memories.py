@@ -39,7 +39,7 @@ def test_twenty_thousand_instances() -> None:
     # It used to end with MemoryError at 16,666, when 128 TiB were used up.
     program = """
         import gc, wasmetal
-        from conftest import WasmBuilder
+        from wasm_core.testing.builder import WasmBuilder
 
         op = WasmBuilder.op
         b = WasmBuilder()

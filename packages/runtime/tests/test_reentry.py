@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -11,6 +12,8 @@ import pytest
 
 HERE = Path(__file__).parent
 SOAK = HERE.parents[2] / "tests" / "soak" / "handlers.py"
+#: Of the events every n-th times this number.
+SPARSE = 1 if os.environ.get("WASMETAL_ALL") else 5
 
 
 def run(*arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
@@ -36,9 +39,9 @@ def run(*arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[st
 )
 def test_an_exception_at_each_event(work: str, events: str, stride: int) -> None:
     """Nothing is left switched, nobody waits for ever, and everything works afterwards."""
-    done = run(str(HERE / "interrupted_work.py"), work, events, str(stride))
+    done = run(str(HERE / "interrupted_work.py"), work, events, str(stride * SPARSE))
     assert done.returncode == 0, done.stderr[-3000:]
-    assert int(done.stdout) > 100
+    assert int(done.stdout) > 100 // SPARSE
 
 
 @pytest.mark.parametrize("raising", ["", "--raise"])

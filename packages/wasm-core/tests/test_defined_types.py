@@ -204,7 +204,7 @@ def test_pickling_crosses_processes(wasm: Any) -> None:
 
 
 def test_large_groups_take_time_in_proportion(wasm: Any) -> None:
-    count = 100_000
+    count = 25_000
 
     def u(value: int) -> bytes:
         return bytes(wasm.unsigned(value))
@@ -221,7 +221,7 @@ def test_large_groups_take_time_in_proportion(wasm: Any) -> None:
     groups = [b"\x5f\0"] + [b"\x5f\x01\x63" + signed(i) + b"\0" for i in range(count)]
     module = module_of(wasm, *groups)
     assert len(set(numbers(module))) == count + 1
-    assert time.process_time() - started < 20
+    assert time.process_time() - started < 6
     del module, again
 
 

@@ -162,8 +162,8 @@ def translated(w: WasmBuilder, options: FrontendOptions) -> Function:
 
 
 def test_deep_nests_take_linear_time() -> None:
-    """Of 5,000 constructs, each with a call; delegates too."""
-    depth = 5_000
+    """Of 2,000 constructs, each with a call; delegates too."""
+    depth = 2_000
     w = WasmBuilder()
     f = w.func("", "")
     call = Op.call(f)

@@ -313,7 +313,7 @@ def test_listener_sees_the_bits_of_every_type() -> None:
     assert instance.heard == [("before", 0, values), ("after", 0, values)]
 
 
-@pytest.mark.parametrize("locals", [6, 49_000])
+@pytest.mark.parametrize("locals", [6, pytest.param(49_000, marks=pytest.mark.long)])
 def test_locals_in_memory_mean_the_same(locals: int) -> None:
     """The same program with locals as values and, where there are too many, in memory."""
     body = b"".join([w.get(0) + w.put(i) + w.get(0) + w.i32(i) + b"\x46" + w.br_if(0) for i in range(1, locals, 5)])

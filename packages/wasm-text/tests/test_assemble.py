@@ -124,6 +124,7 @@ def test_deep_and_long_modules(text: str) -> None:
     assemble(text)
 
 
+@pytest.mark.long
 def test_a_million_folded_instructions() -> None:
     depth = 1_000_000
     binary = assemble("(func (drop " + "(i32.eqz " * depth + "(i32.const 0)" + ")" * depth + "))")
