@@ -53,8 +53,13 @@ runner = _load_runner()
 FILES = runner.find_files(_CORE)
 SIMD_FILES = runner.find_files(_SIMD)
 WIDE_ARITHMETIC_FILES = runner.find_files(_SHARED / "spec" / "proposals" / "wide-arithmetic")
+MEMORY64_FILES = runner.find_files(_SHARED / "spec" / "3.0" / "memory64")
 RELAXED_SIMD_FILES = runner.find_files(_RELAXED_SIMD)
 EXCEPTION_FILES = [*runner.find_files(_EXCEPTIONS), *runner.find_files(_LEGACY_EXCEPTIONS)]
+#: Of 64-bit memories, those with accesses.
+EXPLICIT_64_FILES = [
+    f for f in MEMORY64_FILES if _ALL or f.stem in ("address64", "load64", "memory_trap64", "memory64")
+]
 EXPLICIT_FILES = [f for f in FILES if _ALL or f.stem in _MEMORY_FILES or f.stem.startswith("memory")]
 
 pytestmark = pytest.mark.skipif(not FILES, reason="no specification test suite; set WASMETAL_SHARED")
@@ -100,6 +105,16 @@ def test_core(path: Path) -> None:
 
 @pytest.mark.parametrize("path", EXPLICIT_FILES, ids=lambda path: path.stem)
 def test_core_with_explicit_bounds_checks(path: Path) -> None:
+    _check(path, "explicit")
+
+
+@pytest.mark.parametrize("path", MEMORY64_FILES, ids=lambda path: path.stem)
+def test_memory64(path: Path) -> None:
+    _check(path, "auto")
+
+
+@pytest.mark.parametrize("path", EXPLICIT_64_FILES, ids=lambda path: path.stem)
+def test_memory64_with_explicit_bounds_checks(path: Path) -> None:
     _check(path, "explicit")
 
 
