@@ -180,15 +180,19 @@ def hostile(chance: random.Random, accomplice: Accomplice, base: type | None = N
     if base is None:
         if chance.random() < 0.08:
             # Says of itself that it is of another class.
-            return chance.choice((mock.Mock, mock.MagicMock))(spec=chance.choice(_PUBLIC))
+            made = chance.choice((mock.Mock, mock.MagicMock))(spec=chance.choice(_PUBLIC))
+            if hasattr(made, "__getitem__") and isinstance(made, mock.MagicMock):
+                # It would be a sequence without an end.
+                made.__getitem__.side_effect = IndexError
+            return made
         base = chance.choice(_BASES)
     cls = _class(base, _some_names(chance, base))
     if cls is None:
         return object()
     values = _VALUES[base]
-    made: object = cls(chance.choice(values)) if values else cls()
-    _STATES[id(made)] = (random.Random(chance.random()), accomplice, [0])
-    return made
+    instance: object = cls(chance.choice(values)) if values else cls()
+    _STATES[id(instance)] = (random.Random(chance.random()), accomplice, [0])
+    return instance
 
 
 def derived(chance: random.Random, cls: type) -> type:

@@ -58,6 +58,11 @@ FILES = scripts("2.0")
 SIMD_FILES = scripts("2.0/simd")
 #: Of 3.0 those that all of it runs; the others are the same as in 2.0.
 EXCEPTION_FILES = [*scripts("3.0/exceptions"), *scripts("proposals/legacy-exceptions")]
+MEMORY64_FILES = scripts("3.0/memory64")
+#: Of 64-bit memories, those with accesses.
+EXPLICIT_64_FILES = [
+    f for f in MEMORY64_FILES if _ALL or f.stem in ("address64", "load64", "memory_trap64", "memory64")
+]
 EXPLICIT_FILES = [f for f in FILES if _ALL or f.stem in _MEMORY_FILES or f.stem.startswith("memory")]
 
 pytestmark = pytest.mark.skipif(not FILES, reason="no specification test suite; set WASMETAL_SHARED")
@@ -104,6 +109,16 @@ def test_core(path: Path) -> None:
 
 @pytest.mark.parametrize("path", EXPLICIT_FILES, ids=lambda path: path.stem)
 def test_core_with_explicit_bounds_checks(path: Path) -> None:
+    _check(path, "explicit")
+
+
+@pytest.mark.parametrize("path", MEMORY64_FILES, ids=lambda path: path.stem)
+def test_memory64(path: Path) -> None:
+    _check(path, "auto")
+
+
+@pytest.mark.parametrize("path", EXPLICIT_64_FILES, ids=lambda path: path.stem)
+def test_memory64_with_explicit_bounds_checks(path: Path) -> None:
     _check(path, "explicit")
 
 

@@ -34,7 +34,7 @@ def invalid_body(wasm) -> bytes:
         {"validation": "never"},
         {"compile": "sometimes"},
         {"bounds_checks": "none"},
-        {"max_memory_pages": 65537},
+        {"max_memory_pages": (1 << 48) + 1},
         {"max_memory_pages": -1},
         {"max_table_elements": -1},
         {"max_stack_bytes": 1024},

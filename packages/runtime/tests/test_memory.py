@@ -32,7 +32,7 @@ def test_wrong_sizes(type: MemoryType) -> None:
         Memory(type)
 
 
-@pytest.mark.parametrize("type", [MemoryType(1, is64=True), MemoryType(1, 2, shared=True)])
+@pytest.mark.parametrize("type", [MemoryType(1, 2, shared=True), MemoryType(1, is64=True, shared=True)])
 def test_kinds_that_are_not_supported(type: MemoryType) -> None:
     with pytest.raises(WasmError, match="not supported"):
         Memory(type)

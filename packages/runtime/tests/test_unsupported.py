@@ -36,8 +36,6 @@ def functions(*codes: bytes, types: bytes = TYPES, exports: bytes = b"") -> byte
 @pytest.mark.parametrize(
     ("source", "feature"),
     [
-        (module((5, b"\x01\x04\x01")), "memory64"),
-        (module((4, b"\x01\x70\x04\x01")), "memory64"),
         (module((4, b"\x01\x6e\0\x01")), "gc"),
         (module((6, b"\x01\x6e\0\xd0\x6e\x0b")), "gc"),
         (module((1, b"\x01\x5f\0"), (6, b"\x01\x64\0\0\xfb\x01\0\x0b")), "gc"),

@@ -260,6 +260,16 @@ class ConditionLowering(MemoryLowering):
 
     def lower_trap_if(self, inst: Inst) -> None:
         uses: list[int] = []
+        condition = inst.args[0]
+        if condition.op == op.ICMP and condition.imm == op.GT_U and self.vregs[condition.id] == 0:
+            index, last = condition.args
+            if last.op == _CONST and last.imm > 0xFFFF_FFFF and last.imm & last.imm + 1 == 0:
+                # An address in a 64-bit memory: no constant is needed to look at its high bits.
+                uses.append(self.use(index))
+                mask = logical_immediate(last.imm ^ types.MASKS[_I64], 64)
+                assert mask is not None
+                self.emit(MInst(trap_if_op(TEST_IMM[_I64], CC_NE, inst.imm), [], uses, mask, inst.offset))
+                return
         comparison, code = self.compare(inst.args[0], uses, True)
         self.emit(MInst(trap_if_op(comparison, code, inst.imm), [], uses, self.imm, inst.offset))
 

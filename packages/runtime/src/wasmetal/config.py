@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from wasm_core.features import Features
 from wasm_core.lazy_attrs import field, frozen
-from wasm_core.types import MAX_PAGES
+from wasm_core.types import MAX_PAGES_64
 
 #: Smallest stack that leaves room for frames beside the guard page and the reserve for signal frames, in bytes.
 MIN_STACK_BYTES = 256 * 1024
@@ -29,7 +29,7 @@ _TYPES: Final[dict[str, type | tuple[type, ...]]] = {
 }
 #: Smallest and largest value of integers.
 _RANGES: Final[dict[str, tuple[int, int]]] = {
-    "max_memory_pages": (0, MAX_PAGES),
+    "max_memory_pages": (0, MAX_PAGES_64),
     "max_table_elements": (0, 1 << 63),
     "max_module_bytes": (0, 1 << 63),
     "max_instances": (0, 1 << 63),
@@ -50,7 +50,8 @@ class Config:
         compile: "lazy": functions are compiled on their first call; "eager": with the module.
         bounds_checks: How loads and stores are kept inside of memories: by guard pages (8 GiB of address space per
             memory), or by explicit comparisons. "auto" takes guard pages, and comparisons where the address space is
-            refused, or there are thousands of memories.
+            refused, or there are thousands of memories. A 64-bit memory with guard pages (20 GiB) has 16 GiB at most;
+            "auto" takes comparisons for one that may have more.
         relaxed_simd: What relaxed vector instructions (`Features.relaxed_simd`) give where the standard leaves a
             choice: "native", what is fastest on the processor, or "deterministic", the same everywhere (what the
             standard's deterministic profile has).
@@ -59,6 +60,7 @@ class Config:
         cache_limit: How large the directory of the cache may grow, in bytes: beyond that, modules that have not been
             used for longest are dropped.
         max_memory_pages: Most pages (of 64 KiB) that a memory defined by a module may have, whatever the module says.
+            The default, 16 GiB, is what browsers let a 64-bit memory have; a 32-bit one has 4 GiB at most.
         max_table_elements: Most elements that the tables which a module defines may have together in an instance,
             whatever the module says.
         max_module_bytes: Largest binary that is taken, in bytes.
@@ -86,7 +88,7 @@ class Config:
     relaxed_simd: Literal["native", "deterministic"] = "native"
     cache: bool | str | os.PathLike[str] | None = None
     cache_limit: int = 512 * 1024 * 1024
-    max_memory_pages: int = MAX_PAGES
+    max_memory_pages: int = 262_144
     max_table_elements: int = 10_000_000
     max_module_bytes: int = 1024 * 1024 * 1024
     max_instances: int = 1_000_000

@@ -44,14 +44,15 @@ class Memory(MemoryHandle):
         Args:
             type: Sizes, in pages of 64 KiB; or the number of pages.
             maximum: Most pages that it may grow to, where `type` is a number; None for as many as there can be.
-            max_pages: Most pages of 64 KiB that it may grow to even where its type allows more.
+            max_pages: Most pages of 64 KiB that it may grow to even where its type allows more. A 64-bit memory has a
+                terabyte at most, and 16 GiB where it has guard pages: as none has whose type allows more.
             bounds_checks: As in `Config`. Code that has no checks cannot use a memory without guard pages. Where pages
                 are of one byte, there are always checks.
 
         Raises:
             ValueError: The type's sizes contradict each other or the limits.
             TypeError: `type` is no MemoryType nor int, or a size no int.
-            WasmError: A 64-bit or shared memory, which are not supported.
+            WasmError: It is over `max_pages`; or a shared memory, which are not supported.
             MemoryError: The system has no room for it.
         """
         # (not isinstance, which believes what objects say of themselves)
@@ -81,7 +82,7 @@ class Memory(MemoryHandle):
 
     @property
     def guarded(self) -> bool:
-        """Whether any access with a 32-bit index and offset faults where it is out of bounds."""
+        """Whether guard pages follow: code needs no comparison with the size to stay inside."""
         return self._opened().guarded
 
     @property
@@ -206,7 +207,10 @@ class Memory(MemoryHandle):
         raise TypeError("a memory cannot be pickled or copied")
 
     def __repr__(self) -> str:
-        return "<Memory, closed>" if self._storage is None else f"<Memory, {self.pages} pages>"
+        storage = self._storage
+        if storage is None:
+            return "<Memory, closed>"
+        return f"<Memory, {self.pages} pages{', 64-bit' if storage.type.is64 else ''}>"
 
 
 def _bytes_of(value: object) -> memoryview:

@@ -48,7 +48,7 @@ class Table(TableHandle, Generic[Element]):
         Raises:
             ValueError: The sizes contradict each other.
             TypeError: `type` is no TableType, a size no int, or `init` not of the element type.
-            WasmError: 64-bit tables, or too large a one.
+            WasmError: Too large a one.
         """
         if hasattr(self, "_storage"):
             raise TypeError("a table cannot be initialized twice")
@@ -57,8 +57,6 @@ class Table(TableHandle, Generic[Element]):
         type = table_type(type)
         if type.minimum < 0:
             raise ValueError(f"the size of a table must not be negative: {type}")
-        if type.is64:
-            raise WasmError("64-bit tables are not supported")
         if type.maximum is not None and type.minimum > type.maximum:
             raise ValueError(f"the minimum of a table must not be above its maximum: {type}")
         if not type.element.is_reference:

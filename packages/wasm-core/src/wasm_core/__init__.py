@@ -23,8 +23,8 @@ _NAMES = {
     "wasm_core.names": "NameSection",
     "wasm_core.protocols": "Engine FunctionDefinition Instance Listener Module",
     "wasm_core.types": (
-        "MAX_PAGES PAGE_SIZE ArrayType CompositeType ExportType ExternType FieldType FuncType GlobalType ImportType "
-        "MemoryType PackedType StructType TableType TagType ValueType"
+        "MAX_PAGES MAX_PAGES_64 PAGE_SIZE ArrayType CompositeType ExportType ExternType FieldType FuncType GlobalType "
+        "ImportType MemoryType PackedType StructType TableType TagType ValueType"
     ),
     "wasm_core.validator": "validate validate_module",
 }

@@ -40,6 +40,7 @@ from wasm_core.protocols import Instance as Instance
 from wasm_core.protocols import Listener as Listener
 from wasm_core.protocols import Module as Module
 from wasm_core.types import MAX_PAGES as MAX_PAGES
+from wasm_core.types import MAX_PAGES_64 as MAX_PAGES_64
 from wasm_core.types import PAGE_SIZE as PAGE_SIZE
 from wasm_core.types import ArrayType as ArrayType
 from wasm_core.types import CompositeType as CompositeType
@@ -60,6 +61,7 @@ from wasm_core.validator import validate_module as validate_module
 
 __all__ = [
     "MAX_PAGES",
+    "MAX_PAGES_64",
     "PAGE_SIZE",
     "ArrayType",
     "BodyFacts",

@@ -66,6 +66,11 @@ def read_u32(data: bytes, pos: int, end: int) -> tuple[int, int]:
     return read_unsigned(data, pos, end, 32)
 
 
+def read_u64(data: bytes, pos: int, end: int) -> tuple[int, int]:
+    """An unsigned 64-bit integer."""
+    return read_unsigned(data, pos, end, 64)
+
+
 def read_s32(data: bytes, pos: int, end: int) -> tuple[int, int]:
     """A signed 32-bit integer."""
     return read_signed(data, pos, end, 32)

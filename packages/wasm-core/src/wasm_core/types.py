@@ -14,6 +14,8 @@ from wasm_core.quoting import quoted
 PAGE_SIZE = 65536
 #: Most pages that a 32-bit memory can have.
 MAX_PAGES = 65536
+#: Most pages that the type of a 64-bit memory can have.
+MAX_PAGES_64 = 1 << 48
 
 
 #: Names of the abstract heap types by the one-word name of the nullable reference to them.

@@ -35,6 +35,10 @@ _FCMP_KEY: Final = opcodes.FCMP << 3
 _SELECT_KEY: Final = opcodes.SELECT << 3
 #: Two operations in one entry, because addresses are so common.
 _HEAP_ADDRESS_KEY: Final = -1
+#: What `needs_check` notes.
+_CHECKED_KEY: Final = -2
+#: Most ends that it notes for one index.
+_MOST_ENDS: Final = 8
 _COMMUTATIVE: Final = [bool(properties & opcodes.COMMUTATIVE) for properties in opcodes.PROPERTIES]
 
 #: What the value table is keyed by: (operation << 3 | type or condition, operands and immediates).
@@ -200,6 +204,23 @@ class Builder:
             inst = self._values[key] = self.binary(opcodes.IADD, types.POINTER, self.memory_base(), offset)
             self.log.append(key)
         return inst
+
+    def needs_check(self, memory: int, index: Inst, end: int) -> bool:
+        """Whether nothing that dominates has checked that the bytes up to `end` behind an index are in a memory.
+
+        Memories do not shrink, so what was checked once holds. The caller makes the check.
+        """
+        values = self._values
+        for number in range(_MOST_ENDS):
+            key = (_CHECKED_KEY, memory, index, number)
+            checked = values.get(key)
+            if checked is None:
+                values[key] = self.const(types.I64, end)
+                self.log.append(key)
+                return True
+            if checked.imm >= end:
+                return False
+        return True
 
     def icmp(self, cond: int, x: Inst, y: Inst) -> Inst:
         if y.op == _CONST or x.op == _CONST or x is y:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from wasm_core.lazy_attrs import frozen
 from wasm_core.quoting import listed, quoted, similar
-from wasm_core.types import MAX_PAGES, PAGE_SIZE, FuncType, ValueType
+from wasm_core.types import MAX_PAGES_64, PAGE_SIZE, FuncType, ValueType
 from wasmetal.cli.failures import Failure, about, module_source
 from wasmetal.code.code_file import PRECOMPILED_MAGIC
 from wasmetal.config import Config
@@ -68,8 +68,8 @@ def run(
     """Run the program in a file, or call one of its exports; the exit code. `timeout` is in seconds."""
     preopens = _preopens(surroundings.directories)
     variables = dict(map(_variable, surroundings.environment))
-    pages = MAX_PAGES if max_memory is None else _pages(max_memory)
-    engine = Engine(Config(cache=cache, max_memory_pages=pages))
+    config = Config(cache=cache) if max_memory is None else Config(cache=cache, max_memory_pages=_pages(max_memory))
+    engine = Engine(config)
     source = module_source(file)
     with about(file):
         if precompiled:
@@ -92,7 +92,7 @@ def run(
 
 
 def _pages(size: int) -> int:
-    return min(size // PAGE_SIZE, MAX_PAGES)
+    return min(size // PAGE_SIZE, MAX_PAGES_64)
 
 
 def _stubs(module: Module, space: str) -> dict[str, Func]:

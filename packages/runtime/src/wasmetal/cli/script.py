@@ -71,6 +71,7 @@ def spectest() -> dict[str, object]:
         "global_f32": Global(GlobalType("f32"), 666.6),
         "global_f64": Global(GlobalType("f64"), 666.6),
         "table": Table(TableType("funcref", 10, 20)),
+        "table64": Table(TableType("funcref", 10, 20, is64=True)),
         "memory": Memory(MemoryType(1, 2)),
     }
     for name, params in _FUNCTIONS.items():

@@ -96,11 +96,11 @@ class Callbacks:
 
 
 def _memory_grow(instance: InstanceCore, index: int, pages: int, _: int) -> int:
-    return instance.memories[index]._grow(pages & 0xFFFF_FFFF)
+    return instance.memories[index]._grow(pages)
 
 
 def _table_grow(instance: InstanceCore, index: int, count: int, value: int) -> int:
-    return instance.tables[index].grow(count & 0xFFFF_FFFF, value & 0xFFFF_FFFF_FFFF_FFFF)
+    return instance.tables[index].grow(count, value)
 
 
 def _listener_before(instance: InstanceCore, index: int, slots: int, _: int) -> int:

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 #: Browsers have the same limit.
 MAX_MEMORIES: Final = 100
 
+#: Bits of an address, by whether it has 64.
+_MASKS: Final = (0xFFFF_FFFF, 0xFFFF_FFFF_FFFF_FFFF)
 _MEMORY_BASE: Final = CONTEXT["memory_base"] // 8
 _CODE: Final = FUNCREF["code"]
 _GLOBAL_WORDS: Final = GLOBAL_SIZE // 8
@@ -278,7 +280,7 @@ class InstanceCore:
         source = memoryview(self.code.module.source)
         for data in self.code.template.data:
             view = self.memories[data.memory]._view
-            start = self._evaluate(data.offset) & 0xFFFF_FFFF
+            start = self._evaluate(data.offset) & _MASKS[self.memories[data.memory].type.is64]
             if start + data.end - data.start > len(view):
                 access = MemoryAccess(start, data.end - data.start, len(view))
                 raise Trap(TrapCode.MEMORY_OUT_OF_BOUNDS, access=access)
@@ -291,7 +293,7 @@ class InstanceCore:
         for element in self.code.template.elements:
             if element.mode is SegmentMode.ACTIVE:
                 table = self.tables[element.table].words
-                start = self._evaluate(element.offset) & 0xFFFF_FFFF
+                start = self._evaluate(element.offset) & _MASKS[self.tables[element.table].type.is64]
                 if start + element.count > len(table):
                     raise Trap(TrapCode.TABLE_OUT_OF_BOUNDS)
                 # Same length: the elements stay where they are.

@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from wasm_core.errors import WasmError
-from wasm_core.types import MAX_PAGES, PAGE_SIZE, MemoryType
-from wasm_ir.vmcontext import MEMORY
+from wasm_core.types import MAX_PAGES, MAX_PAGES_64, PAGE_SIZE, MemoryType
+from wasm_ir.vmcontext import GUARDED_ADDRESSES_64, GUARDED_OFFSETS, MEMORY
 from wasmetal.store import memory_pool
 from wasmetal.store.memory_pool import MemoryLease
 from wasmetal.store.store import Members
@@ -25,9 +25,16 @@ if TYPE_CHECKING:
 
 #: What a 32-bit index plus a 32-bit constant offset can reach, and something for the width of the access.
 _GUARDED_BYTES = (8 << 30) + PAGE_SIZE
+#: What a checked 64-bit index plus a constant offset below GUARDED_OFFSETS can reach.
+_GUARDED_BYTES_64 = GUARDED_ADDRESSES_64 + GUARDED_OFFSETS + PAGE_SIZE
 
 #: Most bytes of a memory whose pages have one byte.
 _MAX_BYTES = (1 << 32) - 1
+
+#: More address space than any process can have. A larger minimum is refused, a larger maximum means this much.
+_ADDRESS_SPACE = 1 << 56
+#: What is reserved at most for a memory without guard pages that does not need it at once.
+_MOST_RESERVED = 1 << 40
 
 #: What a memory can grow to, whatever its type says, when there are so many that they share mappings.
 _SHARED_PAGES = 4096
@@ -50,14 +57,16 @@ def _bytes_type(size: int) -> type[ctypes.Array[ctypes.c_ubyte]]:
     return ctypes.c_ubyte * size
 
 
-def _reserve(maximum: int, minimum: int, bounds_checks: str) -> tuple[MemoryLease, bool]:
-    """Address space for `minimum` to `maximum` pages, and whether guard pages follow that make checks needless."""
+def _reserve(maximum: int, minimum: int, guarded_bytes: int, bounds_checks: str) -> tuple[MemoryLease, bool]:
+    """Address space for `minimum` to `maximum` pages, and whether guard pages follow that make checks needless, in
+    `guarded_bytes` altogether."""
     if bounds_checks != "explicit":
         try:
-            return MemoryLease.pooled(_GUARDED_BYTES, sparing=bounds_checks == "auto"), True
+            return MemoryLease.pooled(guarded_bytes, sparing=bounds_checks == "auto"), True
         except (OSError, MemoryError) as error:
             if bounds_checks == "guard":
-                raise MemoryError(f"no address space for a memory with guard pages (8 GiB): {error}") from error
+                size = f"{guarded_bytes >> 30} GiB"
+                raise MemoryError(f"no address space for a memory with guard pages ({size}): {error}") from error
     memory_pool.clear()
     # A memory never moves, so what is reserved now bounds its growth. Where not everything is to be had, half of what
     # there is stays for others.
@@ -82,6 +91,30 @@ def _reserve(maximum: int, minimum: int, bounds_checks: str) -> tuple[MemoryLeas
             reservation.release()
             reservation = Reservation(max(pages // 2, least) * PAGE_SIZE)
         return MemoryLease(reservation), False
+
+
+def _limit_64(minimum: int, limit: int, bounded: bool, bounds_checks: str) -> tuple[int, str]:
+    """What a 64-bit memory can grow to, and how its code is to be kept in bounds.
+
+    Args:
+        minimum: Bytes that it has at first.
+        limit: Most bytes that it may grow to.
+        bounded: Whether anybody has said how many these are.
+        bounds_checks: What is asked for.
+
+    Raises:
+        MemoryError: There is no room for the minimum.
+    """
+    if minimum > _ADDRESS_SPACE:
+        raise MemoryError(f"no address space for a memory of {minimum} bytes")
+    if bounds_checks != "explicit" and limit > GUARDED_ADDRESSES_64:
+        if minimum > GUARDED_ADDRESSES_64 and bounds_checks == "guard":
+            raise MemoryError(f"a memory with guard pages has {GUARDED_ADDRESSES_64} bytes at most, not {minimum}")
+        if bounds_checks == "guard" or (not bounded and minimum <= GUARDED_ADDRESSES_64):
+            limit = GUARDED_ADDRESSES_64
+        else:
+            bounds_checks = "explicit"
+    return min(limit, max(_MOST_RESERVED, minimum)), bounds_checks
 
 
 class LinearMemory:
@@ -113,14 +146,18 @@ class LinearMemory:
             type = memory_type(type)
         page_size = type.page_size
         largest = MAX_PAGES
-        if type.is64 or type.shared:
-            raise WasmError("64-bit and shared memories are not supported")
+        if type.shared:
+            raise WasmError("shared memories are not supported")
         if page_size != PAGE_SIZE:
             if page_size != 1:
                 raise ValueError(f"pages have {PAGE_SIZE} bytes, or one; not {page_size}")
             largest = _MAX_BYTES
             # The processor's pages do not end where such a memory does.
             bounds_checks = "explicit"
+        guarded_bytes = _GUARDED_BYTES
+        if type.is64:
+            largest = MAX_PAGES_64 if page_size == PAGE_SIZE else (1 << 64) - 1
+            guarded_bytes = _GUARDED_BYTES_64
         maximum = largest if type.maximum is None else type.maximum
         if not 0 <= type.minimum <= maximum <= largest:
             raise ValueError(f"a memory has from 0 to {largest} pages, minimum not above maximum; not {type}")
@@ -129,8 +166,13 @@ class LinearMemory:
             limit = min(maximum, max(operator.index(max_pages), 0) * PAGE_SIZE // page_size)
         if type.minimum > limit:
             raise WasmError(f"a memory of {type.minimum} pages is over the limit of {limit}")
+        if type.is64:
+            bounded = type.maximum is not None or max_pages is not None
+            most, bounds_checks = _limit_64(type.minimum * page_size, limit * page_size, bounded, bounds_checks)
+            limit = most // page_size
         size = type.minimum * page_size
-        lease, guarded = _reserve(-(-limit * page_size // PAGE_SIZE), -(-size // PAGE_SIZE), bounds_checks)
+        reserved = -(-limit * page_size // PAGE_SIZE)
+        lease, guarded = _reserve(reserved, -(-size // PAGE_SIZE), guarded_bytes, bounds_checks)
         lease.commit_first(page_ceil(size))
         self._limit = min(limit, lease.size // page_size)
         self._page_size = page_size
@@ -140,7 +182,8 @@ class LinearMemory:
         self._view: memoryview = self._view_of(self._words[_SIZE])
         #: The type as declared.
         self.type = type
-        #: Whether any access with a 32-bit index and offset faults where it is out of bounds.
+        #: Whether any access with a 32-bit index and offset faults where it is out of bounds; of a 64-bit memory, any
+        #: with an index below GUARDED_ADDRESSES_64 and an offset below GUARDED_OFFSETS.
         self.guarded = guarded
         #: The `Memory` that Python sees, while there is one.
         self.handle: weakref.ref[MemoryHandle] | None = None

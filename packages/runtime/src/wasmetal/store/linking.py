@@ -148,14 +148,18 @@ def _limits(minimum: int, maximum: int | None) -> str:
     return f"at least {minimum}" if maximum is None else f"{minimum} to {maximum}"
 
 
+def _a(is64: bool) -> str:
+    return "a 64-bit" if is64 else "a"
+
+
 def describe(type: ExternType) -> str:
     """A type as messages name it."""
     if isinstance(type, FuncType):
         return f"a function {shown(str(type), _MAX_TYPE)}"
     if isinstance(type, TableType):
-        return f"a table of {_limits(type.minimum, type.maximum)} {type.element.value}"
+        return f"{_a(type.is64)} table of {_limits(type.minimum, type.maximum)} {type.element.value}"
     if isinstance(type, MemoryType):
-        return f"a memory of {_limits(type.minimum, type.maximum)} pages"
+        return f"{_a(type.is64)} memory of {_limits(type.minimum, type.maximum)} pages"
     if isinstance(type, TagType):
         return f"a tag {type.type}"
     return f"{'a mutable' if type.mutable else 'an immutable'} {type.value_type.value} global"

@@ -1,6 +1,7 @@
 """Linear memory: addresses, sizes, growing, and the bulk instructions.
 
-Ranges are checked in 64-bit arithmetic, where the sum of two 32-bit numbers cannot overflow.
+Ranges are checked in 64-bit arithmetic, where the sum of two 32-bit numbers cannot overflow. The sum of 64-bit ones
+can, so these are compared with what the size leaves.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from wasm_ir import opcodes as ir
 from wasm_ir.frontend.state import State
 from wasm_ir.ir import Inst, Signature
 from wasm_ir.types import I32, I64, POINTER
-from wasm_ir.vmcontext import BUILTIN_MEMORY_GROW, CONTEXT, MEMORY, SEGMENT
+from wasm_ir.vmcontext import BUILTIN_MEMORY_GROW, CONTEXT, GUARDED_ADDRESSES_64, GUARDED_OFFSETS, MEMORY, SEGMENT
 
 _OUT_OF_BOUNDS: Final = TrapCode.MEMORY_OUT_OF_BOUNDS.value
 _LARGEST_OFFSET: Final = (1 << 32) - 1
+#: No memory has so many bytes.
+_TOO_FAR: Final = 1 << 63
 
 _MEMMOVE: Final = Signature((I64, I64, I64), ())
 _MEMSET: Final = Signature((I64, I32, I64), ())
@@ -33,7 +36,9 @@ def read_memory(s: State, pos: int) -> tuple[int, int]:
 
 
 def access(s: State, index: Inst, offset: int, size: int, memory: int = 0) -> tuple[Inst, int]:
-    """Address and constant offset for a heap operation on `size` bytes at the i32 `index` plus `offset` of a memory."""
+    """Address and constant offset for a heap operation on `size` bytes at `index` plus `offset` of a memory."""
+    if s.module.memories[memory].is64:
+        return _access_64(s, index, offset, size, memory)
     builder = s.builder
     if s.options.explicit_bounds:
         last = builder.binary(ir.IADD, I64, builder.unary(ir.EXTEND_U, I64, index), builder.const(I64, offset + size))
@@ -43,6 +48,47 @@ def access(s: State, index: Inst, offset: int, size: int, memory: int = 0) -> tu
     if memory == 0:
         return builder.heap_address(index), offset
     return builder.binary(ir.IADD, POINTER, _base(s, memory), builder.unary(ir.EXTEND_U, I64, index)), offset
+
+
+def _access_64(s: State, index: Inst, offset: int, size: int, memory: int) -> tuple[Inst, int]:
+    """As `access`, for an i64 `index`: the sum may be more than 64 bits."""
+    builder = s.builder
+    memory_type = s.module.memories[memory]
+    end = offset + size
+    explicit = s.options.explicit_bounds
+    if index.op == ir.CONST:
+        offset += index.imm
+        end += index.imm
+        if end > _TOO_FAR or (not explicit and end > GUARDED_ADDRESSES_64 + GUARDED_OFFSETS):
+            return _always_out_of_bounds(s, memory)
+        if explicit and end > memory_type.minimum * memory_type.page_size:
+            builder.trap_if(builder.icmp(ir.LT_U, _size(s, memory), builder.const(I64, end)), _OUT_OF_BOUNDS)
+        address = _base(s, memory)
+    else:
+        if end > _TOO_FAR:
+            return _always_out_of_bounds(s, memory)
+        if explicit or offset >= GUARDED_OFFSETS:
+            if builder.needs_check(memory, index, end):
+                limit = builder.const(I64, end)
+                space = _size(s, memory)
+                if end > memory_type.minimum * memory_type.page_size:
+                    builder.trap_if(builder.icmp(ir.LT_U, space, limit), _OUT_OF_BOUNDS)
+                last = builder.binary(ir.ISUB, I64, space, limit)
+                builder.trap_if(builder.icmp(ir.GT_U, index, last), _OUT_OF_BOUNDS)
+        else:
+            # Of all accesses at this index only the first one checks.
+            too_large = builder.icmp(ir.GT_U, index, builder.const(I64, GUARDED_ADDRESSES_64 - 1))
+            builder.trap_if(too_large, _OUT_OF_BOUNDS)
+        address = builder.binary(ir.IADD, POINTER, _base(s, memory), index)
+    if offset <= _LARGEST_OFFSET:
+        return address, offset
+    return builder.binary(ir.IADD, POINTER, address, builder.const(I64, offset)), 0
+
+
+def _always_out_of_bounds(s: State, memory: int) -> tuple[Inst, int]:
+    s.builder.trap_if(s.builder.const(I32, 1), _OUT_OF_BOUNDS)
+    # Never used: what follows is still built.
+    return _base(s, memory), 0
 
 
 def _base(s: State, memory: int) -> Inst:
@@ -59,19 +105,32 @@ def _size(s: State, memory: int) -> Inst:
     return s.builder.load(ir.LOAD, I64, structure, MEMORY["size"])
 
 
-def check_range(s: State, start: Inst, length: Inst, size: Inst, code: int) -> None:
-    """Trap unless `start` + `length` <= `size`; all are i64 below 2**33."""
+def check_range(s: State, start: Inst, length: Inst, size: Inst, code: int, is64: bool) -> None:
+    """Trap unless `start` + `length` <= `size`. All are i64, and below 2**33 unless `is64`."""
     builder = s.builder
+    if is64:
+        builder.trap_if(builder.icmp(ir.GT_U, length, size), code)
+        builder.trap_if(builder.icmp(ir.GT_U, start, builder.binary(ir.ISUB, I64, size, length)), code)
+        return
     builder.trap_if(builder.icmp(ir.GT_U, builder.binary(ir.IADD, I64, start, length), size), code)
 
 
+def pop_address(s: State) -> Inst:
+    """An address, a length or the like, i32 or i64, as i64."""
+    value = s.stack.pop()
+    return value if value.type == I64 else s.builder.unary(ir.EXTEND_U, I64, value)
+
+
+def push_size(s: State, size: Inst, is64: bool) -> None:
+    """Push an i64 as what sizes of a memory or table are: i64 if its addresses are."""
+    s.stack.append(size if is64 else s.builder.unary(ir.WRAP, I32, size))
+
+
 def pop_range(s: State) -> tuple[Inst, Inst, Inst]:
-    """The three i32 operands of a bulk instruction, as i64: destination, source, length."""
-    builder = s.builder
-    stack = s.stack
-    length = builder.unary(ir.EXTEND_U, I64, stack.pop())
-    source = builder.unary(ir.EXTEND_U, I64, stack.pop())
-    destination = builder.unary(ir.EXTEND_U, I64, stack.pop())
+    """The three operands of a bulk instruction, as i64: destination, source, length."""
+    length = pop_address(s)
+    source = pop_address(s)
+    destination = pop_address(s)
     return destination, source, length
 
 
@@ -101,16 +160,16 @@ def memory_size(s: State, pos: int) -> int:
     builder = s.builder
     page_bits = s.module.memories[memory].page_size.bit_length() - 1
     pages = builder.binary(ir.SHR_U, I64, _size(s, memory), builder.const(I64, page_bits))
-    s.stack.append(builder.unary(ir.WRAP, I32, pages))
+    push_size(s, pages, s.module.memories[memory].is64)
     return pos
 
 
 def memory_grow(s: State, pos: int) -> int:
     memory, pos = read_u32(s.source, pos, s.end)
     builder = s.builder
-    pages = builder.unary(ir.EXTEND_U, I64, s.stack.pop())
+    pages = pop_address(s)
     previous = s.builtin(BUILTIN_MEMORY_GROW, builder.const(I64, memory), pages, builder.const(I64, 0))
-    s.stack.append(builder.unary(ir.WRAP, I32, previous))
+    push_size(s, previous, s.module.memories[memory].is64)
     return pos
 
 
@@ -121,8 +180,8 @@ def memory_copy(s: State, pos: int) -> int:
     destination, source, length = pop_range(s)
     target_size = _size(s, target)
     origin_size = target_size if origin == target else _size(s, origin)
-    check_range(s, source, length, origin_size, _OUT_OF_BOUNDS)
-    check_range(s, destination, length, target_size, _OUT_OF_BOUNDS)
+    check_range(s, source, length, origin_size, _OUT_OF_BOUNDS, s.module.memories[origin].is64)
+    check_range(s, destination, length, target_size, _OUT_OF_BOUNDS, s.module.memories[target].is64)
     to = builder.binary(ir.IADD, I64, _base(s, target), destination)
     move_bytes(s, to, builder.binary(ir.IADD, I64, _base(s, origin), source), length)
     return pos
@@ -131,11 +190,10 @@ def memory_copy(s: State, pos: int) -> int:
 def memory_fill(s: State, pos: int) -> int:
     memory, pos = read_u32(s.source, pos, s.end)
     builder = s.builder
-    stack = s.stack
-    length = builder.unary(ir.EXTEND_U, I64, stack.pop())
-    value = stack.pop()
-    destination = builder.unary(ir.EXTEND_U, I64, stack.pop())
-    check_range(s, destination, length, _size(s, memory), _OUT_OF_BOUNDS)
+    length = pop_address(s)
+    value = s.stack.pop()
+    destination = pop_address(s)
+    check_range(s, destination, length, _size(s, memory), _OUT_OF_BOUNDS, s.module.memories[memory].is64)
     address = builder.binary(ir.IADD, I64, _base(s, memory), destination)
     builder.call_native(s.context_pointer(CONTEXT["memset"]), _MEMSET, (address, value, length))
     return pos
@@ -146,8 +204,8 @@ def memory_init(s: State, pos: int) -> int:
     memory, pos = read_u32(s.source, pos, s.end)
     builder = s.builder
     destination, source, length = pop_range(s)
-    check_range(s, source, length, segment_field(s, s.layout.data, segment, "length"), _OUT_OF_BOUNDS)
-    check_range(s, destination, length, _size(s, memory), _OUT_OF_BOUNDS)
+    check_range(s, source, length, segment_field(s, s.layout.data, segment, "length"), _OUT_OF_BOUNDS, False)
+    check_range(s, destination, length, _size(s, memory), _OUT_OF_BOUNDS, s.module.memories[memory].is64)
     to = builder.binary(ir.IADD, POINTER, _base(s, memory), destination)
     address = segment_field(s, s.layout.data, segment, "address")
     move_bytes(s, to, builder.binary(ir.IADD, POINTER, address, source), length)

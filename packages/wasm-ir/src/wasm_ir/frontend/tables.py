@@ -7,10 +7,18 @@ from typing import Final
 from wasm_core.errors import TrapCode
 from wasm_core.leb128 import read_u32
 from wasm_ir import opcodes as ir
-from wasm_ir.frontend.memory import check_range, drop_segment, move_bytes, pop_range, segment_field
+from wasm_ir.frontend.memory import (
+    check_range,
+    drop_segment,
+    move_bytes,
+    pop_address,
+    pop_range,
+    push_size,
+    segment_field,
+)
 from wasm_ir.frontend.state import State
 from wasm_ir.ir import Inst
-from wasm_ir.types import I32, I64, POINTER
+from wasm_ir.types import I64, POINTER
 from wasm_ir.vmcontext import BUILTIN_TABLE_GROW, TABLE
 
 _OUT_OF_BOUNDS: Final = TrapCode.TABLE_OUT_OF_BOUNDS.value
@@ -32,16 +40,15 @@ def _element_address(s: State, base: Inst, index: Inst) -> Inst:
 
 
 def _checked_address(s: State, table: int, index: Inst, code: int) -> Inst:
-    """The address of element `index` (an i32); traps with `code` if there is none."""
+    """The address of element `index` (an i64); traps with `code` if there is none."""
     builder = s.builder
-    wide = builder.unary(ir.EXTEND_U, I64, index)
-    builder.trap_if(builder.icmp(ir.GE_U, wide, _field(s, table, "size")), code)
-    return _element_address(s, _field(s, table, "elements"), wide)
+    builder.trap_if(builder.icmp(ir.GE_U, index, _field(s, table, "size")), code)
+    return _element_address(s, _field(s, table, "elements"), index)
 
 
-def table_element(s: State, table: int, index: Inst, code: int) -> Inst:
-    """Element `index` (an i32) of a table; traps with `code` if there is none."""
-    return s.builder.load(ir.LOAD, POINTER, _checked_address(s, table, index, code), 0)
+def pop_element(s: State, table: int, code: int) -> Inst:
+    """Pop an index; that element of a table; traps with `code` if there is none."""
+    return s.builder.load(ir.LOAD, POINTER, _checked_address(s, table, pop_address(s), code), 0)
 
 
 # Instructions.
@@ -49,32 +56,31 @@ def table_element(s: State, table: int, index: Inst, code: int) -> Inst:
 
 def table_get(s: State, pos: int) -> int:
     table, pos = read_u32(s.source, pos, s.end)
-    stack = s.stack
-    stack[-1] = table_element(s, table, stack[-1], _OUT_OF_BOUNDS)
+    s.stack.append(pop_element(s, table, _OUT_OF_BOUNDS))
     return pos
 
 
 def table_set(s: State, pos: int) -> int:
     table, pos = read_u32(s.source, pos, s.end)
     value = s.stack.pop()
-    address = _checked_address(s, table, s.stack.pop(), _OUT_OF_BOUNDS)
+    address = _checked_address(s, table, pop_address(s), _OUT_OF_BOUNDS)
     s.builder.store(ir.STORE, address, value, 0)
     return pos
 
 
 def table_size(s: State, pos: int) -> int:
     table, pos = read_u32(s.source, pos, s.end)
-    s.stack.append(s.builder.unary(ir.WRAP, I32, _field(s, table, "size")))
+    push_size(s, _field(s, table, "size"), s.module.tables[table].is64)
     return pos
 
 
 def table_grow(s: State, pos: int) -> int:
     table, pos = read_u32(s.source, pos, s.end)
     builder = s.builder
-    count = builder.unary(ir.EXTEND_U, I64, s.stack.pop())
+    count = pop_address(s)
     value = s.stack.pop()
     previous = s.builtin(BUILTIN_TABLE_GROW, builder.const(I64, table), count, value)
-    s.stack.append(builder.unary(ir.WRAP, I32, previous))
+    push_size(s, previous, s.module.tables[table].is64)
     return pos
 
 
@@ -82,8 +88,8 @@ def table_init(s: State, pos: int) -> int:
     segment, pos = read_u32(s.source, pos, s.end)
     table, pos = read_u32(s.source, pos, s.end)
     destination, source, length = pop_range(s)
-    check_range(s, source, length, segment_field(s, s.layout.elements, segment, "length"), _OUT_OF_BOUNDS)
-    check_range(s, destination, length, _field(s, table, "size"), _OUT_OF_BOUNDS)
+    check_range(s, source, length, segment_field(s, s.layout.elements, segment, "length"), _OUT_OF_BOUNDS, False)
+    check_range(s, destination, length, _field(s, table, "size"), _OUT_OF_BOUNDS, s.module.tables[table].is64)
     _move_elements(
         s,
         _element_address(s, _field(s, table, "elements"), destination),
@@ -103,8 +109,9 @@ def table_copy(s: State, pos: int) -> int:
     target, pos = read_u32(s.source, pos, s.end)
     origin, pos = read_u32(s.source, pos, s.end)
     destination, source, length = pop_range(s)
-    check_range(s, source, length, _field(s, origin, "size"), _OUT_OF_BOUNDS)
-    check_range(s, destination, length, _field(s, target, "size"), _OUT_OF_BOUNDS)
+    tables = s.module.tables
+    check_range(s, source, length, _field(s, origin, "size"), _OUT_OF_BOUNDS, tables[origin].is64)
+    check_range(s, destination, length, _field(s, target, "size"), _OUT_OF_BOUNDS, tables[target].is64)
     _move_elements(
         s,
         _element_address(s, _field(s, target, "elements"), destination),
@@ -122,11 +129,10 @@ def _move_elements(s: State, destination: Inst, source: Inst, length: Inst) -> N
 def table_fill(s: State, pos: int) -> int:
     table, pos = read_u32(s.source, pos, s.end)
     builder = s.builder
-    stack = s.stack
-    length = builder.unary(ir.EXTEND_U, I64, stack.pop())
-    value = stack.pop()
-    start = builder.unary(ir.EXTEND_U, I64, stack.pop())
-    check_range(s, start, length, _field(s, table, "size"), _OUT_OF_BOUNDS)
+    length = pop_address(s)
+    value = s.stack.pop()
+    start = pop_address(s)
+    check_range(s, start, length, _field(s, table, "size"), _OUT_OF_BOUNDS, s.module.tables[table].is64)
     first = _element_address(s, _field(s, table, "elements"), start)
     last = _element_address(s, first, length)
     header = builder.new_block()

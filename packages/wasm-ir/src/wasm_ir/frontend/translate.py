@@ -14,7 +14,7 @@ from wasm_core.body_facts import BodyFacts
 from wasm_core.errors import Unsupported
 from wasm_core.immediates import read_immediates, read_value_type
 from wasm_core.instructions import IMM_SELECT_TYPES, find
-from wasm_core.leb128 import read_s64, read_u32
+from wasm_core.leb128 import read_s64, read_u32, read_u64
 from wasm_core.module import DecodedModule
 from wasm_ir import opcodes as ir
 from wasm_ir import types
@@ -146,7 +146,9 @@ def _run(s: State, kinds: list[int]) -> None:
     source = s.source
     stack = s.stack
     builder = s.builder
-    guarded = not s.options.explicit_bounds
+    memories = s.module.memories
+    #: An access to memory 0 needs no check.
+    guarded = not s.options.explicit_bounds and not (memories and memories[0].is64)
     known_i32 = builder.constants[types.I32]
     i32_const = wasm.I32_CONST
     has_index = memory.HAS_INDEX
@@ -207,7 +209,7 @@ def _run(s: State, kinds: list[int]) -> None:
                 pos += 1
             offset = source[pos]
             if offset > 0x7F:
-                offset, pos = read_u32(source, pos, s.end)
+                offset, pos = read_u64(source, pos, s.end)
             else:
                 pos += 1
             builder.offset = where
@@ -225,7 +227,7 @@ def _run(s: State, kinds: list[int]) -> None:
                 pos += 1
             offset = source[pos]
             if offset > 0x7F:
-                offset, pos = read_u32(source, pos, s.end)
+                offset, pos = read_u64(source, pos, s.end)
             else:
                 pos += 1
             builder.offset = where

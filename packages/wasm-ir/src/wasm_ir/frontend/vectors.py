@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from wasm_core import opcodes as wasm
-from wasm_core.leb128 import read_u32
+from wasm_core.leb128 import read_u32, read_u64
 from wasm_ir import opcodes as ir
 from wasm_ir.frontend.memory import access, read_memory
 from wasm_ir.frontend.state import State
@@ -362,7 +362,7 @@ def _lane(s: State, number: int, pos: int) -> int:
 def _address(s: State, pos: int, size: int) -> tuple[Inst, int, int]:
     """Pop the address of an access of `size` bytes: address, constant offset, and the position after the immediates."""
     memory, pos = read_memory(s, pos)
-    offset, pos = read_u32(s.source, pos, s.end)
+    offset, pos = read_u64(s.source, pos, s.end)
     address, offset = access(s, s.stack.pop(), offset, size, memory)
     return address, offset, pos
 
