@@ -137,8 +137,8 @@ class CallLowering(OperandLowering):
         """Nothing: the call defines it."""
 
     def lower_poll(self, inst: Inst) -> None:
-        # A `loop` that nothing branches to is none.
-        if self.function.blocks[self._block].is_loop_header:
+        # A `loop` that nothing branches to is none. One that was moved stands in front of a loop.
+        if inst.imm or self.function.blocks[self._block].is_loop_header:
             self.emit(MInst(POLL, [], [], 0, inst.offset))
 
     # Terminators.

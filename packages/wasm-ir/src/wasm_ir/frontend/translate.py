@@ -27,6 +27,7 @@ from wasm_ir.frontend_options import FrontendOptions
 from wasm_ir.ir import ABI_WASM, Block, Function, Inst
 from wasm_ir.passes.dce import eliminate_dead_code
 from wasm_ir.passes.loops import find_loops
+from wasm_ir.passes.polls import thin_out_polls
 from wasm_ir.passes.trivial_params import remove_trivial_params
 from wasm_ir.vmcontext import ContextLayout, not_yet
 
@@ -93,7 +94,9 @@ def _translate(
     eliminate_dead_code(function)
     if state.trampolines:
         _remove_trampolines(state)
-    find_loops(function)
+    ends = find_loops(function)
+    if ends and options.polls:
+        thin_out_polls(function, ends)
     if not options.vectors:
         from wasm_ir.vectorless import refuse_vectors
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 from wasm_ir.ir import Block, Function
 
 
-def find_loops(function: Function) -> None:
-    """Set `is_loop_header` and `loop_depth` of every block."""
+def find_loops(function: Function) -> dict[int, int]:
+    """Set `is_loop_header` and `loop_depth` of every block.
+
+    Returns, by the position of each header, that of the last block of its loop.
+    """
     blocks = function.blocks
     positions: dict[int, int] = {}
     #: Position of a header -> of the last block known to be in its loop.
@@ -24,7 +27,9 @@ def find_loops(function: Function) -> None:
             if header is not None:
                 ends[header] = position
     if ends:
-        _set_depths(blocks, _extend(ends))
+        ends = _extend(ends)
+        _set_depths(blocks, ends)
+    return ends
 
 
 def _extend(ends: dict[int, int]) -> dict[int, int]:

@@ -1,0 +1,168 @@
+"""Polls of loops that are known to end soon: once in front of the loop, or left to the loop around, not every round.
+
+How often such a loop goes round follows from constants: a parameter of its header starts as one, the only way back adds
+another, and a condition that every round comes by compares with a third.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wasm_ir import opcodes, types
+from wasm_ir.ir import Block, Branch, Function, Inst
+
+#: So many IR instructions may run without a poll: a tenth of a millisecond or two, where code is to end within 100 ms
+#: when it is asked to. A page of memory that is touched for the first time costs as much as a thousand of them.
+MOST_WORK: Final = 1 << 19
+
+_CALLS: Final = frozenset((opcodes.CALL, opcodes.CALL_REF, opcodes.CALL_NATIVE, opcodes.ENTER))
+_SIGNED: Final = frozenset((opcodes.LT_S, opcodes.GE_S, opcodes.GT_S, opcodes.LE_S))
+#: How many additions of constants to a value are looked through.
+_MAX_ADDITIONS: Final = 8
+
+
+def thin_out_polls(function: Function, ends: dict[int, int]) -> None:
+    """Take the polls out of short loops. `ends`: what find_loops gave."""
+    blocks = function.blocks
+    left = MOST_WORK
+    headers = sorted(ends)
+    for number, start in enumerate(headers):
+        end = ends[start]
+        if number + 1 < len(headers) and headers[number + 1] <= end:
+            continue  # a loop in it
+        header = blocks[start]
+        insts = header.insts
+        if not insts or insts[0].op != opcodes.POLL or len(header.predecessors) != 2:
+            continue
+        entry, latch = header.predecessors
+        if entry is blocks[end]:
+            entry, latch = latch, entry
+        terminator = entry.terminator
+        if latch is not blocks[end] or entry is latch or terminator is None or terminator.op == opcodes.INVOKE:
+            continue
+        rounds = _rounds(header, entry, latch, blocks[start : end + 1])
+        if rounds == 0 or rounds > MOST_WORK:
+            continue
+        work = rounds * _work(blocks, start, end)
+        if not 0 < work <= MOST_WORK:
+            continue
+        header.insts = insts[1:]
+        if header.loop_depth > 1 and work <= left:
+            # The loop around polls. All that rely on that are counted together: they may follow each other.
+            left -= work
+        else:
+            insts[0].imm = 1
+            entry.insts.append(insts[0])
+
+
+def _work(blocks: list[Block], start: int, end: int) -> int:
+    """How many instructions one round has at most, or 0 when it has calls."""
+    work = 0
+    for position in range(start, end + 1):
+        insts = blocks[position].insts
+        for inst in insts:
+            if inst.op in _CALLS:
+                return 0
+        work += len(insts) + 1
+    return work
+
+
+def _rounds(header: Block, entry: Block, latch: Block, body: list[Block]) -> int:
+    """How often the loop goes round at most, by the condition at the end of the header or of the last block, which
+    every round comes by; 0 when that does not show."""
+    for block in (latch, header):
+        terminator = block.terminator
+        if not isinstance(terminator, Branch) or terminator.op != opcodes.BRIF:
+            continue
+        then, otherwise = terminator.targets
+        if block is latch:
+            stays = then.block is header
+        elif then.block not in body:
+            stays = False
+        elif otherwise.block not in body:
+            stays = True
+        else:
+            continue
+        rounds = _rounds_by(terminator.args[0], stays, header, entry, latch)
+        if rounds:
+            return rounds
+    return 0
+
+
+def _rounds_by(condition: Inst, stays: bool, header: Block, entry: Block, latch: Block) -> int:
+    """The same by one condition; whether the loop goes on when it is true."""
+    if condition.op == opcodes.ICMP:
+        compared, limit = condition.args
+        if limit.op != opcodes.CONST:
+            return 0
+        relation = condition.imm
+        bound = limit.imm
+    else:
+        compared = condition
+        relation = opcodes.NE
+        bound = 0
+    variable, ahead = _without_constants(compared)
+    if variable not in header.params:
+        return 0
+    position = header.params.index(variable)
+    first = _argument(entry, header, position)
+    following, step = _without_constants(_argument(latch, header, position))
+    if first.op != opcodes.CONST or following is not variable:
+        return 0
+    return count_rounds(relation if stays else relation ^ 1, first.imm + ahead, step, bound, types.BITS[compared.type])
+
+
+def _without_constants(value: Inst) -> tuple[Inst, int]:
+    """A value as another one and what is added to it."""
+    added = 0
+    for _ in range(_MAX_ADDITIONS):
+        if value.op != opcodes.IADD or value.args[1].op != opcodes.CONST:
+            break
+        added += value.args[1].imm
+        value = value.args[0]
+    return value, added
+
+
+def _argument(block: Block, target: Block, position: int) -> Inst:
+    """What a block gives for a parameter of another one, to which it has one edge."""
+    (edge,) = [edge for edge in block.successors() if edge.block is target]
+    return edge.args[position]
+
+
+def count_rounds(relation: int, first: int, step: int, bound: int, bits: int) -> int:
+    """How many of first, first + step, first + 2 * step... (modulo 2 to the power of `bits`) there are up to and with
+    the first one that does not have `relation` (a condition of icmp) to `bound`; 0 for endless, or not known."""
+    size = 1 << bits
+    mask = size - 1
+    if relation in _SIGNED:
+        # The same order without signs.
+        first += size >> 1
+        bound += size >> 1
+    bound &= mask
+    # The numbers that end it: so many from `low` on, going round.
+    if relation == opcodes.EQ:
+        low, count = bound + 1, mask
+    elif relation == opcodes.NE:
+        low, count = bound, 1
+    elif relation in (opcodes.LT_S, opcodes.LT_U):
+        low, count = bound, size - bound
+    elif relation in (opcodes.LE_S, opcodes.LE_U):
+        low, count = bound + 1, mask - bound
+    elif relation in (opcodes.GT_S, opcodes.GT_U):
+        low, count = 0, bound + 1
+    else:
+        low, count = 0, bound
+    if (first - low) & mask < count:
+        return 1
+    step &= mask
+    if step < size >> 1:
+        distance = low - first & mask
+    else:
+        # Downwards: where it comes to them from above.
+        step = size - step
+        distance = first - (low + count - 1) & mask
+    if step == 0 or count == 0:
+        return 0
+    steps = -(-distance // step)
+    # It may step over all of them.
+    return steps + 1 if steps * step - distance < count else 0
