@@ -27,11 +27,28 @@ ROOT: Final = Path(__file__).parent.parent
 #: (which mypyc does not know as it comes here), of protocols, and what runs once per process, or for people and tests.
 INTERPRETED: Final[dict[str, tuple[str, ...]]] = {
     "wasm-core": (
-        *("defined_types", "errors", "features", "instructions", "lazy_attrs", "module", "protocols", "types"),
+        *(
+            "defined_types",
+            "errors",
+            "features",
+            "instructions",
+            "lazy_attrs",
+            "lazy_typing",
+            "module",
+            "protocols",
+            "types",
+        ),
         *("testing/binary", "testing/builder"),
     ),
     "wasm-ir": (
-        *("backend", "codegen/registers", "codegen/vocabulary", "frontend_options", "mypyc_attributes"),
+        *(
+            "backend",
+            "backend_protocol",
+            "codegen/registers",
+            "codegen/vocabulary",
+            "frontend_options",
+            "mypyc_attributes",
+        ),
         *("codegen/allocation_checker", "codegen/machine_printer", "disassembly", "printer", "verifier"),
         *(
             "testing/control",

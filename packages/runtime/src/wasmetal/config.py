@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import operator
 import os
-from typing import Final, Literal
 
 from wasm_core.features import Features
 from wasm_core.lazy_attrs import field, frozen
 from wasm_core.types import MAX_PAGES_64
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import typing
+    from typing import Final
+else:
+    from wasm_core import lazy_typing as typing
 
 #: Smallest stack that leaves room for frames beside the guard page and the reserve for signal frames, in bytes.
 MIN_STACK_BYTES = 256 * 1024
@@ -82,10 +88,10 @@ class Config:
 
     backend: str = "auto"
     features: Features = field(factory=Features.default)
-    validation: Literal["eager", "lazy"] = "eager"
-    compile: Literal["lazy", "eager"] = "lazy"
-    bounds_checks: Literal["auto", "guard", "explicit"] = "auto"
-    relaxed_simd: Literal["native", "deterministic"] = "native"
+    validation: typing.Literal["eager", "lazy"] = "eager"
+    compile: typing.Literal["lazy", "eager"] = "lazy"
+    bounds_checks: typing.Literal["auto", "guard", "explicit"] = "auto"
+    relaxed_simd: typing.Literal["native", "deterministic"] = "native"
     cache: bool | str | os.PathLike[str] | None = None
     cache_limit: int = 512 * 1024 * 1024
     max_memory_pages: int = 262_144
@@ -94,7 +100,7 @@ class Config:
     max_instances: int = 1_000_000
     max_stack_bytes: int = 8 * 1024 * 1024
     hold_gil: bool = False
-    busy: Literal["raise", "wait"] = "raise"
+    busy: typing.Literal["raise", "wait"] = "raise"
     catch_python_exceptions: bool = False
 
     def __attrs_post_init__(self) -> None:

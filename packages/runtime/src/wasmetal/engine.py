@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
 from weakref import WeakSet, WeakValueDictionary
 
-import wasmetal  # in annotations its names are looked up when somebody asks what they mean
+import wasm_ir  # in annotations its names are looked up when somebody asks what they mean, as are those of wasmetal
+import wasmetal
 from wasm_core.decoder import decode
 from wasm_core.errors import MalformedError, WasmError
 from wasm_core.module import DecodedModule
 from wasm_core.quoting import shown
-from wasm_ir.backend import Backend
 from wasmetal.code.cache import CodeCache, ModuleCache, default_directory
 from wasmetal.code.checksum import digest
 from wasmetal.code.code_file import MODULE_VALID, PRECOMPILED_MAGIC
@@ -23,7 +22,10 @@ from wasmetal.registry.selection import select
 from wasmetal.store.shared_glue import glue_for
 from wasmetal.system.hold import Turns
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_text import SourceMap
     from wasmetal.compiled.listener import Listener
     from wasmetal.compiled.precompiled import Precompiled
@@ -64,7 +66,7 @@ class Engine:
         cache, backend = cache_of(config), select(config.backend)()
         self._config = config
         self._cache = cache
-        self._backend: Backend = backend
+        self._backend: wasm_ir.Backend = backend
         self._turns = Turns()
         self._glue: Glue | None = None
         #: Instances of modules of this engine, to count them.
@@ -78,7 +80,7 @@ class Engine:
         return self._config
 
     @property
-    def backend(self) -> Backend:
+    def backend(self) -> wasm_ir.Backend:
         """The backend that compiles for this engine."""
         return self._backend
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from wasm_core.quoting import quoted, shown
 from wasm_core.types import FuncType, ValueType
@@ -12,6 +11,13 @@ from wasmetal.cpython.native_callable import inherit_vectorcall
 from wasmetal.glue import values
 from wasmetal.store import functions
 from wasmetal.store.functions import FuncHandle, PlainReferences, init_host
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import typing
+    from typing import Final
+else:
+    from wasm_core import lazy_typing as typing
 
 
 def _known(params: Sequence[ValueType], slots: list[int], store: values.References) -> list[object]:
@@ -33,7 +39,7 @@ def _known(params: Sequence[ValueType], slots: list[int], store: values.Referenc
 class _Given:
     """References whose bits anybody may have made up."""
 
-    def __init__(self, store: Any) -> None:
+    def __init__(self, store: typing.Any) -> None:
         self._store = store
         self.extern_object = store.extern_object
         self.func_at = store.func_at
@@ -76,7 +82,7 @@ class _OfFunctions:
         #: What the class itself has instead; None for nothing.
         self._of_class = of_class
 
-    def __get__(self, func: Func | None, owner: type[Func]) -> Any:
+    def __get__(self, func: Func | None, owner: type[Func]) -> typing.Any:
         if func is None or not hasattr(func, "_core"):
             if self._of_class is None:
                 raise AttributeError(self._make)
@@ -105,7 +111,7 @@ class Func(FuncHandle):
 
     def __init__(
         self,
-        callable: Callable[..., Any],
+        callable: Callable[..., typing.Any],
         type: FuncType,
         *,
         name: str | None = None,
@@ -182,7 +188,7 @@ class Func(FuncHandle):
             del referred
             return results
 
-    def __reduce__(self) -> NoReturn:
+    def __reduce__(self) -> typing.NoReturn:
         raise TypeError("a Func cannot be pickled or copied: it belongs to its store")
 
     def __repr__(self) -> str:

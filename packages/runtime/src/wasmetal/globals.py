@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import weakref
 from array import array
-from typing import TYPE_CHECKING, Any, Generic, NoReturn
 
 from wasm_core.types import GlobalType
 from wasm_ir.vmcontext import GLOBAL_SIZE
@@ -13,14 +12,19 @@ from wasmetal.store import global_cells
 from wasmetal.store.global_cells import GlobalCell, GlobalHandle
 from wasmetal.store.store import Store
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import typing
+    from typing import Generic
+
     from typing_extensions import TypeVar
 
-    Value = TypeVar("Value", default=Any)
+    Value = TypeVar("Value", default=typing.Any)
 else:
-    from typing import TypeVar
+    from wasm_core import lazy_typing as typing
+    from wasm_core.lazy_typing import Generic
 
-    Value = TypeVar("Value")
+    Value = object
 
 
 class Global(GlobalHandle, Generic[Value]):
@@ -32,7 +36,7 @@ class Global(GlobalHandle, Generic[Value]):
 
     __slots__ = ()
 
-    def __init__(self: Global[Any], type: GlobalType, value: object = None) -> None:
+    def __init__(self: Global[typing.Any], type: GlobalType, value: object = None) -> None:
         """Make a global.
 
         Args:
@@ -87,7 +91,7 @@ class Global(GlobalHandle, Generic[Value]):
             raise AttributeError("the global is immutable")
         _set(self._open(), value)
 
-    def __reduce__(self) -> NoReturn:
+    def __reduce__(self) -> typing.NoReturn:
         raise TypeError("a global cannot be pickled or copied")
 
     def __repr__(self) -> str:

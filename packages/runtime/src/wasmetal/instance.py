@@ -6,7 +6,6 @@ import sys
 import weakref
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
 import wasmetal  # in annotations its names are looked up when somebody asks what they mean
 from wasm_core.errors import WasmError
@@ -19,11 +18,16 @@ from wasmetal.store.callers import CallerHandle
 from wasmetal.store.instance_core import InstanceCore, detach
 from wasmetal.store.interruption import interrupt
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import typing
+
     from wasmetal.module import Module
+else:
+    from wasm_core import lazy_typing as typing
 
 
-class Exports(Mapping[str, Any]):
+class Exports(Mapping[str, "typing.Any"]):
     """What an instance exports: a mapping from names to `Func`, `Memory`, `Table` and `Global`.
 
     The names that are identifiers are attributes as well, except for the names of a mapping's methods (`get`, `items`,
@@ -37,7 +41,7 @@ class Exports(Mapping[str, Any]):
         self._core_: InstanceCore | None = None if core.closed else core
         self._names_: dict[str, tuple[ExternKind, int]] = core.code.exports
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: str) -> typing.Any:
         found = self.__dict__.get(name, self)
         if found is not self:
             return found
@@ -57,14 +61,14 @@ class Exports(Mapping[str, Any]):
             raise WasmError("the instance is closed")
         return found
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> typing.Any:
         if name in self._names_:
             return self[name]
         # What may have been meant Python finds out itself, when it shows the error; for a long name, which may be like
         # one that the module chose, it gets one that is like none.
         raise AttributeError(f"the instance has no export {quoted(name)}", name=name[: MAX_QUOTED + 1], obj=self)
 
-    def get(self, name: str, default: Any = None) -> Any:
+    def get(self, name: str, default: typing.Any = None) -> typing.Any:
         """The export with this name, or `default` where there is none."""
         if not isinstance(name, str):
             # Somebody calls an export of this name, most likely.
@@ -92,7 +96,7 @@ class Exports(Mapping[str, Any]):
     def __repr__(self) -> str:
         return f"<Exports: {listed(self._names_) or 'none'}>"
 
-    def __reduce__(self) -> NoReturn:
+    def __reduce__(self) -> typing.NoReturn:
         raise TypeError("exports cannot be pickled or copied")
 
     def _close(self) -> None:
@@ -112,7 +116,8 @@ class Instance:
 
     def __init__(self, core: InstanceCore) -> None:
         # Only modules are instantiated.
-        self._module = cast("Module", core.module)
+        module: typing.Any = core.module
+        self._module: Module = module
         self._core: InstanceCore | None = None if core.closed else core
         #: What the instance exports; getting anything from it raises WasmError once the instance is closed.
         self.exports: Exports = exports_of(core)
@@ -161,17 +166,17 @@ class Instance:
     # (before Python 3.12 this would make every `instance.exports` take three times as long)
     if not TYPE_CHECKING and sys.version_info >= (3, 12):
 
-        def __getattr__(self, name: str) -> NoReturn:
+        def __getattr__(self, name: str) -> typing.NoReturn:
             hint = ""
             if name != "exports" and name in self.exports._names_:
                 hint = f"; the module exports it: instance.exports.{shown(name)}"
             message = f"an Instance has no attribute {quoted(name)}{hint}"
             raise AttributeError(message, name=name[: MAX_QUOTED + 1], obj=self)
 
-    def __reduce__(self) -> NoReturn:
+    def __reduce__(self) -> typing.NoReturn:
         raise TypeError("an instance cannot be pickled or copied")
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> typing.Self:
         if self.closed:
             raise WasmError("the instance is closed")
         return self

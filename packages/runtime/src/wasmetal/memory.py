@@ -5,17 +5,22 @@ from __future__ import annotations
 import collections.abc
 import operator
 import weakref
-from typing import TYPE_CHECKING, Final, NoReturn, SupportsIndex, overload
 
 from wasm_core.errors import WasmError
 from wasm_core.types import MemoryType
 from wasmetal.store import linear_memory
 from wasmetal.store.linear_memory import LinearMemory, MemoryHandle
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import typing
+    from typing import Final, overload
+
     from typing_extensions import Buffer as Buffer
 else:
     # (before Python 3.12 bytes-like objects have no class in common)
+    from wasm_core import lazy_typing as typing
+
     Buffer = getattr(collections.abc, "Buffer", bytes | bytearray | memoryview)
 
 
@@ -126,21 +131,27 @@ class Memory(MemoryHandle):
                 raise IndexError(f"memory index {end} is out of range: the memory has {size} bytes")
         return key
 
-    @overload
-    def __getitem__(self, key: SupportsIndex) -> int: ...
-    @overload
-    def __getitem__(self, key: slice) -> bytes: ...
-    def __getitem__(self, key: SupportsIndex | slice) -> int | bytes:
+    if TYPE_CHECKING:
+
+        @overload
+        def __getitem__(self, key: typing.SupportsIndex) -> int: ...
+        @overload
+        def __getitem__(self, key: slice) -> bytes: ...
+
+    def __getitem__(self, key: typing.SupportsIndex | slice) -> int | bytes:
         """Byte `key`, or a copy of the bytes of a slice. Raises IndexError where it is not in the memory."""
         if isinstance(key, slice):
             return bytes(self._open()[self._bounds(key)])
         return self._open()[self._index(key)]
 
-    @overload
-    def __setitem__(self, key: SupportsIndex, value: int) -> None: ...
-    @overload
-    def __setitem__(self, key: slice, value: Buffer) -> None: ...
-    def __setitem__(self, key: SupportsIndex | slice, value: int | Buffer) -> None:
+    if TYPE_CHECKING:
+
+        @overload
+        def __setitem__(self, key: typing.SupportsIndex, value: int) -> None: ...
+        @overload
+        def __setitem__(self, key: slice, value: Buffer) -> None: ...
+
+    def __setitem__(self, key: typing.SupportsIndex | slice, value: int | Buffer) -> None:
         """Set a byte, or the bytes of a slice to as many bytes.
 
         Raises:
@@ -158,7 +169,7 @@ class Memory(MemoryHandle):
             raise ValueError(f"cannot assign {len(data)} bytes to a slice of {len(target)}")
         target[:] = data
 
-    def _index(self, key: SupportsIndex) -> int:
+    def _index(self, key: typing.SupportsIndex) -> int:
         try:
             index = operator.index(key)
         except TypeError:
@@ -203,7 +214,7 @@ class Memory(MemoryHandle):
         """The buffer protocol of Python 3.12 and later (PEP 688): as `view`."""
         return self.view()
 
-    def __reduce__(self) -> NoReturn:
+    def __reduce__(self) -> typing.NoReturn:
         raise TypeError("a memory cannot be pickled or copied")
 
     def __repr__(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
 
 import wasmetal  # in annotations its names are looked up when somebody asks what they mean
 from wasm_core.decoder import decode
@@ -20,13 +19,18 @@ from wasmetal.instance import Instance, instance_of
 from wasmetal.memory import Buffer
 from wasmetal.store.instance_core import instantiate as _instantiate
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import typing
+
     from wasm_text import SourceMap
     from wasmetal.compiled.listener import Listener
     from wasmetal.compiled.precompiled import Precompiled
+else:
+    from wasm_core import lazy_typing as typing
 
 #: What a module is linked with: module names to mappings, instances, or exports of instances.
-ImportMapping = Mapping[str, Mapping[str, Any] | Instance]
+ImportMapping = Mapping[str, Mapping[str, object] | Instance]
 
 
 def _engine(engine: Engine | None) -> Engine:
@@ -106,7 +110,7 @@ class Module:
         self.code.source_map = source_map
 
     @classmethod
-    def deserialize(cls, source: str | os.PathLike[str] | Buffer, *, engine: Engine | None = None) -> Self:
+    def deserialize(cls, source: str | os.PathLike[str] | Buffer, *, engine: Engine | None = None) -> typing.Self:
         """Load a module that `serialize` or `wasmetal compile` has compiled.
 
         Only from a place that you trust: the bytes are machine code that runs with all rights of this process.
@@ -221,7 +225,7 @@ class Module:
             name_file(error, self._file)
             raise
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[typing.Any, ...]:
         if self._listener is not None:
             raise TypeError("a module with a listener cannot be pickled: the listener would be lost")
         return _restore, (self._source, self._engine.config)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 import weakref
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, SupportsIndex
 
 from wasm_core.errors import WasmError
 from wasm_core.types import TableType
@@ -14,14 +13,19 @@ from wasmetal.store.store import Store
 from wasmetal.store.tables import Quota, TableHandle, TableStorage
 from wasmetal.system.hold import exclusive
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import typing
+    from typing import Generic
+
     from typing_extensions import TypeVar
 
-    Element = TypeVar("Element", default=Any)
+    Element = TypeVar("Element", default=typing.Any)
 else:
-    from typing import TypeVar
+    from wasm_core import lazy_typing as typing
+    from wasm_core.lazy_typing import Generic
 
-    Element = TypeVar("Element")
+    Element = object
 
 #: Most elements of a table that Python makes without a maximum; `Config.max_table_elements` bounds those of modules.
 _MAX_ELEMENTS = 10_000_000
@@ -38,7 +42,7 @@ class Table(TableHandle, Generic[Element]):
 
     __slots__ = ()
 
-    def __init__(self: Table[Any], type: TableType, init: object = None) -> None:
+    def __init__(self: Table[typing.Any], type: TableType, init: object = None) -> None:
         """Make a table of `type.minimum` elements.
 
         Args:
@@ -81,14 +85,14 @@ class Table(TableHandle, Generic[Element]):
     def __len__(self) -> int:
         return len(self._open().words)
 
-    def _index(self, key: SupportsIndex) -> int:
+    def _index(self, key: typing.SupportsIndex) -> int:
         index = operator.index(key)
         size = len(self)
         if not -size <= index < size:
             raise IndexError(f"table index {index} is out of range: the table has {size} elements")
         return index
 
-    def __getitem__(self, key: SupportsIndex) -> Element:
+    def __getitem__(self, key: typing.SupportsIndex) -> Element:
         """Element `key`. Raises IndexError."""
         storage = self._open()
         index = self._index(key)
@@ -99,7 +103,7 @@ class Table(TableHandle, Generic[Element]):
             if not storage.holds_exceptions or storage.words[index] == bits:
                 return found
 
-    def __setitem__(self, key: SupportsIndex, value: Element) -> None:
+    def __setitem__(self, key: typing.SupportsIndex, value: Element) -> None:
         """Set element `key`.
 
         Raises:
@@ -140,7 +144,7 @@ class Table(TableHandle, Generic[Element]):
             raise WasmError(f"a table of {len(self)} elements cannot grow by {count}: its limit is {storage.limit}")
         return previous
 
-    def __reduce__(self) -> NoReturn:
+    def __reduce__(self) -> typing.NoReturn:
         raise TypeError("a table cannot be pickled or copied")
 
     def __repr__(self) -> str:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import errno as host_errno
 from struct import Struct
-from typing import Final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: Name of the module that programs import.
 MODULE_NAME: Final = "wasi_snapshot_preview1"

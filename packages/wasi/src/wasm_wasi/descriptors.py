@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from threading import get_ident
-from typing import TYPE_CHECKING, Final, Protocol
 
 from wasm_wasi.abi import (
     AGAIN,
@@ -37,8 +36,13 @@ from wasm_wasi.errors import WasiError
 from wasm_wasi.guest_memory import MASK64, STEP
 from wasmetal import interruption
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final, Protocol
+
     from wasm_wasi.paths import Place
+else:
+    from wasm_core.lazy_typing import Protocol
 
 _READ_WRITE: Final = Right.FD_READ | Right.FD_WRITE
 _SEEK_TELL: Final = Right.FD_SEEK | Right.FD_TELL

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import get_ident
-from typing import Any, Final
 
 from wasm_core.types import FuncType
 from wasm_wasi.abi import SIGNATURES, WITHOUT_RESULT
 from wasm_wasi.errors import WasiError, errno_of
 from wasm_wasi.process import Process
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
+
 #: A WASI function as it is written here: it takes the process and its arguments, and raises what goes wrong.
-Implementation = Callable[..., Any]
+Implementation = Callable[..., object]
 
 _TYPES: Final = {"i": "i32", "I": "i64"}
 

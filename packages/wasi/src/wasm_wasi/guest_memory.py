@@ -6,10 +6,15 @@ i32 arguments arrive signed, so pointers and lengths are masked before use.
 from __future__ import annotations
 
 from struct import Struct
-from typing import Final, Protocol
 
 from wasm_wasi.abi import FAULT, ILSEQ, INVAL, IOVEC, NAMETOOLONG, U32, U64
 from wasm_wasi.errors import WasiError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final, Protocol
+else:
+    from wasm_core.lazy_typing import Protocol
 
 MASK32: Final = 0xFFFFFFFF
 MASK64: Final = 0xFFFFFFFFFFFFFFFF
@@ -28,7 +33,6 @@ class LinearMemory(Protocol):
 
     def view(self) -> memoryview:
         """All bytes of the memory as it is now."""
-        ...
 
 
 class GuestMemory:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from wasm_wasi.descriptors import DescriptorTable, HostDirectory
 from wasm_wasi.guest_memory import GuestMemory
 from wasm_wasi.stdio import Inherit, Stream, open_stream
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wasm_wasi.preopens import Preopen
     from wasm_wasi.sockets import SocketSource

@@ -7,7 +7,6 @@ import io
 import os
 import stat
 import sys
-from typing import Final
 
 from wasm_wasi.abi import SOCKET_RIGHTS, FileType, Right
 from wasm_wasi.descriptors import (
@@ -20,6 +19,10 @@ from wasm_wasi.descriptors import (
     file_rights,
     file_type,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: What stands for a stream: a binary file object, a path, None (empty, discarded), or `INHERIT`.
 Stream = BinaryFile | str | os.PathLike[str] | None

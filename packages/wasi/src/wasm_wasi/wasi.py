@@ -7,7 +7,6 @@ import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 import wasm_wasi  # in annotations its names are looked up when somebody asks what they mean
 import wasmetal.engine
@@ -20,6 +19,7 @@ from wasm_wasi.process import Process, Streams, string_block
 from wasm_wasi.stdio import INHERIT, Inherit, Stream, check
 from wasmetal import Caller, Func, Instance, Module, WasmError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wasm_wasi.preopens import Preopen
     from wasm_wasi.sockets import SocketSource

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from wasm_core import opcodes as op
+from wasm_core import constant_opcodes as op
 from wasm_core.errors import MalformedError
 from wasm_core.leb128 import read_s32, read_s64, read_u32
 from wasm_core.module import ConstExpr, Immediate
 from wasm_core.reader import Reader, switched_off
 from wasm_core.types import ValueType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 # How the immediate of the usual ones is read. They need none of the tables that describe all instructions.
 _READERS: Final = {
@@ -45,6 +47,7 @@ def _read_any(reader: Reader) -> ConstExpr:
     """The same for expressions of any form."""
     from wasm_core.immediates import read_immediates, read_opcode
     from wasm_core.instructions import IMM_BLOCK, IMM_BLOCK_CATCHES, find, is_enabled
+    from wasm_core.opcodes import DELEGATE
 
     data = reader.data
     end = reader.end
@@ -80,6 +83,6 @@ def _read_any(reader: Reader) -> ConstExpr:
         immediates, pos = read_immediates(data, pos, end, instruction.immediate)
         if instruction.immediate in (IMM_BLOCK, IMM_BLOCK_CATCHES):
             depth += 1
-        elif opcode == op.DELEGATE:
+        elif opcode == DELEGATE:
             depth -= 1
         instructions.append((opcode, immediates[0] if len(immediates) == 1 else immediates or 0))

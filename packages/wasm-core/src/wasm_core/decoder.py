@@ -5,13 +5,15 @@ Function bodies and data are only located, never read; custom sections other tha
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_core.errors import MalformedError
 from wasm_core.features import Features
 from wasm_core.module import CustomSection, DecodedModule, ExternKind, Section
 from wasm_core.reader import Reader, switched_off
 from wasm_core.sections import CUSTOM, SECTION_FEATURES, SECTION_NAMES, SECTION_READERS, ModuleParts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _MAGIC: Final = b"\0asm"
 _VERSION: Final = b"\x01\0\0\0"

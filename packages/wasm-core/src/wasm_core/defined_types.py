@@ -12,7 +12,6 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections.abc import Sequence
-from typing import Final
 
 from wasm_core.type_codes import I8, I16, NON_NULL, abstract_type
 from wasm_core.types import (
@@ -25,6 +24,10 @@ from wasm_core.types import (
     StructType,
     ValueType,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 # The structure of a group is a sequence of integers, for each type:
 #

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import enum
-from typing import Any, Final
 
 from wasm_core.lazy_attrs import frozen
 from wasm_core.quoting import shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import typing
+    from typing import Final
+else:
+    from wasm_core import lazy_typing as typing
 
 
 class TrapCode(enum.IntEnum):
@@ -65,7 +71,7 @@ _MESSAGES = {
 }
 
 
-def made_anew(error: BaseException) -> tuple[Any, ...]:
+def made_anew(error: BaseException) -> tuple[typing.Any, ...]:
     """What `__reduce__` returns for an exception whose constructor does not take its `args`: all that it carries."""
     import copyreg  # Python has loaded it long before
 
@@ -82,7 +88,7 @@ class WasmError(Exception):
     All of them pickle and copy, with the attributes and notes that they have.
     """
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[typing.Any, ...]:
         # Not by way of the constructors, as exceptions usually do: those take other arguments than `args`.
         return made_anew(self)
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final, Self
-
 from wasm_core.lazy_attrs import frozen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import typing
+    from typing import Final
+else:
+    from wasm_core import lazy_typing as typing
 
 
 @frozen(kw_only=True)
@@ -54,22 +59,22 @@ class Features:
     custom_page_sizes: bool = False
 
     @classmethod
-    def wasm_1_0(cls) -> Self:
+    def wasm_1_0(cls) -> typing.Self:
         """The first version of the standard."""
         return cls()
 
     @classmethod
-    def wasm_2_0(cls) -> Self:
+    def wasm_2_0(cls) -> typing.Self:
         """Version 2.0 of the standard, SIMD included."""
         return cls(**_WASM_2_0)
 
     @classmethod
-    def wasm_3_0(cls) -> Self:
+    def wasm_3_0(cls) -> typing.Self:
         """Version 3.0 of the standard, relaxed SIMD included."""
         return cls(**_WASM_3_0)
 
     @classmethod
-    def default(cls) -> Self:
+    def default(cls) -> typing.Self:
         """What is switched on by itself: version 3.0, legacy exceptions, wide arithmetic.
 
         What of it cannot be run yet is read and validated; `Unsupported` says so when it is compiled or instantiated.

@@ -8,7 +8,6 @@ from __future__ import annotations
 import enum
 from array import array
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import wasm_core  # in annotations its names are looked up when somebody asks what they mean
 from wasm_core.lazy_attrs import field, frozen
@@ -23,6 +22,7 @@ from wasm_core.types import (
     ValueType,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     #: Function indices.
     Indices = array[int]

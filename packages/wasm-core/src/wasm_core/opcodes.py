@@ -8,6 +8,27 @@ from __future__ import annotations
 
 from typing import Final
 
+# These are enough for most programs whose code is in a cache.
+# isort: off
+from wasm_core.constant_opcodes import (
+    END as END,
+    F32_CONST as F32_CONST,
+    F64_CONST as F64_CONST,
+    GLOBAL_GET as GLOBAL_GET,
+    I32_ADD as I32_ADD,
+    I32_CONST as I32_CONST,
+    I32_MUL as I32_MUL,
+    I32_SUB as I32_SUB,
+    I64_ADD as I64_ADD,
+    I64_CONST as I64_CONST,
+    I64_MUL as I64_MUL,
+    I64_SUB as I64_SUB,
+    REF_FUNC as REF_FUNC,
+    REF_NULL as REF_NULL,
+    V128_CONST as V128_CONST,
+)
+# isort: on
+
 UNREACHABLE: Final = 0x00
 NOP: Final = 0x01
 BLOCK: Final = 0x02
@@ -19,7 +40,6 @@ CATCH: Final = 0x07
 THROW: Final = 0x08
 RETHROW: Final = 0x09
 THROW_REF: Final = 0x0A
-END: Final = 0x0B
 BR: Final = 0x0C
 BR_IF: Final = 0x0D
 BR_TABLE: Final = 0x0E
@@ -39,7 +59,6 @@ TRY_TABLE: Final = 0x1F
 LOCAL_GET: Final = 0x20
 LOCAL_SET: Final = 0x21
 LOCAL_TEE: Final = 0x22
-GLOBAL_GET: Final = 0x23
 GLOBAL_SET: Final = 0x24
 TABLE_GET: Final = 0x25
 TABLE_SET: Final = 0x26
@@ -68,10 +87,6 @@ I64_STORE16: Final = 0x3D
 I64_STORE32: Final = 0x3E
 MEMORY_SIZE: Final = 0x3F
 MEMORY_GROW: Final = 0x40
-I32_CONST: Final = 0x41
-I64_CONST: Final = 0x42
-F32_CONST: Final = 0x43
-F64_CONST: Final = 0x44
 I32_EQZ: Final = 0x45
 I32_EQ: Final = 0x46
 I32_NE: Final = 0x47
@@ -109,9 +124,6 @@ F64_GE: Final = 0x66
 I32_CLZ: Final = 0x67
 I32_CTZ: Final = 0x68
 I32_POPCNT: Final = 0x69
-I32_ADD: Final = 0x6A
-I32_SUB: Final = 0x6B
-I32_MUL: Final = 0x6C
 I32_DIV_S: Final = 0x6D
 I32_DIV_U: Final = 0x6E
 I32_REM_S: Final = 0x6F
@@ -127,9 +139,6 @@ I32_ROTR: Final = 0x78
 I64_CLZ: Final = 0x79
 I64_CTZ: Final = 0x7A
 I64_POPCNT: Final = 0x7B
-I64_ADD: Final = 0x7C
-I64_SUB: Final = 0x7D
-I64_MUL: Final = 0x7E
 I64_DIV_S: Final = 0x7F
 I64_DIV_U: Final = 0x80
 I64_REM_S: Final = 0x81
@@ -200,9 +209,7 @@ I32_EXTEND16_S: Final = 0xC1
 I64_EXTEND8_S: Final = 0xC2
 I64_EXTEND16_S: Final = 0xC3
 I64_EXTEND32_S: Final = 0xC4
-REF_NULL: Final = 0xD0
 REF_IS_NULL: Final = 0xD1
-REF_FUNC: Final = 0xD2
 REF_EQ: Final = 0xD3
 REF_AS_NON_NULL: Final = 0xD4
 BR_ON_NULL: Final = 0xD5
@@ -272,7 +279,6 @@ V128_LOAD16_SPLAT: Final = 0xFD008
 V128_LOAD32_SPLAT: Final = 0xFD009
 V128_LOAD64_SPLAT: Final = 0xFD00A
 V128_STORE: Final = 0xFD00B
-V128_CONST: Final = 0xFD00C
 I8X16_SHUFFLE: Final = 0xFD00D
 I8X16_SWIZZLE: Final = 0xFD00E
 I8X16_SPLAT: Final = 0xFD00F

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from wasm_core.errors import CompileError, InvalidError, MalformedError, Unsupported
 from wasm_core.features import Features
 from wasm_core.leb128 import read_s33, read_u32, read_unsigned
@@ -28,7 +26,10 @@ from wasm_core.type_codes import (
 )
 from wasm_core.types import PAGE_SIZE, CompositeType, FuncType, GlobalType, MemoryType, TableType, ValueType
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_core.defined_types import DefinedType
 
 #: One-byte value types by the field of `Features` that they need.

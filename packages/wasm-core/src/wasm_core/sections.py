@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
-from typing import Final
 
 from wasm_core.const_expr import read_const_expr
 from wasm_core.errors import InvalidError, MalformedError
@@ -21,6 +20,10 @@ from wasm_core.module import (
 )
 from wasm_core.reader import Reader, switched_off
 from wasm_core.types import ExternType, FuncType, GlobalType, MemoryType, TableType, TagType, ValueType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 # Section numbers.
 CUSTOM: Final = 0

@@ -13,9 +13,12 @@ say: indices of the module's type section (`immediates`), of which the validator
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 from wasm_core.types import ValueType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: The type of an operand in unreachable code, which matches every type.
 UNKNOWN: Final = 0x00

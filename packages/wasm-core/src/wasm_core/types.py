@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from typing import Any, Self
 
 import wasm_core  # in annotations its names are looked up when somebody asks what they mean
 from wasm_core.lazy_attrs import field, frozen
 from wasm_core.quoting import quoted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import typing
+else:
+    from wasm_core import lazy_typing as typing
 
 #: Bytes in a page of linear memory.
 PAGE_SIZE = 65536
@@ -68,7 +73,7 @@ class ValueType(enum.StrEnum):
     _nullable: bool
 
     @classmethod
-    def reference(cls, heap_type: str | wasm_core.DefinedType, nullable: bool = True) -> Self:
+    def reference(cls, heap_type: str | wasm_core.DefinedType, nullable: bool = True) -> typing.Self:
         """The type of references to a heap type.
 
         Args:
@@ -94,7 +99,7 @@ class ValueType(enum.StrEnum):
         return made
 
     @classmethod
-    def _missing_(cls, value: object) -> Self | None:
+    def _missing_(cls, value: object) -> typing.Self | None:
         if isinstance(value, str):
             words = value.replace("(", " ( ").replace(")", " ) ").split()
             nullable = words[2:3] == ["null"]
@@ -114,7 +119,7 @@ class ValueType(enum.StrEnum):
             f"{', '.join(_ONE_WORD_NAMES)} or the number of a defined type"
         )
 
-    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+    def __reduce_ex__(self, protocol: typing.Any) -> tuple[typing.Any, ...]:
         if self.defined_type is not None:
             return ValueType.reference, (self.defined_type, self.nullable)
         return ValueType, (self.value,)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from wasm_core.lazy_attrs import frozen
-from wasm_ir.ir import Function
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wasm_ir.backend_protocol import Backend as Backend
 
 #: Entry-point group in which backends are found.
 ENTRY_POINT_GROUP = "wasmetal.backends"
@@ -41,6 +43,7 @@ class Relocation:
         self.target = target
 
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     #: Byte offsets, unsigned.
     Offsets = array[int]
@@ -121,43 +124,14 @@ class Stubs:
     throw_exit: int = -1
 
 
-@runtime_checkable
-class Backend(Protocol):
-    """Compiles IR functions to machine code of one architecture.
+def __getattr__(name: str) -> object:
+    # A class made with `typing`, which is not imported for it when a program starts: only who writes a backend, or asks
+    # what annotations mean, needs more of it than its name.
+    if name != "Backend":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from wasm_ir import backend_protocol
 
-    The registry calls `host_support` on the class and makes one instance per engine.
-    """
-
-    #: Short name, as in Config(backend=...).
-    name: str
-    #: Names of the CPU features that generated code makes use of, sorted (part of cache keys).
-    cpu_features: tuple[str, ...]
-    #: `wasm_ir.vmcontext.LAYOUT` of the wasm-ir that it was made for.
-    layout: int
-
-    @classmethod
-    def host_support(cls) -> HostSupport:
-        """Whether code of this backend runs in this process."""
-        ...
-
-    def compile(self, function: Function) -> CompiledCode:
-        """Compile one function. The function is consumed: its IR may be changed.
-
-        Raises CompileError when the function needs what the backend does not have.
-        """
-        ...
-
-    def relocate(self, code: bytearray, address: int, relocations: list[Relocation], slots: int) -> None:
-        """Apply relocations in place for code that will run at `address`; `slots` is the module's array of slots."""
-        ...
-
-    def stubs(self, environment: StubEnvironment) -> Stubs:
-        """The stubs for this process (position-independent but for what the environment says)."""
-        ...
-
-    def disassemble(self, code: bytes, address: int) -> list[tuple[int, bytes, str]] | None:
-        """(address, bytes, text) per instruction, or None when no disassembler is installed."""
-        ...
+    return backend_protocol.Backend
 
 
 def supports_vectors(backend: object) -> bool:

@@ -8,9 +8,11 @@ and bits), may be an operand anywhere, and is materialized where it is used.
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_ir import types
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: Calling conventions of a function: WebAssembly's own (runs on the store's stack, VMContext pinned) and the
 #: platform's C convention (runs on the C stack, no VMContext).

@@ -6,10 +6,12 @@ wide and little-endian.
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_core.errors import Unsupported
 from wasm_core.module import DecodedModule, ExternKind
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: Number of all that generated code and the runtime must agree on: the structures below, builtins, what stubs do. It is
 #: raised with each change. A backend says for which one it was made (native wheels keep what they were built with),

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Final
 
 from wasm_core.errors import Thrown, Trap
 from wasm_core.quoting import shown
 from wasmetal.cli import quick
 from wasmetal.cli.failures import FAILED, INTERRUPTED, TIMED_OUT, TRAPPED, Failure
-from wasmetal.interruption import DeadlineExceeded
+from wasmetal.store.interruption import DeadlineExceeded
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: Characters of a message that are shown.
 _MAX_MESSAGE: Final = 2000

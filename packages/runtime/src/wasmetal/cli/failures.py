@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import TYPE_CHECKING, Final
 
 from wasm_core.errors import CompileError, InvalidError, LinkError, MalformedError, Thrown, Trap, WasmError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+    from typing import Final
 
 #: A file that cannot be read, is malformed, is invalid, or cannot be linked.
 FAILED: Final = 1

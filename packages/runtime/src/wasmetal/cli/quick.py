@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any, Final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 #: Options that may be repeated, and which parameter of `commands.run` has their values.
 _REPEATED: Final = {"--dir": "directories", "--env": "environment", "--listen": "addresses", "--stub": "stubs"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
 
 from wasm_core.lazy_attrs import frozen
 from wasm_core.quoting import listed, quoted, similar
@@ -15,10 +14,13 @@ from wasmetal.code.code_file import PRECOMPILED_MAGIC
 from wasmetal.config import Config
 from wasmetal.engine import Engine
 from wasmetal.function import Func
-from wasmetal.interruption import deadline
 from wasmetal.module import Module
+from wasmetal.store.interruption import deadline
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Final
+
     from wasm_wasi import Preopened, Wasi
 
 _WASI: Final = "wasi_snapshot_preview1"

@@ -16,13 +16,16 @@ import os
 import weakref
 from collections import deque
 from collections.abc import Callable
-from typing import Final
 
 from wasm_ir.backend import CODE_ALIGNMENT
 from wasmetal.code.page_allocator import PageAllocator
 from wasmetal.system.address_space import page_ceil
 from wasmetal.system.hold import Hold, exclusive
 from wasmetal.system.host import host
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: Sizes of the arena that are tried, largest first. The last is what a small process with `ulimit -v` may still give.
 _SIZES: Final = (1 << 30, 1 << 28, 1 << 26)

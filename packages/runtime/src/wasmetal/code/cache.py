@@ -13,15 +13,19 @@ import sys
 import time
 from collections.abc import Callable
 from io import FileIO
-from typing import Final
 
 from wasm_core.features import Features
 from wasm_core.lazy_attrs import frozen, values
-from wasm_ir.backend import Backend
 from wasm_ir.frontend_options import FrontendOptions
 from wasmetal.code import fingerprint
 from wasmetal.code.checksum import digest
 from wasmetal.code.code_file import CodeFile, encode_file, is_ours, open_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+    from wasm_ir.backend import Backend
 
 ENDING: Final = ".wmc"
 _TEMPORARY: Final = ".tmp"

@@ -20,10 +20,13 @@ import sys
 from array import array
 from collections.abc import Iterable, Mapping
 from struct import Struct, error
-from typing import Final
 
 from wasm_ir.backend import CompiledCode, Relocation
 from wasmetal.code.checksum import digest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 MAGIC: Final = b"\0metal\x01\n"
 #: What compiled modules begin with that are given on as bytes, see `precompiled`.

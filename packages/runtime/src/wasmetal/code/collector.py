@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import gc
 from functools import partial
-from typing import Final
 
 from wasmetal.system.hold import NOTHING, Hold, holding
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: Objects that may be made between two collections.
 _MANY: Final = 1 << 20

@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from wasm_core.lazy_attrs import frozen
-from wasm_ir.backend import Backend, StubEnvironment, Stubs
+from wasm_ir.backend import StubEnvironment, Stubs
 from wasmetal.code.arena import CodeArena, CodeRegion, arena
 from wasmetal.system.hold import Turns
 from wasmetal.system.host import host
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wasm_ir.backend import Backend
 
 
 @frozen

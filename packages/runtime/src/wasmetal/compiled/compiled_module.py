@@ -8,12 +8,11 @@ from array import array
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Set
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
 
 from wasm_core.errors import CompileError
 from wasm_core.module import DecodedModule, ExternKind
 from wasm_core.types import FuncType
-from wasm_ir.backend import CODE_ALIGNMENT, Backend, CompiledCode, supports_exceptions, supports_vectors
+from wasm_ir.backend import CODE_ALIGNMENT, CompiledCode, supports_exceptions, supports_vectors
 from wasm_ir.frontend_options import FrontendOptions
 from wasm_ir.vmcontext import ContextLayout
 from wasmetal.code import signals
@@ -21,17 +20,21 @@ from wasmetal.code.arena import arena
 from wasmetal.code.cache import ModuleCache
 from wasmetal.code.code_file import BODIES_VALID, decode_code, encode_code
 from wasmetal.code.collector import paused
-from wasmetal.compiled.settings import Settings
 from wasmetal.compiled.template import Template
 from wasmetal.system.hold import Turns
 from wasmetal.system.lifetime import anchor
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_core.body_facts import BodyFacts
     from wasm_core.names import NameSection
+    from wasm_ir.backend import Backend
     from wasm_ir.ir import Function
     from wasm_text import SourceMap
     from wasmetal.compiled.listener import FunctionDefinition, Listener
+    from wasmetal.compiled.settings import Settings
     from wasmetal.glue.glue import Glue
 
 #: Facts that eager validation finds are kept for the compiler unless a module has more code than this, in bytes: then

@@ -20,7 +20,7 @@ from wasm_core.features import Features
 from wasm_core.lazy_attrs import frozen
 from wasm_core.module import DecodedModule
 from wasm_ir import vmcontext
-from wasm_ir.backend import Backend, CompiledCode
+from wasm_ir.backend import CompiledCode
 from wasm_ir.frontend_options import FrontendOptions
 from wasm_ir.vmcontext import ContextLayout, Layout
 from wasmetal.code.checksum import digest
@@ -31,6 +31,7 @@ from wasmetal.code.version import __version__
 if TYPE_CHECKING:
     from attrs import AttrsInstance
 
+    from wasm_ir.backend import Backend
     from wasmetal.compiled.settings import Settings
 
 _HEAD: Final = Struct(f"<{len(PRECOMPILED_MAGIC)}sIQ")

@@ -6,9 +6,8 @@ import ctypes
 import operator
 from array import array
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
 
-from wasm_core import opcodes as op
+from wasm_core import constant_opcodes as op
 from wasm_core.lazy_attrs import frozen
 from wasm_core.module import ConstExpr, DecodedModule, ElementSegment, SegmentMode
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, GLOBAL_SIZE, SEGMENT, ContextLayout, not_yet
@@ -16,7 +15,10 @@ from wasmetal.glue import values
 from wasmetal.system.host import host
 from wasmetal.system.lifetime import anchor
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasmetal.code.signals import StubAddresses
     from wasmetal.glue.glue import Glue
 

@@ -7,11 +7,14 @@ has asked for, and on which an entry thunk lets nothing through.
 from __future__ import annotations
 
 import ctypes
-from typing import Final
 
 from wasm_core.errors import Trap, TrapCode
 from wasm_ir.vmcontext import Layout
 from wasmetal.system.host import host
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: Bytes below the limit, of large stacks (of small ones it is the half): for host functions and what they call in C.
 RESERVE: Final = 1 << 18

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from typing import Final
 
 from wasm_core.errors import WasmError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 if sys.implementation.name != "cpython":
     raise WasmError(

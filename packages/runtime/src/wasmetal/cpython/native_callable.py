@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING, Any, Final
 
 from wasmetal.cpython import layouts
 
@@ -20,7 +19,9 @@ _TPFLAGS_BASETYPE, _TPFLAGS_HAVE_VECTORCALL, _TPFLAGS_HAVE_VERSION_TAG = 1 << 10
 #: Offset of `tp_flags` in a type object.
 _TP_FLAGS: Final = layouts.HEAD + 152
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Final
 
     class NativeCallable:
         """An object that machine code runs when it is called."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 import ctypes
 from array import array
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
 from wasm_core.types import FuncType, ValueType
-from wasm_ir.backend import CODE_ALIGNMENT, Backend, StubEnvironment, Stubs, supports_exceptions
+from wasm_ir.backend import CODE_ALIGNMENT, StubEnvironment, Stubs, supports_exceptions
 from wasm_ir.vmcontext import FUNCREF
 from wasmetal.code import signals
 from wasmetal.code.arena import arena
@@ -20,8 +19,14 @@ from wasmetal.glue.thunks import Thunks
 from wasmetal.system.hold import Turns
 from wasmetal.system.lifetime import Anchor, anchor
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final, Protocol, TypeVar
+
+    from wasm_ir.backend import Backend
     from wasm_ir.ir import Function
+else:
+    from wasm_core.lazy_typing import Protocol
 
 #: What thunks box and unbox by themselves; all else takes the slow path.
 NUMERIC: Final = frozenset((ValueType.I32, ValueType.I64, ValueType.F32, ValueType.F64))
@@ -67,7 +72,8 @@ class RawThunk(Thunk):
             self._entry(funcref, context, slots)
 
 
-_T = TypeVar("_T", bound=Thunk)
+if TYPE_CHECKING:
+    _T = TypeVar("_T", bound=Thunk)
 
 
 def is_fast(type: FuncType) -> bool:
@@ -93,11 +99,9 @@ class Callbacks(Protocol):
 
     def builtin(self, context: int, number: int, a: int, b: int, c: int) -> int:
         """Do what no instruction can, see BUILTIN_* in wasm_ir.vmcontext; the result is taken modulo 2**64."""
-        ...
 
     def resolve(self, funcref: int, slot: int, context: int) -> int:
         """Compile the function behind a FUNCREF or a function slot (the other one is 0); returns where to call."""
-        ...
 
     def failed(self, store: int, status: int, exception: BaseException | None) -> BaseException | None:
         """After STATUS_TRAP (`exception` is None): raise the Trap. After STATUS_THROWN (the same): return what is to be
@@ -106,26 +110,21 @@ class Callbacks(Protocol):
 
         trap_code, trap_pc and trap_fp of the store tell what happened; the chain of frame pointers ends at entry_fp.
         """
-        ...
 
     def raised(self, context: int, exception: BaseException) -> int:
         """After a host function raised in code of an instance: the address of an EXCEPTION that WebAssembly may catch,
         or 0 if it may not."""
-        ...
 
     def interrupted(self, store: int) -> None:
         """At a poll of running code, after a deadline has passed or an interruption was asked for: raise, or let the
         code go on."""
-        ...
 
     def host_call(self, core: object, context: int, slots: int) -> None:
         """Call a host function (HostFunction.invoke) for an instance, arguments and results in the slots at an
         address."""
-        ...
 
     def host_result(self, core: object, result: object, slots: int) -> None:
         """Put the unusual result of a host function (HostFunction.store_results) into the slots at an address."""
-        ...
 
 
 class Glue:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_ir.vmcontext import Layout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: What FUNCREF.host points to: PyObject pointers, kept alive by the Func.
 HOST: Final = Layout(

@@ -11,12 +11,10 @@ import sys
 import weakref
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
 
 from wasm_core.errors import WasmError
 from wasm_ir.backend import (
     RELOCATION_SYMBOL,
-    Backend,
     CompiledCode,
     Relocation,
     StubEnvironment,
@@ -24,7 +22,6 @@ from wasm_ir.backend import (
     supports_symbols,
     supports_vectors,
 )
-from wasm_ir.ir import SYMBOL_BASE, SYMBOL_SHIFT
 from wasmetal.code import fingerprint
 from wasmetal.code.cache import CacheEntry, CodeCache
 from wasmetal.code.checksum import digest
@@ -32,7 +29,11 @@ from wasmetal.code.code_file import decode_code, encode_code
 from wasmetal.code.collector import paused
 from wasmetal.cpython import layouts
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
+    from wasm_ir.backend import Backend
     from wasm_ir.ir import Function
 
 #: Texts that thunks hand to the C API.
@@ -132,22 +133,24 @@ class Thunks:
 
     def stubs(self, environment: StubEnvironment) -> Stubs:
         """The backend's stubs for an environment."""
-        # Made for an environment of symbols, so that it shows which address stands where.
+        previous = sorted(environment.previous_handlers.items())
+        passed_on = [signal for signal, handler in previous if handler > 1]  # neither SIG_DFL nor SIG_IGN
         values = [environment.arena_start, environment.sigaction]
-        symbols = {0: SYMBOL_BASE, 1: SYMBOL_BASE + (1 << SYMBOL_SHIFT)}
-        handlers = {}
-        for signal, handler in sorted(environment.previous_handlers.items()):
-            handlers[signal] = handler
-            if handler > 1:  # neither SIG_DFL nor SIG_IGN
-                symbols[len(values)] = handlers[signal] = SYMBOL_BASE + (len(values) << SYMBOL_SHIFT)
-                values.append(handler)
-        key = int.from_bytes(digest(repr(("stubs", environment.arena_size, handlers)).encode(), 8), "little")
+        values += [environment.previous_handlers[signal] for signal in passed_on]
+        kinds = [(signal, min(handler, 2)) for signal, handler in previous]
+        key = int.from_bytes(digest(repr(("stubs", environment.arena_size, kinds)).encode(), 8), "little")
         blob = self._entry.get(key)
         if blob is not None:
             code, _ = decode_code(blob)
             return _stubs(_fill_in(code, values), code.pcs)
         if not self._entry.writes:
             return self._backend.stubs(environment)
+        # Not needed when the code was in the cache.
+        from wasm_ir.ir import SYMBOL_BASE, SYMBOL_SHIFT
+
+        # Made for an environment of symbols, so that it shows which address stands where.
+        symbols = {number: SYMBOL_BASE + (number << SYMBOL_SHIFT) for number in range(len(values))}
+        handlers = dict(previous) | {signal: symbols[2 + number] for number, signal in enumerate(passed_on)}
         made = self._backend.stubs(StubEnvironment(symbols[0], environment.arena_size, handlers, symbols[1]))
         if made.addresses is None:
             return self._backend.stubs(environment)

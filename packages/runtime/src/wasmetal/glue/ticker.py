@@ -15,7 +15,6 @@ import os
 import weakref
 from array import array
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
 
 from wasm_ir.vmcontext import CONTEXT, STORE
 from wasmetal.code.arena import CodeRegion, arena
@@ -26,7 +25,10 @@ from wasmetal.system.hold import Turns
 from wasmetal.system.host import host
 from wasmetal.system.lifetime import untracked
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_ir.ir import Function
 
 _STACK_BYTES: Final = 65536

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_ir.vmcontext import Layout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: Nanoseconds between two looks of the ticker. Signals and deadlines are noticed so much later at most.
 TICK: Final = 40_000_000

@@ -10,12 +10,17 @@ import operator
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from ctypes import c_double, c_float
-from typing import Any, Final, Protocol, TypeVar
 
 from wasm_core.quoting import shown
 from wasm_core.types import ValueType
 from wasm_ir.vmcontext import not_yet
 from wasmetal.cpython.native_callable import NativeCallable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final, Protocol, TypeVar
+else:
+    from wasm_core.lazy_typing import Protocol
 
 
 class References(Protocol):
@@ -23,27 +28,21 @@ class References(Protocol):
 
     def extern_handle(self, value: object) -> int:
         """The handle (not 0) of an externref."""
-        ...
 
     def extern_object(self, handle: int) -> object:
         """The object whose handle this is."""
-        ...
 
     def funcref_of(self, function: Any) -> int:
         """Address of the function's FUNCREF, which stays valid as long as the store may use it."""
-        ...
 
     def func_at(self, address: int) -> object:
         """The Func whose FUNCREF is at `address`."""
-        ...
 
     def exn_handle(self, value: Any) -> int:
         """The address (not 0) of the exception that an ExnRef refers to. Raises TypeError for everything else."""
-        ...
 
     def exn_object(self, address: int) -> object:
         """The ExnRef for the exception at `address`."""
-        ...
 
 
 _I32_MASK: Final = (1 << 32) - 1
@@ -179,10 +178,11 @@ def _exnref_from_bits(bits: int, references: References | None) -> object:
     return _store_of(references, "exnref").exn_object(bits) if bits else None
 
 
-_Convert = TypeVar("_Convert")
+if TYPE_CHECKING:
+    _Convert = TypeVar("_Convert")
 
 
-class _Converters(dict[ValueType, _Convert]):
+class _Converters(dict[ValueType, "_Convert"]):
     """Converters by type. Those of references that are not listed are made when they are asked for, and not kept: types
     that modules define come and go."""
 

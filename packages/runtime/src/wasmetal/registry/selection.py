@@ -10,11 +10,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import TYPE_CHECKING, Final
 
 from wasm_ir.backend import ENTRY_POINT_GROUP
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_ir.backend import Backend
 
 #: The machine that the kernel reports, in lower case -> the distribution that has the backend.
@@ -44,7 +46,8 @@ def resolve(value: str) -> type[Backend]:
     module, separator, name = value.partition("[")[0].partition(":")
     if not separator or not all(part.isidentifier() for part in f"{module.strip()}.{name.strip()}".split(".")):
         raise ValueError("not of the form package.module:name")
-    found = __import__(module.strip(), fromlist=["_"])
+    # (a name that each module has: another would be looked for among the modules of a package)
+    found = __import__(module.strip(), fromlist=["__name__"])
     for part in name.strip().split("."):
         found = getattr(found, part)
     backend: type[Backend] = found  # type: ignore[assignment]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING, Final
 
 from wasm_core.errors import TrapCode
 from wasm_ir.vmcontext import (
@@ -24,7 +23,10 @@ from wasmetal.store.functions import FunctionCore, host_function_at
 from wasmetal.store.instance_core import InstanceCore, instance_at
 from wasmetal.store.store import Store, stores
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasmetal.store.exceptions import ExceptionHeap
 
 _TRAP_CODE: Final = STORE["trap_code"] // 8

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from types import FunctionType, MethodType, UnionType
-from typing import Annotated, Any, Final, Union, get_args, get_origin
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 
 class CallerHandle:
@@ -65,6 +68,9 @@ def _is_caller(annotation: object, function: object) -> bool:
             # It means something to type checkers only, or in the function around it.
             return "Caller" in "".join([c if c.isalnum() or c == "_" else " " for c in annotation]).split()
         return meant != annotation and _is_caller(meant, function)
+    # It has been imported by whoever made the annotation. When programs start, there is none.
+    from typing import Annotated, Union, get_args, get_origin
+
     origin = get_origin(annotation)
     if origin is Union or origin is UnionType or origin is Annotated:
         parts = get_args(annotation)

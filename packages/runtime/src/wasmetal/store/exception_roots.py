@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Final
 
 from wasmetal.system.hold import Hold, holding
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 #: Heap types that references to exceptions have.
 EXCEPTION_TYPES: Final = ("exn", "noexn")

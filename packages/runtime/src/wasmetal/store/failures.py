@@ -6,10 +6,13 @@ A program may have used up memory or descriptors. Then a report has no backtrace
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Final
 
 from wasm_core.errors import Frame, Trap, TrapCode
 from wasmetal.store.store import Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: What looking for the frames may raise then: it imports modules, and takes memory.
 _SHORTAGE: Final = (ImportError, OSError, MemoryError, RecursionError)

@@ -8,7 +8,6 @@ import weakref
 from array import array
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
 
 from wasm_core.defined_types import DefinedType, function_type
 from wasm_core.errors import WasmError
@@ -24,7 +23,10 @@ from wasmetal.store import callers
 from wasmetal.store.exception_roots import EXCEPTION_TYPES, rooted
 from wasmetal.system.hold import Hold
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Final
+
     from wasmetal.store.members import Instance
     from wasmetal.store.store import Store
 

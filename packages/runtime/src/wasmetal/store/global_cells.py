@@ -10,8 +10,11 @@ from wasm_core.errors import WasmError
 from wasm_core.types import GlobalType, ValueType
 from wasmetal.store.exception_roots import EXCEPTION_TYPES
 from wasmetal.store.groups import Group
-from wasmetal.store.members import Instance
 from wasmetal.store.store import Members, Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wasmetal.store.members import Instance
 
 
 class GlobalCell:
@@ -87,9 +90,10 @@ class GlobalHandle:
 
     __slots__ = ("__weakref__", "_cell", "_owner")
 
-    _cell: GlobalCell | None
-    #: The instance that exports it, which its value may refer to.
-    _owner: Instance | None
+    if TYPE_CHECKING:
+        _cell: GlobalCell | None
+        #: The instance that exports it, which its value may refer to.
+        _owner: Instance | None
 
     def __init__(self, type: GlobalType, value: object = None) -> None:
         raise NotImplementedError

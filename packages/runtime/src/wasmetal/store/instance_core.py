@@ -12,7 +12,6 @@ import weakref
 from array import array
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet, WeakValueDictionary
 
 from wasm_core.errors import MemoryAccess, Trap, TrapCode, WasmError
@@ -29,14 +28,17 @@ from wasmetal.store.global_cells import GlobalCell
 from wasmetal.store.groups import Group, Grouped, are_united, unite
 from wasmetal.store.linear_memory import LinearMemory, MemoryHandle
 from wasmetal.store.linking import Imports, resolve
-from wasmetal.store.members import Instance
 from wasmetal.store.sharing import Shared, add_importer, close_handles
 from wasmetal.store.store import Store, merge
 from wasmetal.store.tables import Quota, TableStorage
 from wasmetal.system.hold import exclusive
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Final
+
     from wasm_core.defined_types import DefinedType
+    from wasmetal.store.members import Instance
     from wasmetal.store.tags import Tag
 
 #: Most memories that an instance can have: binaries of a few bytes would else take any amount of address space.

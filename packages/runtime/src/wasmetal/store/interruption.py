@@ -18,7 +18,6 @@ from functools import partial
 from io import FileIO
 from itertools import chain, count, islice
 from types import MethodType, TracebackType
-from typing import TYPE_CHECKING, Final, Self
 from weakref import ref
 
 from wasm_core.errors import Frame, Trap, TrapCode
@@ -28,8 +27,14 @@ from wasmetal.glue.ticker_layout import DEADLINE
 from wasmetal.store import failures, functions
 from wasmetal.system.hold import Hold, holding
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import typing
+    from typing import Final
+
     from wasmetal.store.store import Store
+else:
+    from wasm_core import lazy_typing as typing
 
 _INTERRUPT: Final = STORE["interrupt"] // 8
 _DEADLINE: Final = STORE["deadline"] // 8
@@ -177,7 +182,7 @@ class deadline:
     def __repr__(self) -> str:
         return f"deadline({self._seconds!r})"
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> typing.Self:
         _thread.enter(self, time.monotonic_ns() + self._seconds * 1e9)
         return self
 

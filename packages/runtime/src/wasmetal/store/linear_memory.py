@@ -8,7 +8,6 @@ import weakref
 from array import array
 from contextlib import suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from wasm_core.errors import WasmError
 from wasm_core.types import MAX_PAGES, MAX_PAGES_64, PAGE_SIZE, MemoryType
@@ -20,6 +19,7 @@ from wasmetal.system.address_space import Reservation, mappings_are_scarce, page
 from wasmetal.system.hold import exclusive
 from wasmetal.system.lifetime import Anchor, anchor
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wasmetal.store.members import Instance
 

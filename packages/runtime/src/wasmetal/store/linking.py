@@ -6,7 +6,6 @@ Core specification, sections "Instantiation" and "Import Subtyping".
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard, TypeVar
 
 from wasm_core.errors import LinkError
 from wasm_core.module import ExternKind, Import
@@ -16,15 +15,21 @@ from wasmetal.store import global_cells
 from wasmetal.store.functions import FuncHandle, host_function
 from wasmetal.store.global_cells import GlobalCell, GlobalHandle
 from wasmetal.store.linear_memory import LinearMemory, MemoryHandle
-from wasmetal.store.members import Instance
 from wasmetal.store.tables import TableHandle, TableStorage, matching_type
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Final, Protocol, TypeGuard, TypeVar
+
     from wasmetal.compiled.compiled_module import CompiledModule
+    from wasmetal.store.members import Instance
     from wasmetal.store.tags import Tag
+else:
+    from wasm_core.lazy_typing import Protocol
 
 
-_T = TypeVar("_T")
+if TYPE_CHECKING:
+    _T = TypeVar("_T")
 #: Characters of a function type that are shown.
 _MAX_TYPE: Final = 400
 
@@ -42,7 +47,6 @@ class PerInstance(Protocol):
         The latter is called when the instance has its memories but none of its code has run. It may get at the memory
         and the exports through the `Caller`, but keeping that would keep the instance alive.
         """
-        ...
 
 
 class Imports:

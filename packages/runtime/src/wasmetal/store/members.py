@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
 
 from wasmetal.store.groups import Grouped
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from wasm_core.defined_types import DefinedType
     from wasmetal.compiled.compiled_module import CompiledModule
     from wasmetal.glue.ticker import ContextLink
     from wasmetal.store.functions import FuncHandle
     from wasmetal.store.store import Store
     from wasmetal.store.tags import Tag
+else:
+    from wasm_core.lazy_typing import Protocol
 
 
 class Memory(Protocol):

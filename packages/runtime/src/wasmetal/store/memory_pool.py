@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import ctypes
 from collections import deque
-from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
 from wasmetal.system.address_space import Reservation, mappings_are_scarce, page_ceil
 from wasmetal.system.host import host
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasmetal.system.shared_mappings import Piece
 
 #: Reservations without a user that are kept, at most, by size.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from wasmetal.system.address_space import Reservation, mappings_are_scarce, page_ceil
 from wasmetal.system.host import host
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasmetal.system.shared_mappings import Piece
 
 #: Bytes below the limit that generated code leaves alone: room for the frame of a signal handler that runs on this

@@ -6,13 +6,16 @@ from weakref import WeakValueDictionary
 
 from wasm_core.errors import WasmError
 from wasm_ir import vmcontext
-from wasm_ir.backend import Backend
 from wasmetal.code.cache import CodeCache
 from wasmetal.code.version import LAYOUT, __version__
 from wasmetal.glue.glue import Glue
 from wasmetal.registry.selection import select
 from wasmetal.store.callbacks import Callbacks
 from wasmetal.system.hold import Turns
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wasm_ir.backend import Backend
 
 #: Glue is the same for all engines whose backends make the same code.
 _glues: WeakValueDictionary[tuple[type[Backend], tuple[str, ...]], Glue] = WeakValueDictionary()

@@ -6,14 +6,18 @@ That is about the objects that Python sees only: what they stand for is owned by
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Protocol
 from weakref import ref
 
 from wasmetal.store.store import Members
 from wasmetal.system.hold import exclusive
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from wasmetal.store.members import Instance
+else:
+    from wasm_core.lazy_typing import Protocol
 
 
 class Shared(Protocol):

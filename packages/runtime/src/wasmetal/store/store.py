@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 from array import array
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from weakref import WeakValueDictionary, ref
 
 from wasm_core.errors import LinkError, WasmError
@@ -21,9 +20,18 @@ from wasmetal.store.stack_pool import StackLease
 from wasmetal.system.hold import NOTHING, Hold, exclusive, holding
 from wasmetal.system.lifetime import anchor
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Generic, Protocol, TypeVar
+
     from wasmetal.compiled.compiled_module import CompiledModule
     from wasmetal.store.members import Instance
+
+    _T = TypeVar("_T")
+else:
+    from wasm_core.lazy_typing import Generic, Protocol
+
+    _T = object
 
 _WASM_SP = STORE["wasm_sp"] // 8
 _ENTRY_FP = STORE["entry_fp"] // 8
@@ -88,8 +96,6 @@ class Exceptions(Protocol):
 
 #: What `sys.getrefcount` says of an object that its owner alone has.
 _UNUSED = sys.getrefcount(Hold(int)) + 1
-
-_T = TypeVar("_T")
 
 
 class _Member(ref[_T]):

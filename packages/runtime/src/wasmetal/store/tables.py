@@ -10,8 +10,11 @@ from wasm_core.types import TableType
 from wasm_ir.vmcontext import TABLE
 from wasmetal.store.exception_roots import EXCEPTION_TYPES
 from wasmetal.store.groups import Group
-from wasmetal.store.members import Instance
 from wasmetal.store.store import Members, Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wasmetal.store.members import Instance
 
 _ELEMENTS = 10_000_000
 
@@ -153,9 +156,10 @@ class TableHandle:
 
     __slots__ = ("__weakref__", "_owner", "_storage")
 
-    _storage: TableStorage | None
-    #: The instance that exports it, which elements may refer to.
-    _owner: Instance | None
+    if TYPE_CHECKING:
+        _storage: TableStorage | None
+        #: The instance that exports it, which elements may refer to.
+        _owner: Instance | None
 
     def _open(self) -> TableStorage:
         storage = self._storage

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import weakref
-from typing import Final
 
 from wasmetal.system.host import host
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: Mappings that one reservation takes: what is committed of it, and the rest.
 _MAPPINGS_EACH: Final = 2

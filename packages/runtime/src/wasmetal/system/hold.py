@@ -16,14 +16,15 @@ import _thread
 from collections.abc import Callable
 from functools import partial
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, Final
 
 #: How long to wait for a turn, in seconds.
 _PATIENCE: Final = 5.0
 
 _NEVER: Final = object()
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Final
 
     class Hold:
         """What lets go when it is deallocated."""

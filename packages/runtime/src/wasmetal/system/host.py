@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Final
 
 from wasm_core.errors import WasmError
 
@@ -12,7 +11,10 @@ if sys.platform != "linux":
 
 from wasmetal.system import linux
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasmetal.system.interface import System
 
 host: Final[System] = linux

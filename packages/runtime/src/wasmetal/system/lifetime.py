@@ -5,11 +5,15 @@ from __future__ import annotations
 import ctypes
 import itertools
 from functools import partial
-from typing import Final, TypeVar
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final, TypeVar
 
 _untrack: Final = ctypes.PYFUNCTYPE(None, ctypes.py_object)(("PyObject_GC_UnTrack", ctypes.pythonapi))
 
-_T = TypeVar("_T")
+if TYPE_CHECKING:
+    _T = TypeVar("_T")
 
 
 def untracked(thing: _T) -> _T:

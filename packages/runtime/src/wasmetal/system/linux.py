@@ -7,9 +7,12 @@ import ctypes
 import os
 import threading
 from collections.abc import Callable
-from typing import Final
 
 from wasm_core.errors import WasmError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
