@@ -4,7 +4,8 @@ Of README.md, the pages in docs/ and those of the packages:
 
 - Blocks of `python` share a namespace; where a line that prints ends in a comment, that is what it prints.
 - A block with a title is a file.
-- Blocks of `console` have commands, behind `$`, and what they print. `wasmetal` and `python FILE` are run. A line `...` stands for any lines.
+- Blocks of `console` have commands, behind `$`, and what they print. `wasmetal` and `python FILE` are run. A line `...`
+  stands for any lines.
 
 Blocks of `py` show something else: code for another library, or that needs what is not there.
 """
@@ -78,6 +79,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copy(ROOT / "examples/plugin/plugin.wasm", tmp_path / "plugin.wasm")
     shutil.copy(ROOT / "examples/wordcount/wordcount.wasm", tmp_path / "program.wasm")
     (tmp_path / "some/dir").mkdir(parents=True)
+    (tmp_path / "i32.wast").write_text("(module)")
     (tmp_path / "some/dir/in.txt").write_text("some text\n")
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     shutil.copy(ROOT / "README.md", tmp_path)

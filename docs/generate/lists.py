@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 import re
 
+from docs.generate.imports import PACKAGES
+
 import wasm_text
 import wasm_wasi
 import wasmetal
-from docs.generate.imports import PACKAGES
 from wasm_core import errors
 from wasm_core.features import Features
 from wasm_core.lazy_attrs import values
@@ -49,11 +50,14 @@ def trap_codes() -> str:
     return "\n".join(["| code | message |", "|---|---|", *rows])
 
 
+def switches() -> list[str]:
+    """The fields of `Features`."""
+    return list(inspect.signature(Features).parameters)
+
+
 def features() -> str:
     """The switches, and what is on by default."""
-    default = Features.default()
-    names = inspect.signature(Features).parameters
-    rows = [f"| `{name}` | {'on' if value else 'off'} |" for name, value in zip(names, values(default))]
+    rows = [f"| `{name}` | {'on' if value else 'off'} |" for name, value in zip(switches(), values(Features.default()))]
     return "\n".join(["| `Features` | by default |", "|---|---|", *rows])
 
 

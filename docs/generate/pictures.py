@@ -6,6 +6,7 @@ import ast
 import html
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
 from docs.generate.imports import PACKAGES, RUNTIME, package_graph, room_graph
@@ -86,12 +87,14 @@ def picture(graph: Graph, captions: Mapping[str, str], title: str) -> str:
     return "".join((*parts, "</svg>"))
 
 
+@cache
 def packages() -> str:
     """The packages of this repository."""
     captions = {source.parent.name: source.parents[2].name for source in PACKAGES.glob("*/src/*/__init__.py")}
     return picture(package_graph(), captions, "Packages: an arrow leads to what is imported")
 
 
+@cache
 def rooms() -> str:
     """The rooms of the runtime, each with the beginning of what its docstring says."""
     graph = {room or "top": {other or "top" for other in others} for room, others in room_graph().items()}
