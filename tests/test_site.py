@@ -27,6 +27,7 @@ from wasm_ir.frontend_options import FrontendOptions
 from wasm_ir.vmcontext import check_supported
 from wasm_wasi.abi import SIGNATURES
 from wasmetal.compiled.precompiled import compile_all
+from wasmetal.store.store import UnknownReference
 
 ROOT = Path(__file__).parents[1]
 if str(ROOT) not in sys.path:
@@ -104,6 +105,22 @@ def test_the_errors_are_all_that_are_public() -> None:
     public = {getattr(package, name) for package in (wasmetal, wasm_wasi, wasm_text) for name in package.__all__}
     classes = {value for value in public if isinstance(value, type) and issubclass(value, BaseException)}
     assert classes == set(lists.EXCEPTIONS)
+
+
+def test_errors_lead_to_their_section() -> None:
+    made: dict[type[BaseException], BaseException] = {
+        wasmetal.Trap: wasmetal.Trap(TrapCode.UNREACHABLE),
+        wasmetal.DeadlineExceeded: wasmetal.DeadlineExceeded(),
+        wasmetal.WasmException: wasmetal.WasmException(wasmetal.Tag(wasmetal.FuncType([], [])), ()),
+    }
+    errors = [made[cls] if cls in made else cls("message") for cls in lists.EXCEPTIONS if cls is not wasm_wasi.Exit]
+    for error in errors:
+        name = "UNREACHABLE" if type(error) is wasmetal.Trap else type(error).__name__
+        assert error.explanation.endswith(f"docs/errors.md#{name.lower()}")
+    for code in TrapCode:
+        assert wasmetal.Trap(code).explanation.endswith(f"#{code.name.lower()}")
+    # One that is not public.
+    assert UnknownReference("message").explanation.endswith("#wasmerror")
 
 
 # Lists that age.
