@@ -37,7 +37,7 @@ def page_id(page: Path) -> str:
 
 
 def python_files() -> Iterator[Path]:
-    for folder in ("packages", "tests", "fuzz", "benchmarks", "native", "examples"):
+    for folder in ("packages", "tests", "fuzz", "benchmarks", "native", "examples", "docs"):
         for path in (ROOT / folder).rglob("*.py"):
             if not any(part.startswith((".", "build", "dist", "__")) for part in path.relative_to(ROOT).parts[:-1]):
                 yield path

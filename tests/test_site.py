@@ -203,6 +203,34 @@ def test_pythons() -> None:
         assert f"{', '.join(tested[:-1])} and {tested[-1]}" in (ROOT / page).read_text()
 
 
+#: Figures of the README, in order: beginning of the row, section of the performance page, column of the mean.
+FIGURES = [
+    ("run time of the real programs", "Run time of real programs", ["wasmetal / wasmtime"]),
+    (
+        "run time of 15 kernels",
+        "Run time of kernels",
+        ["wasmetal / wasmtime", "wasmetal / native", "wasmtime / native"],
+    ),
+    ("machine code, bytes", "Code size, per WebAssembly instruction", ["wasmetal / wasmtime"]),
+    ("compiling everything", "Compiling, per WebAssembly instruction", ["total / wasmtime"]),
+    ("process start to end, with the code", "Process start to program end", ["wasmetal, cached / wasmtime, cached"]),
+    ("process start to end, nothing cached", "Process start to program end", ["wasmetal / wasmtime"]),
+]
+
+
+@pytest.mark.parametrize("row, section, columns", FIGURES, ids=[row for row, _, _ in FIGURES])
+def test_figures_of_the_readme(row: str, section: str, columns: list[str]) -> None:
+    (line,) = re.findall(rf"^\| {row}.*$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    said = [float(number) for number in re.findall(r"(\d+\.\d+) × (?:wasmtime|native)", line)]
+    page = (DOCS / "performance.md").read_text().partition(f"### {section}\n")[2].partition("\n#")[0]
+    titles, *rows = [
+        [cell.strip() for cell in text.strip("|").split("|")] for text in re.findall(r"^\|.*$", page, re.M)
+    ]
+    (means,) = [cells for cells in rows if "geometric mean" in cells[0]]
+    measured = [float(means[titles.index(column)].strip("*")) for column in columns]
+    assert said[: len(measured)] == pytest.approx(measured, rel=0.05)
+
+
 def test_it_builds() -> None:
     pytest.importorskip("mkdocs", reason="mkdocs is not installed: nox -s docs has it")
     pytest.importorskip("mkdocstrings", reason="mkdocstrings is not installed: nox -s docs has it")
