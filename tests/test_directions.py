@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator
+import sys
 from pathlib import Path
 
 import pytest
 
-PACKAGES = Path(__file__).parent.parent / "packages"
-RUNTIME = PACKAGES / "runtime/src"
+ROOT = Path(__file__).parents[1]
+if str(ROOT) not in sys.path:
+    sys.path.append(str(ROOT))
+
+from docs.generate.imports import (  # noqa: E402
+    PACKAGES,
+    RUNTIME,
+    WHERE_INSTALLED,
+    imports,
+    modules,
+    room_of,
+    runtime_graph,
+)
 
 #: Package -> packages that it may import.
 MAY_IMPORT_PACKAGES = {
@@ -24,9 +34,6 @@ MAY_IMPORT_PACKAGES = {
 
 #: What the command line makes use of where it is installed.
 AT_THE_COMMAND_LINE = {"wasm_wasi", "wasm_text"}
-
-#: Modules that make use of a package where it is installed; others may name its types.
-WHERE_INSTALLED = {"wasmetal.text": {"wasm_text"}, "wasmetal.importer": {"wasm_wasi"}}
 
 #: Room of the runtime -> rooms that it may import. "" is what users hold: the modules right in `wasmetal`.
 MAY_IMPORT_ROOMS = {
@@ -46,46 +53,6 @@ FRONT_DOORS = {"wasmetal.__main__"}
 
 #: Modules that import each other: at most so many in one room.
 LARGEST_CIRCLE = 3
-
-
-def imports(path: Path, known: set[str], for_types: bool = True) -> Iterator[str]:
-    """Modules that a file imports anywhere: in functions, and for type checking too unless `for_types` is off."""
-    tree = ast.parse(path.read_text())
-    if not for_types:
-        for node in ast.walk(tree):
-            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-                node.body = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{path}: imports are absolute"
-            for alias in node.names:
-                module = f"{node.module}.{alias.name}"
-                yield module if module in known else str(node.module)
-
-
-def modules(source: Path) -> dict[str, Path]:
-    found = {}
-    for path in source.rglob("*.py"):
-        parts = path.relative_to(source).with_suffix("").parts
-        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
-
-
-def room_of(module: str) -> str:
-    parts = module.split(".")
-    return parts[1] if len(parts) > 1 and (RUNTIME / "wasmetal" / parts[1]).is_dir() else ""
-
-
-def runtime_graph() -> dict[str, set[str]]:
-    """What each module of the runtime imports of the runtime. (The package itself only hands out names.)"""
-    known = modules(RUNTIME)
-    return {
-        module: {name for name in imports(path, set(known)) if name in known and name not in (module, "wasmetal")}
-        for module, path in known.items()
-        if module != "wasmetal"
-    }
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT_PACKAGES)

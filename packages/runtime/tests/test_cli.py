@@ -433,3 +433,16 @@ def test_ctrl_c_in_a_loop(wasm, tmp_path):
     _, err = running.communicate(timeout=60)
     assert running.returncode == 130
     assert b"Traceback" not in err
+
+
+def test_in_a_terminal_errors_lead_to_a_page(small: str, capsys, monkeypatch) -> None:
+    for arguments, section in (
+        (["run", "--invoke", "trap", small], "unreachable"),
+        (["validate", __file__], "malformederror"),
+    ):
+        main(arguments)
+        assert "errors.md" not in capsys.readouterr().err
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+        main(arguments)
+        assert capsys.readouterr().err.endswith(f"errors.md#{section}\n")
+        monkeypatch.undo()

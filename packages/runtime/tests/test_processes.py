@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import multiprocessing
+import pickle
+import subprocess
+import sys
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import wasmetal
-from wasmetal import Module, Trap, TrapCode
+from wasmetal import Config, Engine, Module, Trap, TrapCode, shipping
+from wasmetal.compiled import precompiled
+from wasmetal.compiled.compiled_module import CompiledModule
 
 
 def call(module: Module, name: str, *arguments: int) -> Any:
@@ -79,3 +86,118 @@ def test_dask(module: Module) -> None:
         with pytest.raises(Trap) as caught:
             client.submit(call, module, "outer", 1, 0).result()
         _check(caught.value)
+
+
+# What crosses, and what is done with it there.
+
+
+@pytest.fixture
+def complete(module: Module) -> Module:
+    """A module all of whose functions are compiled."""
+    return Engine(Config(compile="eager")).compile(module.source)
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shipping, "_kept", {})
+
+
+def loads_of(module: Module) -> partial[Module]:
+    return partial(pickle.loads, pickle.dumps(module))
+
+
+def compiler_was_used(module: Module, number: int) -> bool:
+    assert call(module, "outer", number, 1) == number
+    return "wasm_ir.frontend" in sys.modules
+
+
+def test_a_module_in_each_task_is_compiled_once(module: Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    # It was read, validated and compiled for each task, as nothing but the task had it.
+    loads = loads_of(module)
+    wasmetal.default_engine().delete_compiled_module(module)
+    compiled = []
+    assemble = CompiledModule.assemble
+
+    def noting(code: CompiledModule, index: int) -> Any:
+        compiled.append(index)
+        return assemble(code, index)
+
+    monkeypatch.setattr(CompiledModule, "assemble", noting)
+    for _ in range(3):
+        assert call(loads(), "div", 6, 2) == 3
+    assert compiled == [0]
+
+
+def test_configurations_are_kept_apart(module: Module) -> None:
+    other = Engine(Config(hold_gil=True)).compile(module.source)
+    for made in (module, other):
+        assert loads_of(made)().engine.config == made.engine.config
+
+
+def test_machine_code_crosses_where_there_is_all_of_it(module: Module, complete: Module) -> None:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
+        assert not any(executor.map(partial(compiler_was_used, complete), range(4)))
+        # (called once, this one has not all of its functions)
+        assert call(module, "div", 6, 2) == 3
+        assert executor.submit(compiler_was_used, module, 4).result(timeout=60)
+
+
+def test_what_was_deserialized_crosses_with_its_code(module: Module) -> None:
+    content = module.serialize()
+    wasmetal.default_engine().delete_compiled_module(module)
+    loaded = Module.deserialize(content)
+    assert loaded.code.is_complete
+    assert loads_of(loaded)().code.is_complete
+
+
+def test_code_that_does_not_fit_is_compiled_again(complete: Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Workers may have another processor, or another version.
+    loads = loads_of(complete)
+    monkeypatch.setattr(precompiled, "runtime_interface", lambda: "another one")
+    del complete
+    assert call(loads(), "div", 6, 2) == 3
+
+
+def test_few_are_kept(wasm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shipping, "MAX_KEPT", 3)
+    pickles = []
+    for number in range(5):
+        builder = wasm()
+        builder.func("", "i", wasm.op.i32(number), export="f")
+        pickles.append(pickle.dumps(Module(builder.build())))
+    for made in pickles:
+        pickle.loads(made)
+    first, *_ = shipping._kept
+    pickle.loads(pickles[2])
+    # Now used last.
+    pickle.loads(pickles[0])
+    assert len(shipping._kept) == 3
+    assert first in shipping._kept
+    monkeypatch.setattr(shipping, "MAX_KEPT_BYTES", 0)
+    pickle.loads(pickles[1])
+    assert len(shipping._kept) == 1
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_protocols(module: Module, complete: Module, protocol: int) -> None:
+    for made in (module, complete):
+        assert call(pickle.loads(pickle.dumps(made, protocol)), "div", 6, 2) == 3
+
+
+def test_the_bytes_can_stay_out_of_the_pickle(module: Module, complete: Module) -> None:
+    for made in (module, complete):
+        buffers: list[pickle.PickleBuffer] = []
+        content = pickle.dumps(made, 5, buffer_callback=buffers.append)
+        assert made.source not in content
+        # As a cluster gives them: of any kind.
+        copies = [bytearray(buffer.raw()) for buffer in buffers]
+        assert call(pickle.loads(content, buffers=copies), "div", 6, 2) == 3
+
+
+def test_a_process_that_pickles_nothing_does_not_import_it(module: Module, tmp_path: Path) -> None:
+    path = tmp_path / "module.wasm"
+    path.write_bytes(module.source)
+    program = (
+        f"import sys, wasmetal; wasmetal.instantiate({str(path)!r}); assert 'wasmetal.shipping' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

@@ -104,7 +104,7 @@ class Func(FuncHandle):
         OverflowError: an int is out of range.
         Trap: the WebAssembly code trapped.
         WasmError: the instance is closed, or another thread is running code of its store (see `Config.busy`).
-        Whatever a host function raises.
+        BaseException: whatever a host function raises.
     """
 
     __slots__ = ()
@@ -164,7 +164,7 @@ class Func(FuncHandle):
             TypeError: the number of slots is wrong, or one is not an int.
             OverflowError: a slot is not an unsigned 64-bit number.
             ValueError: a slot is not a reference that the store knows.
-            Everything else that an ordinary call raises.
+            BaseException: everything else that an ordinary call raises.
         """
         core = self._core
         params = core.type.params

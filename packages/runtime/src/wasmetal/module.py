@@ -45,7 +45,9 @@ def _engine(engine: Engine | None) -> Engine:
 class Module:
     """A WebAssembly module, ready to be instantiated any number of times.
 
-    It pickles, as its binary and the engine's configuration; equal modules share their code.
+    It pickles, as its binary and the engine's configuration, and with its machine code where all functions have been
+    compiled (`Config(compile="eager")`, `deserialize`). A process keeps the modules that it unpickled last, so the same
+    one in every task of a worker is read and compiled once. Equal modules share their code.
     """
 
     __slots__ = (
@@ -225,18 +227,30 @@ class Module:
             name_file(error, self._file)
             raise
 
-    def __reduce__(self) -> tuple[typing.Any, ...]:
+    def __reduce_ex__(self, protocol: typing.SupportsIndex) -> tuple[typing.Any, ...]:
         if self._listener is not None:
             raise TypeError("a module with a listener cannot be pickled: the listener would be lost")
-        return _restore, (self._source, self._engine.config)
+        from wasmetal.shipping import packed
+
+        return packed(self, self._key[0], int(protocol))
+
+    @classmethod
+    def _unpacked(cls, content: bytes, compiled: bool, config: Config) -> typing.Self:
+        """A module that was pickled, as what `serialize` returns where `compiled`, else as its binary."""
+        engine = engine_for(config)
+        if compiled:
+            try:
+                return cls.deserialize(content, engine=engine)
+            except WasmError:
+                # Compiled for another processor, or by another version.
+                from wasmetal.compiled.precompiled import source_of
+
+                content = source_of(content)
+        return cls(content, engine=engine)
 
     def __repr__(self) -> str:
         name = "" if self.name is None else f" {quoted(self.name)}"
         return f"<Module{name}, {len(self._source)} bytes>"
-
-
-def _restore(source: bytes, config: Config) -> Module:
-    return Module(source, engine=engine_for(config))
 
 
 def instantiate(source: Source | Module, imports: ImportMapping | None = None) -> Instance:

@@ -82,11 +82,29 @@ def made_anew(error: BaseException) -> tuple[typing.Any, ...]:
     return copyreg.__newobj__, (type(error), *error.args), state  # type: ignore[attr-defined]  # what pickle calls
 
 
+#: Says what each error means and what to do about it.
+_EXPLANATIONS: Final = "https://github.com/wasmetal/wasmetal/blob/main/docs/errors.md"
+#: The classes that it has a section for; traps have one for each code.
+_EXPLAINED: Final = (
+    *("WasmError", "CompileError", "MalformedError", "InvalidError", "Unsupported", "TextError", "LinkError"),
+    *("DeadlineExceeded", "WasmException"),
+)
+
+
 class WasmError(Exception):
     """Base of every error that this project raises on purpose.
 
     All of them pickle and copy, with the attributes and notes that they have.
     """
+
+    @property
+    def explanation(self) -> str:
+        """Address of a page that says what such an error means and what to do about it."""
+        return f"{_EXPLANATIONS}#{self._section().lower()}"
+
+    def _section(self) -> str:
+        # Other classes are told of under the one that they are derived from.
+        return next(cls.__name__ for cls in type(self).__mro__ if cls.__name__ in _EXPLAINED)
 
     def __reduce__(self) -> tuple[typing.Any, ...]:
         # Not by way of the constructors, as exceptions usually do: those take other arguments than `args`.
@@ -238,3 +256,7 @@ class Trap(WasmError):
             self.add_note(str(access))
         if frames:
             self.add_note(describe(frames))
+
+    def _section(self) -> str:
+        section = super()._section()
+        return self.code.name if section == "WasmError" else section

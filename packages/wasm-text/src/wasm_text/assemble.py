@@ -62,7 +62,8 @@ def parse(
     """The module that a text describes, as the decoder gives it for its binary.
 
     Args:
-        text, file: As for `assemble`.
+        text: As for `assemble`.
+        file: As for `assemble`.
         features: Which parts of WebAssembly are on; `Features.default()` if None.
 
     Raises:

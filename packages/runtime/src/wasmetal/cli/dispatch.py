@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from wasm_core.errors import Thrown, Trap
+from wasm_core.errors import Thrown, Trap, WasmError
 from wasm_core.quoting import shown
 from wasmetal.cli import quick
 from wasmetal.cli.failures import FAILED, INTERRUPTED, TIMED_OUT, TRAPPED, Failure
@@ -37,6 +37,13 @@ def _tell_trap(trap: Trap) -> None:
 
 def _tell_with_notes(message: str, error: Exception) -> None:
     _tell("\n".join([f"wasmetal: {shown(message, _MAX_MESSAGE)}", *getattr(error, "__notes__", ())]))
+    _tell_page(error)
+
+
+def _tell_page(error: BaseException | None) -> None:
+    """Where people look: which page says what to do about an error."""
+    if isinstance(error, WasmError) and sys.stderr is not None and sys.stderr.isatty():
+        _tell(f"What to do: {error.explanation}")
 
 
 def _main(args: Sequence[str]) -> object:
@@ -71,6 +78,7 @@ def run_command(args: Sequence[str]) -> int:
         _say(str(failure))
         for line in failure.more:
             _tell(shown(line, _MAX_MESSAGE))
+        _tell_page(failure.__cause__)
         return failure.code
     except DeadlineExceeded as trap:
         _tell_trap(trap)

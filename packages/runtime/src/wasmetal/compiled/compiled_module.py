@@ -77,6 +77,7 @@ class CompiledModule:
         "_placed",
         "_region",
         "_region_anchor",
+        "_serialized",
         "_slots",
         "_template",
         "_turns",
@@ -143,6 +144,8 @@ class CompiledModule:
         self._export_names: dict[int, str] | None = None
         self._template: Template | None = None
         self._explicit: CompiledModule | None = None
+        #: The module as bytes, when it has been pickled.
+        self._serialized: bytes | None = None
         region = arena().region()
         self._region = region
         self._region_anchor = anchor(region)
@@ -168,10 +171,32 @@ class CompiledModule:
         """The module with the code of all its functions, see `precompiled`. Raises CompileError."""
         from wasmetal.compiled.precompiled import compile_all, serialize
 
-        made = {index: code for index, (_, code) in list(self._placed.items())}
+        made = {index: code for index in self._own() if (code := self._made(index)) is not None}
         features = self.config.features
         blobs = compile_all(self.module, features, self.backend, self._options, progress, made)
         return serialize(self.module.source, features, self.backend, self._options, blobs)
+
+    def serialized(self) -> bytes:
+        """As `serialize`, of a module that `is_complete`: made once."""
+        content = self._serialized
+        if content is None:
+            content = self._serialized = self.serialize()
+        return content
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there is code of all functions, so that nothing is left to compile."""
+        own = len(self.module.body_starts)
+        return len(self._placed) >= own or len(self._placed.keys() | self._entry.found()) >= own
+
+    def _own(self) -> range:
+        """The functions that the module defines."""
+        return range(self.module.imported_functions, len(self.module.function_types))
+
+    def _made(self, index: int) -> CompiledCode | None:
+        """The code of a function that was compiled, in this process or another."""
+        placed = self._placed.get(index)
+        return self._load(index) if placed is None else placed[1]
 
     def with_explicit_bounds(self) -> CompiledModule:
         """The same module compiled for memories without guard pages."""
@@ -331,8 +356,7 @@ class CompiledModule:
 
     def _load(self, index: int) -> CompiledCode | None:
         """The code of a function from the cache."""
-        own = self.module.imported_functions <= index < len(self.module.function_types)
-        blob = self._entry.get(index) if own else None
+        blob = self._entry.get(index) if index in self._own() else None
         return None if blob is None else decode_code(blob)[0]
 
     def _install(self, functions: list[tuple[int, CompiledCode]]) -> None:

@@ -140,7 +140,7 @@ def deserialize(content: bytes, backend: Backend, config: Settings) -> Precompil
         _, text_size, code_size = _HEAD.unpack_from(content)
         start = _HEAD.size + text_size
         text = content[_HEAD.size : start]
-        source = content[start + code_size :]
+        source = source_of(content)
         code = CodeFile(content[start : start + code_size], digest(text), code_size)
         description = json.loads(text)
         if not content.startswith(PRECOMPILED_MAGIC) or description["source"] != digest(source).hex():
@@ -157,3 +157,9 @@ def deserialize(content: bytes, backend: Backend, config: Settings) -> Precompil
     if description["features"] != _fields(config.features):
         raise WasmError("the module was compiled with other parts of WebAssembly on: compile it again")
     return Precompiled(source, FrontendOptions(**description["options"]), code)
+
+
+def source_of(content: bytes) -> bytes:
+    """The binary in a compiled module that is not damaged."""
+    _, text_size, code_size = _HEAD.unpack_from(content)
+    return content[_HEAD.size + text_size + code_size :]

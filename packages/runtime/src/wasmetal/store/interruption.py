@@ -263,7 +263,7 @@ def poll(poller: select.poll, seconds: float | None = None) -> list[tuple[int, i
     Raises:
         DeadlineExceeded: A deadline of the calling thread passed.
         Trap: An instance whose function called us was interrupted.
-        Whatever a handler of a signal raises: KeyboardInterrupt, for one.
+        BaseException: whatever a handler of a signal raises, KeyboardInterrupt for one.
     """
     mine = ticker.thread_state()
     if mine in _waiting:
@@ -293,7 +293,7 @@ def wait(descriptor: int, events: int) -> None:
         events: select.POLLIN, select.POLLOUT.
 
     Raises:
-        As `poll`.
+        DeadlineExceeded, Trap, BaseException: as `poll`.
     """
     poller = select.poll()
     poller.register(descriptor, events)
@@ -307,7 +307,7 @@ def sleep(seconds: float) -> None:
     """Wait, as `poll` does, for a time, or a little less.
 
     Raises:
-        As `poll`.
+        DeadlineExceeded, Trap, BaseException: as `poll`.
     """
     if seconds < _SHORT:
         # Finer than the milliseconds of `poll`.
