@@ -12,6 +12,7 @@ from wasmetal import __version__
 
 #: Distributions that `--version` names where they are installed.
 _PACKAGES: Final = ("wasm-core", "wasm-ir", "wasm-wasi", "wasm-text")
+_TIMES: Final = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -48,6 +49,16 @@ def _size(context: click.Context, option: click.Parameter, value: str | None) ->
     return int(match[1]) * _UNITS[match[2].lower()]
 
 
+def _seconds(context: click.Context, option: click.Parameter, value: str | None) -> float | None:
+    """A time in seconds, or with a unit: 2.5, 300ms, 90s, 5m, 1h."""
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*(ms|s|m|h|)", value.strip(), re.IGNORECASE | re.ASCII)
+    if match is None:
+        raise click.BadParameter(f"{value!r} is not a time, such as 2.5 (seconds), 300ms, 90s, 5m or 1h")
+    return float(match[1]) * _TIMES[match[2].lower()]
+
+
 def _complete_function(context: click.Context, argument: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The functions of the file in front; nothing where there is none to be read."""
     from wasmetal.cli.completion import function_names
@@ -62,7 +73,8 @@ _FILE: Final = click.Path()
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="""\b
 Examples:
-  wasmetal run program.wasm one two       run a program
+  wasmetal program.wasm one two           run a program
+  wasmetal run --dir . program.wasm       the same, and let it use files
   wasmetal inspect library.wasm           see what a module offers
   wasmetal run --invoke add library.wasm 1 2
   wasmetal COMMAND --help                 more about a command
@@ -93,7 +105,9 @@ Examples:
   wasmetal run --dir . program.wasm input.txt
   wasmetal run --dir /srv/data::/data --env LANG=C program.wasm /data/input.txt
   wasmetal run --max-memory 64MiB --listen 127.0.0.1:8080 server.wasm
+  wasmetal run --preload env=library.wasm --timeout 5m program.wasm
   wasmetal run --invoke add library.wasm 1 2
+  wasmetal program.wasm one two           the same as run program.wasm one two
 
 \b
 A program reaches no file, no variable and no address but those that it is
@@ -111,7 +125,11 @@ behind it belongs to the program.
     "May be repeated.",
 )
 @click.option(
-    "--env", "environment", multiple=True, metavar="K=V", help="Set an environment variable. May be repeated."
+    "--env",
+    "environment",
+    multiple=True,
+    metavar="K[=V]",
+    help="Set an environment variable; without =V to the value that it has here. May be repeated.",
 )
 @click.option(
     "--listen",
@@ -130,17 +148,29 @@ behind it belongs to the program.
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0),
-    metavar="S",
-    help="End the program after so many seconds, with exit code 124. Compiling the functions that it calls counts too.",
+    callback=_seconds,
+    metavar="TIME",
+    help="End the program after so many seconds, or with a unit: 300ms, 90s, 5m, 1h; the exit code is 124 then. "
+    "Compiling the functions that it calls counts too.",
 )
 @click.option(
     "--stub",
     "stubs",
     multiple=True,
-    metavar="MODULE",
-    help="Where FILE imports functions from MODULE, give it some that do nothing and return zeros. May be repeated.",
+    metavar="[MODULE]",
+    help="Give FILE a stand-in for everything that it imports from MODULE: functions do nothing and return zeros. Without "
+    "MODULE (or with *): for all imports that nothing else provides; calling one of these functions is a trap that names "
+    "it. May be repeated.",
 )
+@click.option(
+    "--preload",
+    "preloads",
+    multiple=True,
+    metavar="NAME=FILE",
+    help="Instantiate another module first, and let what it exports be imported from NAME. May be repeated; later ones "
+    "import from earlier ones.",
+)
+@click.option("--backend", metavar="NAME", help="Compile with this backend, see `backends`.")
 @click.option(
     "--invoke",
     metavar="NAME",
@@ -164,6 +194,8 @@ def run(
     max_memory: int | None,
     timeout: float | None,
     stubs: tuple[str, ...],
+    preloads: tuple[str, ...],
+    backend: str | None,
     invoke: str | None,
     cache: bool,
     precompiled: bool,
@@ -176,7 +208,7 @@ def run(
     from wasmetal.cli import run as command
 
     surroundings = command.Surroundings(
-        directories=directories, environment=environment, addresses=addresses, stubs=stubs
+        directories=directories, environment=environment, addresses=addresses, preloads=preloads, stubs=stubs
     )
     return command.run(
         file,
@@ -185,6 +217,7 @@ def run(
         invoke=invoke,
         max_memory=max_memory,
         timeout=timeout,
+        backend=backend,
         cache=cache,
         precompiled=precompiled,
     )

@@ -38,6 +38,7 @@ def _tell_with_notes(message: str, error: Exception) -> None:
 
 def _main(args: Sequence[str]) -> object:
     """Run a command. Raises what goes wrong."""
+    args = quick.written_out(args)
     given = quick.parse_run(args)
     if given is not None:
         try:

@@ -56,7 +56,9 @@ def about(file: str) -> Iterator[None]:
             first, *more = str(error).splitlines()
             raise Failure(first, more=more + notes) from error
         what = next((what for kind, what in _WHAT if isinstance(error, kind)), "")
-        raise Failure(f"{file}: {what}{error}", more=notes) from error
+        # (modules that were loaded by name know it)
+        message = str(error).removeprefix(f"{file}: ")
+        raise Failure(f"{file}: {what}{message}", more=notes) from error
     except MemoryError as error:
         raise Failure(f"{file}: not enough memory{f' ({error})' if str(error) else ''}") from error
 
