@@ -63,10 +63,14 @@ def _complete_function(context: click.Context, argument: click.Parameter, incomp
     """The functions of the file in front; nothing where there is none to be read."""
     from wasmetal.cli.completion import function_names
 
-    return [CompletionItem(name) for name in function_names(context.params["file"]) if name.startswith(incomplete)]
+    file = context.params.get("file")
+    if not isinstance(file, str):
+        return []
+    return [CompletionItem(name) for name in function_names(file) if name.startswith(incomplete)]
 
 
 _FILE: Final = click.Path()
+_TARGET: Final = click.option("--target", metavar="NAME", help="Code for another machine, by the name of its backend.")
 
 
 @click.group(
@@ -158,9 +162,9 @@ behind it belongs to the program.
     "stubs",
     multiple=True,
     metavar="[MODULE]",
-    help="Give FILE a stand-in for everything that it imports from MODULE: functions do nothing and return zeros. Without "
-    "MODULE (or with *): for all imports that nothing else provides; calling one of these functions is a trap that names "
-    "it. May be repeated.",
+    help="Give FILE a stand-in for everything that it imports from MODULE: functions do nothing and return zeros. "
+    "Without MODULE (or with *): for all imports that nothing else provides; calling one of these functions is a trap "
+    "that names it. May be repeated.",
 )
 @click.option(
     "--preload",
@@ -274,17 +278,19 @@ def cache_clear() -> None:
 Examples:
   wasmetal inspect library.wasm
   wasmetal inspect library.wasm | grep '^  function'
+  wasmetal inspect --json library.wasm | jq .features
 """
 )
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
 @click.argument("file", type=_FILE)
-def inspect(file: str) -> None:
-    """Show imports, exports, sections and sizes of a module.
+def inspect(file: str, as_json: bool) -> None:
+    """Show imports, exports, sections, sizes, producers and needed features of a module.
 
-    Function bodies are not looked at: validate does that.
+    Function bodies are read for the features that their instructions need, but not validated: validate does that.
     """
     from wasmetal.cli import inspect as command
 
-    command.inspect(file)
+    command.inspect(file, as_json)
 
 
 @wasmetal.command(
@@ -421,16 +427,50 @@ def ir(file: str, function: str) -> None:
     command.ir(file, function)
 
 
-@wasmetal.command(short_help="Show the machine code of a function.", epilog=_FUNCTION_EXAMPLES.format("disasm"))
+@wasmetal.command(
+    short_help="Show the machine code of functions.",
+    epilog=_FUNCTION_EXAMPLES.format("disasm") + "  wasmetal disasm library.wasm | less\n",
+)
 @click.argument("file", type=_FILE)
-@click.argument("function", metavar="FUNC", shell_complete=_complete_function)
-@click.option("--target", metavar="NAME", help="Code for another machine, by the name of its backend.")
-def disasm(file: str, function: str, target: str | None) -> None:
-    """Show the machine code of a function, beside the places in FILE that it comes from.
+@click.argument("function", metavar="[FUNC]", required=False, shell_complete=_complete_function)
+@_TARGET
+def disasm(file: str, function: str | None, target: str | None) -> int:
+    """Show the machine code of a function, or of all, beside the places in FILE that it comes from.
 
     FUNC is an index or a name: from the name section, or one that the function is exported by. Instructions appear as
-    text if capstone is installed (pip install capstone), else as bytes.
+    text if capstone is installed (pip install capstone), else as bytes. The exit code is 1 if there is no code for one
+    of the functions.
     """
     from wasmetal.cli import code as command
 
-    command.disasm(file, function, target)
+    return command.disasm(file, function, target)
+
+
+@wasmetal.command(
+    short_help="Show text, IR and machine code side by side in a web page.",
+    epilog="""\b
+Examples:
+  wasmetal explore library.wasm               writes library.explore.html
+  wasmetal explore -o page.html library.wat add
+  wasmetal explore -o - library.wasm > page.html
+""",
+)
+@click.option(
+    "-o",
+    "output",
+    metavar="OUT",
+    type=click.Path(),
+    help="The page; else it goes to a file named like FILE, or to stdout where that is no terminal.",
+)
+@_TARGET
+@click.argument("file", type=_FILE)
+@click.argument("functions", metavar="[FUNC]...", nargs=-1, shell_complete=_complete_function)
+def explore(file: str, functions: tuple[str, ...], output: str | None, target: str | None) -> None:
+    """Write a web page with the WebAssembly, the IR and the machine code of functions side by side.
+
+    What belongs together has one colour. The page needs no server and nothing from the network. FUNC is an index or a
+    name; without it all functions are in the page, of a large module the first ones.
+    """
+    from wasmetal.cli import explore as command
+
+    command.explore(file, functions, output, target)

@@ -8,7 +8,6 @@ from typing import Any, Final
 from wasm_core.errors import Trap, TrapCode
 from wasm_core.quoting import quoted
 from wasm_core.types import (
-    ExternType,
     FuncType,
     GlobalType,
     ImportType,
@@ -54,7 +53,11 @@ def of_missing(module: Module, given: Mapping[str, Space]) -> dict[str, Space]:
         space = given.get(name, {})
         exports: Mapping[str, object] = space.exports if isinstance(space, Instance) else space
         # (one by one: what a mapping has only for those who ask, as that of WASI, is not in a copy)
-        named = {entry.name: exports[entry.name] for entry in module.imports if entry.module == name and entry.name in exports}
+        named = {
+            entry.name: exports[entry.name]
+            for entry in module.imports
+            if entry.module == name and entry.name in exports
+        }
         found[name] = named | _made(entries)
     return found
 
