@@ -97,7 +97,8 @@ def lint(session: nox.Session) -> None:
 @nox.session(python="3.11")
 def docs(session: nox.Session) -> None:
     """Build the documentation site, strictly, into build/site, and run what its pages show."""
-    # One of the tests builds it. Pages show numpy and joblib; dask and Ray are large: examples with them run where they are installed.
+    # One of the tests builds it. Pages show numpy and joblib; dask and Ray are large: examples with them run where they
+    # are installed.
     install_packages(session, "pytest", "mkdocs-material>=9.5,<10", "mkdocstrings[python]>=0.26", "numpy", "joblib")
     session.run("pytest", "-q", "tests/test_docs.py", "tests/test_pages.py", "tests/test_site.py")
 

@@ -132,6 +132,13 @@ def test_version_names_packages_and_backend():
         (f"wasmetal disasm {PLUGIN} cr", "crc32"),
         (f"wasmetal ir {PLUGIN} ", "divide"),
         ("wasmetal ir nothing.wasm ", ""),
+        # Behind options.
+        (f"wasmetal disasm --target arm64 {PLUGIN} cr", "crc32"),
+        (f"wasmetal explore -o page.html {PLUGIN} divide cr", "crc32"),
+        ("wasmetal disasm --target arm64 ", "file,"),
+        ("wasmetal run --dir . --invoke f ", "file,"),
+        ("wasmetal run --time", "--timeout"),
+        ("wasmetal inspect --j", "--json"),
         ("wasmetal run ", "file,"),
     ],
 )
@@ -279,3 +286,43 @@ def test_listening(tmp_path, wasm):
         assert client.recv(100) == b"hello"
     assert running.wait(60) == 0
     assert run("run", "--listen", "nowhere", str(path)).returncode == 2
+
+
+@pytest.mark.parametrize("command", ["run", "inspect", "disasm"])
+def test_no_traceback_for_streams_and_names_of_all_kinds(command, tmp_path):
+    odd = os.fsencode(tmp_path) + b"/odd\xff.wasm"
+    with open(odd, "wb") as file:
+        file.write(Path(PLUGIN).read_bytes())
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+    python = [*COMMAND, command]
+    streams = ["<&-", ">&-", ">/dev/full", ""]
+    for redirection in streams:
+        file = b"-" if redirection == "<&-" else odd
+        done = subprocess.run(
+            ["sh", "-c", f'exec "$@" {redirection}', "sh", *python, file],
+            capture_output=True,
+            timeout=60,
+            env=environment,
+        )
+        assert done.returncode in (0, 1)
+        assert b"Traceback" not in done.stderr and b"(a bug" not in done.stderr
+
+
+def test_ctrl_c_at_any_moment():
+    """Only while Python itself starts there may be a traceback, which is Python's."""
+    code = (
+        "import sys, time; print(flush=True); from wasmetal.__main__ import main; sys.argv[1:] = %r; sys.exit(main())"
+    )
+    codes = set()
+    for moment in range(6):
+        running = subprocess.Popen(
+            [sys.executable, "-c", code % (["disasm", PLUGIN],)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        assert running.stdout is not None
+        running.stdout.readline()
+        time.sleep(0.02 + 0.06 * moment)
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=60)
+        codes.add(running.returncode)
+        assert b"Traceback" not in err
+    assert codes <= {0, 130}

@@ -10,10 +10,21 @@ def main() -> int:
     # objects and several times before the process ends, takes up to a fifth of a short program's time.
     gc.set_threshold(20_000)
 
-    from wasmetal import cli
+    try:
+        from wasmetal import cli
 
-    code = cli.main()
-    gc.freeze()
+        code = cli.main()
+    except KeyboardInterrupt:
+        # Before commands are there, which have the same code.
+        code = 130
+    try:
+        import signal
+
+        gc.freeze()
+        # What there was to do is done: no Ctrl-C can have a traceback any more.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except (KeyboardInterrupt, ValueError):  # (not the main thread)
+        pass
     return code
 
 

@@ -135,6 +135,7 @@ class Function:
         "blocks",
         "checks_stack",
         "index",
+        "listing",
         "name",
         "signature",
         "stack_slots",
@@ -162,3 +163,6 @@ class Function:
         #: It compares the stack pointer with the limit of the stack before it calls anything. Not what runs when there
         #: is no way to trap: it is small, and there is a reserve below the limit.
         self.checks_stack = True
+        #: A list asks for the origin of the code: compiling fills it with (offset in the code, offset in the module of
+        #: the WebAssembly instruction that what begins there was made for; 0 for none, -1 for that of what follows).
+        self.listing: list[tuple[int, int]] | None = None

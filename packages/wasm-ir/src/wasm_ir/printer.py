@@ -5,7 +5,7 @@ Values and blocks are numbered in the order in which they appear. Constants and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from wasm_core.errors import TrapCode
 from wasm_ir import opcodes, types
@@ -42,9 +42,9 @@ def _shortest_f32(value: float, bits: int) -> str:
 
 
 class _Printer:
-    def __init__(self, function: Function, offsets: bool) -> None:
+    def __init__(self, function: Function, places: Callable[[int], str] | None) -> None:
         self.function = function
-        self.offsets = offsets
+        self.places = places
         self.values: dict[int, str] = {}
         self.blocks: dict[int, str] = {}
 
@@ -71,21 +71,25 @@ class _Printer:
         name = self.block_name(edge.block)
         return f"{name}({self.operands(edge.args)})" if edge.args else name
 
-    def run(self) -> str:
+    def run(self) -> list[tuple[str, int]]:
+        """The lines, and the offset in the module that each comes from, 0 for none."""
         function = self.function
         convention = " c" if function.abi == ABI_C else ""
-        lines = [f"{function.name}{convention} {function.signature!r} {{"]
-        lines += [f"  slot{number}: {size} bytes" for number, size in enumerate(function.stack_slots)]
+        lines = [(f"{function.name}{convention} {function.signature!r} {{", 0)]
+        lines += [(f"  slot{number}: {size} bytes", 0) for number, size in enumerate(function.stack_slots)]
         # The numbers of blocks are those of their order.
         for block in function.blocks:
             self.block_name(block)
         for block in function.blocks:
-            lines.append(self.header(block))
-            lines += [self.line(inst) for inst in block.insts if inst.op != opcodes.RESULT]
+            lines.append((self.header(block), 0))
+            lines += [(self.line(inst), inst.offset) for inst in block.insts if inst.op != opcodes.RESULT]
             terminator = block.terminator
-            lines.append(self.line(terminator) if terminator is not None else "  (no terminator)")
-        lines.append("}")
-        return "\n".join(lines) + "\n"
+            if terminator is None:
+                lines.append(("  (no terminator)", 0))
+            else:
+                lines.append((self.line(terminator), terminator.offset))
+        lines.append(("}", 0))
+        return lines
 
     def header(self, block: Block) -> str:
         params = ", ".join([f"{self.value(param)}: {types.NAMES[param.type]}" for param in block.params])
@@ -96,8 +100,8 @@ class _Printer:
 
     def line(self, inst: Inst) -> str:
         text = self.instruction(inst)
-        if self.offsets and inst.offset:
-            text = f"{text:<48}; {inst.offset:#x}"
+        if self.places is not None and inst.offset:
+            text = f"{text:<48}; {self.places(inst.offset)}"
         return "  " + text
 
     def instruction(self, inst: Inst) -> str:
@@ -173,6 +177,20 @@ def _trap_name(code: int) -> str:
     return TrapCode(code).name.lower()
 
 
-def format_function(function: Function, offsets: bool = False) -> str:
-    """The text of a function; with `offsets`, instructions show where in the module they come from."""
-    return _Printer(function, offsets).run()
+def format_function(
+    function: Function, offsets: bool = False, places: Callable[[int], str] = lambda offset: f"{offset:#x}"
+) -> str:
+    """The text of a function.
+
+    Args:
+        function: The function.
+        offsets: Whether instructions show where in the module they come from.
+        places: How that is written: from the byte offset in the module.
+    """
+    lines = _Printer(function, places if offsets else None).run()
+    return "\n".join([line for line, _ in lines]) + "\n"
+
+
+def listed_function(function: Function) -> list[tuple[str, int]]:
+    """The lines of `format_function`, each with the offset in the module that it comes from, 0 for none."""
+    return _Printer(function, None).run()

@@ -12,6 +12,7 @@ from wasmetal import __version__
 
 #: Distributions that `--version` names where they are installed.
 _PACKAGES: Final = ("wasm-core", "wasm-ir", "wasm-wasi", "wasm-text")
+_TIMES: Final = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -48,21 +49,36 @@ def _size(context: click.Context, option: click.Parameter, value: str | None) ->
     return int(match[1]) * _UNITS[match[2].lower()]
 
 
+def _seconds(context: click.Context, option: click.Parameter, value: str | None) -> float | None:
+    """A time in seconds, or with a unit: 2.5, 300ms, 90s, 5m, 1h."""
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*(ms|s|m|h|)", value.strip(), re.IGNORECASE | re.ASCII)
+    if match is None:
+        raise click.BadParameter(f"{value!r} is not a time, such as 2.5 (seconds), 300ms, 90s, 5m or 1h")
+    return float(match[1]) * _TIMES[match[2].lower()]
+
+
 def _complete_function(context: click.Context, argument: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The functions of the file in front; nothing where there is none to be read."""
     from wasmetal.cli.completion import function_names
 
-    return [CompletionItem(name) for name in function_names(context.params["file"]) if name.startswith(incomplete)]
+    file = context.params.get("file")
+    if not isinstance(file, str):
+        return []
+    return [CompletionItem(name) for name in function_names(file) if name.startswith(incomplete)]
 
 
 _FILE: Final = click.Path()
+_TARGET: Final = click.option("--target", metavar="NAME", help="Code for another machine, by the name of its backend.")
 
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="""\b
 Examples:
-  wasmetal run program.wasm one two       run a program
+  wasmetal program.wasm one two           run a program
+  wasmetal run --dir . program.wasm       the same, and let it use files
   wasmetal inspect library.wasm           see what a module offers
   wasmetal run --invoke add library.wasm 1 2
   wasmetal COMMAND --help                 more about a command
@@ -93,7 +109,9 @@ Examples:
   wasmetal run --dir . program.wasm input.txt
   wasmetal run --dir /srv/data::/data --env LANG=C program.wasm /data/input.txt
   wasmetal run --max-memory 64MiB --listen 127.0.0.1:8080 server.wasm
+  wasmetal run --preload env=library.wasm --timeout 5m program.wasm
   wasmetal run --invoke add library.wasm 1 2
+  wasmetal program.wasm one two           the same as run program.wasm one two
 
 \b
 A program reaches no file, no variable and no address but those that it is
@@ -111,7 +129,11 @@ behind it belongs to the program.
     "May be repeated.",
 )
 @click.option(
-    "--env", "environment", multiple=True, metavar="K=V", help="Set an environment variable. May be repeated."
+    "--env",
+    "environment",
+    multiple=True,
+    metavar="K[=V]",
+    help="Set an environment variable; without =V to the value that it has here. May be repeated.",
 )
 @click.option(
     "--listen",
@@ -130,17 +152,29 @@ behind it belongs to the program.
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0),
-    metavar="S",
-    help="End the program after so many seconds, with exit code 124. Compiling the functions that it calls counts too.",
+    callback=_seconds,
+    metavar="TIME",
+    help="End the program after so many seconds, or with a unit: 300ms, 90s, 5m, 1h; the exit code is 124 then. "
+    "Compiling the functions that it calls counts too.",
 )
 @click.option(
     "--stub",
     "stubs",
     multiple=True,
-    metavar="MODULE",
-    help="Where FILE imports functions from MODULE, give it some that do nothing and return zeros. May be repeated.",
+    metavar="[MODULE]",
+    help="Give FILE a stand-in for everything that it imports from MODULE: functions do nothing and return zeros. "
+    "Without MODULE (or with *): for all imports that nothing else provides; calling one of these functions is a trap "
+    "that names it. May be repeated.",
 )
+@click.option(
+    "--preload",
+    "preloads",
+    multiple=True,
+    metavar="NAME=FILE",
+    help="Instantiate another module first, and let what it exports be imported from NAME. May be repeated; later ones "
+    "import from earlier ones.",
+)
+@click.option("--backend", metavar="NAME", help="Compile with this backend, see `backends`.")
 @click.option(
     "--invoke",
     metavar="NAME",
@@ -164,6 +198,8 @@ def run(
     max_memory: int | None,
     timeout: float | None,
     stubs: tuple[str, ...],
+    preloads: tuple[str, ...],
+    backend: str | None,
     invoke: str | None,
     cache: bool,
     precompiled: bool,
@@ -176,7 +212,7 @@ def run(
     from wasmetal.cli import run as command
 
     surroundings = command.Surroundings(
-        directories=directories, environment=environment, addresses=addresses, stubs=stubs
+        directories=directories, environment=environment, addresses=addresses, preloads=preloads, stubs=stubs
     )
     return command.run(
         file,
@@ -185,6 +221,7 @@ def run(
         invoke=invoke,
         max_memory=max_memory,
         timeout=timeout,
+        backend=backend,
         cache=cache,
         precompiled=precompiled,
     )
@@ -241,17 +278,19 @@ def cache_clear() -> None:
 Examples:
   wasmetal inspect library.wasm
   wasmetal inspect library.wasm | grep '^  function'
+  wasmetal inspect --json library.wasm | jq .features
 """
 )
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
 @click.argument("file", type=_FILE)
-def inspect(file: str) -> None:
-    """Show imports, exports, sections and sizes of a module.
+def inspect(file: str, as_json: bool) -> None:
+    """Show imports, exports, sections, sizes, producers and needed features of a module.
 
-    Function bodies are not looked at: validate does that.
+    Function bodies are read for the features that their instructions need, but not validated: validate does that.
     """
     from wasmetal.cli import inspect as command
 
-    command.inspect(file)
+    command.inspect(file, as_json)
 
 
 @wasmetal.command(
@@ -388,16 +427,50 @@ def ir(file: str, function: str) -> None:
     command.ir(file, function)
 
 
-@wasmetal.command(short_help="Show the machine code of a function.", epilog=_FUNCTION_EXAMPLES.format("disasm"))
+@wasmetal.command(
+    short_help="Show the machine code of functions.",
+    epilog=_FUNCTION_EXAMPLES.format("disasm") + "  wasmetal disasm library.wasm | less\n",
+)
 @click.argument("file", type=_FILE)
-@click.argument("function", metavar="FUNC", shell_complete=_complete_function)
-@click.option("--target", metavar="NAME", help="Code for another machine, by the name of its backend.")
-def disasm(file: str, function: str, target: str | None) -> None:
-    """Show the machine code of a function, beside the places in FILE that it comes from.
+@click.argument("function", metavar="[FUNC]", required=False, shell_complete=_complete_function)
+@_TARGET
+def disasm(file: str, function: str | None, target: str | None) -> int:
+    """Show the machine code of a function, or of all, beside the places in FILE that it comes from.
 
     FUNC is an index or a name: from the name section, or one that the function is exported by. Instructions appear as
-    text if capstone is installed (pip install capstone), else as bytes.
+    text if capstone is installed (pip install capstone), else as bytes. The exit code is 1 if there is no code for one
+    of the functions.
     """
     from wasmetal.cli import code as command
 
-    command.disasm(file, function, target)
+    return command.disasm(file, function, target)
+
+
+@wasmetal.command(
+    short_help="Show text, IR and machine code side by side in a web page.",
+    epilog="""\b
+Examples:
+  wasmetal explore library.wasm               writes library.explore.html
+  wasmetal explore -o page.html library.wat add
+  wasmetal explore -o - library.wasm > page.html
+""",
+)
+@click.option(
+    "-o",
+    "output",
+    metavar="OUT",
+    type=click.Path(),
+    help="The page; else it goes to a file named like FILE, or to stdout where that is no terminal.",
+)
+@_TARGET
+@click.argument("file", type=_FILE)
+@click.argument("functions", metavar="[FUNC]...", nargs=-1, shell_complete=_complete_function)
+def explore(file: str, functions: tuple[str, ...], output: str | None, target: str | None) -> None:
+    """Write a web page with the WebAssembly, the IR and the machine code of functions side by side.
+
+    What belongs together has one colour. The page needs no server and nothing from the network. FUNC is an index or a
+    name; without it all functions are in the page, of a large module the first ones.
+    """
+    from wasmetal.cli import explore as command
+
+    command.explore(file, functions, output, target)

@@ -6,18 +6,22 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
 from wasm_core.decoder import decode
 from wasm_core.errors import WasmError
 from wasm_core.validator import validate_module
-from wasmetal.cli.failures import Failure, about, read
+from wasmetal.cli.failures import Failure, about, read_with_places
 from wasmetal.compiled import precompiled
 from wasmetal.compiled.compiled_module import frontend_options
 from wasmetal.config import Config
 from wasmetal.engine import Engine
 from wasmetal.registry import backends as registry
+
+if TYPE_CHECKING:
+    from wasmetal.cli.places import Places
 
 
 @contextlib.contextmanager
@@ -37,17 +41,17 @@ def _progress(file: str) -> Iterator[precompiled.Progress | None]:
 
 def compile_file(file: str, output: str | None, target: str | None) -> None:
     """Compile a file for this machine, or for the one that a backend is for."""
-    source = read(file)
+    if output is None and target is not None:
+        raise click.UsageError("--target needs -o: the cache is for this machine")
+    source, places = read_with_places(file)
     if output is None:
-        if target is not None:
-            raise click.UsageError("--target needs -o: the cache is for this machine")
-        _into_cache(file, source)
+        _into_cache(file, source, places)
         return
     try:
         backend = registry.select(target or "auto", to_run=target is None)()
     except WasmError as error:
         raise Failure(str(error)) from None
-    with about(file):
+    with about(file, places):
         config = Config()
         features = config.features
         options = frontend_options(config, backend, explicit_bounds=False, listener=None)
@@ -64,8 +68,8 @@ def compile_file(file: str, output: str | None, target: str | None) -> None:
     click.echo(f"{output}: {len(blobs):,} functions for {backend.name}, {len(content):,} bytes")
 
 
-def _into_cache(file: str, source: bytes) -> None:
-    with about(file):
+def _into_cache(file: str, source: bytes, places: Places | None) -> None:
+    with about(file, places):
         code = Engine(Config(cache=True)).compile(source).code
         with _progress(file) as progress:
             code.compile_all(progress)

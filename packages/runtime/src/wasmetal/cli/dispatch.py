@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Characters of a message that are shown.
 _MAX_MESSAGE: Final = 2000
+#: Environment variable: not empty to see Python's traceback of what no command expects.
+_TRACEBACK: Final = "WASMETAL_TRACEBACK"
 
 
 def _say(message: str) -> None:
@@ -46,8 +48,25 @@ def _tell_page(error: BaseException | None) -> None:
         _tell(f"What to do: {error.explanation}")
 
 
+def _unexpected(error: Exception) -> int:
+    """Say what nothing else has said; the exit code."""
+    if os.environ.get(_TRACEBACK):
+        raise error
+    if isinstance(error, OSError):
+        # Of no file that was named: the output, or the system's limits.
+        _say(f"{f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
+    elif isinstance(error, MemoryError):
+        _say("not enough memory")
+    elif isinstance(error, UnicodeEncodeError):
+        _say(f"the output has characters that {error.encoding} has not: set PYTHONIOENCODING=utf-8:backslashreplace")
+    else:
+        _say(f"unexpected {type(error).__name__}: {error} (a bug; {_TRACEBACK}=1 shows the traceback)")
+    return FAILED
+
+
 def _main(args: Sequence[str]) -> object:
     """Run a command. Raises what goes wrong."""
+    args = quick.written_out(args)
     given = quick.parse_run(args)
     if given is not None:
         try:
@@ -97,14 +116,14 @@ def run_command(args: Sequence[str]) -> int:
         return FAILED
     except ModuleNotFoundError as error:
         if error.name != "click":
-            raise
+            return _unexpected(error)
         _tell("wasmetal: the command line needs click: pip install 'wasmetal[cli]'")
         return FAILED
     except Exception as error:
         if _is_click(error, "Abort"):
             return INTERRUPTED
         if not _is_click(error, "ClickException"):
-            raise
+            return _unexpected(error)
         error.show()  # type: ignore[attr-defined]
         return error.exit_code  # type: ignore[attr-defined,no-any-return]
     return code if isinstance(code, int) else 0

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Final
 
+    from wasmetal.cli.places import Places
+
 #: A file that cannot be read, is malformed, is invalid, or cannot be linked.
 FAILED: Final = 1
 #: Wrong usage; also click's own.
@@ -44,20 +46,24 @@ _WHAT: Final[tuple[tuple[type[WasmError], str], ...]] = (
 
 
 @contextlib.contextmanager
-def about(file: str) -> Iterator[None]:
-    """Errors in the block are about a file: name it."""
+def about(file: str, places: Places | None = None) -> Iterator[None]:
+    """Errors in the block are about a file: name it, and the place in it if it is text."""
     try:
         yield
     except (Trap, Thrown):
         raise
     except WasmError as error:
+        if places is not None and isinstance(error, CompileError):
+            places.explain(error)
         notes = [line for note in getattr(error, "__notes__", ()) for line in note.splitlines()]
         if hasattr(error, "excerpt"):
             # An error in a text has its place, and lines of its own.
             first, *more = str(error).splitlines()
             raise Failure(first, more=more + notes) from error
         what = next((what for kind, what in _WHAT if isinstance(error, kind)), "")
-        raise Failure(f"{file}: {what}{error}", more=notes) from error
+        # (modules that were loaded by name know it)
+        message = str(error).removeprefix(f"{file}: ")
+        raise Failure(f"{file}: {what}{message}", more=notes) from error
     except MemoryError as error:
         raise Failure(f"{file}: not enough memory{f' ({error})' if str(error) else ''}") from error
 
@@ -68,13 +74,24 @@ def read(file: str) -> bytes:
     Raises:
         Failure: It cannot be read, or it is text that is no module.
     """
+    return read_with_places(file)[0]
+
+
+def read_with_places(file: str) -> tuple[bytes, Places | None]:
+    """As `read`; and for text format, which places in it the instructions come from.
+
+    Raises:
+        Failure: It cannot be read, or it is text that is no module.
+    """
     content = read_content(file)
     if not is_text(file, content):
-        return content
+        return content, None
+    from wasmetal.cli.places import Places
     from wasmetal.text import assemble
 
     with about(file):
-        return assemble(content, "<stdin>" if file == "-" else file)[0]
+        binary, source_map = assemble(content, "<stdin>" if file == "-" else file)
+    return binary, None if source_map is None else Places(source_map)
 
 
 def module_source(file: str) -> bytes | Path:
@@ -95,6 +112,8 @@ def read_content(file: str) -> bytes:
     """
     try:
         if file == "-":
+            if sys.stdin is None:
+                raise Failure("-: there is no standard input")
             return sys.stdin.buffer.read()
         with open(file, "rb") as source:
             return source.read()

@@ -1,11 +1,16 @@
-"""Tables: coloured and fitted to the window in a terminal, plain lines for everything else, so that grep works."""
+"""Output: tables, coloured and fitted to the window in a terminal, plain lines for everything else, so that grep works;
+and files."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 import click
+
+from wasmetal.cli.failures import Failure
 
 # Wide enough for any line: what is not read by a person is not folded.
 _UNLIMITED: Final = 1_000_000
@@ -42,3 +47,25 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> 
     click.echo(f"\n{title}")
     for line in capture.get().splitlines():
         click.echo(f"  {line.rstrip()}")
+
+
+def write_file(path: str, parts: Iterable[bytes]) -> None:
+    """Write a file; nothing is left of it if that fails.
+
+    Raises:
+        Failure: It cannot be written.
+    """
+    try:
+        target = open(path, "wb")  # noqa: SIM115  (closed below)
+    except (OSError, ValueError) as error:
+        raise Failure(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    try:
+        with target:
+            target.writelines(parts)
+    except BaseException as error:
+        if os.path.isfile(path):
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+        if isinstance(error, OSError):
+            raise Failure(f"{path}: {error.strerror or error}") from None
+        raise

@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from typing import Any, Final
 
 #: Options that may be repeated, and which parameter of `commands.run` has their values.
-_REPEATED: Final = {"--dir": "directories", "--env": "environment", "--listen": "addresses", "--stub": "stubs"}
+_REPEATED: Final = {
+    "--dir": "directories",
+    "--env": "environment",
+    "--listen": "addresses",
+    "--preload": "preloads",
+    "--stub": "stubs",
+}
+#: All options that have a value.
+_WITH_VALUE: Final = frozenset({*_REPEATED, "--backend", "--invoke", "--max-memory", "--timeout"})
 _SWITCHES: Final = {
     "--cache": ("cache", True),
     "--no-cache": ("cache", False),
@@ -21,11 +29,32 @@ _SWITCHES: Final = {
 }
 
 
+def written_out(args: Sequence[str]) -> list[str]:
+    """Arguments with what may be left out: `run` before a file, and "*" for a `--stub` that names no module."""
+    args = list(args)
+    if args and (args[0] == "-" or (not args[0].startswith("-") and any(sign in args[0] for sign in "./"))):
+        # No command has a dot or a slash.
+        args.insert(0, "run")
+    if args[:1] != ["run"]:
+        return args
+    at = 1
+    while at < len(args) and args[at].startswith("-") and args[at] not in ("-", "--"):
+        if args[at] == "--stub" and (at + 1 == len(args) or args[at + 1].startswith("-") or _is_file(args[at + 1])):
+            args[at] = "--stub=*"
+        at += 2 if args[at] in _WITH_VALUE else 1
+    return args
+
+
+def _is_file(name: str) -> bool:
+    return name.endswith((".wasm", ".wat", ".cwasm"))
+
+
 def parse_run(args: Sequence[str]) -> dict[str, Any] | None:
     """What click would call `commands.run` with; None where that is for click to say."""
     if not args or args[0] != "run" or "_WASMETAL_COMPLETE" in os.environ:
         return None
-    given: dict[str, Any] = {"max_memory": None, "timeout": None, "invoke": None, "cache": True, "precompiled": False}
+    given: dict[str, Any] = {"max_memory": None, "timeout": None, "invoke": None, "backend": None}
+    given |= {"cache": True, "precompiled": False}
     given |= dict.fromkeys(_REPEATED.values(), ())
     at = 1
     while at < len(args) and args[at].startswith("-"):
@@ -35,17 +64,17 @@ def parse_run(args: Sequence[str]) -> dict[str, Any] | None:
             name, value_of_switch = _SWITCHES[option]
             given[name] = value_of_switch
             continue
-        if option not in _REPEATED and option != "--invoke":
+        if option not in _REPEATED and option not in ("--backend", "--invoke"):
             return None
         if not equals:
             if at == len(args) or args[at].startswith("-"):
                 return None
             value = args[at]
             at += 1
-        if option == "--invoke":
-            given["invoke"] = value
-        else:
+        if option in _REPEATED:
             given[_REPEATED[option]] += (value,)
+        else:
+            given[option.removeprefix("--")] = value
     if at == len(args):
         return None
     return given | {"file": args[at], "args": tuple(args[at + 1 :])}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from wasm_core.errors import WasmError
 from wasm_core.lazy_attrs import frozen
 from wasm_core.quoting import listed, quoted, similar
 from wasm_core.types import MAX_PAGES_64, PAGE_SIZE, FuncType, ValueType
@@ -13,7 +14,7 @@ from wasmetal.cli.failures import Failure, about, module_source
 from wasmetal.code.code_file import PRECOMPILED_MAGIC
 from wasmetal.config import Config
 from wasmetal.engine import Engine
-from wasmetal.function import Func
+from wasmetal.instance import Instance
 from wasmetal.module import Module
 from wasmetal.store.interruption import deadline
 
@@ -26,15 +27,6 @@ if TYPE_CHECKING:
 _WASI: Final = "wasi_snapshot_preview1"
 # What stands behind a directory that the program cannot change.
 _READ_ONLY: Final = ":ro"
-_ZEROS: Final[dict[ValueType, object]] = {
-    ValueType.I32: 0,
-    ValueType.I64: 0,
-    ValueType.F32: 0.0,
-    ValueType.F64: 0.0,
-    ValueType.V128: bytes(16),
-    ValueType.FUNCREF: None,
-    ValueType.EXTERNREF: None,
-}
 _INTEGER_BITS: Final = {ValueType.I32: 32, ValueType.I64: 64}
 
 
@@ -45,7 +37,9 @@ class Surroundings:
     directories: Sequence[str] = ()
     environment: Sequence[str] = ()
     addresses: Sequence[str] = ()
-    #: Names of modules to be replaced by functions that do nothing.
+    #: NAME=FILE: modules to be instantiated first, and the names under which their exports can be imported.
+    preloads: Sequence[str] = ()
+    #: Names of modules to be replaced by functions that do nothing; `standins.ALL` for all that is missing.
     stubs: Sequence[str] = ()
 
 
@@ -64,16 +58,19 @@ def run(
     invoke: str | None,
     max_memory: int | None,
     timeout: float | None,
+    backend: str | None = None,
     cache: bool = True,
     precompiled: bool = False,
 ) -> int:
     """Run the program in a file, or call one of its exports; the exit code. `timeout` is in seconds."""
     preopens = _preopens(surroundings.directories)
     variables = dict(map(_variable, surroundings.environment))
-    config = Config(cache=cache) if max_memory is None else Config(cache=cache, max_memory_pages=_pages(max_memory))
-    engine = Engine(config)
+    preloads = [_preload(text) for text in surroundings.preloads]
+    pages = Config().max_memory_pages if max_memory is None else _pages(max_memory)
+    engine = _engine(Config(backend=backend or "auto", cache=cache, max_memory_pages=pages))
     source = module_source(file)
-    with about(file):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(about(file))
         if precompiled:
             module = Module.deserialize(source, engine=engine)
         elif isinstance(source, bytes) and source.startswith(PRECOMPILED_MAGIC):
@@ -83,30 +80,38 @@ def run(
         functions = {export.name: export.type for export in module.exports if isinstance(export.type, FuncType)}
         name = _entry(file, functions, invoke)
         values = None if invoke is None else _arguments(functions[name], args)
-        stubs = {space: _stubs(module, space) for space in surroundings.stubs}
+        loaded = [(space, path, _load(engine, path)) for space, path in preloads]
+        needs_wasi = any(_needs_wasi(each, surroundings.stubs) for each in (module, *(each for _, _, each in loaded)))
         wasi = None
-        if any(entry.module == _WASI and _WASI not in stubs for entry in module.imports):
+        if needs_wasi:
             wasi = _wasi(file, () if invoke else args, variables, preopens, surroundings.addresses)
-        with contextlib.nullcontext() if timeout is None else deadline(timeout):
-            if wasi is not None and values is None:
-                return _code(wasi.run(module, stubs))
-            return _call(module, wasi, stubs, name, values or ())
+        stack.enter_context(contextlib.nullcontext() if timeout is None else deadline(timeout))
+        if wasi is not None and values is None and not loaded and not surroundings.stubs:
+            return _code(wasi.run(module))
+        return _call(module, loaded, wasi, surroundings.stubs, name, values or ())
+
+
+def _engine(config: Config) -> Engine:
+    try:
+        return Engine(config)
+    except WasmError as error:
+        # There is no such backend, or it is not for this machine.
+        raise Failure(str(error)) from None
+
+
+def _load(engine: Engine, file: str) -> Module:
+    """A module that another one imports from."""
+    source = module_source(file)
+    with about(file):
+        return engine.compile(source)
+
+
+def _needs_wasi(module: Module, stubs: Sequence[str]) -> bool:
+    return _WASI not in stubs and any(entry.module == _WASI for entry in module.imports)
 
 
 def _pages(size: int) -> int:
     return min(size // PAGE_SIZE, MAX_PAGES_64)
-
-
-def _stubs(module: Module, space: str) -> dict[str, Func]:
-    """Functions that do nothing for all that a module imports from somewhere."""
-    wanted = {entry.name: entry.type for entry in module.imports if entry.module == space}
-    return {name: Func(_stub(type), type) for name, type in wanted.items() if isinstance(type, FuncType)}
-
-
-def _stub(type: FuncType) -> Callable[..., object]:
-    zeros = tuple(_ZEROS.get(result) for result in type.results)
-    result = zeros[0] if len(zeros) == 1 else zeros or None
-    return lambda *args: result
 
 
 def _preopens(directories: Iterable[str]) -> dict[str, tuple[str, bool]]:
@@ -135,9 +140,21 @@ def _preopens(directories: Iterable[str]) -> dict[str, tuple[str, bool]]:
 
 def _variable(text: str) -> tuple[str, str]:
     name, separator, value = text.partition("=")
-    if not name or not separator:
+    if not name:
         raise _usage(f"{text!r} is not K=V", "--env")
-    return name, value
+    if separator:
+        return name, value
+    here = os.environ.get(name)
+    if here is None:
+        raise _usage(f"{name!r} is not set here: write {name}=VALUE", "--env")
+    return name, here
+
+
+def _preload(text: str) -> tuple[str, str]:
+    name, separator, file = text.partition("=")
+    if not separator or not file:
+        raise _usage(f"{text!r} is not NAME=FILE", "--preload")
+    return name, file
 
 
 def _entry(file: str, functions: Mapping[str, FuncType], invoke: str | None) -> str:
@@ -198,18 +215,27 @@ def _wasi(
         raise _usage(str(error)) from None
 
 
+_Loaded = Sequence[tuple[str, str, Module]]
+
+
 def _call(
-    module: Module, wasi: Wasi | None, stubs: Mapping[str, Mapping[str, Func]], name: str, values: Sequence[int | float]
+    module: Module,
+    loaded: _Loaded,
+    wasi: Wasi | None,
+    stubs: Sequence[str],
+    name: str,
+    values: Sequence[int | float],
 ) -> int:
     """Call one function and print its results."""
-    if wasi is None:
-        _print(_results(module, stubs, name, values, reactor=False))
-        return 0
-    from wasm_wasi import Exit
+    with contextlib.ExitStack() as stack:
+        if wasi is None:
+            _print(_results(stack, module, loaded, {}, stubs, name, values, reactor=False))
+            return 0
+        from wasm_wasi import Exit
 
-    with wasi:
+        stack.enter_context(wasi)
         try:
-            _print(_results(module, {**wasi.imports, **stubs}, name, values, reactor=True))
+            _print(_results(stack, module, loaded, wasi.imports, stubs, name, values, reactor=True))
         except Exit as exit:
             return _code(exit.code)
     return 0
@@ -221,20 +247,47 @@ def _code(code: int) -> int:
 
 
 def _results(
+    stack: contextlib.ExitStack,
     module: Module,
-    imports: Mapping[str, Mapping[str, Func]],
+    loaded: _Loaded,
+    given: Mapping[str, Mapping[str, object]],
+    stubs: Sequence[str],
     name: str,
     values: Sequence[int | float],
     *,
     reactor: bool,
 ) -> object:
-    with module.instantiate(imports) as instance:
-        exports: Mapping[str, Any] = instance.exports
-        # A library for WASI is to be initialized before anything else is called (WASI application ABI, "reactors").
-        if reactor and "_initialize" in exports and name not in ("_initialize", "_start"):
-            exports["_initialize"]()
-        result: object = exports[name](*values)
+    """Instantiate all modules, until the stack is left, and call a function of the last one."""
+    imports: dict[str, Mapping[str, object] | Instance] = dict(given)
+    for space, file, each in loaded:
+        with about(file):
+            instance = stack.enter_context(each.instantiate(_with_stubs(each, imports, stubs)))
+            if reactor:
+                _initialize(instance)
+        imports[space] = instance
+    instance = stack.enter_context(module.instantiate(_with_stubs(module, imports, stubs)))
+    if reactor and name not in ("_initialize", "_start"):
+        _initialize(instance)
+    exports: Mapping[str, Any] = instance.exports
+    result: object = exports[name](*values)
     return result
+
+
+def _initialize(instance: Instance) -> None:
+    # A library for WASI is to be initialized before anything else is called (WASI application ABI, "reactors").
+    if "_initialize" in instance.exports:
+        instance.exports["_initialize"]()
+
+
+def _with_stubs(
+    module: Module, imports: Mapping[str, Mapping[str, object] | Instance], stubs: Sequence[str]
+) -> Mapping[str, Mapping[str, object] | Instance]:
+    if not stubs:
+        return imports
+    from wasmetal.cli import standins
+
+    given = {**imports, **{space: standins.of_space(module, space) for space in stubs if space != standins.ALL}}
+    return standins.of_missing(module, given) if standins.ALL in stubs else given
 
 
 def _print(result: object) -> None:

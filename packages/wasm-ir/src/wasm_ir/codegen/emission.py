@@ -112,6 +112,10 @@ def _emit(function: Function, machine: MFunction, frame: Frame, target: Target, 
             pad = block.edges[1].block
             if pad.landing_label < 0:
                 pad.landing_label = buffer.new_label()
+    listing = function.listing
+    if listing is not None:
+        # (another attempt may have begun it)
+        listing[:] = [(0, 0)]
     target.emit_prologue(emitter)
     last = len(blocks) - 1
     alignment = target.loop_alignment
@@ -127,12 +131,19 @@ def _emit(function: Function, machine: MFunction, frame: Frame, target: Target, 
             target.emit_landing(emitter)
         buffer.bind(block.label)
         emitter.next_block = blocks[number + 1] if number < last else None
+        if listing is not None:
+            _emit_listed(emitter, block, listing)
+            continue
         for inst in block.insts:
             inst.op.emit(emitter, inst)
     for label, trap_code, wasm_offset in emitter.trap_sites:
         buffer.bind(label)
+        if listing is not None:
+            listing.append((len(buffer.code), wasm_offset))
         target.emit_trap_site(emitter, trap_code)
         buffer.mark(len(buffer.code), wasm_offset)
+    if listing is not None:
+        listing.append((len(buffer.code), 0))
     target.emit_data(emitter)
     code = buffer.code
     labels = buffer.labels
@@ -150,3 +161,14 @@ def _emit(function: Function, machine: MFunction, frame: Frame, target: Target, 
         array("I", buffer.wasm_offsets),
         frame.size,
     )
+
+
+def _emit_listed(emitter: Emitter, block: MBlock, listing: list[tuple[int, int]]) -> None:
+    """Emit a block, and note where the code of each instruction begins and what it was made for."""
+    origins = emitter.machine.origins
+    assert origins is not None
+    code = emitter.code
+    for inst in block.insts:
+        # What the allocator has added (moves) is for what follows.
+        listing.append((len(code), origins.get(inst, -1)))
+        inst.op.emit(emitter, inst)

@@ -29,6 +29,8 @@ class Lowering:
         self.function = function
         self.machine = MFunction(function.name)
         self.machine.stack_slots = function.stack_slots
+        if function.listing is not None:
+            self.machine.origins = {}
         count = function.value_count
         #: How many operands refer to each value.
         self.use_counts = [0] * count
@@ -246,6 +248,8 @@ class Lowering:
                     medge.args = args
         self._color = self.colors[terminator.id]
         self.lower_inst(terminator)
+        if self.machine.origins is not None:
+            self._note_origin(0, terminator)
         self._turn_round(0)
 
     def _lower_body(self, block: Block) -> None:
@@ -254,6 +258,7 @@ class Lowering:
         colors = self.colors
         properties = opcodes.PROPERTIES
         emitted = self._emitted
+        origins = self.machine.origins
         for inst in reversed(block.insts):
             id = inst.id
             if sunk[id] or (vregs[id] == 0 and not properties[inst.op] & _KEEP):
@@ -261,8 +266,17 @@ class Lowering:
             self._color = colors[id]
             start = len(emitted)
             self.lower_inst(inst)
+            if origins is not None:
+                self._note_origin(start, inst)
             if len(emitted) > start + 1:
                 self._turn_round(start)
+
+    def _note_origin(self, start: int, inst: Inst) -> None:
+        """Note, for a listing, what was emitted from number `start` on for an instruction."""
+        origins = self.machine.origins
+        assert origins is not None
+        for made in self._emitted[start:]:
+            origins[made] = inst.offset
 
     def _turn_round(self, start: int) -> None:
         """Reverse what was emitted from number `start` on."""

@@ -199,7 +199,7 @@ class MFunction:
     The order has a block's dominators before it and the blocks of a loop together.
     """
 
-    __slots__ = ("blocks", "flags", "jump", "name", "outgoing_words", "stack_slots", "vreg_types")
+    __slots__ = ("blocks", "flags", "jump", "name", "origins", "outgoing_words", "stack_slots", "vreg_types")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -214,6 +214,8 @@ class MFunction:
         self.outgoing_words = 0
         #: Sizes in bytes of the explicit stack slots.
         self.stack_slots: list[int] = []
+        #: For a listing (`Function.listing`): the byte offset in the module that each instruction comes from.
+        self.origins: dict[MInst, int] | None = None
 
     def new_vreg(self, type: int) -> int:
         """A new virtual register for a value of IR type `type`."""
