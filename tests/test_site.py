@@ -186,6 +186,21 @@ def test_the_readme_has_all_packages() -> None:
     }
 
 
+def test_limits_that_plug_ins_have_if_nothing_is_said() -> None:
+    config = wasmetal.Config()
+    expected = {
+        "max_memory_pages": f"{config.max_memory_pages * wasmetal.PAGE_SIZE >> 30} GiB",
+        "max_table_elements": f"{config.max_table_elements:,} elements",
+        "max_stack_bytes": f"{config.max_stack_bytes >> 20} MiB",
+        "max_module_bytes": f"{config.max_module_bytes >> 30} GiB",
+        "max_instances": f"{config.max_instances:,}",
+    }
+    said = {
+        match[1]: row[2] for row in table("docs/plugins.md", "what") if (match := re.search(r"Config\((\w+)", row[1]))
+    }
+    assert said == expected
+
+
 def test_pythons() -> None:
     project = tomllib.loads((ROOT / "packages/runtime/pyproject.toml").read_text())["project"]
     classified = [match[1] for line in project["classifiers"] if (match := re.search(r":: (3\.\d+)$", line))]

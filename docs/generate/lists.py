@@ -61,6 +61,15 @@ def features() -> str:
     return "\n".join(["| `Features` | by default |", "|---|---|", *rows])
 
 
+def settings() -> str:
+    """The fields of `Config` and what they are if nothing is said."""
+    rows = []
+    for name, parameter in inspect.signature(wasmetal.Config).parameters.items():
+        default = "Features.default()" if name == "features" else repr(parameter.default)
+        rows.append(f"| `{name}` | `{default}` |")
+    return "\n".join(["| `Config` | by default |", "|---|---|", *rows])
+
+
 def layout(name: str) -> str:
     """A structure that code and runtime share: its fields and what the source says of them."""
     source = inspect.getsource(vmcontext)

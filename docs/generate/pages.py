@@ -31,6 +31,7 @@ GENERATED: Final[dict[str, Callable[[], str]]] = {
     "exit codes": command_line.exit_codes,
     "exceptions": lists.exceptions,
     "trap codes": lists.trap_codes,
+    "settings": lists.settings,
     "features": lists.features,
     "context": lambda: lists.layout("CONTEXT"),
     "store": lambda: lists.layout("STORE"),

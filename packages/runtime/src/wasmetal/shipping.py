@@ -26,10 +26,12 @@ _kept: dict[_Key, tuple[wasmetal.Module, int]] = {}
 
 def packed(module: wasmetal.Module, checksum: bytes, protocol: int) -> tuple[Any, ...]:
     """What `Module.__reduce_ex__` returns. With protocol 5 the bytes can stay out of the pickle (PEP 574)."""
-    compiled = module.code.is_complete
-    content = module.code.serialized() if compiled else module.source
+    # (not `module.code`, which is made anew where it was deleted)
+    code = module._compiled
+    complete = code is not None and code.is_complete
+    content = code.serialized() if code is not None and complete else module.source
     buffer = pickle.PickleBuffer(content) if protocol >= 5 else content
-    return restored, (type(module), buffer, checksum, compiled, module.engine.config)
+    return restored, (type(module), buffer, checksum, complete, module.engine.config)
 
 
 def restored(cls: type[wasmetal.Module], content: Any, checksum: bytes, compiled: bool, config: Config) -> Any:
