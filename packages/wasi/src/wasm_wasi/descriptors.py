@@ -7,10 +7,9 @@ import fcntl
 import os
 import select
 import stat
-import threading
+from _thread import RLock, get_ident
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from threading import get_ident
 
 from wasm_wasi.abi import (
     AGAIN,
@@ -34,6 +33,7 @@ from wasm_wasi.abi import (
 )
 from wasm_wasi.errors import WasiError
 from wasm_wasi.guest_memory import MASK64, STEP
+from wasm_wasi.late import whole
 from wasmetal import interruption
 
 TYPE_CHECKING = False
@@ -426,6 +426,7 @@ class OfHost:
     def allocate(self, offset: int, size: int) -> None:
         if not hasattr(os, "posix_fallocate"):
             raise WasiError(NOTSUP)
+        whole("steps")
         from wasm_wasi.steps import paced
 
         before = os.fstat(self.fd).st_size
@@ -442,12 +443,14 @@ class OfHost:
             raise
 
     def sync(self, data_only: bool) -> None:
+        whole("steps")
         from wasm_wasi.steps import apart
 
         apart(getattr(os, "fdatasync", os.fsync) if data_only else os.fsync, self.fd)
 
     def set_size(self, size: int) -> None:
         if size >= 0:
+            whole("steps")
             from wasm_wasi.steps import paced
 
             # To give back gigabytes takes long.
@@ -457,6 +460,7 @@ class OfHost:
         os.ftruncate(self.fd, size)
 
     def set_times(self, access: int, modification: int, flags: int) -> None:
+        whole("times")
         from wasm_wasi.times import set_times
 
         set_times(self.fd, access, modification, flags)
@@ -575,7 +579,7 @@ class Listings:
     __slots__ = ("_lock", "left")
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self.left = MAX_ENTRIES
 
     def remember(self, directory: Directory, count: int) -> None:
@@ -706,6 +710,7 @@ class Directory(Descriptor):
 def _first_host_place(directory: HostDirectory, path: bytes, last: int) -> Place:
     """Many programs never use a path, so the module is imported with the first one."""
     global _host_place
+    whole("host_places")
     from wasm_wasi.host_places import HostPlace
 
     _host_place = HostPlace
@@ -791,7 +796,7 @@ class DescriptorTable:
         self._limit: int | None = None
         self.listings = Listings()
         # Signal handlers and finalizers may call while their own thread has it.
-        self._lock = threading.RLock()
+        self._lock = RLock()
         # No number below this one is free.
         self._free = 0
         #: Thread -> what its calls use, that of the innermost call last (a signal handler may call while a call waits).

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from _thread import get_ident
 from collections.abc import Callable
-from threading import get_ident
 
 from wasm_core.types import FuncType
 from wasm_wasi.abi import SIGNATURES, WITHOUT_RESULT
 from wasm_wasi.errors import WasiError, errno_of
+from wasm_wasi.late import whole
 from wasm_wasi.process import Process
 
 TYPE_CHECKING = False
@@ -31,7 +32,7 @@ _MODULES: Final = {
 def implementation(name: str) -> Implementation:
     """A function of the standard; its module is imported when it is first needed."""
     module = _MODULES.get(name.partition("_")[0], "process_functions")
-    function: Implementation = getattr(__import__(f"wasm_wasi.{module}", fromlist=["_"]), name)
+    function: Implementation = getattr(whole(module), name)
     return function
 
 

@@ -22,6 +22,7 @@ from wasm_wasi.descriptors import (
     open_flags,
 )
 from wasm_wasi.errors import WasiError
+from wasm_wasi.late import whole
 from wasm_wasi.opened import Opened
 from wasm_wasi.paths import MAX_DEPTH, Place
 from wasmetal import interruption
@@ -174,6 +175,7 @@ class HostPlace(Place):
         return file_stat(self._status())
 
     def set_times(self, access: int, modification: int, flags: int) -> None:
+        whole("times")
         from wasm_wasi.times import set_times_at
 
         set_times_at(self.parent, self.name, access, modification, flags)

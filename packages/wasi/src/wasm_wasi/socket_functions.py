@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from wasm_wasi.abi import INVAL, NOTSOCK, U16, Right
 from wasm_wasi.errors import WasiError
 from wasm_wasi.guest_memory import MASK32
+from wasm_wasi.late import whole
 from wasm_wasi.process import Process
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ _SHUTDOWN: Final = Right.SOCK_SHUTDOWN
 
 
 def _socket(process: Process, fd: int, right: int) -> Socket:
+    whole("sockets")
     from wasm_wasi.sockets import Socket
 
     # What a thing is comes first: without rights for sockets, a file is still no socket.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import os
 import select
-import threading
 import time
 from array import array
 from collections.abc import Callable
@@ -30,10 +29,14 @@ from wasmetal.system.hold import Hold, holding
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import typing
+    from threading import local
     from typing import Final
 
     from wasmetal.store.store import Store
 else:
+    # (`threading` takes it from there as well)
+    from _thread import _local as local
+
     from wasm_core import lazy_typing as typing
 
 _INTERRUPT: Final = STORE["interrupt"] // 8
@@ -71,7 +74,7 @@ class _Entry:
         self.link: ticker.DeadlineLink | None = None
 
 
-class _Thread(threading.local):
+class _Thread(local):
     """The deadlines of a thread."""
 
     def __init__(self) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import ctypes
 import os
-import threading
 from collections.abc import Callable
 
 from wasm_core.errors import WasmError
@@ -296,7 +296,7 @@ def thread_stack() -> tuple[int, int]:
         _libc.pthread_attr_destroy(attributes)
     # The guard is at the bottom of what glibc calls the stack.
     lowest, usable = (address.value or 0) + guard.value, size.value - guard.value
-    if not _GLIBC and threading.get_native_id() == os.getpid():
+    if not _GLIBC and _thread.get_native_id() == os.getpid():
         # musl tells how much of the main thread's stack has been used so far; it grows to its limit.
         top = lowest + usable
         usable = max(usable, _main_stack_limit())
