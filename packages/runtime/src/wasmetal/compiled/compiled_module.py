@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Final
 from wasm_core.errors import CompileError
 from wasm_core.module import DecodedModule, ExternKind
 from wasm_core.types import FuncType
-from wasm_ir.backend import CODE_ALIGNMENT, Backend, CompiledCode, supports_exceptions, supports_vectors
+from wasm_ir.backend import (
+    CODE_ALIGNMENT,
+    Backend,
+    CompiledCode,
+    supports_exceptions,
+    supports_tail_calls,
+    supports_vectors,
+)
 from wasm_ir.frontend_options import FrontendOptions
 from wasm_ir.vmcontext import ContextLayout
 from wasmetal.code import signals
@@ -49,6 +56,7 @@ def frontend_options(
         deterministic=config.relaxed_simd == "deterministic",
         vectors=supports_vectors(backend),
         exceptions=supports_exceptions(backend),
+        tail_calls=supports_tail_calls(backend),
     )
 
 
