@@ -18,7 +18,7 @@
 ;; block0(v0: i32, v1: i32):
 ;;   v2 = extend_u.i64 v0
 ;;   v3 = iadd.i64 v2, 8:i64
-;;   v4 = load_invariant.i64 [vmctx+96]
+;;   v4 = load_invariant.i64 [vmctx+112]
 ;;   v5 = load.i64 [v4+8]
 ;;   v6 = icmp.i64 gt_u v3, v5
 ;;   trap_if v6, memory_out_of_bounds
@@ -45,7 +45,7 @@
 ;;   push rbp
 ;;   mov rbp, rsp
 ;;   lea rax, [rdi + 8]
-;;   mov rcx, qword ptr [r15 + 0x60]
+;;   mov rcx, qword ptr [r15 + 0x70]
 ;;   cmp rax, qword ptr [rcx + 8]
 ;;   ja L0
 ;;   mov dword ptr [r14 + rdi + 4], esi          ; i32.store offset=4
@@ -77,7 +77,7 @@
 ;;   stp x29, x30, [sp, #-0x10]!
 ;;   mov x29, sp
 ;;   add x2, x0, #8
-;;   ldr x3, [x28, #0x60]
+;;   ldr x3, [x28, #0x70]
 ;;   ldr x4, [x3, #8]
 ;;   cmp x2, x4
 ;;   b.hi L0

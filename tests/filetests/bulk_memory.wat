@@ -24,7 +24,7 @@
 ;;   v3 = extend_u.i64 v2
 ;;   v4 = extend_u.i64 v1
 ;;   v5 = extend_u.i64 v0
-;;   v6 = load_invariant.i64 [vmctx+96]
+;;   v6 = load_invariant.i64 [vmctx+112]
 ;;   v7 = load.i64 [v6+8]
 ;;   v8 = iadd.i64 v4, v3
 ;;   v9 = icmp.i64 gt_u v8, v7
@@ -41,21 +41,21 @@
 ;;   trap_if v16, memory_out_of_bounds
 ;;   v17 = load_invariant.i64 [vmctx+48]
 ;;   call_native v17(v12, 255:i32, v3)
-;;   v18 = load.i64 [vmctx+120]
+;;   v18 = load.i64 [vmctx+136]
 ;;   v19 = icmp.i64 lt_u v18, 4:i64
 ;;   trap_if v19, memory_out_of_bounds
 ;;   v20 = load.i64 [v6+8]
 ;;   v21 = iadd.i64 v4, 4:i64
 ;;   v22 = icmp.i64 gt_u v21, v20
 ;;   trap_if v22, memory_out_of_bounds
-;;   v23 = load.i64 [vmctx+112]
+;;   v23 = load.i64 [vmctx+128]
 ;;   call_native v14(v13, v23, 4:i64)
-;;   store.i64 [vmctx+120], 0:i64
+;;   store.i64 [vmctx+136], 0:i64
 ;;   return
 ;; }
 
 ;; -- amd64
-;; 318 bytes, frame of 80
+;; 327 bytes, frame of 80
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
@@ -72,7 +72,7 @@
 ;;   mov qword ptr [rbp - 0x10], r13
 ;;   mov ebx, esi
 ;;   mov r12d, edx
-;;   mov r13, qword ptr [r15 + 0x60]
+;;   mov r13, qword ptr [r15 + 0x70]
 ;;   mov rax, qword ptr [r13 + 8]
 ;;   lea rcx, [rbx + r12]
 ;;   cmp rcx, rax
@@ -107,12 +107,12 @@
 ;;   mov rsp, qword ptr [r11 + 8]
 ;;   call rax                                    ; memory.fill
 ;;   lea rsp, [rbp - 0x50]
-;;   cmp qword ptr [r15 + 0x78], 4
+;;   cmp qword ptr [r15 + 0x88], 4
 ;;   jb L4
 ;;   lea rax, [rbx + 4]
 ;;   cmp rax, qword ptr [r13 + 8]
 ;;   ja L5
-;;   mov rsi, qword ptr [r15 + 0x70]
+;;   mov rsi, qword ptr [r15 + 0x80]
 ;;   mov rax, qword ptr [rbp - 0x38]
 ;;   mov rdi, qword ptr [rbp - 0x40]
 ;;   mov edx, 4
@@ -121,7 +121,7 @@
 ;;   mov rsp, qword ptr [r11 + 8]
 ;;   call rax                                    ; memory.init 0
 ;;   lea rsp, [rbp - 0x50]
-;;   mov qword ptr [r15 + 0x78], 0
+;;   mov qword ptr [r15 + 0x88], 0
 ;;   mov rbx, qword ptr [rbp - 0x30]
 ;;   mov r8, qword ptr [rbp - 0x28]
 ;;   mov r9, qword ptr [rbp - 0x20]
@@ -164,7 +164,7 @@
 ;;   str x25, [sp, #0x40]
 ;;   mov x19, x1
 ;;   mov x20, x2
-;;   ldr x21, [x28, #0x60]
+;;   ldr x21, [x28, #0x70]
 ;;   ldr x1, [x21, #8]
 ;;   add x2, x19, x20
 ;;   cmp x2, x1
@@ -200,14 +200,14 @@
 ;;   mov sp, x17
 ;;   blr x8                                      ; memory.fill
 ;;   mov sp, x29
-;;   ldr x0, [x28, #0x78]
+;;   ldr x0, [x28, #0x88]
 ;;   cmp x0, #4
 ;;   b.lo L4
 ;;   ldr x0, [x21, #8]
 ;;   add x1, x19, #4
 ;;   cmp x1, x0
 ;;   b.hi L5
-;;   ldr x1, [x28, #0x70]
+;;   ldr x1, [x28, #0x80]
 ;;   mov x8, x25
 ;;   mov x0, x24
 ;;   mov w2, #4
@@ -218,7 +218,7 @@
 ;;   mov sp, x17
 ;;   blr x8                                      ; memory.init 0
 ;;   mov sp, x29
-;;   str xzr, [x28, #0x78]
+;;   str xzr, [x28, #0x88]
 ;;   ldp x19, x20, [sp, #0x10]
 ;;   ldp x21, x22, [sp, #0x20]
 ;;   ldp x23, x24, [sp, #0x30]

@@ -14,7 +14,7 @@
 ;; function 0 (i32, i32) -> (i32) {
 ;; block0(v0: i32, v1: i32):
 ;;   v2 = extend_u.i64 v0
-;;   v3 = load_invariant.i64 [vmctx+96]
+;;   v3 = load_invariant.i64 [vmctx+112]
 ;;   v4 = load.i64 [v3+8]
 ;;   v5 = icmp.i64 ge_u v2, v4
 ;;   trap_if v5, undefined_element
@@ -25,7 +25,7 @@
 ;;   v10 = icmp.i64 eq v9, 0:i64
 ;;   trap_if v10, uninitialized_element
 ;;   v11 = load.i64 [v9+16]
-;;   v12 = load_invariant.i64 [vmctx+104]
+;;   v12 = load_invariant.i64 [vmctx+120]
 ;;   v13 = icmp.i64 ne v11, v12
 ;;   trap_if v13, indirect_call_type_mismatch
 ;;   v14: i32 = call_ref v9(v1)
@@ -45,14 +45,14 @@
 ;;   jb L4
 ;; L0:
 ;;   mov qword ptr [rbp - 0x10], r15
-;;   mov rax, qword ptr [r15 + 0x60]
+;;   mov rax, qword ptr [r15 + 0x70]
 ;;   cmp rdi, qword ptr [rax + 8]
 ;;   jae L1
 ;;   mov rax, qword ptr [rax]
 ;;   mov r10, qword ptr [rax + rdi*8]
 ;;   test r10, r10
 ;;   je L2
-;;   mov rax, qword ptr [r15 + 0x68]
+;;   mov rax, qword ptr [r15 + 0x78]
 ;;   cmp qword ptr [r10 + 0x10], rax
 ;;   jne L3
 ;;   mov edi, esi
@@ -94,7 +94,7 @@
 ;;   b.lo L4
 ;; L0:
 ;;   str x28, [sp, #0x10]
-;;   ldr x2, [x28, #0x60]
+;;   ldr x2, [x28, #0x70]
 ;;   ldr x3, [x2, #8]
 ;;   cmp x0, x3
 ;;   b.hs L1
@@ -102,7 +102,7 @@
 ;;   ldr x15, [x2, w0, uxtw #3]
 ;;   cbz x15, L2
 ;;   ldr x0, [x15, #0x10]
-;;   ldr x2, [x28, #0x68]
+;;   ldr x2, [x28, #0x78]
 ;;   cmp x0, x2
 ;;   b.ne L3
 ;;   mov x0, x1

@@ -17,7 +17,7 @@
 ;; function 2 (i32, f64) -> (f64) {
 ;; block0(v0: i32, v1: f64):
 ;;   v2: i32 = call 1(v0)
-;;   v3 = load_invariant.i64 [vmctx+96]
+;;   v3 = load_invariant.i64 [vmctx+112]
 ;;   v4: f64 = call_ref v3(v2, v1)
 ;;   v5 = itof_u.f64 v0
 ;;   v6 = fadd.f64 v4, v5
@@ -41,7 +41,7 @@
 ;;   movsd qword ptr [rbp - 0x20], xmm0
 ;;   mov edi, ebx
 ;;   call qword ptr [slot 1]                     ; call 1
-;;   mov r10, qword ptr [r15 + 0x60]
+;;   mov r10, qword ptr [r15 + 0x70]
 ;;   mov edi, eax
 ;;   movsd xmm0, qword ptr [rbp - 0x20]
 ;;   call qword ptr [r10]                        ; call 0
@@ -77,7 +77,7 @@
 ;;   adrp x16, slot 1
 ;;   ldr x17, [x16]
 ;;   blr x17                                     ; call 1
-;;   ldr x15, [x28, #0x60]
+;;   ldr x15, [x28, #0x70]
 ;;   ldr d0, [sp, #0x10]
 ;;   ldr x16, [x15]
 ;;   blr x16                                     ; call 0

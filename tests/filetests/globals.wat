@@ -16,27 +16,27 @@
 ;; -- ir
 ;; function 0 (i64) -> (i64) {
 ;; block0(v0: i64):
-;;   v1 = load.i64 [vmctx+96]
+;;   v1 = load.i64 [vmctx+112]
 ;;   v2 = iadd.i64 v1, v0
-;;   store.i64 [vmctx+96], v2
-;;   v3 = load.i64 [vmctx+96]
-;;   v4 = load_invariant.i32 [vmctx+112]
+;;   store.i64 [vmctx+112], v2
+;;   v3 = load.i64 [vmctx+112]
+;;   v4 = load_invariant.i32 [vmctx+128]
 ;;   v5 = extend_s.i64 v4
 ;;   v6 = imul.i64 v3, v5
 ;;   return v6
 ;; }
 
 ;; -- amd64
-;; 30 bytes, frame of 0
+;; 33 bytes, frame of 0
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
 ;;   push rbp
 ;;   mov rbp, rsp
-;;   add qword ptr [r15 + 0x60], rdi
-;;   mov eax, dword ptr [r15 + 0x70]
+;;   add qword ptr [r15 + 0x70], rdi
+;;   mov eax, dword ptr [r15 + 0x80]
 ;;   movsxd rax, eax
-;;   imul rax, qword ptr [r15 + 0x60]
+;;   imul rax, qword ptr [r15 + 0x70]
 ;;   pop rbp
 ;;   ret
 
@@ -47,11 +47,11 @@
 ;; entry:
 ;;   stp x29, x30, [sp, #-0x10]!
 ;;   mov x29, sp
-;;   ldr x1, [x28, #0x60]
+;;   ldr x1, [x28, #0x70]
 ;;   add x0, x1, x0
-;;   str x0, [x28, #0x60]
-;;   ldr x0, [x28, #0x60]
-;;   ldr w1, [x28, #0x70]
+;;   str x0, [x28, #0x70]
+;;   ldr x0, [x28, #0x70]
+;;   ldr w1, [x28, #0x80]
 ;;   sxtw x1, w1
 ;;   mul x0, x0, x1
 ;;   ldp x29, x30, [sp], #0x10

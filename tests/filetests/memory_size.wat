@@ -11,7 +11,7 @@
 ;; -- ir
 ;; function 0 (i32) -> (i32) {
 ;; block0(v0: i32):
-;;   v1 = load_invariant.i64 [vmctx+96]
+;;   v1 = load_invariant.i64 [vmctx+112]
 ;;   v2 = load.i64 [v1+8]
 ;;   v3 = shr_u.i64 v2, 16:i64
 ;;   v4 = wrap.i32 v3
@@ -44,7 +44,7 @@
 ;;   mov qword ptr [rbp - 0x20], rbx
 ;;   mov qword ptr [rbp - 0x18], r8
 ;;   mov qword ptr [rbp - 0x10], r9
-;;   mov rax, qword ptr [r15 + 0x60]
+;;   mov rax, qword ptr [r15 + 0x70]
 ;;   mov rax, qword ptr [rax + 8]
 ;;   mov rbx, rax
 ;;   shr rbx, 0x10
@@ -93,7 +93,7 @@
 ;;   b.lo L3
 ;; L0:
 ;;   str x19, [sp, #0x10]
-;;   ldr x1, [x28, #0x60]
+;;   ldr x1, [x28, #0x70]
 ;;   ldr x1, [x1, #8]
 ;;   lsr x19, x1, #0x10
 ;;   ldr x8, [x28, #0x20]

@@ -22,11 +22,11 @@
 ;;   v1 = extend_u.i64 v0
 ;;   v2 = iadd.i64 memory_base, v1
 ;;   v3 = heap_load.i32 [v2+4]
-;;   v4 = load_invariant.i64 [vmctx+104]
+;;   v4 = load_invariant.i64 [vmctx+120]
 ;;   v5 = load_invariant.i64 [v4]
 ;;   v6 = iadd.i64 v5, v1
 ;;   heap_store.i32 [v6+8], v3
-;;   v7 = load_invariant.i64 [vmctx+112]
+;;   v7 = load_invariant.i64 [vmctx+128]
 ;;   v8 = load_invariant.i64 [v7]
 ;;   v9 = iadd.i64 v8, v1
 ;;   v10 = heap_load8_u.i32 [v9+5]
@@ -36,18 +36,18 @@
 ;; }
 
 ;; -- amd64
-;; 51 bytes, frame of 0
+;; 54 bytes, frame of 0
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
 ;;   push rbp
 ;;   mov rbp, rsp
 ;;   mov eax, dword ptr [r14 + rdi + 4]          ; i32.load offset=4
-;;   mov rcx, qword ptr [r15 + 0x68]
+;;   mov rcx, qword ptr [r15 + 0x78]
 ;;   mov rcx, qword ptr [rcx]
 ;;   lea rdx, [rcx + rdi]
 ;;   mov dword ptr [rdx + 8], eax                ; i32.store 1 offset=8
-;;   mov rax, qword ptr [r15 + 0x70]
+;;   mov rax, qword ptr [r15 + 0x80]
 ;;   mov rax, qword ptr [rax]
 ;;   movzx eax, byte ptr [rax + rdi + 5]         ; i32.load8_u 2 offset=5
 ;;   mov word ptr [rdx], ax                      ; i32.store16 1
@@ -64,11 +64,11 @@
 ;;   mov x29, sp
 ;;   add x1, x27, w0, uxtw
 ;;   ldr w1, [x1, #4]                            ; i32.load offset=4
-;;   ldr x2, [x28, #0x68]
+;;   ldr x2, [x28, #0x78]
 ;;   ldr x2, [x2]
 ;;   add x3, x2, x0
 ;;   str w1, [x3, #8]                            ; i32.store 1 offset=8
-;;   ldr x1, [x28, #0x70]
+;;   ldr x1, [x28, #0x80]
 ;;   ldr x1, [x1]
 ;;   add x0, x1, x0
 ;;   ldrb w0, [x0, #5]                           ; i32.load8_u 2 offset=5

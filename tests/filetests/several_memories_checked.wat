@@ -16,9 +16,9 @@
 ;; function 0 (i32) -> (i32) {
 ;; block0(v0: i32):
 ;;   v1 = extend_u.i64 v0
-;;   v2 = load_invariant.i64 [vmctx+104]
+;;   v2 = load_invariant.i64 [vmctx+120]
 ;;   v3 = load.i64 [v2+8]
-;;   v4 = load_invariant.i64 [vmctx+96]
+;;   v4 = load_invariant.i64 [vmctx+112]
 ;;   v5 = load.i64 [v4+8]
 ;;   v6 = icmp.i64 lt_u v5, 16:i64
 ;;   trap_if v6, memory_out_of_bounds
@@ -54,9 +54,9 @@
 ;;   mov qword ptr [rbp - 0x18], r12
 ;;   mov qword ptr [rbp - 0x10], r13
 ;;   mov ebx, edi
-;;   mov r12, qword ptr [r15 + 0x68]
+;;   mov r12, qword ptr [r15 + 0x78]
 ;;   mov rax, qword ptr [r12 + 8]
-;;   mov rcx, qword ptr [r15 + 0x60]
+;;   mov rcx, qword ptr [r15 + 0x70]
 ;;   cmp qword ptr [rcx + 8], 0x10
 ;;   jb L1
 ;;   lea rcx, [rbx + 0x10]
@@ -112,9 +112,9 @@
 ;;   stp x19, x20, [sp, #0x10]
 ;;   str x21, [sp, #0x20]
 ;;   mov x19, x0
-;;   ldr x20, [x28, #0x68]
+;;   ldr x20, [x28, #0x78]
 ;;   ldr x0, [x20, #8]
-;;   ldr x1, [x28, #0x60]
+;;   ldr x1, [x28, #0x70]
 ;;   ldr x1, [x1, #8]
 ;;   cmp x1, #0x10
 ;;   b.lo L1

@@ -42,7 +42,7 @@
 ;;   v10 = load.i64 [v1+144]
 ;;   v11 = iadd.i64 v10, 16:i64
 ;;   store.i64 [v1+144], v11
-;;   v12 = load_invariant.i64 [vmctx+96]
+;;   v12 = load_invariant.i64 [vmctx+112]
 ;;   store.i64 [v10], v12
 ;;   v13 = extend_u.i64 v0
 ;;   store.i64 [v10+8], v13
@@ -59,7 +59,7 @@
 ;;   v15 = load_invariant.i64 [vmctx]
 ;;   v16 = load.i64 [v15+136]
 ;;   v17 = load.i64 [v16]
-;;   v18 = load_invariant.i64 [vmctx+96]
+;;   v18 = load_invariant.i64 [vmctx+112]
 ;;   v19 = icmp.i64 eq v17, v18
 ;;   brif v19, block9, block10
 ;; block9:
@@ -122,7 +122,7 @@
 ;;   mov rcx, qword ptr [rax + 0x90]
 ;;   lea rdx, [rcx + 0x10]
 ;;   mov qword ptr [rax + 0x90], rdx
-;;   mov rdx, qword ptr [r15 + 0x60]
+;;   mov rdx, qword ptr [r15 + 0x70]
 ;;   mov qword ptr [rcx], rdx
 ;;   mov rdi, qword ptr [rbp - 0x40]
 ;;   mov qword ptr [rcx + 8], rdi
@@ -139,7 +139,7 @@
 ;; L5:
 ;;   mov rax, qword ptr [r15]
 ;;   mov rcx, qword ptr [rax + 0x88]
-;;   mov rdx, qword ptr [r15 + 0x60]
+;;   mov rdx, qword ptr [r15 + 0x70]
 ;;   cmp qword ptr [rcx], rdx
 ;;   jne L6
 ;;   mov eax, dword ptr [rcx + 8]
@@ -217,7 +217,7 @@
 ;;   ldr x1, [x0, #0x90]
 ;;   add x2, x1, #0x10
 ;;   str x2, [x0, #0x90]
-;;   ldr x2, [x28, #0x60]
+;;   ldr x2, [x28, #0x70]
 ;;   str x2, [x1]
 ;;   ldr x2, [sp, #0x10]
 ;;   str x2, [x1, #8]
@@ -237,7 +237,7 @@
 ;;   ldr x0, [x28]
 ;;   ldr x1, [x0, #0x88]
 ;;   ldr x2, [x1]
-;;   ldr x3, [x28, #0x60]
+;;   ldr x3, [x28, #0x70]
 ;;   cmp x2, x3
 ;;   b.ne L6
 ;;   ldr w0, [x1, #8]

@@ -46,7 +46,7 @@
 ;;   v7 = load_invariant.i64 [vmctx]
 ;;   v8 = load.i64 [v7+136]
 ;;   v9 = load.i64 [v8]
-;;   v10 = load_invariant.i64 [vmctx+96]
+;;   v10 = load_invariant.i64 [vmctx+112]
 ;;   v11 = icmp.i64 eq v9, v10
 ;;   brif v11, block6, block7
 ;; block6:
@@ -109,7 +109,7 @@
 ;; L3:
 ;;   mov rax, qword ptr [r15]
 ;;   mov rax, qword ptr [rax + 0x88]
-;;   mov rcx, qword ptr [r15 + 0x60]
+;;   mov rcx, qword ptr [r15 + 0x70]
 ;;   cmp qword ptr [rax], rcx
 ;;   jne L4
 ;;   mov eax, dword ptr [rax + 8]
@@ -190,7 +190,7 @@
 ;;   ldr x0, [x28]
 ;;   ldr x0, [x0, #0x88]
 ;;   ldr x1, [x0]
-;;   ldr x2, [x28, #0x60]
+;;   ldr x2, [x28, #0x70]
 ;;   cmp x1, x2
 ;;   b.ne L4
 ;;   ldr w0, [x0, #8]

@@ -323,6 +323,8 @@ class Instance:
             operands = [self.operand(arg, values) for arg in terminator.args]
             if terminator.op == op.RETURN:
                 return operands
+            if isinstance(terminator, Call):
+                return self.perform_call(terminator, operands)
             if terminator.op == op.TRAP:
                 raise TrapError(terminator.imm)
             if terminator.op == op.THROW:
@@ -375,9 +377,9 @@ class Instance:
             values[inst.id] = pure(inst, a)
 
     def perform_call(self, inst: Call, a: list[int]) -> list[int]:
-        if inst.op == op.CALL:
+        if inst.op in (op.CALL, op.RETURN_CALL):
             return self.call(inst.imm, a)
-        if inst.op == op.CALL_REF:
+        if inst.op in (op.CALL_REF, op.RETURN_CALL_REF):
             index = self.read(a[0] + FUNCREF["code"])
             assert self.read(a[0] + FUNCREF["type_id"]) == self.type_ids[self.module.function_types[index]]
             return self.call(index, a[1:])

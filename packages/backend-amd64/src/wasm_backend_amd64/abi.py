@@ -41,5 +41,9 @@ NATIVE: Final = Convention(
 #: How the instruction behind a call begins that leads to a landing pad: nop [rcx + disp32], which nothing else here
 #: uses. The displacement counts from its end.
 LANDING_MARKER: Final = b"\x0f\x1f\x81"
+#: Where a tail call that keeps the linkage of its frame (tail_calls.py) has the VMContext and the number of words of
+#: results: offsets from the frame pointer.
+KEPT_CONTEXT: Final = -8
+KEPT_RESULTS: Final = -16
 #: What `enter` destroys: a trap comes back without restoring anything.
 ENTER_CLOBBERS: Final = ALLOCATABLE

@@ -43,6 +43,8 @@ class Amd64Backend:
     vectors = True
     #: Functions may throw and catch.
     exceptions = True
+    #: Functions may make tail calls.
+    tail_calls = True
 
     def __init__(self, features: Iterable[str] | None = None) -> None:
         """`features`: names of processor features (see cpu.py) that code may use; by default all of this machine."""

@@ -7,12 +7,13 @@ VMContext, rbp the frame pointer, r10 the funcref at entries through one, and r1
 from __future__ import annotations
 
 from wasm_backend_amd64 import encodings as enc
-from wasm_backend_amd64.abi import LANDING_MARKER
+from wasm_backend_amd64.abi import KEPT_CONTEXT, KEPT_RESULTS, LANDING_MARKER
 from wasm_backend_amd64.assembler import (
     R8,
     R9,
     R10,
     R11,
+    R14,
     R15,
     RAX,
     RBP,
@@ -52,6 +53,9 @@ _LAZY_FRAME = -_FLOAT_OFFSET
 _POLL_INTEGER = (RAX, RCX, RDX, RSI, RDI, R8, R9, R10)
 _POLL_FLOAT_OFFSET = -8 * len(_POLL_INTEGER) - 16 * 16
 _POLL_FRAME = -_POLL_FLOAT_OFFSET
+#: What lazy compilation finds the function by: the funcref in r10, the slot whose address is in r11, or the slot that
+#: the call in front of the return address names.
+_BY_FUNCREF, _BY_SLOT, _BY_CALL = range(3)
 
 
 def build_stubs(environment: StubEnvironment) -> Stubs:
@@ -61,10 +65,16 @@ def build_stubs(environment: StubEnvironment) -> Stubs:
     trap_exit, fault_exit = _trap_exits(code)
     _align(code)
     lazy_funcref = len(code)
-    _lazy(code, by_funcref=True)
+    _lazy(code, _BY_FUNCREF)
     _align(code)
     lazy_slot = len(code)
-    _lazy(code, by_funcref=False)
+    _lazy(code, _BY_CALL)
+    _align(code)
+    lazy_tail = len(code)
+    _lazy(code, _BY_SLOT)
+    _align(code)
+    tail_return = len(code)
+    _tail_return(code)
     _align(code)
     poll_exit = len(code)
     _poll_exit(code, trap_exit)
@@ -83,6 +93,8 @@ def build_stubs(environment: StubEnvironment) -> Stubs:
         lazy_slot,
         poll_exit,
         throw_exit=throw_exit,
+        lazy_tail=lazy_tail,
+        tail_return=tail_return,
         addresses=tuple(addresses),
     )
 
@@ -128,7 +140,7 @@ def _trap_exits(code: bytearray) -> tuple[int, int]:
     return trap_exit, fault_exit
 
 
-def _lazy(code: bytearray, by_funcref: bool) -> None:
+def _lazy(code: bytearray, by: int) -> None:
     """Call the store's resolver on the C stack, with all argument registers kept, and go where it says."""
     r(code, enc.PUSH_R, RBP)
     rr(code, enc.MOV_RR64, RBP, RSP)
@@ -138,9 +150,12 @@ def _lazy(code: bytearray, by_funcref: bool) -> None:
     for number, register in enumerate(_SAVED_FLOAT):
         rm(code, enc.MOVUPS_MR, register, RBP, -1, 0, _FLOAT_OFFSET + 16 * number)
 
-    if by_funcref:
+    if by == _BY_FUNCREF:
         rr(code, enc.MOV_RR64, RDI, R10)
         rr(code, enc.XOR_RR32, RSI, RSI)
+    elif by == _BY_SLOT:
+        rr(code, enc.XOR_RR32, RDI, RDI)
+        rr(code, enc.MOV_RR64, RSI, R11)
     else:
         # The call was `call [rip + disp32]`: the displacement in front of the return address leads to the slot.
         rr(code, enc.XOR_RR32, RDI, RDI)
@@ -173,6 +188,27 @@ def _lazy(code: bytearray, by_funcref: bool) -> None:
     _load(code, RCX, RBP, 0)
     _store(code, RAX, STORE["trap_fp"], RCX)
     _leave(code, RAX, STATUS_EXCEPTION)
+
+
+def _tail_return(code: bytearray) -> None:
+    """Where the callee of a tail call returns that has kept the linkage of its frame (see tail_calls.py).
+
+    Results that are on the stack go to the words where the caller looks for them. Uses r10 and r11.
+    """
+    _load(code, R10, RBP, KEPT_RESULTS)
+    rr(code, enc.TEST_RR64, R10, R10)
+    none = jcc32(code, enc.CC_E)
+    more = len(code)
+    rm(code, enc.MOV_RM64, R11, RSP, R10, 3, -8)
+    rm(code, enc.MOV_MR64, R11, RBP, R10, 3, 8)
+    r(code, enc.DEC_R32, R10)
+    patch_rel32(code, jcc32(code, enc.CC_NE), more)
+    patch_rel32(code, none, len(code))
+    _load(code, R15, RBP, KEPT_CONTEXT)
+    _load(code, R14, R15, CONTEXT["memory_base"])
+    rr(code, enc.MOV_RR64, RSP, RBP)
+    r(code, enc.POP_R, RBP)
+    code += enc.RET
 
 
 def _poll_exit(code: bytearray, trap_exit: int) -> None:

@@ -8,6 +8,7 @@ from wasm_backend_amd64 import control_instructions as control
 from wasm_backend_amd64.abi import ENTER_CLOBBERS, NATIVE, WASM
 from wasm_backend_amd64.instructions import CONSTANT, FLOAT_CONSTANT
 from wasm_backend_amd64.registers import CALLEE_REGISTER, CONTEXT_REGISTER, MEMORY_REGISTER, R10, RAX
+from wasm_backend_amd64.tail_calls import TAIL_CALL, TAIL_CALL_REF
 from wasm_ir.codegen.control import CallRef
 from wasm_ir.codegen.vocabulary import Vocabulary
 
@@ -35,4 +36,6 @@ VOCABULARY: Final = Vocabulary(
     invoke=control.INVOKE,
     invoke_ref=CallRef(CALLEE_REGISTER, CONTEXT_REGISTER, MEMORY_REGISTER, lands=True),
     throw=control.THROW,
+    tail_call=TAIL_CALL,
+    tail_call_ref=TAIL_CALL_REF,
 )

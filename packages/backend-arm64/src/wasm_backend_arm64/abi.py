@@ -18,5 +18,8 @@ NATIVE: Final = Convention(_INTEGER_REGISTERS, _FLOAT_REGISTERS, (X0,), (V0,), C
 #: nothing else here uses. Of its bits, those of this mask; the others say how far it is, in instructions.
 LANDING_MASK: Final = 0xFF00_001F
 LANDING_MARKER: Final = 0x1000_001F
+#: Where a tail call that keeps the linkage of its frame (tail_calls.py) has the number of words of results, and behind
+#: it the VMContext: offset from the frame pointer.
+KEPT_RESULTS: Final = -16
 #: What `enter` destroys: a trap comes back without restoring anything.
 ENTER_CLOBBERS: Final = ALLOCATABLE

@@ -90,6 +90,21 @@ def save_registers(emitter: Emitter) -> None:
     _move_saved(emitter, e.STP_RRM64, e.STR_RM64, e.STP_FFM64, e.STR_FM64)
 
 
+def restore_registers(emitter: Emitter) -> None:
+    _move_saved(emitter, e.LDP_RRM64, e.LDR_RM64, e.LDP_FFM64, e.LDR_FM64)
+
+
+def leave_frame(emitter: Emitter) -> None:
+    """Stack pointer, frame pointer and return address as they were at the function's entry."""
+    code = emitter.code
+    frame = emitter.frame
+    if is_compact(frame):
+        asm.pair(code, e.LDP_RRM64_POST, FRAME_POINTER, LINK_REGISTER, SP, frame.size + 16)
+    else:
+        asm.add_sp(code, SP, FRAME_POINTER, 0, SCRATCH)
+        asm.pair(code, e.LDP_RRM64_POST, FRAME_POINTER, LINK_REGISTER, SP, 16)
+
+
 def context_place(emitter: Emitter) -> tuple[int, int]:
     """Where a function that calls references keeps its VMContext: base register and offset."""
     base, offset = _saved_place(emitter)
@@ -205,15 +220,9 @@ class Return(MOp):
     __slots__ = ()
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
-        code = emitter.code
-        frame = emitter.frame
-        _move_saved(emitter, e.LDP_RRM64, e.LDR_RM64, e.LDP_FFM64, e.LDR_FM64)
-        if is_compact(frame):
-            asm.pair(code, e.LDP_RRM64_POST, FRAME_POINTER, LINK_REGISTER, SP, frame.size + 16)
-        else:
-            asm.add_sp(code, SP, FRAME_POINTER, 0, SCRATCH)
-            asm.pair(code, e.LDP_RRM64_POST, FRAME_POINTER, LINK_REGISTER, SP, 16)
-        asm.r(code, e.RET_R, LINK_REGISTER)
+        restore_registers(emitter)
+        leave_frame(emitter)
+        asm.r(emitter.code, e.RET_R, LINK_REGISTER)
 
 
 class Unwind(MOp):

@@ -7,7 +7,7 @@ VMContext, x29 the frame pointer, x15 the funcref at entries through one, and x1
 from __future__ import annotations
 
 from wasm_backend_arm64 import encodings as e
-from wasm_backend_arm64.abi import LANDING_MARKER, LANDING_MASK
+from wasm_backend_arm64.abi import KEPT_RESULTS, LANDING_MARKER, LANDING_MASK
 from wasm_backend_arm64.assembler import (
     add_sp,
     branch,
@@ -20,6 +20,7 @@ from wasm_backend_arm64.assembler import (
     r_low,
     ri,
     rm,
+    rmx,
     rrb,
     rri,
     rrl,
@@ -31,6 +32,7 @@ from wasm_backend_arm64.registers import (
     CONTEXT_REGISTER,
     FRAME_POINTER,
     LINK_REGISTER,
+    MEMORY_REGISTER,
     SCRATCH,
     SCRATCH2,
     SP,
@@ -43,6 +45,7 @@ from wasm_backend_arm64.registers import (
     X4,
     X5,
     X8,
+    X9,
     X10,
     X11,
     X12,
@@ -65,6 +68,8 @@ _LAZY_FRAME = _LAZY_FUNCREF + 16
 # What a poll saves: all that C functions may destroy, but x16, x17 and x18, which no code of ours keeps anything in.
 _POLL_FLOATS = 128
 _POLL_FRAME = _POLL_FLOATS + 32 * 16
+#: What lazy compilation finds the function by: the funcref in x15, the slot that a tail call names, or a call.
+_BY_FUNCREF, _BY_SLOT, _BY_CALL = range(3)
 
 
 def build_stubs(environment: StubEnvironment) -> Stubs:
@@ -74,10 +79,16 @@ def build_stubs(environment: StubEnvironment) -> Stubs:
     trap_exit, fault_exit = _trap_exits(code)
     _align(code)
     lazy_funcref = len(code)
-    _lazy(code, by_funcref=True)
+    _lazy(code, _BY_FUNCREF)
     _align(code)
     lazy_slot = len(code)
-    _lazy(code, by_funcref=False)
+    _lazy(code, _BY_CALL)
+    _align(code)
+    lazy_tail = len(code)
+    _lazy(code, _BY_SLOT)
+    _align(code)
+    tail_return = len(code)
+    _tail_return(code)
     _align(code)
     poll_exit = len(code)
     _poll_exit(code, trap_exit)
@@ -102,6 +113,8 @@ def build_stubs(environment: StubEnvironment) -> Stubs:
         synchronize,
         places,
         throw_exit,
+        lazy_tail,
+        tail_return,
     )
 
 
@@ -203,7 +216,7 @@ def _trap_exits(code: bytearray) -> tuple[int, int]:
     return trap_exit, fault_exit
 
 
-def _lazy(code: bytearray, by_funcref: bool) -> None:
+def _lazy(code: bytearray, by: int) -> None:
     """Call the store's resolver on the C stack, with all argument registers kept, and go where it says."""
     _push_frame(code, _LAZY_FRAME)
     for number in range(0, 8, 2):
@@ -211,16 +224,18 @@ def _lazy(code: bytearray, by_funcref: bool) -> None:
         pair(code, e.STP_FFM128, V0 + number, V0 + number + 1, SP, _LAZY_FLOATS + 16 * number)
     _store(code, SP, _LAZY_FUNCREF, CALLEE_REGISTER)
 
-    if by_funcref:
+    if by == _BY_FUNCREF:
         _move(code, X0, CALLEE_REGISTER)
         ri(code, e.MOVZ_RI32, X1, 0)
     else:
         # The call was `adrp x16, page; ldr x17, [x16, offset]; blr x17`, so x16 is still the page of the slot; the
-        # offset is in the load's immediate, bits 10 to 21, in units of 8.
+        # offset is in the load's immediate, bits 10 to 21, in units of 8. Of a tail call x10 is the page, and x12 says
+        # where the load is.
         ri(code, e.MOVZ_RI32, X0, 0)
-        rm(code, e.LDR_RM32, X1, LINK_REGISTER, -8)
+        load, distance, page = (LINK_REGISTER, -8, SCRATCH) if by == _BY_CALL else (X12, 0, X10)
+        rm(code, e.LDR_RM32, X1, load, distance)
         rrb(code, e.UBFM_RRB32, X1, X1, 10, 21)
-        rrr(code, e.ADD_RRR64, X1, SCRATCH, X1, e.shifted(e.LSL, 3))
+        rrr(code, e.ADD_RRR64, X1, page, X1, e.shifted(e.LSL, 3))
     # The caller's VMContext, of another instance perhaps. Those that call each other have one store.
     _move(code, X2, CONTEXT_REGISTER)
     _load(code, X8, X2, CONTEXT["store"])
@@ -243,6 +258,27 @@ def _lazy(code: bytearray, by_funcref: bool) -> None:
     _load(code, X10, CONTEXT_REGISTER, CONTEXT["store"])
     _record_caller(code, X10)
     _leave(code, X10, STATUS_EXCEPTION)
+
+
+def _tail_return(code: bytearray) -> None:
+    """Where the callee of a tail call returns that has kept the linkage of its frame (see tail_calls.py).
+
+    Results that are on the stack go to the words where the caller looks for them. Uses x9 to x13.
+    """
+    pair(code, e.LDP_RRM64, X9, X10, FRAME_POINTER, KEPT_RESULTS)
+    none = branch_r(code, e.CBZ_RL64, X9)
+    add_sp(code, X11, SP, 0, SCRATCH)
+    add_sp(code, X12, FRAME_POINTER, 16, SCRATCH)
+    more = len(code)
+    rri(code, e.SUBS_RRI64, X9, X9, 1)
+    rmx(code, e.LDR_RM64, X13, X11, X9, e.indexed(e.UXTX, True))
+    rmx(code, e.STR_RM64, X13, X12, X9, e.indexed(e.UXTX, True))
+    patch(code, branch_if(code, e.CC_NE), more)
+    patch(code, none, len(code))
+    _move(code, CONTEXT_REGISTER, X10)
+    _load(code, MEMORY_REGISTER, CONTEXT_REGISTER, CONTEXT["memory_base"])
+    _pop_frame(code)
+    r(code, e.RET_R, LINK_REGISTER)
 
 
 def _poll_exit(code: bytearray, trap_exit: int) -> None:

@@ -15,6 +15,7 @@ from wasm_backend_arm64.registers import (
     STATUS_REGISTER,
     STORE_REGISTER,
 )
+from wasm_backend_arm64.tail_calls import TAIL_CALL, TAIL_CALL_REF
 from wasm_ir.codegen.control import CallRef
 from wasm_ir.codegen.vocabulary import Vocabulary
 
@@ -42,4 +43,6 @@ VOCABULARY: Final = Vocabulary(
     invoke=control.INVOKE,
     invoke_ref=CallRef(CALLEE_REGISTER, CONTEXT_REGISTER, MEMORY_REGISTER, lands=True),
     throw=control.THROW,
+    tail_call=TAIL_CALL,
+    tail_call_ref=TAIL_CALL_REF,
 )

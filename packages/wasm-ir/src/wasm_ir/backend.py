@@ -122,6 +122,13 @@ class Stubs:
     #: the first landing pad that the calls outside of the throwing function have; leaves with STATUS_THROWN if there is
     #: none. -1 from backends that know no exceptions (`supports_exceptions`).
     throw_exit: int = -1
+    #: Value of the VMContext field lazy_tail: what lazy_slot does, for a tail call through a slot, behind which no
+    #: return address says which slot it was. How that gets there is the backend's own affair.
+    lazy_tail: int = -1
+    #: Value of the VMContext field tail_return: the return address of a tail call that has kept something of the frame
+    #: that it left (see docs/rationale.md): puts back what the caller expects, and returns to it. Both are -1 from
+    #: backends that know no tail calls (`supports_tail_calls`).
+    tail_return: int = -1
 
 
 def __getattr__(name: str) -> object:
@@ -142,6 +149,11 @@ def supports_vectors(backend: object) -> bool:
 def supports_exceptions(backend: object) -> bool:
     """Whether a backend compiles functions that throw and catch: its attribute `exceptions` is true."""
     return bool(getattr(backend, "exceptions", False))
+
+
+def supports_tail_calls(backend: object) -> bool:
+    """Whether a backend compiles functions that make tail calls: its attribute `tail_calls` is true."""
+    return bool(getattr(backend, "tail_calls", False))
 
 
 def supports_symbols(backend: object) -> bool:

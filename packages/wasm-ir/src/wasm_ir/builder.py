@@ -406,6 +406,20 @@ class Builder:
         """Throw the exception in STORE.exception out of this function."""
         self._terminate(self._terminator(opcodes.THROW, [], 0))
 
+    def return_call(self, func_index: int, signature: Signature, args: Sequence[Inst]) -> None:
+        """Leave this function to another one of the same module, whose results have the types of this one's."""
+        self._tail_call(opcodes.RETURN_CALL, list(args), func_index, signature)
+
+    def return_call_ref(self, funcref: Inst, signature: Signature, args: Sequence[Inst]) -> None:
+        """Leave this function to another one through a funcref that is not null."""
+        self._tail_call(opcodes.RETURN_CALL_REF, [funcref, *args], 0, signature)
+
+    def _tail_call(self, op: int, args: list[Inst], imm: int, signature: Signature) -> None:
+        function = self.function
+        call = Call(op, _VOID, args, imm, function.value_count, self.offset, signature)
+        function.value_count += 1
+        self._terminate(call)
+
     def _terminator(self, op: int, args: list[Inst], imm: int) -> Inst:
         function = self.function
         inst = Inst(op, _VOID, args, imm, function.value_count, self.offset)

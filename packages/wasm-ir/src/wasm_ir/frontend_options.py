@@ -24,3 +24,5 @@ class FrontendOptions:
     vectors: bool = True
     #: The backend has exceptions; functions that throw or catch are refused otherwise.
     exceptions: bool = True
+    #: The backend has tail calls; functions that make them are refused otherwise.
+    tail_calls: bool = True

@@ -299,7 +299,10 @@ POLL: Final = _define("poll", EFFECT)
 # or `call_ref`) comes back with which the block's instructions end (its results stand behind it): to targets[0] when it
 # has returned, to targets[1], a landing pad, when something was thrown out of it, which is in STORE.exception then. A
 # landing pad has no parameters, and only such edges lead there. `throw`: go on at the landing pad of the innermost call
-# outside of this function that has one, or leave to the innermost `enter` with STATUS_THROWN.
+# outside of this function that has one, or leave to the innermost `enter` with STATUS_THROWN. `return_call` and
+# `return_call_ref` (instances of ir.Call without results): what `call` and `call_ref` of the same operands do, in the
+# place of this function: its frame is gone by then, and what the callee gives, which has the types of this function's
+# results, is what this function gives.
 JUMP: Final = _define("jump", TERMINATOR)
 BRIF: Final = _define("brif", TERMINATOR)
 BR_TABLE: Final = _define("br_table", TERMINATOR)
@@ -308,6 +311,8 @@ TRAP: Final = _define("trap", TERMINATOR)
 UNWIND: Final = _define("unwind", TERMINATOR)
 INVOKE: Final = _define("invoke", TERMINATOR)
 THROW: Final = _define("throw", TERMINATOR)
+RETURN_CALL: Final = _define("return_call", TERMINATOR)
+RETURN_CALL_REF: Final = _define("return_call_ref", TERMINATOR)
 
 COUNT: Final = len(NAMES)
 

@@ -135,7 +135,7 @@ class _Printer:
     def call(self, call: Call) -> str:
         arguments = list(call.args)
         name = opcodes.NAMES[call.op]
-        if call.op == opcodes.CALL:
+        if call.op in (opcodes.CALL, opcodes.RETURN_CALL):
             target = f" {call.imm}"
         else:
             target = " " + self.value(arguments.pop(0))

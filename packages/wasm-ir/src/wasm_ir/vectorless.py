@@ -24,6 +24,11 @@ def refuse_vectors(function: Function) -> None:
                     _refuse(inst.offset)
             if isinstance(inst, Call) and (V128 in inst.signature.params or V128 in inst.signature.results):
                 _refuse(inst.offset)
+        terminator = block.terminator
+        if terminator is not None:
+            for arg in terminator.args:
+                if arg.type == V128:
+                    _refuse(terminator.offset)
 
 
 def _refuse(offset: int) -> None:

@@ -183,6 +183,8 @@ _CALL_OPERANDS: Final[dict[int, tuple[int, ...]]] = {
     opcodes.CALL_REF: (types.POINTER,),
     opcodes.CALL_NATIVE: (types.POINTER,),
     opcodes.ENTER: (types.POINTER, types.POINTER, types.POINTER),
+    opcodes.RETURN_CALL: (),
+    opcodes.RETURN_CALL_REF: (types.POINTER,),
 }
 
 #: Terminators with targets.
@@ -500,6 +502,13 @@ class _Verifier:
         elif op == opcodes.INVOKE:
             fits = args == () and targets == 2
             self.check_invoke(block)
+        elif isinstance(terminator, Call):
+            fits = (
+                args == _CALL_OPERANDS[op] + terminator.signature.params
+                and terminator.signature.results == self.function.signature.results
+                and terminator.type == types.VOID
+                and not terminator.results
+            )
         else:
             fits = args == ()
         if not fits:

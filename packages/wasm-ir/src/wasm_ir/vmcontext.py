@@ -45,6 +45,9 @@ CONTEXT: Final = Layout(
     "memset",  # -> the C library's memset
     "poll_exit",  # -> backend stub: the stack is exhausted (STORE.stack_limit says) or an interruption was asked for
     "throw_exit",  # -> backend stub: throws STORE.exception out of the function that jumps there
+    "tail_return",  # -> backend stub: where a tail call that had to keep something of its frame comes back
+    "lazy_slot",  # -> backend stub: what the slot of a function refers to that was not compiled yet
+    "lazy_tail",  # -> backend stub: where tail calls of such functions go
     "next",  # links of the list of all VMContexts: address of the next one's `next`, or 0
     "previous",  # -> the word that points to our `next`
 )

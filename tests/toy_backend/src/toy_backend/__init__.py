@@ -39,6 +39,7 @@ class ToyBackend:
     # As those that the work is left to.
     vectors = True
     exceptions = True
+    tail_calls = True
 
     def __init__(self) -> None:
         real = host_backend()

@@ -30,6 +30,9 @@ class StubAddresses:
     signal_handler: int
     #: 0 from a backend that has none: nothing throws then.
     throw_exit: int
+    #: The same for tail calls.
+    lazy_tail: int
+    tail_return: int
 
 
 class _Installed:
@@ -113,6 +116,8 @@ def _install(backend: Backend, make: Callable[[StubEnvironment], Stubs]) -> Stub
             lazy_slot=address + made.lazy_slot,
             poll_exit=address + made.poll_exit,
             throw_exit=address + made.throw_exit if made.throw_exit >= 0 else 0,
+            lazy_tail=address + made.lazy_tail if made.lazy_tail >= 0 else 0,
+            tail_return=address + made.tail_return if made.tail_return >= 0 else 0,
             signal_handler=handler,
         )
     return stubs

@@ -12,7 +12,13 @@ from time import perf_counter
 from wasm_core.errors import CompileError
 from wasm_core.module import DecodedModule, ExternKind
 from wasm_core.types import FuncType
-from wasm_ir.backend import CODE_ALIGNMENT, CompiledCode, supports_exceptions, supports_vectors
+from wasm_ir.backend import (
+    CODE_ALIGNMENT,
+    CompiledCode,
+    supports_exceptions,
+    supports_tail_calls,
+    supports_vectors,
+)
 from wasm_ir.frontend_options import FrontendOptions
 from wasm_ir.vmcontext import ContextLayout
 from wasmetal.code import signals
@@ -52,6 +58,7 @@ def frontend_options(
         deterministic=config.relaxed_simd == "deterministic",
         vectors=supports_vectors(backend),
         exceptions=supports_exceptions(backend),
+        tail_calls=supports_tail_calls(backend),
     )
 
 

@@ -43,7 +43,7 @@ class Listener(Protocol):
         ...
 
     def after(self, definition: FunctionDefinition, results: tuple[object, ...]) -> None:
-        """The function has returned these results. Not called when it was left by a trap or an exception."""
+        """The function has returned these results. Not called when a trap, an exception or a tail call has left it."""
         ...
 
 

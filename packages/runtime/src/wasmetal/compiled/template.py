@@ -133,6 +133,9 @@ class Template:
         words[CONTEXT["trap_exit"] // 8] = stubs.trap_exit
         words[CONTEXT["poll_exit"] // 8] = stubs.poll_exit
         words[CONTEXT["throw_exit"] // 8] = stubs.throw_exit
+        words[CONTEXT["tail_return"] // 8] = stubs.tail_return
+        words[CONTEXT["lazy_slot"] // 8] = stubs.lazy_slot
+        words[CONTEXT["lazy_tail"] // 8] = stubs.lazy_tail
         words[CONTEXT["builtin"] // 8] = glue.builtin
         for name in ("memmove", "memset"):
             words[CONTEXT[name] // 8] = host.address_of(name)

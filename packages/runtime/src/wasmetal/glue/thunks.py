@@ -47,7 +47,7 @@ _FIXED: Final[dict[str, int]] = {
     "WasmError": id(WasmError),
     "text busy": ctypes.addressof(BUSY),
 }
-#: The offsets in `Stubs`, in the order of its fields (`throw_exit` is the last one).
+#: The offsets in `Stubs`, in the order of its fields.
 _STUB_ENTRIES: Final = (
     "trap_exit",
     "signal_handler",
@@ -56,6 +56,8 @@ _STUB_ENTRIES: Final = (
     "poll_exit",
     "synchronize",
     "throw_exit",
+    "lazy_tail",
+    "tail_return",
 )
 _NOTHING: Final[dict[str, int]] = {}
 #: Most thunks that the cache keeps: a process may see any number of types.
@@ -188,8 +190,8 @@ def thunks_identity(backend: Backend) -> bytes:
 
 
 def _stubs(code: bytes, entries: array[int]) -> Stubs:
-    trap, handler, by_funcref, by_slot, poll, synchronize, throw = [entry - 1 for entry in entries]
-    return Stubs(code, trap, handler, by_funcref, by_slot, poll, synchronize, throw_exit=throw)
+    trap, handler, by_funcref, by_slot, poll, synchronize, throw, tail, back = [entry - 1 for entry in entries]
+    return Stubs(code, trap, handler, by_funcref, by_slot, poll, synchronize, None, throw, tail, back)
 
 
 def _fill_in(made: CompiledCode, addresses: list[int]) -> bytes:

@@ -7,7 +7,7 @@ from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.abi import Convention
 from wasm_ir.codegen.control import ENTRY, JUMP, POLL, TRAP
-from wasm_ir.codegen.machinst import CALLS_REFERENCES, ENTERS, MAKES_CALLS, MFixed, MInst, MOp
+from wasm_ir.codegen.machinst import CALLS_REFERENCES, ENTERS, MAKES_CALLS, MFixed, MInst, MOp, MTailCall
 from wasm_ir.codegen.operand_lowering import OperandLowering
 from wasm_ir.ir import ABI_C, ABI_WASM, Call, Inst
 from wasm_ir.mypyc_attributes import mypyc_attr
@@ -164,6 +164,41 @@ class CallLowering(OperandLowering):
         if self.vocabulary.throw is None:
             raise CompileError(f"the {self.vocabulary.name} backend has no exceptions")
         self.emit(MInst(self.vocabulary.throw, [], [], 0, inst.offset))
+
+    def lower_return_call(self, inst: Inst) -> None:
+        assert isinstance(inst, Call)
+        self._lower_tail_call(self.vocabulary.tail_call, inst, inst.args, [])
+
+    def lower_return_call_ref(self, inst: Inst) -> None:
+        assert isinstance(inst, Call)
+        vocabulary = self.vocabulary
+        callee = (self.value(inst.args[0]), vocabulary.callee_register)
+        self._lower_tail_call(vocabulary.tail_call_ref, inst, inst.args[1:], [callee])
+
+    def _lower_tail_call(
+        self, operation: MOp | None, call: Call, arguments: list[Inst], fixed_uses: list[tuple[int | Inst, int]]
+    ) -> None:
+        """Bring the arguments to the words that this function got its own in, if these are enough."""
+        function = self.function
+        if operation is None:
+            raise CompileError(f"the {self.vocabulary.name} backend has no tail calls")
+        if function.abi != ABI_WASM or function.uses_callee:
+            raise CompileError("tail call in a function with another convention")
+        wasm = self.vocabulary.wasm
+        places = wasm.arguments(call.signature.params)
+        result_words = wasm.results(call.signature.results).words
+        own_words = max(wasm.arguments(function.signature.params).words, result_words)
+        grows = places.words > own_words
+        for argument, place in zip(arguments, places.outgoing if grows else places.incoming):
+            fixed_uses.append((self.value(argument), place))
+        inst = MTailCall(operation, call.imm, fixed_uses, call.offset, places.words, result_words, grows)
+        machine = self.machine
+        # Callees of callees need not look at the limit of the stack, and what loops like that must be interruptible.
+        machine.flags |= MAKES_CALLS
+        if inst.area() and (grows or operation is self.vocabulary.tail_call_ref):
+            # Where those words go in the end is in this frame, which is what the limit of the stack is compared with.
+            machine.outgoing_words = max(machine.outgoing_words, inst.area() // 8 + 2)
+        self.emit(inst)
 
     def lower_unwind(self, inst: Inst) -> None:
         assert self.function.abi == ABI_WASM

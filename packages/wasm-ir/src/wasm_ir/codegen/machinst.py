@@ -142,6 +142,36 @@ class MFixed(MInst):
         self.clobbers = clobbers
 
 
+@mypyc_attr(acyclic=True)
+class MTailCall(MFixed):
+    """A tail call: leaves the frame to function `imm`, or through the funcref in its register.
+
+    Arguments on the stack are in the incoming words, where the callee looks for them, or if these do not do (`grows`)
+    in outgoing words, with room in the frame for what else stays behind it.
+    """
+
+    __slots__ = ("argument_words", "grows", "result_words")
+
+    def __init__(
+        self,
+        op: MOp,
+        imm: int,
+        fixed_uses: list[tuple[int | Inst, int]],
+        offset: int,
+        argument_words: int,
+        result_words: int,
+        grows: bool,
+    ) -> None:
+        super().__init__(op, [], [], imm, fixed_uses, [], 0, offset)
+        self.argument_words = argument_words
+        self.result_words = result_words
+        self.grows = grows
+
+    def area(self) -> int:
+        """Bytes, a multiple of 16, of the stack words that the callee has its arguments and results in."""
+        return 8 * max(self.argument_words, self.result_words) + 15 & ~15
+
+
 class MEdge:
     """A way out of a machine block. Values of the target's parameters: virtual registers or `const` Insts."""
 

@@ -62,6 +62,8 @@ _METHODS: Final[dict[str, tuple[int, ...]]] = {
     "lower_unwind": (op.UNWIND,),
     "lower_invoke": (op.INVOKE,),
     "lower_throw": (op.THROW,),
+    "lower_return_call": (op.RETURN_CALL,),
+    "lower_return_call_ref": (op.RETURN_CALL_REF,),
 }
 
 

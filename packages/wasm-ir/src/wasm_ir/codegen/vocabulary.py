@@ -48,3 +48,6 @@ class Vocabulary:
     invoke: MOp | None = None
     invoke_ref: MOp | None = None
     throw: MOp | None = None
+    #: The MTailCall, through a slot and through a funcref. None where there are no tail calls.
+    tail_call: MOp | None = None
+    tail_call_ref: MOp | None = None

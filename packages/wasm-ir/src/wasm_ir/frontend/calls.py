@@ -22,7 +22,7 @@ _NULL_REFERENCE: Final = TrapCode.NULL_REFERENCE.value
 _NULL_FUNCTION: Final = TrapCode.NULL_FUNCTION.value
 
 
-def _pop_arguments(s: State, signature: Signature) -> list[Inst]:
+def pop_arguments(s: State, signature: Signature) -> list[Inst]:
     count = len(signature.params)
     if count == 0:
         return []
@@ -50,7 +50,7 @@ def call(s: State, pos: int) -> int:
     builder = s.builder
     module = s.module
     signature = s.signature(module.function_types[index])
-    arguments = _pop_arguments(s, signature)
+    arguments = pop_arguments(s, signature)
     if index < module.imported_functions:
         result = builder.call_ref(s.context_pointer(s.layout.imports + 8 * index), signature, arguments)
     else:
@@ -61,7 +61,8 @@ def call(s: State, pos: int) -> int:
     return pos
 
 
-def call_indirect(s: State, pos: int) -> int:
+def indirect_callee(s: State, pos: int) -> tuple[Inst, Signature, int]:
+    """What `call_indirect` and its like call: a funcref that is checked, its signature; the position behind."""
     type_index, pos = read_u32(s.source, pos, s.end)
     table, pos = read_u32(s.source, pos, s.end)
     builder = s.builder
@@ -75,22 +76,33 @@ def call_indirect(s: State, pos: int) -> int:
     actual = builder.load(ir.LOAD, I64, funcref, FUNCREF["type_id"])
     wanted = builder.load(ir.LOAD_INVARIANT, I64, builder.vmctx(), s.layout.types + 8 * type_index)
     builder.trap_if(builder.icmp(ir.NE, actual, wanted), _MISMATCH)
+    return funcref, signature, pos
+
+
+def call_indirect(s: State, pos: int) -> int:
+    funcref, signature, pos = indirect_callee(s, pos)
     _call_through(s, funcref, signature)
     return pos
 
 
 def _call_through(s: State, funcref: Inst, signature: Signature) -> None:
-    result = s.builder.call_ref(funcref, signature, _pop_arguments(s, signature))
+    result = s.builder.call_ref(funcref, signature, pop_arguments(s, signature))
     if s.handlers:
         s.land()
     _push_results(s, result, signature)
 
 
-def call_ref(s: State, pos: int) -> int:
+def referred_callee(s: State, pos: int) -> tuple[Inst, Signature, int]:
+    """What `call_ref` and its like call."""
     type_index, pos = read_u32(s.source, pos, s.end)
     funcref = s.stack.pop()
     s.builder.trap_if(is_null(s, funcref), _NULL_FUNCTION)
-    _call_through(s, funcref, s.signature(type_index))
+    return funcref, s.signature(type_index), pos
+
+
+def call_ref(s: State, pos: int) -> int:
+    funcref, signature, pos = referred_callee(s, pos)
+    _call_through(s, funcref, signature)
     return pos
 
 

@@ -377,6 +377,13 @@ def _exceptions(s: State, pos: int) -> int:
     return HANDLERS[s.source[pos - 1]](s, pos)
 
 
+def _tail_calls(s: State, pos: int) -> int:
+    # The same.
+    from wasm_ir.frontend.tail_calls import HANDLERS
+
+    return HANDLERS[s.source[pos - 1]](s, pos)
+
+
 #: By the number after the prefix 0xFC.
 _FC_HANDLERS: Final[dict[int, _Handler]] = {
     opcode & 0xFFF: handler
@@ -439,10 +446,8 @@ _HANDLERS: Final[dict[int, _Handler]] = {
     0xFC: _prefix_fc,
     0xFD: _prefix_fd,
     0xFE: _not_yet,
-    **dict.fromkeys(
-        (*(wasm.RETURN_CALL, wasm.RETURN_CALL_INDIRECT, wasm.RETURN_CALL_REF, wasm.REF_EQ),),
-        _not_yet,
-    ),
+    **dict.fromkeys((wasm.RETURN_CALL, wasm.RETURN_CALL_INDIRECT, wasm.RETURN_CALL_REF), _tail_calls),
+    wasm.REF_EQ: _not_yet,
 }
 
 # By opcode: how the loop treats it, the operation (of comparisons, the condition), the type, the size of the access.

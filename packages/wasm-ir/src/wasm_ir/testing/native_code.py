@@ -19,6 +19,8 @@ _ARENA_SIZE = 32 << 20
 _STACK_SIZE = 1 << 20
 _SLOT_COUNT = 64
 _MEMORY_SIZE = 1 << 16
+#: Stubs whose addresses are in VMContexts, in fields of the same names.
+_STUBS = ("trap_exit", "poll_exit", "throw_exit", "tail_return", "lazy_slot", "lazy_tail")
 
 #: Builds a function's body; gets the builder and the parameters, returns the results.
 Body = Callable[[Builder, list[Inst]], Sequence[Inst]]
@@ -115,9 +117,8 @@ class Native:
         self.set_store("wasm_sp", self.stack_base + _STACK_SIZE - 128)
         self.stubs = stubs = self.backend.stubs(StubEnvironment(self.base, _ARENA_SIZE, {}, 0))
         self.stubs_base = self._write(stubs.code)
-        self.context[CONTEXT["trap_exit"] // 8] = self.stubs_base + stubs.trap_exit
-        self.context[CONTEXT["poll_exit"] // 8] = self.stubs_base + stubs.poll_exit
-        self.context[CONTEXT["throw_exit"] // 8] = self.stubs_base + stubs.throw_exit
+        for field in _STUBS:
+            self.context[CONTEXT[field] // 8] = self.stubs_base + getattr(stubs, field)
 
     def new_memory(self, size: int) -> memoryview:
         return memoryview(ctypes.create_string_buffer(size)).cast("B")
@@ -128,7 +129,7 @@ class Native:
         context[CONTEXT["stack_limit"] // 8] = self.stack_base + (_STACK_SIZE >> 2)
         context[CONTEXT["memory_base"] // 8] = ctypes.addressof(ctypes.c_char.from_buffer(memory))
         if hasattr(self, "context"):
-            for field in ("trap_exit", "poll_exit", "throw_exit"):
+            for field in _STUBS:
                 context[CONTEXT[field] // 8] = self.context[CONTEXT[field] // 8]
         return context
 

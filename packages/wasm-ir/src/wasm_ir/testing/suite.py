@@ -9,6 +9,7 @@ from wasm_ir.testing.integers import IntegerTests
 from wasm_ir.testing.large import LargeTests
 from wasm_ir.testing.memory import MemoryTests
 from wasm_ir.testing.stubs import StubsTests
+from wasm_ir.testing.tail_calls import TailCallTests
 from wasm_ir.testing.vector_trees import VectorTreeTests
 from wasm_ir.testing.vectors import VectorTests
 
@@ -21,6 +22,7 @@ class BackendTests(
     LargeTests,
     MemoryTests,
     StubsTests,
+    TailCallTests,
     VectorTests,
     VectorTreeTests,
 ):
