@@ -25,6 +25,7 @@ from wasm_ir.frontend.signatures import ir_type_of_code, signatures_of
 from wasm_ir.frontend.state import FUNCTION, Frame, State
 from wasm_ir.frontend_options import FrontendOptions
 from wasm_ir.ir import ABI_WASM, Block, Function, Inst
+from wasm_ir.passes.cold import mark_cold_blocks
 from wasm_ir.passes.dce import eliminate_dead_code
 from wasm_ir.passes.loops import find_loops
 from wasm_ir.passes.trivial_params import remove_trivial_params
@@ -94,6 +95,8 @@ def _translate(
     if state.trampolines:
         _remove_trampolines(state)
     find_loops(function)
+    if state.hints:
+        mark_cold_blocks(function)
     if not options.vectors:
         from wasm_ir.vectorless import refuse_vectors
 
