@@ -15,7 +15,7 @@ from wasmetal.glue.glue import Glue
 from wasmetal.store import shared_glue
 
 #: Layout number -> checksum of what it stands for.
-CHECKSUMS = {1: "eb6eafef9906910d", 2: "204bf015a2ef850e", 3: "3076c382918025c4"}
+CHECKSUMS = {1: "eb6eafef9906910d", 2: "204bf015a2ef850e", 3: "b07427ebfe47931c"}
 
 
 def checksum() -> str:

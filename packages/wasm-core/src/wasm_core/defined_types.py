@@ -185,6 +185,16 @@ class DefinedType:
         """The declared supertype."""
         return self.group.supertype(self.place)
 
+    def lineage(self) -> list[int]:
+        """The numbers of this type and of all its supertypes, the outermost first."""
+        numbers: list[int] = []
+        found: DefinedType | None = self
+        while found is not None:
+            numbers.append(found.number)
+            found = found.supertype
+        numbers.reverse()
+        return numbers
+
     def matches(self, other: DefinedType) -> bool:
         """Whether this is `other` or one of its subtypes."""
         found: DefinedType | None = self

@@ -83,11 +83,13 @@ class Call(Inst):
 class Edge:
     """A way out of a block: where to, and the values for the target's parameters."""
 
-    __slots__ = ("args", "block")
+    __slots__ = ("args", "block", "is_cold")
 
     def __init__(self, block: Block, args: list[Inst]) -> None:
         self.block = block
         self.args = args
+        #: It is not expected to be taken often.
+        self.is_cold = False
 
 
 class Branch(Inst):
@@ -103,7 +105,7 @@ class Branch(Inst):
 class Block:
     """A basic block: parameters, instructions, and a terminator (which is not in `insts`)."""
 
-    __slots__ = ("id", "insts", "is_loop_header", "loop_depth", "params", "predecessors", "terminator")
+    __slots__ = ("id", "insts", "is_cold", "is_loop_header", "loop_depth", "params", "predecessors", "terminator")
 
     def __init__(self, id: int) -> None:
         self.id = id
@@ -114,6 +116,8 @@ class Block:
         self.predecessors: list[Block] = []
         self.loop_depth = 0
         self.is_loop_header = False
+        #: It is not expected to run often: its code goes behind the other blocks'.
+        self.is_cold = False
 
     def successors(self) -> list[Edge]:
         terminator = self.terminator

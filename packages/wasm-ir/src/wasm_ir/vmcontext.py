@@ -6,12 +6,16 @@ wide and little-endian.
 
 from __future__ import annotations
 
+from array import array
+
 from wasm_core.errors import Unsupported
 from wasm_core.module import DecodedModule, ExternKind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
+
+    from wasm_core.defined_types import DefinedType
 
 #: Number of all that generated code and the runtime must agree on: the structures below, builtins, what stubs do. It is
 #: raised with each change. A backend says for which one it was made (native wheels keep what they were built with),
@@ -89,6 +93,7 @@ FUNCREF: Final = Layout(
     "context",  # VMContext of the function's instance; 0 for a host function
     "type_id",  # process-wide number of the function's type
     "host",  # host functions: what the host-call thunk needs (owned by the runtime); else 0
+    "lineage",  # -> lineage_words of the function's type; 0 for a final type without supertypes
 )
 
 #: A memory's mutable part, shared by all that import it.
@@ -116,6 +121,15 @@ BUILTIN_TABLE_GROW: Final = 1  # table index, count, value -> previous size or -
 BUILTIN_LISTENER_BEFORE: Final = 2  # function index, address of parameter slots
 BUILTIN_LISTENER_AFTER: Final = 3  # function index, address of result slots
 BUILTIN_EXCEPTION_ROOM: Final = 4  # size in bytes: makes room for an EXCEPTION at STORE.exception_room
+
+
+def lineage_words(defined: DefinedType) -> array[int] | None:
+    """What FUNCREF.lineage of a function of this type points to: how many numbers follow, and the numbers of the type
+    and its supertypes, the outermost first. So one look tells whether it is a subtype of another: at the place where
+    that one's own number is the last. None for a final type without supertypes, which is a subtype of no other.
+    """
+    numbers = defined.lineage()
+    return None if len(numbers) == 1 and defined.final else array("Q", [len(numbers), *numbers])
 
 
 def not_yet(what: str, feature: str, offset: int | None = None) -> Unsupported:

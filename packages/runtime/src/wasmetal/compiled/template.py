@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from wasm_core import constant_opcodes as op
 from wasm_core.lazy_attrs import frozen
 from wasm_core.module import ConstExpr, DecodedModule, ElementSegment, SegmentMode
-from wasm_ir.vmcontext import CONTEXT, FUNCREF, GLOBAL_SIZE, SEGMENT, ContextLayout, not_yet
+from wasm_ir.vmcontext import CONTEXT, FUNCREF, GLOBAL_SIZE, SEGMENT, ContextLayout, lineage_words, not_yet
 from wasmetal.glue import values
 from wasmetal.system.host import host
 from wasmetal.system.lifetime import anchor
@@ -74,6 +74,7 @@ FUNCREF_WORDS: Final = FUNCREF.size // 8
 FUNCREF_CONTEXT: Final = FUNCREF["context"] // 8
 _FUNCREF_CODE: Final = FUNCREF["code"] // 8
 _FUNCREF_TYPE: Final = FUNCREF["type_id"] // 8
+_FUNCREF_LINEAGE: Final = FUNCREF["lineage"] // 8
 _SEGMENT_WORDS: Final = SEGMENT.size // 8
 _SEGMENT_LENGTH: Final = SEGMENT["length"] // 8
 _GLOBAL_WORDS: Final = GLOBAL_SIZE // 8
@@ -147,8 +148,9 @@ class Template:
             if init is not None
         ]
         held = [module.defined_type(index) for index in range(len(module.types))]
+        lineages = [lineage_words(defined) for defined in held] if module.defined_types is not None else []
         # For the instances too, which have the module. Finalizers that run together with theirs may still call them.
-        self._types_anchor = anchor(held)
+        self._types_anchor = anchor((held, lineages))
         numbers = [defined.number for defined in held]
         first = layout.types // 8
         words[first : first + len(numbers)] = array("Q", numbers)
@@ -169,6 +171,9 @@ class Template:
             at = start + FUNCREF_WORDS * number
             words[at + _FUNCREF_CODE] = stubs.lazy_funcref
             words[at + _FUNCREF_TYPE] = numbers[module.function_types[index]]
+            if lineages:
+                lineage = lineages[module.function_types[index]]
+                words[at + _FUNCREF_LINEAGE] = 0 if lineage is None else lineage.buffer_info()[0]
         self.funcref_words = slice(start + FUNCREF_CONTEXT, start + FUNCREF_WORDS * len(slots), FUNCREF_WORDS)
         self.elements = [_element_plan(module, layout, segment) for segment in module.elements]
         self.data = [

@@ -13,7 +13,7 @@ from wasm_core.defined_types import DefinedType, function_type
 from wasm_core.errors import WasmError
 from wasm_core.quoting import shown
 from wasm_core.types import FuncType, ValueType
-from wasm_ir.vmcontext import FUNCREF
+from wasm_ir.vmcontext import FUNCREF, lineage_words
 from wasmetal.cpython import c_stack
 from wasmetal.cpython.native_callable import ENTRY, NativeCallable
 from wasmetal.glue import values
@@ -41,6 +41,7 @@ _LONGEST_PAUSE: Final = 0.001
 # Words of a HostFunction's structures.
 _FUNCREF_CODE: Final = FUNCREF["code"] // 8
 _FUNCREF_TYPE_ID: Final = FUNCREF["type_id"] // 8
+_FUNCREF_LINEAGE: Final = FUNCREF["lineage"] // 8
 _FUNCREF_HOST: Final = FUNCREF["host"] // 8
 _HOST_CALLABLE: Final = (FUNCREF.size + HOST["callable"]) // 8
 _HOST_CORE: Final = (FUNCREF.size + HOST["core"]) // 8
@@ -289,8 +290,11 @@ class HostFunction(FunctionCore):
         defined: DefinedType | None,
     ) -> None:
         """`defined`: what the type is to the process; None for the plain function type."""
-        #: The FUNCREF and, right behind it, the HOST structure.
+        lineage = None if defined is None else lineage_words(defined)
+        #: The FUNCREF and, right behind it, the HOST structure, and what FUNCREF.lineage points to.
         self._words = array("Q", bytes(FUNCREF.size + HOST.size))
+        if lineage is not None:
+            self._words += lineage
         super().__init__(type, name, self._words.buffer_info()[0])
         self.callable = callable
         self.wants_caller = callers.wants_caller(callable) if caller is None else caller
@@ -304,6 +308,8 @@ class HostFunction(FunctionCore):
         words = self._words
         words[_FUNCREF_TYPE_ID] = self._defined_type.number
         words[_FUNCREF_HOST] = self.funcref + FUNCREF.size
+        if lineage is not None:
+            words[_FUNCREF_LINEAGE] = self.funcref + FUNCREF.size + HOST.size
         words[_HOST_CALLABLE] = id(callable)
         words[_HOST_CORE] = id(self)
 

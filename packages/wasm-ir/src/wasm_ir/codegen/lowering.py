@@ -10,7 +10,7 @@ from typing import Final
 
 from wasm_ir import opcodes, types
 from wasm_ir.codegen.loop_constants import LoopConstants
-from wasm_ir.codegen.machinst import MBlock, MEdge, MFunction, MInst
+from wasm_ir.codegen.machinst import HAS_COLD_BLOCKS, MBlock, MEdge, MFunction, MInst
 from wasm_ir.ir import Block, Branch, Function, Inst
 from wasm_ir.mypyc_attributes import mypyc_attr
 
@@ -204,6 +204,9 @@ class Lowering:
             result.append(mblock)
             mblock.loop_depth = block.loop_depth
             mblock.is_loop_header = block.is_loop_header
+            if block.is_cold:
+                mblock.is_cold = True
+                self.machine.flags |= HAS_COLD_BLOCKS
             order.append(mblock)
             edges = block.successors()
             terminator = block.terminator
@@ -213,11 +216,14 @@ class Lowering:
                     if edge.args:
                         split = MBlock(len(order))
                         split.loop_depth = min(block.loop_depth, edge.block.loop_depth)
+                        if edge.is_cold or edge.block.is_cold or block.is_cold:
+                            split.is_cold = True
+                            self.machine.flags |= HAS_COLD_BLOCKS
                         order.append(split)
                         mblock.edges.append(MEdge(split, []))
                         split.predecessors.append(mblock)
                     else:
-                        mblock.edges.append(MEdge(mblock, []))  # target filled in below
+                        mblock.edges.append(MEdge(mblock, [], edge.is_cold))  # target filled in below
             elif edges:
                 mblock.edges.append(MEdge(mblock, []))
         for block, mblock in zip(self.function.blocks, result):

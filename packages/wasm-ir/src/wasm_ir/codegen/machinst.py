@@ -33,8 +33,10 @@ IN_ARG: Final = -(2 << 24)
 MAKES_CALLS: Final = 1
 CALLS_REFERENCES: Final = 2
 ENTERS: Final = 4
+#: Some blocks are cold.
+HAS_COLD_BLOCKS: Final = 8
 #: From here on the target's own.
-FIRST_TARGET_FLAG: Final = 8
+FIRST_TARGET_FLAG: Final = 16
 
 
 def spill_slot(k: int) -> int:
@@ -175,11 +177,13 @@ class MTailCall(MFixed):
 class MEdge:
     """A way out of a machine block. Values of the target's parameters: virtual registers or `const` Insts."""
 
-    __slots__ = ("args", "block")
+    __slots__ = ("args", "block", "is_cold")
 
-    def __init__(self, block: MBlock, args: list[int | Inst]) -> None:
+    def __init__(self, block: MBlock, args: list[int | Inst], is_cold: bool = False) -> None:
         self.block = block
         self.args = args
+        #: As of ir.Edge.
+        self.is_cold = is_cold
 
 
 class MBlock:
@@ -195,6 +199,7 @@ class MBlock:
         "edges",
         "id",
         "insts",
+        "is_cold",
         "is_loop_header",
         "is_tight_loop",
         "label",
@@ -214,6 +219,8 @@ class MBlock:
         self.predecessors: list[MBlock] = []
         self.loop_depth = 0
         self.is_loop_header = False
+        #: It goes behind the blocks that are not, once registers are allocated.
+        self.is_cold = False
         #: The header of a loop that contains neither loops nor calls; set by allocation.
         self.is_tight_loop = False
         #: The last call may come back at the second edge.
@@ -224,9 +231,10 @@ class MBlock:
 
 
 class MFunction:
-    """A function of machine instructions on virtual registers, blocks in the order in which they are emitted.
+    """A function of machine instructions on virtual registers.
 
-    The order has a block's dominators before it and the blocks of a loop together.
+    The order of the blocks has a block's dominators before it and the blocks of a loop together. In this order they are
+    emitted, but for cold ones.
     """
 
     __slots__ = ("blocks", "flags", "jump", "name", "origins", "outgoing_words", "stack_slots", "vreg_types")

@@ -9,7 +9,7 @@ from wasm_ir.codegen.emission import emit
 from wasm_ir.codegen.frame import Frame
 from wasm_ir.codegen.jump_threading import thread_jumps
 from wasm_ir.codegen.linear_scan import Allocation, allocate
-from wasm_ir.codegen.machinst import MFunction
+from wasm_ir.codegen.machinst import HAS_COLD_BLOCKS, MFunction
 from wasm_ir.codegen.target import Target
 from wasm_ir.ir import ABI_WASM, Function
 
@@ -43,6 +43,9 @@ def _add(timings: dict[str, float], phase: str, seconds: float) -> None:
 def _finish(function: Function, machine: MFunction, allocation: Allocation, target: Target) -> CompiledCode:
     """What comes after allocation."""
     thread_jumps(machine)
+    if machine.flags & HAS_COLD_BLOCKS:
+        blocks = machine.blocks
+        machine.blocks = [b for b in blocks if not b.is_cold] + [b for b in blocks if b.is_cold]
     frame = Frame(
         machine.outgoing_words,
         allocation.spill_slots,

@@ -12,7 +12,7 @@ from typing import Final
 from wasm_core.bisection import bisect_left, bisect_right
 from wasm_ir import types
 from wasm_ir.codegen.intervals import Intervals, Value
-from wasm_ir.codegen.machinst import FIRST_VREG, MBlock, MEdge, MFixed, MFunction, MInst
+from wasm_ir.codegen.machinst import FIRST_VREG, HAS_COLD_BLOCKS, MBlock, MEdge, MFixed, MFunction, MInst
 from wasm_ir.codegen.parallel_move import parallel_moves
 from wasm_ir.ir import Inst
 
@@ -325,6 +325,9 @@ class _Resolution:
                 target = edge.block
                 between = MBlock(-1)
                 between.loop_depth = min(block.loop_depth, target.loop_depth)
+                if edge.is_cold or block.is_cold or target.is_cold:
+                    between.is_cold = True
+                    machine.flags |= HAS_COLD_BLOCKS
                 assert machine.jump is not None
                 between.insts = [*sequence, MInst(machine.jump, [], [], 0)]
                 between.edges = [MEdge(target, [])]

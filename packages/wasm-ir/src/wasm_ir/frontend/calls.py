@@ -13,7 +13,7 @@ from wasm_ir.frontend.state import FEW_VALUES, State
 from wasm_ir.frontend.tables import pop_element
 from wasm_ir.ir import Call, Inst, Signature
 from wasm_ir.types import I32, I64, POINTER
-from wasm_ir.vmcontext import FUNCREF, not_yet
+from wasm_ir.vmcontext import FUNCREF
 
 _UNDEFINED: Final = TrapCode.UNDEFINED_ELEMENT.value
 _UNINITIALIZED: Final = TrapCode.UNINITIALIZED_ELEMENT.value
@@ -66,14 +66,20 @@ def indirect_callee(s: State, pos: int) -> tuple[Inst, Signature, int]:
     type_index, pos = read_u32(s.source, pos, s.end)
     table, pos = read_u32(s.source, pos, s.end)
     builder = s.builder
-    if s.module.defined_types is not None and not s.module.defined_types[type_index].final:
-        # Comparing numbers is not enough where there may be subtypes.
-        raise not_yet("call_indirect with a type that may have subtypes", "gc", s.where)
     signature = s.signature(type_index)
     funcref = pop_element(s, table, _UNDEFINED)
     builder.trap_if(builder.icmp(ir.EQ, funcref, builder.const(I64, 0)), _UNINITIALIZED)
-    # Not an invariant load: it must stay behind the check for null.
-    actual = builder.load(ir.LOAD, I64, funcref, FUNCREF["type_id"])
+    defined = s.module.defined_types
+    # Not invariant loads: they must stay behind the checks.
+    if defined is None or defined[type_index].final:
+        actual = builder.load(ir.LOAD, I64, funcref, FUNCREF["type_id"])
+    else:
+        depth = len(defined[type_index].lineage())
+        lineage = builder.load(ir.LOAD, I64, funcref, FUNCREF["lineage"])
+        builder.trap_if(builder.icmp(ir.EQ, lineage, builder.const(I64, 0)), _MISMATCH)
+        length = builder.load(ir.LOAD, I64, lineage, 0)
+        builder.trap_if(builder.icmp(ir.LT_U, length, builder.const(I64, depth)), _MISMATCH)
+        actual = builder.load(ir.LOAD, I64, lineage, 8 * depth)
     wanted = builder.load(ir.LOAD_INVARIANT, I64, builder.vmctx(), s.layout.types + 8 * type_index)
     builder.trap_if(builder.icmp(ir.NE, actual, wanted), _MISMATCH)
     return funcref, signature, pos

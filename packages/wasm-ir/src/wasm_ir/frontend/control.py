@@ -34,6 +34,8 @@ from wasm_ir.frontend.state import (
 from wasm_ir.ir import Block, Edge, Inst
 from wasm_ir.vmcontext import STATUS_EXCEPTION
 
+#: So many constructs are looked at to find out whether there is a loop among them.
+_FAR: Final = 64
 _NO_TYPES: Final[tuple[int, ...]] = ()
 #: Byte of a block type -> results.
 _RESULTS_OF_CODE: Final[dict[int, tuple[int, ...]]] = {
@@ -117,7 +119,10 @@ def if_(s: State, pos: int) -> int:
     otherwise = builder.new_block()
     targets = builder.brif(condition, then, (), otherwise, ()).targets
     frame.else_kind = ELSE_BRANCH
-    frame.else_edge = targets[0] if targets[0].block is otherwise else targets[1]
+    turned = targets[0].block is otherwise
+    frame.else_edge = targets[0] if turned else targets[1]
+    if s.hints:
+        s.hint(targets[1] if turned else targets[0], frame.else_edge)
     s.continue_in(then, record)
     return pos
 
@@ -186,6 +191,8 @@ def _close_without_else(s: State, frame: Frame) -> None:
     edge.block = target
     edge.args = list(frame.params)
     target.predecessors.append(source)
+    # What is behind it may be what a loop comes to in the end, if the body goes back to the loop's start.
+    edge.is_cold = False
     frame.branch = edge
     frame.branch_record = frame.entry
     frame.low = min(frame.low, frame.mark)
@@ -295,9 +302,24 @@ def _branch_if(s: State, frame: Frame, condition: Inst, pos: int) -> int:
     target = _target(s, frame)
     following = builder.new_block()
     targets = builder.brif(condition, target, _arguments(s, frame), following, ()).targets
-    _record_branch(s, frame, targets[1] if targets[0].block is following else targets[0])
+    turned = targets[0].block is following
+    taken = targets[1] if turned else targets[0]
+    if s.hints and not _leaves_loop(s, frame):
+        s.hint(taken, targets[0] if turned else targets[1])
+    _record_branch(s, frame, taken)
     s.continue_in(following, s.locals.current)
     return pos
+
+
+def _leaves_loop(s: State, frame: Frame) -> bool:
+    """Whether a branch to a frame goes out of a loop or back to its start: each loop ends at some time, so what comes
+    behind it does not run less often than the loop, however often a hint says that it goes on."""
+    for inner in s.control[: -1 - _FAR : -1]:
+        if inner.kind == LOOP:
+            return True
+        if inner is frame:
+            return False
+    return True
 
 
 def br_on_null(s: State, pos: int) -> int:

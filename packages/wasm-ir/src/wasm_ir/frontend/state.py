@@ -10,6 +10,7 @@ from wasm_core.module import DecodedModule
 from wasm_ir import opcodes as ir
 from wasm_ir import types
 from wasm_ir.builder import Builder
+from wasm_ir.frontend.hints import branch_hints_of
 from wasm_ir.frontend.locals import BlockRecord, Locals
 from wasm_ir.frontend.signatures import signatures_of
 from wasm_ir.frontend_options import FrontendOptions
@@ -137,6 +138,7 @@ class State:
         "facts",
         "function",
         "handlers",
+        "hints",
         "layout",
         "local_slots",
         "locals",
@@ -175,6 +177,8 @@ class State:
         #: Definitions of the current block: `locals.current.defs`.
         self.defs: dict[int, Inst] = {}
         self.reachable = True
+        #: Byte offset of a conditional branch -> whether it is expected to be taken.
+        self.hints = branch_hints_of(module, function.index)
         #: What `passes` may count still.
         self.room = PASSED_BASE + PASSED_PER_INSTRUCTION * facts.instruction_count
         #: Byte offset of the instruction being translated.
@@ -214,6 +218,12 @@ class State:
     def continue_in(self, block: Block, entry: BlockRecord) -> None:
         """Go on in `block`, whose only predecessor was just ended, or whose dominator `entry` was."""
         self.begin(block, entry, 0, 0, len(self.builder.log))
+
+    def hint(self, taken: Edge, other: Edge) -> None:
+        """Note what is known about how often the branch just built is taken."""
+        likely = self.hints.get(self.where)
+        if likely is not None:
+            (other if likely else taken).is_cold = True
 
     def land(self) -> None:
         """Let what the call just built throws go to the innermost handler."""

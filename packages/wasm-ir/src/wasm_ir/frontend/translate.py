@@ -25,6 +25,7 @@ from wasm_ir.frontend.signatures import ir_type_of_code, signatures_of
 from wasm_ir.frontend.state import FUNCTION, Frame, State
 from wasm_ir.frontend_options import FrontendOptions
 from wasm_ir.ir import ABI_WASM, Block, Function, Inst
+from wasm_ir.passes.cold import mark_cold_blocks
 from wasm_ir.passes.dce import eliminate_dead_code
 from wasm_ir.passes.loops import find_loops
 from wasm_ir.passes.polls import thin_out_polls
@@ -97,6 +98,8 @@ def _translate(
     ends = find_loops(function)
     if ends and options.polls:
         thin_out_polls(function, ends)
+    if state.hints:
+        mark_cold_blocks(function)
     if not options.vectors:
         from wasm_ir.vectorless import refuse_vectors
 
