@@ -97,9 +97,9 @@ def lint(session: nox.Session) -> None:
 @nox.session(python="3.11")
 def docs(session: nox.Session) -> None:
     """Build the documentation site, strictly, into build/site, and run what its pages show."""
-    # One of the tests builds it. Pages show numpy and joblib; dask and Ray are large: examples with them run where they
-    # are installed.
-    install_packages(session, "pytest", "mkdocs-material>=9.5,<10", "mkdocstrings[python]>=0.26", "numpy", "joblib")
+    # One of the tests builds it. Of what pages show, dask and Ray are large: they are run where they are installed.
+    site = ("mkdocs-material>=9.5,<10", "mkdocstrings[python]>=0.26")
+    install_packages(session, *site, "pytest", "hypothesis", "numpy", "joblib")
     session.run("pytest", "-q", "tests/test_docs.py", "tests/test_pages.py", "tests/test_site.py")
 
 
