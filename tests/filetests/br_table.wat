@@ -35,7 +35,7 @@
 ;; }
 
 ;; -- amd64
-;; 80 bytes, frame of 0
+;; 76 bytes, frame of 0
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:

@@ -31,7 +31,7 @@
 ;; }
 
 ;; -- amd64
-;; 34 bytes, frame of 0
+;; 27 bytes, frame of 0
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:

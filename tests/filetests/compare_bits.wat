@@ -42,7 +42,7 @@
 ;; }
 
 ;; -- amd64
-;; 62 bytes, frame of 0
+;; 50 bytes, frame of 0
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:

@@ -26,7 +26,7 @@
 ;; }
 
 ;; -- amd64
-;; 47 bytes, frame of 0
+;; 43 bytes, frame of 0
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:

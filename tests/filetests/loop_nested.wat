@@ -59,7 +59,7 @@
 ;; }
 
 ;; -- amd64
-;; 124 bytes, frame of 0
+;; 108 bytes, frame of 0
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
@@ -74,8 +74,7 @@
 ;;   je L4
 ;;   mov eax, 0
 ;;   nop word ptr [rax + rax]
-;;   nop word ptr [rax + rax]
-;;   nop dword ptr [rax + rax]
+;;   nop
 ;; L2:
 ;;   cmp rsp, qword ptr [r15 + 8]
 ;;   jb L6

@@ -76,7 +76,7 @@
 ;; }
 
 ;; -- amd64
-;; 349 bytes, frame of 64
+;; 332 bytes, frame of 64
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:

@@ -63,7 +63,7 @@
 ;; }
 
 ;; -- amd64
-;; 251 bytes, frame of 64
+;; 238 bytes, frame of 64
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:

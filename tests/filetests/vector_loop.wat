@@ -44,15 +44,13 @@
 ;; }
 
 ;; -- amd64
-;; 128 bytes, frame of 0
+;; 112 bytes, frame of 0
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
 ;;   push rbp
 ;;   mov rbp, rsp
-;;   nop word ptr [rax + rax]
-;;   nop word ptr [rax + rax]
-;;   nop
+;;   nop dword ptr [rax]
 ;; L0:
 ;;   cmp rsp, qword ptr [r15 + 8]
 ;;   jb L2

@@ -120,12 +120,35 @@ def test_loops_in_a_loop_rely_on_it_for_as_much_as_may_go_without() -> None:
     assert len(found) > 1 and all(poll == (1, True) for poll in found[1:])
 
 
-def test_a_loop_that_contains_a_short_one_polls() -> None:
-    # How often the outer one goes round is known, how long that takes is not looked at.
-    outer = w.loop(
-        *(w.i32(0), w.put(1), counting(w.i32(10))), w.get(2), w.i32(1), ADD, b"\x22\x02", w.i32(10), b"\x48", w.br_if(0)
-    )
-    assert polls(compiled(outer)) == [(1, False)]
+def nested(rounds: int, *inner: bytes) -> bytes:
+    """So many rounds of other code; counts in local 2."""
+    step = w.get(2) + w.i32(1) + ADD + b"\x22\x02"
+    return w.i32(0) + w.put(2) + w.loop(*inner, step, w.i32(rounds), b"\x48", w.br_if(0))
+
+
+RESET = w.i32(0) + w.put(1)
+
+
+def test_loops_in_loops_are_short_together() -> None:
+    assert polls(compiled(nested(10, RESET, counting(w.i32(10))))) == [(0, True)]
+    # Each is short.
+    assert polls(compiled(nested(MOST_WORK // 1000, RESET, counting(w.i32(1000))))) == [(1, False)]
+
+
+def test_a_short_loop_around_one_that_polls() -> None:
+    # What comes between two of the inner loop's polls is short, and so is a run that never enters that.
+    assert polls(compiled(nested(10, RESET, counting(w.get(0))))) == [(0, True), (2, False)]
+
+
+def test_a_short_loop_around_one_that_calls_polls() -> None:
+    assert polls(compiled(nested(10, RESET, counting(w.get(0), w.get(0), b"\x10\x00")))) == [(1, False), (2, False)]
+
+
+def test_thousands_of_loops_in_each_other() -> None:
+    body = b""
+    for _ in range(1000):
+        body = w.loop(body, w.get(0), w.br_if(0))
+    assert len(polls(compiled(body))) == 1000
 
 
 def test_no_polls_when_not_asked() -> None:

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
 #: Label references are 4 bytes relative to their own end; their kind is what to add to that, mostly nothing.
 REL32: Final = 0
+#: One byte relative to its own end.
+REL8: Final = -128
+#: The last bytes of the opcodes of jumps, of those with conditions for the first one: with 4 bytes and with one.
+_JMP: Final = JMP_REL32[0]
+_JCC: Final = JCC_REL32[0][1]
+_JMP_SHORT: Final = JMP_REL8[0]
+_JCC_SHORT: Final = JCC_REL8[0][0]
 
 # MInst.imm of instructions with a memory operand: disp << 2 | shift. With an immediate besides:
 # value << 34 | (disp as unsigned 32 bits) << 2 | shift. The last uses are the base and, if there is one, the index.
@@ -73,32 +80,81 @@ def mark_fault(emitter: Emitter, wasm_offset: int) -> None:
 
 
 def jump(emitter: Emitter, label: int) -> None:
-    """jmp to a label; short when it is bound and near."""
+    """jmp to a label; short when it is bound and near, see shorten_jumps for others."""
     code = emitter.code
     buffer = emitter.buffer
     target = buffer.labels[label]
-    if target >= 0:
-        distance = target - len(code) - 2
-        if distance >= -128:
-            code += JMP_REL8
-            code.append(distance & 0xFF)
-            return
+    if target >= 0 and target - len(code) - 2 >= -128:
+        code += JMP_REL8
+        buffer.fixups.append((len(code), label, REL8))
+        code.append(0)
+        return
     code += JMP_REL32
-    buffer.fixups.append((len(code), label, REL32))
+    position = len(code)
+    if target < 0:
+        buffer.labels[label] = ~position
+    buffer.fixups.append((position, label, REL32))
     code += b"\0\0\0\0"
 
 
 def branch(emitter: Emitter, condition: int, label: int) -> None:
-    """jcc to a label; short when it is bound and near."""
+    """jcc to a label; short when it is bound and near, see shorten_jumps for others."""
     code = emitter.code
     buffer = emitter.buffer
     target = buffer.labels[label]
-    if target >= 0:
-        distance = target - len(code) - 2
-        if distance >= -128:
-            code += JCC_REL8[condition]
-            code.append(distance & 0xFF)
-            return
+    if target >= 0 and target - len(code) - 2 >= -128:
+        code += JCC_REL8[condition]
+        buffer.fixups.append((len(code), label, REL8))
+        code.append(0)
+        return
     code += JCC_REL32[condition]
-    buffer.fixups.append((len(code), label, REL32))
+    position = len(code)
+    if target < 0:
+        buffer.labels[label] = ~position
+    buffer.fixups.append((position, label, REL32))
     code += b"\0\0\0\0"
+
+
+def shorten_jumps(emitter: Emitter, label: int, room: int) -> None:
+    """Make jumps to a block's label, which is about to be bound, short where it is near enough.
+
+    What comes between moves up; where something in it is aligned nothing does.
+    """
+    buffer = emitter.buffer
+    code = emitter.code
+    fixups = buffer.fixups
+    settled = buffer.settled
+    # The reach of a displacement of one byte, from the position of one of four.
+    lowest = len(code) + room - 131
+    if ~buffer.labels[label] < lowest:
+        return
+    number = len(fixups) - 1
+    #: Numbers of their fixups, the last one first.
+    found: list[int] = []
+    while number >= 0:
+        position, target, _ = fixups[number]
+        if position < lowest or position < settled:
+            break
+        if target == label:
+            found.append(number)
+            lowest -= 3 if code[position - 1] == _JMP else 4
+        number -= 1
+    if not found:
+        return
+    #: Offsets in the code as it is, and how many bytes go there.
+    gaps: list[tuple[int, int]] = []
+    for number in found:
+        position = fixups[number][0]
+        fixups[number] = (position, label, REL8)
+        gaps.append((position, 3))
+        opcode = code[position - 1]
+        if opcode == _JMP:
+            code[position - 1] = _JMP_SHORT
+            del code[position : position + 3]
+        else:
+            # The opcode has a byte less too.
+            gaps.append((position - 1, 1))
+            code[position - 2] = opcode - _JCC + _JCC_SHORT
+            del code[position : position + 4]
+    gaps.reverse()
+    buffer.close_gaps(gaps, found[-1])

@@ -19,7 +19,7 @@ from wasm_backend_amd64.control_instructions import (
 from wasm_backend_amd64.encodings import Encoding
 from wasm_backend_amd64.forms import load_float, load_integer
 from wasm_backend_amd64.lower import Amd64Lowering
-from wasm_backend_amd64.operands import REL32, frame_address, jump, rm_frame
+from wasm_backend_amd64.operands import REL8, REL32, frame_address, jump, rm_frame, shorten_jumps
 from wasm_backend_amd64.registers import (
     CALLEE_REGISTER,
     CONTEXT_REGISTER,
@@ -58,7 +58,7 @@ class Amd64Target(Target):
     def __init__(self, features: frozenset[str]) -> None:
         """`features`: names of the processor features that code may use (see cpu.py)."""
         # Aligned to what processors fetch at once, or a part of it.
-        super().__init__(REGISTERS, NATIVE_REGISTERS, loop_alignment=32)
+        super().__init__(REGISTERS, NATIVE_REGISTERS, loop_alignment=16, shortens_jumps=True)
         self.features = features
 
     def lower(self, function: Function) -> MFunction:
@@ -158,6 +158,9 @@ class Amd64Target(Target):
         asm.rm(code, e.MOV_RM64, CONTEXT_REGISTER, RBP, -1, 0, context_word(emitter))
         asm.rm(code, e.MOV_RM64, MEMORY_REGISTER, CONTEXT_REGISTER, -1, 0, CONTEXT["memory_base"])
 
+    def shorten_jumps(self, emitter: Emitter, label: int, room: int) -> None:
+        shorten_jumps(emitter, label, room)
+
     def emit_padding(self, emitter: Emitter, size: int) -> None:
         """Instructions that do nothing, as few as possible."""
         asm.nop(emitter.code, size)
@@ -189,5 +192,10 @@ class Amd64Target(Target):
             code += bits.to_bytes(size, "little")
 
     def patch(self, code: bytearray, position: int, kind: int, target: int) -> None:
-        """Resolve a reference; see REL32."""
-        asm.put_i32(code, position, target - position - 4 + kind)
+        """Resolve a reference; see REL32, REL8."""
+        if kind == REL8:
+            distance = target - position - 1
+            assert -128 <= distance <= 127, "a jump was made too short"
+            code[position] = distance & 0xFF
+        else:
+            asm.put_i32(code, position, target - position - 4 + kind)

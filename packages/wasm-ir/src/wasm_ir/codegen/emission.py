@@ -119,11 +119,17 @@ def _emit(function: Function, machine: MFunction, frame: Frame, target: Target, 
     target.emit_prologue(emitter)
     last = len(blocks) - 1
     alignment = target.loop_alignment
+    shortens = target.shortens_jumps
+    labels = buffer.labels
     for number, block in enumerate(blocks):
-        if block.is_tight_loop and alignment > 1:
+        is_aligned = block.is_tight_loop and alignment > 1
+        if shortens and labels[block.label] != -1 and block.landing_label < 0:
+            target.shorten_jumps(emitter, block.label, alignment if is_aligned else 0)
+        if is_aligned:
             padding = -len(buffer.code) % alignment
             if padding:
                 target.emit_padding(emitter, padding)
+            buffer.settled = len(buffer.code)
         emitter.block = block
         if block.landing_label >= 0:
             # Does nothing for those who come another way.
@@ -146,7 +152,6 @@ def _emit(function: Function, machine: MFunction, frame: Frame, target: Target, 
         listing.append((len(buffer.code), 0))
     target.emit_data(emitter)
     code = buffer.code
-    labels = buffer.labels
     for position, label, kind in buffer.fixups:
         offset = labels[label]
         assert offset >= 0, "reference to a label that was never bound"

@@ -471,7 +471,7 @@ class _LinearScan:
             if until > best_until:
                 best = register
                 best_until = until
-        if call < end and self._take_preserved(interval, call):
+        if call < end and self._take_unused(interval, call + 1, True):
             return True
         if best < 0:
             return False
@@ -482,19 +482,19 @@ class _LinearScan:
         self._assign_until(interval, best, cut)
         return True
 
-    def _take_preserved(self, interval: Interval, call: int) -> bool:
-        """Take a register that calls preserve from a value that the loop around does not use, for one that it uses
-        again after `call`, the first call that it meets: the one comes back behind the loop, the other would in it."""
+    def _take_unused(self, interval: Interval, position: int, preserved: bool) -> bool:
+        """Take a register from a value that the loop around does not use, for one that it uses again from `position`
+        on: the one comes back behind the loop, the other would in it. `preserved`: just one that calls preserve."""
         start = interval.start
         intervals = self.intervals
         loop = intervals.block_loops[bisect_right(intervals.block_starts, start) - 1]
-        if loop is None or self._next_use(interval, call + 1) >= loop.end:
+        if loop is None or self._next_use(interval, position) >= loop.end:
             return False
         active = self.active
         best = -1
         best_next = loop.end - 1
         for register in self.allocatable[interval.value.register_class]:
-            if self.caller_saved >> register & 1:
+            if preserved and self.caller_saved >> register & 1:
                 continue
             holder = active[register]
             if holder is not None and holder.start < start:
@@ -518,7 +518,9 @@ class _LinearScan:
         start = interval.start
         first_use = self._next_strong_use(interval, start)
         if first_use == END:
-            self._to_memory(interval)
+            # Instructions can take it from memory.
+            if not self._take_unused(interval, start, False):
+                self._to_memory(interval)
             return
         # The instruction that needs the register may use the value more than once.
         instruction_end = (first_use | 3) + 1

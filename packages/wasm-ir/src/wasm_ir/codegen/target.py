@@ -17,13 +17,21 @@ if TYPE_CHECKING:
 class Target:
     """The base of one architecture's half of the code generator. Stateless: one object serves all functions."""
 
-    def __init__(self, registers: RegisterSet, native_registers: RegisterSet, loop_alignment: int = 1) -> None:
+    def __init__(
+        self,
+        registers: RegisterSet,
+        native_registers: RegisterSet,
+        loop_alignment: int = 1,
+        shortens_jumps: bool = False,
+    ) -> None:
         #: In functions with WebAssembly's convention, and in those with the C convention.
         self.registers = registers
         self.native_registers = native_registers
         #: Heads of loops without loops and calls in them go to multiples of this many bytes; 1: wherever they come to
         #: lie.
         self.loop_alignment = loop_alignment
+        #: There are jumps of several lengths: `shorten_jumps` is to be called.
+        self.shortens_jumps = shortens_jumps
 
     def lower(self, function: Function) -> MFunction:
         """Instruction selection."""
@@ -76,6 +84,10 @@ class Target:
 
     def emit_landing(self, emitter: Emitter) -> None:
         """At a landing pad: with the frame pointer alone, restore the stack pointer and pinned registers."""
+        raise NotImplementedError
+
+    def shorten_jumps(self, emitter: Emitter, label: int, room: int) -> None:
+        """Make jumps to `label`, which is bound next, behind at most `room` bytes, as short as they can be."""
         raise NotImplementedError
 
     def emit_padding(self, emitter: Emitter, size: int) -> None:

@@ -21,53 +21,81 @@ _SIGNED: Final = frozenset((opcodes.LT_S, opcodes.GE_S, opcodes.GT_S, opcodes.LE
 _MAX_ADDITIONS: Final = 8
 
 
+class _Loop:
+    """A loop: positions of its header and its last block, and how many instructions it may run without a poll."""
+
+    __slots__ = ("end", "start", "work")
+
+    def __init__(self, start: int, end: int, work: int) -> None:
+        self.start = start
+        self.end = end
+        #: All rounds together, or one where each round polls; 0 when there are calls.
+        self.work = work
+
+
 def thin_out_polls(function: Function, ends: dict[int, int]) -> None:
     """Take the polls out of short loops. `ends`: what find_loops gave."""
     blocks = function.blocks
+    positions = {block.id: position for position, block in enumerate(blocks)}
     left = MOST_WORK
-    headers = sorted(ends)
-    for number, start in enumerate(headers):
+    #: Those that the loop being looked at may contain; the nearest is last.
+    loops: list[_Loop] = []
+    for start in sorted(ends, reverse=True):
         end = ends[start]
-        if number + 1 < len(headers) and headers[number + 1] <= end:
-            continue  # a loop in it
+        work = _work(blocks, start, end, loops)
         header = blocks[start]
-        insts = header.insts
-        if not insts or insts[0].op != opcodes.POLL or len(header.predecessors) != 2:
-            continue
-        entry, latch = header.predecessors
-        if entry is blocks[end]:
-            entry, latch = latch, entry
-        terminator = entry.terminator
-        if latch is not blocks[end] or entry is latch or terminator is None or terminator.op == opcodes.INVOKE:
-            continue
-        rounds = _rounds(header, entry, latch, blocks[start : end + 1])
-        if rounds == 0 or rounds > MOST_WORK:
-            continue
-        work = rounds * _work(blocks, start, end)
-        if not 0 < work <= MOST_WORK:
-            continue
-        header.insts = insts[1:]
-        if header.loop_depth > 1 and work <= left:
-            # The loop around polls. All that rely on that are counted together: they may follow each other.
-            left -= work
-        else:
-            insts[0].imm = 1
-            entry.insts.append(insts[0])
+        if work and header.insts and header.insts[0].op == opcodes.POLL and len(header.predecessors) == 2:
+            entry, latch = header.predecessors
+            if entry is blocks[end]:
+                entry, latch = latch, entry
+            if latch is blocks[end] and latch is not entry:
+                rounds = _rounds(header, entry, latch, end, positions)
+                if 0 < rounds * work <= MOST_WORK:
+                    work *= rounds
+                    if header.loop_depth > 1 and work <= left:
+                        # The loop around polls. Those that rely on that are counted together: they may follow each
+                        # other.
+                        left -= work
+                        header.insts = header.insts[1:]
+                    else:
+                        _move_poll(header, entry)
+        loops.append(_Loop(start, end, work))
 
 
-def _work(blocks: list[Block], start: int, end: int) -> int:
-    """How many instructions one round has at most, or 0 when it has calls."""
+def _move_poll(header: Block, entry: Block) -> None:
+    """Let the block poll from which the loop is entered."""
+    terminator = entry.terminator
+    # A call that may throw ends its block; and no loop that comes before must poll for this one.
+    if terminator is not None and terminator.op != opcodes.INVOKE and entry.loop_depth < header.loop_depth:
+        poll = header.insts[0]
+        poll.imm = 1
+        header.insts = header.insts[1:]
+        entry.insts.append(poll)
+
+
+def _work(blocks: list[Block], start: int, end: int, loops: list[_Loop]) -> int:
+    """What _Loop.work says, of one round. Takes the loops in it off the list."""
     work = 0
-    for position in range(start, end + 1):
+    calls = False
+    position = start
+    while position <= end:
+        if loops and loops[-1].start == position:
+            loop = loops.pop()
+            position = loop.end + 1
+            work += loop.work
+            if loop.work == 0:
+                calls = True
+            continue
         insts = blocks[position].insts
         for inst in insts:
             if inst.op in _CALLS:
-                return 0
+                calls = True
         work += len(insts) + 1
-    return work
+        position += 1
+    return 0 if calls else work
 
 
-def _rounds(header: Block, entry: Block, latch: Block, body: list[Block]) -> int:
+def _rounds(header: Block, entry: Block, latch: Block, end: int, positions: dict[int, int]) -> int:
     """How often the loop goes round at most, by the condition at the end of the header or of the last block, which
     every round comes by; 0 when that does not show."""
     for block in (latch, header):
@@ -77,9 +105,9 @@ def _rounds(header: Block, entry: Block, latch: Block, body: list[Block]) -> int
         then, otherwise = terminator.targets
         if block is latch:
             stays = then.block is header
-        elif then.block not in body:
+        elif positions[then.block.id] > end:
             stays = False
-        elif otherwise.block not in body:
+        elif positions[otherwise.block.id] > end:
             stays = True
         else:
             continue
