@@ -56,15 +56,14 @@
 ;; }
 
 ;; -- amd64
-;; 88 bytes, frame of 0
+;; 68 bytes, frame of 0
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
 ;;   push rbp
 ;;   mov rbp, rsp
 ;;   mov eax, esi
-;;   nop word ptr [rax + rax]
-;;   nop word ptr [rax + rax]
+;;   nop
 ;; L0:
 ;;   cmp rsp, qword ptr [r15 + 8]
 ;;   jb L4

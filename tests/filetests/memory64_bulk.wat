@@ -23,9 +23,9 @@
 ;; function 0 (i64, i64, i32) -> (i64) {
 ;; block0(v0: i64, v1: i64, v2: i32):
 ;;   v3 = extend_u.i64 v2
-;;   v4 = load_invariant.i64 [vmctx+96]
+;;   v4 = load_invariant.i64 [vmctx+112]
 ;;   v5 = load.i64 [v4+8]
-;;   v6 = load_invariant.i64 [vmctx+104]
+;;   v6 = load_invariant.i64 [vmctx+120]
 ;;   v7 = load.i64 [v6+8]
 ;;   v8 = iadd.i64 v3, v3
 ;;   v9 = icmp.i64 gt_u v8, v7
@@ -48,7 +48,7 @@
 ;;   trap_if v20, memory_out_of_bounds
 ;;   v21 = load_invariant.i64 [vmctx+48]
 ;;   call_native v21(v13, v2, v1)
-;;   v22 = load_invariant.i64 [vmctx+112]
+;;   v22 = load_invariant.i64 [vmctx+128]
 ;;   v23 = load.i64 [v22+8]
 ;;   v24 = icmp.i64 ge_u v1, v23
 ;;   trap_if v24, table_out_of_bounds
@@ -69,7 +69,7 @@
 ;; }
 
 ;; -- amd64
-;; 402 bytes, frame of 64
+;; 401 bytes, frame of 64
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
@@ -87,10 +87,10 @@
 ;;   mov r13, rdi
 ;;   mov rbx, rsi
 ;;   mov r12d, edx
-;;   mov rax, qword ptr [r15 + 0x60]
+;;   mov rax, qword ptr [r15 + 0x70]
 ;;   mov qword ptr [rbp - 0x40], rax
 ;;   mov rcx, qword ptr [rax + 8]
-;;   mov rax, qword ptr [r15 + 0x68]
+;;   mov rax, qword ptr [r15 + 0x78]
 ;;   lea rdx, [r12 + r12]
 ;;   cmp rdx, qword ptr [rax + 8]
 ;;   ja L2
@@ -126,7 +126,7 @@
 ;;   mov rsp, qword ptr [r11 + 8]
 ;;   call rax                                    ; memory.fill
 ;;   lea rsp, [rbp - 0x40]
-;;   mov rax, qword ptr [r15 + 0x70]
+;;   mov rax, qword ptr [r15 + 0x80]
 ;;   cmp rbx, qword ptr [rax + 8]
 ;;   jae L7
 ;;   mov rax, qword ptr [rax]
@@ -200,9 +200,9 @@
 ;;   mov x21, x0
 ;;   mov x19, x1
 ;;   mov x20, x2
-;;   ldr x22, [x28, #0x60]
+;;   ldr x22, [x28, #0x70]
 ;;   ldr x0, [x22, #8]
-;;   ldr x1, [x28, #0x68]
+;;   ldr x1, [x28, #0x78]
 ;;   ldr x2, [x1, #8]
 ;;   add x3, x20, x20
 ;;   cmp x3, x2
@@ -242,7 +242,7 @@
 ;;   mov sp, x17
 ;;   blr x8                                      ; memory.fill
 ;;   mov sp, x29
-;;   ldr x0, [x28, #0x70]
+;;   ldr x0, [x28, #0x80]
 ;;   ldr x1, [x0, #8]
 ;;   cmp x19, x1
 ;;   b.hs L8

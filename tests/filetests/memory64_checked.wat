@@ -18,7 +18,7 @@
 ;; -- ir
 ;; function 0 (i64) -> (i64) {
 ;; block0(v0: i64):
-;;   v1 = load_invariant.i64 [vmctx+96]
+;;   v1 = load_invariant.i64 [vmctx+112]
 ;;   v2 = load.i64 [v1+8]
 ;;   v3 = iadd.i64 v2, -16:i64
 ;;   v4 = icmp.i64 gt_u v0, v3
@@ -27,7 +27,7 @@
 ;;   v6 = heap_load.i64 [v5+8]
 ;;   v7 = heap_load32_u.i64 [v5+4]
 ;;   v8 = iadd.i64 v6, v7
-;;   v9 = load_invariant.i64 [vmctx+104]
+;;   v9 = load_invariant.i64 [vmctx+120]
 ;;   v10 = load.i64 [v9+8]
 ;;   v11 = icmp.i64 lt_u v10, 8:i64
 ;;   trap_if v11, memory_out_of_bounds
@@ -48,14 +48,14 @@
 ;; entry:
 ;;   push rbp
 ;;   mov rbp, rsp
-;;   mov rax, qword ptr [r15 + 0x60]
+;;   mov rax, qword ptr [r15 + 0x70]
 ;;   mov rax, qword ptr [rax + 8]
 ;;   add rax, -0x10
 ;;   cmp rdi, rax
 ;;   ja L0
 ;;   mov eax, dword ptr [r14 + rdi + 4]          ; i64.load32_u offset=4
 ;;   add rax, qword ptr [r14 + rdi + 8]          ; i64.load offset=8
-;;   mov rcx, qword ptr [r15 + 0x68]
+;;   mov rcx, qword ptr [r15 + 0x78]
 ;;   mov rdx, qword ptr [rcx + 8]
 ;;   cmp rdx, 8
 ;;   jb L1
@@ -83,7 +83,7 @@
 ;; entry:
 ;;   stp x29, x30, [sp, #-0x10]!
 ;;   mov x29, sp
-;;   ldr x1, [x28, #0x60]
+;;   ldr x1, [x28, #0x70]
 ;;   ldr x1, [x1, #8]
 ;;   sub x1, x1, #0x10
 ;;   cmp x0, x1
@@ -92,7 +92,7 @@
 ;;   ldr x2, [x1, #8]                            ; i64.load offset=8
 ;;   ldr w1, [x1, #4]                            ; i64.load32_u offset=4
 ;;   add x1, x2, x1
-;;   ldr x2, [x28, #0x68]
+;;   ldr x2, [x28, #0x78]
 ;;   ldr x3, [x2, #8]
 ;;   cmp x3, #8
 ;;   b.lo L1

@@ -8,7 +8,7 @@ from wasm_ir.backend import Relocation
 class CodeBuffer:
     """Bytes, and what refers to what in them. Label numbers index `labels`."""
 
-    __slots__ = ("bound", "code", "fixups", "labels", "pcs", "relocations", "settled", "wasm_offsets")
+    __slots__ = ("bound", "code", "fixups", "labels", "listing", "pcs", "relocations", "settled", "wasm_offsets")
 
     def __init__(self) -> None:
         self.code = bytearray()
@@ -19,6 +19,8 @@ class CodeBuffer:
         self.bound: list[int] = []
         #: Nothing before this offset moves any more.
         self.settled = 0
+        #: `Function.listing`.
+        self.listing: list[tuple[int, int]] | None = None
         #: (position, label, kind): kinds belong to the target, which patches them when all labels are bound.
         self.fixups: list[tuple[int, int, int]] = []
         self.relocations: list[Relocation] = []
@@ -73,6 +75,13 @@ class CodeBuffer:
             if relocation.offset <= start:
                 break
             relocation.offset = _moved(relocation.offset, gaps)
+        listing = self.listing
+        if listing is not None:
+            number = len(listing) - 1
+            while listing[number][0] > start:
+                position, origin = listing[number]
+                listing[number] = (_moved(position, gaps), origin)
+                number -= 1
 
 
 def _moved(position: int, gaps: list[tuple[int, int]]) -> int:

@@ -116,6 +116,7 @@ def _emit(function: Function, machine: MFunction, frame: Frame, target: Target, 
     if listing is not None:
         # (another attempt may have begun it)
         listing[:] = [(0, 0)]
+        buffer.listing = listing
     target.emit_prologue(emitter)
     last = len(blocks) - 1
     alignment = target.loop_alignment
