@@ -53,7 +53,6 @@ class Global(GlobalHandle, Generic[Value]):
         from wasmetal.store.plain_types import global_type
 
         type = global_type(type)
-        values.check_types((type.value_type,))
         words = array("Q", bytes(GLOBAL_SIZE))
         store = Store() if type.value_type.is_reference else None
         cell = GlobalCell(type, words, words.buffer_info()[0], store)

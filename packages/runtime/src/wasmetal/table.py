@@ -65,7 +65,6 @@ class Table(TableHandle, Generic[Element]):
             raise ValueError(f"the minimum of a table must not be above its maximum: {type}")
         if not type.element.is_reference:
             raise ValueError(f"a table holds references, not {type.element.value}")
-        values.check_types((type.element,))
         store = Store()
         word = 0
         # Before there is a table: it must never have elements that are not of its type.

@@ -11,7 +11,6 @@ from wasm_core import constant_opcodes as op
 from wasm_core.lazy_attrs import frozen
 from wasm_core.module import ConstExpr, DecodedModule, ElementSegment, SegmentMode
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, GLOBAL_SIZE, SEGMENT, ContextLayout, lineage_words, not_yet
-from wasmetal.glue import values
 from wasmetal.system.host import host
 from wasmetal.system.lifetime import anchor
 
@@ -140,7 +139,6 @@ class Template:
         words[CONTEXT["builtin"] // 8] = glue.builtin
         for name in ("memmove", "memset"):
             words[CONTEXT[name] // 8] = host.address_of(name)
-        values.check_types([table.element for table in module.tables[module.imported_tables :]])
         #: Index of a table and what its elements start as, where that is not null.
         self.table_inits = [
             (index, _constant(init))
@@ -185,7 +183,6 @@ class Template:
     def _set_globals(self, module: DecodedModule) -> None:
         at = self._layout.globals // 8 + _GLOBAL_WORDS * module.imported_globals
         for own in module.globals:
-            values.check_types((own.type.value_type,))
             constant = _constant(own.init)
             opcode, immediate = constant[0]
             if len(constant) > 1 or opcode in (op.GLOBAL_GET, op.REF_FUNC):
@@ -241,7 +238,6 @@ def _element_plan(module: DecodedModule, layout: ContextLayout, segment: Element
     if segment.functions is not None:
         items = [(op.REF_FUNC, index) for index in segment.functions]
     else:
-        values.check_types((segment.type,))
         # References are made by single instructions, but for objects.
         items = [_constant(expression)[0] for expression in segment.expressions or ()]
     offsets: array[int] = array("Q", bytes(8 * len(items)))

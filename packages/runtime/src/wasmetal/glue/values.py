@@ -13,7 +13,6 @@ from ctypes import c_double, c_float
 
 from wasm_core.quoting import shown
 from wasm_core.types import ValueType
-from wasm_ir.vmcontext import not_yet
 from wasmetal.cpython.native_callable import NativeCallable
 
 TYPE_CHECKING = False
@@ -216,7 +215,8 @@ def check_reference(type: ValueType, value: Any) -> None:
             raise TypeError(f"{_wanted(type)}, not None")
         return
     heap_type = type.heap_type
-    if heap_type in ("nofunc", "noextern"):
+    if heap_type == "nofunc" or (heap_type != "extern" and not type.is_function_reference):
+        # Of the types of null there are no objects; those of the garbage collector cannot be made yet.
         raise TypeError(f"{type} takes nothing but None")
     if type.is_function_reference:
         _check_function(value, _wanted(type))
@@ -267,22 +267,6 @@ _FROM_BITS: Final[_Converters[Callable[[int, References | None], object]]] = _Co
     },
     _reference_from_bits,
 )
-
-
-def check_types(types: Iterable[ValueType]) -> None:
-    """Check that there can be values of these types.
-
-    Raises:
-        Unsupported: There cannot yet be.
-    """
-    for value_type in types:
-        if (
-            value_type not in _TO_BITS
-            and not value_type.is_function_reference
-            and value_type.heap_type not in ("extern", "noextern")
-        ):
-            feature = "exceptions" if value_type.heap_type in ("exn", "noexn") else "gc"
-            raise not_yet(f"a value of type {value_type} outside of WebAssembly", feature)
 
 
 def to_bits(type: ValueType, value: object, references: References | None) -> int:

@@ -75,7 +75,6 @@ class FunctionCore:
     has_plain_type: bool
 
     def __init__(self, type: FuncType, name: str | None, funcref: int) -> None:
-        values.check_types(type.params + type.results)
         self.type = type
         self.name = name
         #: Address of the FUNCREF.

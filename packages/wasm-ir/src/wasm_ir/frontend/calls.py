@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from wasm_core.errors import TrapCode
-from wasm_core.immediates import read_heap_type, reference_code
+from wasm_core.immediates import read_heap_type
 from wasm_core.leb128 import read_u32
 from wasm_ir import opcodes as ir
-from wasm_ir.frontend.signatures import ir_type_of_code
 from wasm_ir.frontend.state import FEW_VALUES, State
 from wasm_ir.frontend.tables import pop_element
 from wasm_ir.ir import Call, Inst, Signature
@@ -124,8 +123,7 @@ def ref_func(s: State, pos: int) -> int:
 
 
 def ref_null(s: State, pos: int) -> int:
-    heap_type, pos = read_heap_type(s.source, pos, s.end)
-    ir_type_of_code(s.module, reference_code(heap_type, nullable=True))
+    _, pos = read_heap_type(s.source, pos, s.end)
     s.stack.append(s.builder.const(POINTER, 0))
     return pos
 

@@ -51,7 +51,7 @@ def block_type(s: State, pos: int) -> tuple[tuple[int, ...], tuple[int, ...], in
         return _NO_TYPES, results, pos + 1
     if s.source[pos] in ONE_BYTE_CODES or s.source[pos] in (REF_PREFIX, REF_NULL_PREFIX):
         code, pos = read_value_type(s.source, pos, s.end)
-        return _NO_TYPES, (ir_type_of_code(s.module, code),), pos
+        return _NO_TYPES, (ir_type_of_code(code),), pos
     index, pos = read_s33(s.source, pos, s.end)
     signature = s.signature(index)
     return signature.params, signature.results, pos

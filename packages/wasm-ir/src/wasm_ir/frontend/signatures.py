@@ -11,7 +11,7 @@ from wasm_core.module import DecodedModule
 from wasm_core.types import CompositeType, FuncType, ValueType
 from wasm_ir import types
 from wasm_ir.ir import Signature
-from wasm_ir.vmcontext import check_supported, not_yet
+from wasm_ir.vmcontext import check_supported
 
 #: Byte of a value type in the binary format -> IR type.
 IR_TYPE_OF_CODE: Final[dict[int, int]] = {
@@ -28,36 +28,16 @@ IR_TYPE_OF_CODE: Final[dict[int, int]] = {
 _IR_TYPE: Final[dict[ValueType, int]] = {
     type_codes.VALUE_TYPE_OF[code]: ir_type for code, ir_type in IR_TYPE_OF_CODE.items()
 }
-#: Heap types of the references that are addresses.
-_ADDRESSES: Final = ("func", "nofunc", "extern", "noextern", "exn", "noexn")
 
 
 def ir_type(value_type: ValueType) -> int:
-    """The IR type of a value.
-
-    Raises:
-        Unsupported: There are no values of this type yet.
-    """
-    found = _IR_TYPE.get(value_type)
-    return _reference_type(value_type) if found is None else found
+    """The IR type of a value. References are addresses; those to objects of the garbage collector can only be null."""
+    return _IR_TYPE.get(value_type, types.POINTER)
 
 
-def _reference_type(value_type: ValueType) -> int:
-    defined = value_type.defined_type
-    if value_type.heap_type in _ADDRESSES if defined is None else isinstance(defined.composite, FuncType):
-        return types.POINTER
-    raise not_yet(f"a value of type {value_type}", "gc")
-
-
-def ir_type_of_code(module: DecodedModule, code: int) -> int:
-    """The IR type of a value whose type has a code, with the module's type indices; raises as `ir_type`."""
-    found = IR_TYPE_OF_CODE.get(code)
-    if found is not None:
-        return found
-    index = (code >> type_codes.DEFINED_SHIFT) - 1
-    if index < 0:
-        return ir_type(type_codes.abstract_type(code))
-    return ir_type(ValueType.reference(module.defined_type(index)))
+def ir_type_of_code(code: int) -> int:
+    """The IR type of a value whose type has a code."""
+    return IR_TYPE_OF_CODE.get(code, types.POINTER)
 
 
 def _ir_types(value_types: Iterable[ValueType]) -> tuple[int, ...]:

@@ -142,7 +142,7 @@ def _read_locals(s: State, local_types: list[int], pos: int) -> int:
     for _ in range(groups):
         count, pos = read_u32(source, pos, s.end)
         type_code, pos = read_value_type(source, pos, s.end)
-        type = ir_type_of_code(s.module, type_code)
+        type = ir_type_of_code(type_code)
         local_types.extend([type] * count)
     return pos
 
