@@ -10,7 +10,7 @@ from wasm_core.leb128 import read_u32
 from wasm_ir import opcodes as ir
 from wasm_ir.frontend.signatures import ir_type_of_code
 from wasm_ir.frontend.state import FEW_VALUES, State
-from wasm_ir.frontend.tables import pop_element
+from wasm_ir.frontend.tables import table_element
 from wasm_ir.ir import Call, Inst, Signature
 from wasm_ir.types import I32, I64, POINTER
 from wasm_ir.vmcontext import FUNCREF, not_yet
@@ -69,7 +69,7 @@ def call_indirect(s: State, pos: int) -> int:
         # Comparing numbers is not enough where there may be subtypes.
         raise not_yet("call_indirect with a type that may have subtypes", "gc", s.where)
     signature = s.signature(type_index)
-    funcref = pop_element(s, table, _UNDEFINED)
+    funcref = table_element(s, table, s.stack.pop(), _UNDEFINED)
     builder.trap_if(builder.icmp(ir.EQ, funcref, builder.const(I64, 0)), _UNINITIALIZED)
     # Not an invariant load: it must stay behind the check for null.
     actual = builder.load(ir.LOAD, I64, funcref, FUNCREF["type_id"])

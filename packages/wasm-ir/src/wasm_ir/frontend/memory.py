@@ -124,10 +124,14 @@ def check_range(s: State, start: Inst, length: Inst, size: Inst, code: int, is64
     builder.trap_if(builder.icmp(ir.GT_U, builder.binary(ir.IADD, I64, start, length), size), code)
 
 
-def pop_address(s: State) -> Inst:
+def widened(s: State, value: Inst) -> Inst:
     """An address, a length or the like, i32 or i64, as i64."""
-    value = s.stack.pop()
     return value if value.type == I64 else s.builder.unary(ir.EXTEND_U, I64, value)
+
+
+def pop_address(s: State) -> Inst:
+    """Pop such a value, as i64."""
+    return widened(s, s.stack.pop())
 
 
 def push_size(s: State, size: Inst, is64: bool) -> None:
