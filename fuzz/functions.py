@@ -22,6 +22,8 @@ _BITSELECT: Final = b"\xfd\x52"
 #: Offsets of loads and stores.
 _OFFSETS: Final = (0, 0, 0, 1, 3, 4, 7, 8, 16, 100, 4095, 65528, 65535, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 _OFFSET_WEIGHTS: Final = (300, 200, 200, 90, 90, 90, 90, 90, 90, 90, 30, 1, 1, 1, 1, 1)
+#: What is rarely added to a 64-bit address, and an offset only of such.
+_FAR: Final = (1 << 32, (1 << 32) - 8, 1 << 34, (1 << 34) - 8, 1 << 63, (1 << 64) - 8, (1 << 64) - 1)
 #: Counts and masks that code often has.
 _ROUND: Final = (0, 1, 2, 3, 4, 7, 8, 8, 15, 16, 16, 24, 24, 31, 32, 32, 33, 48, 56, 63, 64, 0xFF, 0xFFFF, 0x7FFFFFFF)
 #: Where functions leave the values of their locals at the end.
@@ -141,7 +143,8 @@ class FunctionGenerator:
         for index in chosen:
             type = self.types[index]
             value = self.settled(local_get(index, type))
-            parts.append(Node(VOID, [const(I32, _DUMP + 16 * index), value, WHOLE_STORES[type] + b"\0\0"]))
+            address = const(self.program.address_type, _DUMP + 16 * index)
+            parts.append(Node(VOID, [address, value, WHOLE_STORES[type] + b"\0\0"]))
         return parts
 
     def new_local(self, type: int) -> int:
@@ -269,15 +272,31 @@ class FunctionGenerator:
     def _address(self, depth: int) -> tuple[Node, int]:
         """An address, mostly within the first half of the first page, and an offset."""
         chance = self.chance
+        type = self.program.address_type
         offset = chance.choices(_OFFSETS, _OFFSET_WEIGHTS)[0]
         how = chance.random()
         if how < 0.2:
-            return const(I32, chance.randrange(1024)), offset
-        address = self.expression(I32, depth - 1)
+            return const(type, chance.randrange(1024)), offset
+        address = self.expression(type, depth - 1)
         if how < (0.998 if self.safe else 0.9):
-            mask = const(I32, chance.choice((0xFF, 0x3FF, 0x7FF8, 0x7FFF, 0x7FFF)))
-            address = Node(I32, [address, mask, b"\x71"])
+            mask = const(type, chance.choice((0xFF, 0x3FF, 0x7FF8, 0x7FFF, 0x7FFF)))
+            address = Node(type, [address, mask, b"\x71" if type == I32 else b"\x83"])
+        if type == I64:
+            if chance.random() < 0.5:
+                far = chance.random() < (0.005 if self.safe else 0.1)
+                distance = chance.choice(_FAR) if far else chance.randrange(256) - (0 if self.safe else 16)
+                address = Node(I64, [address, const(I64, distance & (1 << 64) - 1), b"\x7c"])
+            elif chance.random() < (0.002 if self.safe else 0.02):
+                offset = chance.choice(_FAR)
         return address, offset
+
+    def _size(self, type: int, parts: list[Part]) -> Node:
+        """An i32 of what an instruction gives whose result has another type."""
+        return Node(I32, parts if type == I32 else [*parts, b"\xa7"])
+
+    def _narrow(self, first: int, second: int) -> int:
+        """The type of the length of what is copied between those with these types of addresses."""
+        return I32 if I32 in (first, second) else I64
 
     def _load(self, type: int, depth: int) -> Node:
         address, offset = self._address(depth)
@@ -297,13 +316,16 @@ class FunctionGenerator:
         chance = self.chance
         how = chance.randrange(5)
         if how == 0:
-            return Node(I32, [b"\x3f\0"])
+            return self._size(self.program.address_type, [b"\x3f\0"])
         if how == 1:
-            return Node(I32, [const(I32, chance.choice((0, 0, 1, 2, 0xFFFFFFFF))), b"\x40\0"])
+            type = self.program.address_type
+            return self._size(type, [const(type, chance.choice((0, 0, 1, 2, 0xFFFFFFFF))), b"\x40\0"])
         if how == 2:
-            return Node(I32, [b"\xfc\x10" + unsigned(chance.randrange(2))])
+            table = chance.randrange(2)
+            return self._size(self.program.index_types[table], [b"\xfc\x10" + unsigned(table)])
         if how == 3:
-            return Node(I32, [self._reference(2), const(I32, chance.choice((0, 1, 5, 11))), b"\xfc\x0f\x01"])
+            type = self.program.index_types[1]
+            return self._size(type, [self._reference(2), const(type, chance.choice((0, 1, 5, 11))), b"\xfc\x0f\x01"])
         return Node(I32, [self._reference(2), b"\xd1"])
 
     def _reference(self, depth: int) -> Node:
@@ -315,15 +337,17 @@ class FunctionGenerator:
             return Node(FUNCREF, [b"\xd2" + unsigned(chance.randrange(self.program.function_count))])
         table = chance.randrange(2)
         below = 32 if table == 0 else 8
-        index = self._index(depth - 1, below if chance.random() < 0.95 else 45)
+        index = self._index(depth - 1, below if chance.random() < 0.95 else 45, self.program.index_types[table])
         return Node(FUNCREF, [index, b"\x25" + unsigned(table)])
 
-    def _index(self, depth: int, below: int) -> Node:
-        """An i32, mostly a small one."""
+    def _index(self, depth: int, below: int, type: int = I32) -> Node:
+        """An integer, mostly a small one."""
         if self.chance.random() < 0.5:
-            return const(I32, self.chance.randrange(below))
+            return const(type, self.chance.randrange(below))
         mask = (1 << below.bit_length() - 1) - 1
-        return Node(I32, [self.expression(I32, depth - 1), const(I32, mask), b"\x71"])
+        if type == I64 and self.chance.random() < (0.002 if self.safe else 0.02):
+            mask = (1 << 64) - 1
+        return Node(type, [self.expression(type, depth - 1), const(type, mask), b"\x71" if type == I32 else b"\x83"])
 
     # Calls.
 
@@ -350,13 +374,15 @@ class FunctionGenerator:
         type = (params, results)
         fitting = [i for i, f in enumerate(program.table) if f is not None and program.signature(f) == type]
         if fitting and chance.random() < 0.85:
-            index = const(I32, chance.choice(fitting))
+            index_type = program.index_types[0]
+            index = const(index_type, chance.choice(fitting))
             if chance.random() < 0.5:
                 # Not known while compiling: plus something that is always zero.
                 zero = Node(I32, [b"\x23\0", const(I32, 0x40000000), b"\x71"])
-                index = Node(I32, [index, zero, b"\x72"])
+                wide = index_type == I64
+                index = Node(index_type, [index, zero, b"\xad\x84" if wide else b"\x72"])
         elif chance.random() < 0.2:
-            index = self._index(depth - 1, 42)
+            index = self._index(depth - 1, 42, program.index_types[0])
         else:
             return [*arguments, b"\x10" + unsigned(function)], results
         type_index = program.type_index(type)
@@ -483,27 +509,34 @@ class FunctionGenerator:
     def _bulk(self, depth: int) -> Node:
         chance = self.chance
         how = chance.randrange(8)
-        small = [self._index(depth - 1, 32) for _ in range(3)]
+        address = self.program.address_type
+        called, written = self.program.index_types
         if how == 0:
+            small = self._operands(depth, 32, address, I32, I32)
             return Node(VOID, [*small, b"\xfc\x08" + unsigned(chance.randint(1, 2)) + b"\0"])
         if how == 1:
-            return Node(VOID, [*small, b"\xfc\x0a\0\0"])
+            return Node(VOID, [*self._operands(depth, 32, address, address, address), b"\xfc\x0a\0\0"])
         if how == 2:
-            return Node(VOID, [*small, b"\xfc\x0b\0"])
-        if how < 5 or how == 7:
-            # Tables are small.
-            small = [self._index(depth - 1, 4 if chance.random() < 0.95 else 16) for _ in range(3)]
+            return Node(VOID, [*self._operands(depth, 32, address, I32, address), b"\xfc\x0b\0"])
+        # Tables are small.
+        below = 4 if chance.random() < 0.95 else 16
         if how == 3:
-            return Node(VOID, [*small, b"\xfc\x0c" + unsigned(1) + b"\x01"])
+            return Node(VOID, [*self._operands(depth, below, written, I32, I32), b"\xfc\x0c" + unsigned(1) + b"\x01"])
         if how == 4:
-            return Node(VOID, [*small, b"\xfc\x0e\x01" + unsigned(chance.randrange(2))])
+            origin = chance.randrange(2)
+            index = (called, written)[origin]
+            small = self._operands(depth, below, written, index, self._narrow(index, written))
+            return Node(VOID, [*small, b"\xfc\x0e\x01" + unsigned(origin)])
         if how == 5:
-            small = [self._index(depth - 1, 5) for _ in range(2)]
+            small = self._operands(depth, 5, written, written)
             return Node(VOID, [small[0], self._reference(depth), small[1], b"\xfc\x11\x01"])
         if how == 6:
             drops = (b"\xfc\x09\x01", b"\xfc\x09\x02", b"\xfc\x0d\x01")
             return Node(VOID, [chance.choice(drops) if chance.random() < 0.2 else b"\x01"])
-        return Node(VOID, [small[0], self._reference(depth), b"\x26\x01"])
+        return Node(VOID, [self._index(depth - 1, below, written), self._reference(depth), b"\x26\x01"])
+
+    def _operands(self, depth: int, below: int, *types: int) -> list[Node]:
+        return [self._index(depth - 1, below, type) for type in types]
 
     def _branching(self, depth: int) -> Node:
         chance = self.chance

@@ -75,6 +75,9 @@ class Program:
         self.passive = [chance.randrange(count) if chance.random() < 0.8 else None for _ in range(6)]
         #: Pages that the memory may have; without a difference to PAGES, memory.grow fails.
         self.max_pages = chance.choice((PAGES, MAX_PAGES))
+        #: The types of addresses of the memory, and of indices of both tables.
+        self.address_type = I64 if chance.random() < 0.35 else I32
+        self.index_types = tuple(I64 if chance.random() < 0.3 else I32 for _ in TABLE_SIZES)
 
     @property
     def function_count(self) -> int:
@@ -117,20 +120,24 @@ class Program:
         if V128 in self.kinds:
             exports.append(sized(DUMP.encode()) + b"\0" + unsigned(len(self.hosts) + len(declared)))
             declared.append(unsigned(self.type_index(((), ()))))
-            bodies.append(sized(_dump(self.globals)))
+            bodies.append(sized(_dump(self.globals, self.address_type)))
         exports += [sized(b"memory") + b"\x02\0", sized(b"table0") + b"\x01\0", sized(b"table1") + b"\x01\x01"]
         exports += [
             sized(b"g%d" % index) + b"\x03" + unsigned(index)
             for index, variable in enumerate(self.globals)
             if variable.type != V128
         ]
-        tables = [b"\x70" + limits(TABLE_SIZES[0]), b"\x70" + limits(TABLE_SIZES[1], MAX_TABLE_SIZE)]
+        wide = [type == I64 for type in self.index_types]
+        tables = [
+            b"\x70" + limits(TABLE_SIZES[0], None, wide[0]),
+            b"\x70" + limits(TABLE_SIZES[1], MAX_TABLE_SIZE, wide[1]),
+        ]
         variables = [
             bytes([variable.type, variable.mutable]) + encode(const(variable.type, variable.pattern)) + b"\x0b"
             for variable in self.globals
         ]
-        start = b"\x41\0\x0b"
-        elements = [b"\x04" + start + vector(map(_reference, self.table))]
+        start = encode(const(self.address_type, 0)) + b"\x0b"
+        elements = [b"\x04" + encode(const(self.index_types[0], 0)) + b"\x0b" + vector(map(_reference, self.table))]
         elements.append(b"\x05\x70" + vector(map(_reference, self.passive)))
         # Every function is declared, so that ref.func can take any.
         elements.append(b"\x03\0" + vector(map(unsigned, range(self.function_count))))
@@ -141,7 +148,7 @@ class Program:
             vector_section(2, imports),
             vector_section(3, declared),
             vector_section(4, tables),
-            vector_section(5, [limits(PAGES, self.max_pages)]),
+            vector_section(5, [limits(PAGES, self.max_pages, self.address_type == I64)]),
             vector_section(6, variables),
             vector_section(7, exports),
             vector_section(9, elements),
@@ -185,12 +192,12 @@ def _wrapper(signature: Signature, function: int) -> bytes:
     return _locals(list(results)) + bytes(code) + b"\x0b"
 
 
-def _dump(variables: list[Global]) -> bytes:
+def _dump(variables: list[Global], address_type: int) -> bytes:
     """The body of a function that stores variables with vectors."""
     vectors = [index for index, variable in enumerate(variables) if variable.type == V128]
     code = bytearray()
     for number, index in enumerate(vectors):
-        address = encode(const(I32, _DUMP_ADDRESS + 16 * number))
+        address = encode(const(address_type, _DUMP_ADDRESS + 16 * number))
         code += address + b"\x23" + unsigned(index) + b"\xfd\x0b\0\0"
     return _locals([]) + bytes(code) + b"\x0b"
 

@@ -157,6 +157,22 @@ def test_most_memory(say, tmp_path, wasm):
     assert say("run", "--max-memory", "1MiB", "--invoke", "grow", path, "16")[1] == "-1\n"
 
 
+def test_most_memory_with_64_bit_addresses(say, tmp_path):
+    path = tmp_path / "wide.wasm"
+    # (memory i64 1) (func (export "grow") (param i64) (result i64) (memory.grow (local.get 0)))
+    path.write_bytes(
+        b"\0asm\1\0\0\0\1\6\1\x60\1\x7e\1\x7e\3\2\1\0\5\3\1\4\1\7\x0c\2\4grow\0\0\1m\2\0\x0a\x08\1\6\0\x20\0\x40\0\x0b"
+    )
+    for arguments, pages, answer in (
+        ((), 1000, 1),
+        ((), 1 << 18, -1),
+        (("--max-memory", "1MiB"), 16, -1),
+        (("--max-memory", "32GiB"), 1000, 1),
+    ):
+        assert say("run", *arguments, "--invoke", "grow", path, str(pages))[:2] == (0, f"{answer}\n")
+    assert "memory: 1 pages or more, 64-bit\n" in say("inspect", path)[1]
+
+
 def test_functions_that_do_nothing(say, tmp_path, wasm):
     builder = wasm()
     op = builder.op

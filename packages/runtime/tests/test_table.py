@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from wasmetal import Func, FuncType, Module, Table, TableType, Trap, WasmError
+from wasmetal import Func, FuncType, LinkError, Module, Table, TableType, Trap, WasmError
 from wasmetal.store import tables
 
 
@@ -192,3 +192,88 @@ def test_objects_keep_their_identity(instance) -> None:
     for same in (0, "", (), value, instance, exports.ten, int, ...):
         exports.objects[0] = same
         assert exports["get-object"](0) is same
+
+
+WIDE = """
+(module
+  (type $f (func (result i32)))
+  (table $wide (export "wide") i64 10 20 funcref)
+  (table $narrow (export "narrow") 10 20 funcref)
+  (elem (table $wide) (offset (i64.const 2)) func $one $two)
+  (elem (table $narrow) (offset (i32.const 2)) func $one $two)
+  (elem $passive func $two $one)
+  (func $one (result i32) (i32.const 1))
+  (func $two (result i32) (i32.const 2))
+  (func (export "call") (param i64) (result i32) (call_indirect $wide (type $f) (local.get 0)))
+  (func (export "element") (param i64) (result funcref) (table.get $wide (local.get 0)))
+  (func (export "set") (param i64) (table.set $wide (local.get 0) (ref.func $two)))
+  (func (export "size") (result i64) (table.size $wide))
+  (func (export "grow") (param i64) (result i64) (table.grow $wide (ref.func $one) (local.get 0)))
+  (func (export "fill") (param i64 i64 i64) (table.fill $wide (local.get 0) (ref.func $two) (local.get 2)))
+  (func (export "copy") (param i64 i64 i64) (table.copy $wide $wide (local.get 0) (local.get 1) (local.get 2)))
+  (func (export "out") (param i32 i64 i32) (table.copy $narrow $wide (local.get 0) (local.get 1) (local.get 2)))
+  (func (export "in") (param i64 i32 i32) (table.copy $wide $narrow (local.get 0) (local.get 1) (local.get 2)))
+  (func (export "init") (param i64 i32 i32) (table.init $wide $passive (local.get 0) (local.get 1) (local.get 2))))
+"""
+FAR = (10, 11, (1 << 32) - 1, 1 << 32, (1 << 32) + 2, 1 << 61, (1 << 61) + 2, 1 << 63, (1 << 64) - 10, (1 << 64) - 1)
+
+
+def test_64_bit_indices() -> None:
+    """No index and no length, however large, reaches anything but the table's elements: times 8 they would wrap."""
+    e = Module(pytest.importorskip("wasm_text").assemble(WIDE)).instantiate().exports
+    assert (e.call(2), e.call(3), e.element(1), len(e.wide)) == (1, 2, None, 10)
+    before = list(e.wide)
+    for index in FAR:
+        for name in ("call", "element", "set"):
+            with pytest.raises(Trap, match="undefined element" if name == "call" else "out of bounds table access"):
+                e[name](index)
+        assert e.grow(index if index > 11 else 1 << 62) == -1
+    numbers = (0, 1, 9, *FAR)
+    for destination, source, length in itertools.product(numbers, repeat=3):
+        for name, wide in (
+            ("fill", (1, 1, 1)),
+            ("copy", (1, 1, 1)),
+            ("out", (0, 1, 0)),
+            ("in", (1, 0, 0)),
+            ("init", (1, 0, 0)),
+        ):
+            operands = (destination, source, length)
+            if any(number >> 32 and not is_wide for number, is_wide in zip(operands, wide, strict=True)):
+                continue
+            room = 2 if name == "init" else 10
+            if destination + length > 10 or (name != "fill" and source + length > room):
+                with pytest.raises(Trap, match="out of bounds table access"):
+                    e[name](*operands)
+    assert list(e.wide) == before == list(e.narrow)[:2] + before[2:]
+    e.init(8, 0, 2)
+    e.copy(0, 8, 2)
+    e.out(9, 0, 1)
+    getattr(e, "in")(4, 9, 1)
+    e.fill(5, 0, 2)
+    assert [e.call(index) for index in (0, 1, 4, 5, 6)] == [2, 1, 2, 2, 2]
+    assert (e.grow(10), e.size(), e.grow(1), e.call(19)) == (10, 20, -1, 1)
+    with pytest.raises(Trap, match="undefined element"):
+        e.call(20)
+
+
+def test_64_bit_tables_of_python() -> None:
+    table = Table(TableType("funcref", 1, 1 << 40, is64=True))
+    assert (len(table), table.grow(2), repr(table)) == (1, 1, "<Table of funcref, 3 elements, 64-bit>")
+    with pytest.raises(WasmError, match="limit"):
+        table.grow(1 << 39)
+    assemble = pytest.importorskip("wasm_text").assemble
+    wide = Module(assemble('(module (import "m" "t" (table i64 1 funcref)) (export "t" (table 0)))'))
+    narrow = Module(assemble('(module (import "m" "t" (table 1 funcref)))'))
+    assert wide.instantiate({"m": {"t": table}}).exports.t is table
+    with pytest.raises(LinkError, match="must be a table of at least 1 funcref, not a 64-bit table of"):
+        narrow.instantiate({"m": {"t": table}})
+    with pytest.raises(LinkError, match="must be a 64-bit table of at least 1 funcref, not a table of"):
+        wide.instantiate({"m": {"t": Table(TableType("funcref", 1))}})
+    # An offset may have 64 bits; a size beyond all limits is refused.
+    segment = "(module (table i64 4 funcref) (func $f) (elem (offset (i64.const {})) func $f))"
+    Module(assemble(segment.format(3))).instantiate()
+    for offset in (4, 1 << 32, 1 << 61, 1 << 63, -1):
+        with pytest.raises(Trap, match="out of bounds table access"):
+            Module(assemble(segment.format(offset))).instantiate()
+    with pytest.raises(WasmError, match="over the limit"):
+        Module(assemble("(module (table i64 0x8000000000000000 funcref))")).instantiate()

@@ -263,7 +263,7 @@ class ConditionLowering(MemoryLowering):
         condition = inst.args[0]
         if condition.op == op.ICMP and condition.imm == op.GT_U and self.vregs[condition.id] == 0:
             index, last = condition.args
-            if last.op == _CONST and last.imm > 0xFFFF_FFFF and last.imm & last.imm + 1 == 0:
+            if last.op == _CONST and 0xFFFF_FFFF < last.imm < types.MASKS[_I64] and last.imm & last.imm + 1 == 0:
                 # An address in a 64-bit memory: no constant is needed to look at its high bits.
                 uses.append(self.use(index))
                 mask = logical_immediate(last.imm ^ types.MASKS[_I64], 64)

@@ -148,9 +148,10 @@ class Table(TableHandle, Generic[Element]):
 
     def __repr__(self) -> str:
         storage = self._storage
-        return (
-            "<Table, closed>" if storage is None else f"<Table of {storage.type.element.value}, {len(self)} elements>"
-        )
+        if storage is None:
+            return "<Table, closed>"
+        wide = ", 64-bit" if storage.type.is64 else ""
+        return f"<Table of {storage.type.element.value}, {len(self)} elements{wide}>"
 
 
 tables.table_class = Table

@@ -37,8 +37,9 @@ _SELECT_KEY: Final = opcodes.SELECT << 3
 _HEAP_ADDRESS_KEY: Final = -1
 #: What `needs_check` notes.
 _CHECKED_KEY: Final = -2
-#: Most ends that it notes for one index.
-_MOST_ENDS: Final = 8
+_MASK_64: Final = (1 << 64) - 1
+#: Most checks that it notes for one index.
+_MOST_CHECKS: Final = 8
 _COMMUTATIVE: Final = [bool(properties & opcodes.COMMUTATIVE) for properties in opcodes.PROPERTIES]
 
 #: What the value table is keyed by: (operation << 3 | type or condition, operands and immediates).
@@ -205,20 +206,25 @@ class Builder:
             self.log.append(key)
         return inst
 
-    def needs_check(self, memory: int, index: Inst, end: int) -> bool:
-        """Whether nothing that dominates has checked that the bytes up to `end` behind an index are in a memory.
+    def needs_check(self, kind: int, index: Inst, distance: int, reach: int) -> bool:
+        """Whether no check that dominates says as much of an index as another one would, which the caller makes then.
 
-        Memories do not shrink, so what was checked once holds. The caller makes the check.
+        Args:
+            kind: What is checked.
+            index: The index.
+            distance: How far from it, modulo 2**64.
+            reach: A check also holds for so many distances in front of the one that it was made for (the last ones
+                before 2**64 are in front of 0).
         """
         values = self._values
-        for number in range(_MOST_ENDS):
-            key = (_CHECKED_KEY, memory, index, number)
+        for number in range(_MOST_CHECKS):
+            key = (_CHECKED_KEY, kind, index, number)
             checked = values.get(key)
             if checked is None:
-                values[key] = self.const(types.I64, end)
+                values[key] = self.const(types.I64, distance)
                 self.log.append(key)
                 return True
-            if checked.imm >= end:
+            if (checked.imm - distance) & _MASK_64 < reach:
                 return False
         return True
 

@@ -28,6 +28,8 @@ _KINDS: Final = {
     GlobalType: "global",
     TagType: "tag",
 }
+#: What is said of memories and tables whose addresses have 64 bits.
+_WIDE: Final = ", 64-bit"
 #: How many of the biggest functions are listed.
 _BIGGEST: Final = 10
 
@@ -38,9 +40,10 @@ def _limits(minimum: int, maximum: int | None, unit: str) -> str:
 
 def _describe(extern_type: ExternType) -> str:
     if isinstance(extern_type, MemoryType):
-        return _limits(extern_type.minimum, extern_type.maximum, "pages")
+        return _limits(extern_type.minimum, extern_type.maximum, "pages") + _WIDE * extern_type.is64
     if isinstance(extern_type, TableType):
-        return f"{extern_type.element}, {_limits(extern_type.minimum, extern_type.maximum, 'elements')}"
+        limits = _limits(extern_type.minimum, extern_type.maximum, "elements") + _WIDE * extern_type.is64
+        return f"{extern_type.element}, {limits}"
     if isinstance(extern_type, GlobalType):
         return f"{'mutable ' if extern_type.mutable else ''}{extern_type.value_type}"
     if isinstance(extern_type, TagType):

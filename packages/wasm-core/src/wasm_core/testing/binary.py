@@ -31,9 +31,10 @@ def vector(items: Iterable[bytes]) -> bytes:
     return unsigned(len(listed)) + b"".join(listed)
 
 
-def limits(minimum: int, maximum: int | None = None) -> bytes:
+def limits(minimum: int, maximum: int | None = None, is64: bool = False) -> bytes:
     """The limits of a memory or a table."""
-    return b"\0" + unsigned(minimum) if maximum is None else b"\1" + unsigned(minimum) + unsigned(maximum)
+    flags = bytes([(maximum is not None) + 4 * is64])
+    return flags + unsigned(minimum) + (b"" if maximum is None else unsigned(maximum))
 
 
 def func_type(params: bytes = b"", results: bytes = b"") -> bytes:

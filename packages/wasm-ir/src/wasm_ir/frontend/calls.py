@@ -9,7 +9,7 @@ from wasm_core.immediates import read_heap_type
 from wasm_core.leb128 import read_u32
 from wasm_ir import opcodes as ir
 from wasm_ir.frontend.state import FEW_VALUES, State
-from wasm_ir.frontend.tables import pop_element
+from wasm_ir.frontend.tables import table_element
 from wasm_ir.ir import Call, Inst, Signature
 from wasm_ir.types import I32, I64, POINTER
 from wasm_ir.vmcontext import FUNCREF
@@ -66,7 +66,7 @@ def indirect_callee(s: State, pos: int) -> tuple[Inst, Signature, int]:
     table, pos = read_u32(s.source, pos, s.end)
     builder = s.builder
     signature = s.signature(type_index)
-    funcref = pop_element(s, table, _UNDEFINED)
+    funcref = table_element(s, table, s.stack.pop(), _UNDEFINED)
     builder.trap_if(builder.icmp(ir.EQ, funcref, builder.const(I64, 0)), _UNINITIALIZED)
     defined = s.module.defined_types
     # Not invariant loads: they must stay behind the checks.

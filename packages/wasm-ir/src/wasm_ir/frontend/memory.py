@@ -20,6 +20,8 @@ _OUT_OF_BOUNDS: Final = TrapCode.MEMORY_OUT_OF_BOUNDS.value
 _LARGEST_OFFSET: Final = (1 << 32) - 1
 #: No memory has so many bytes.
 _TOO_FAR: Final = 1 << 63
+#: What a check is made for, if not the size of a memory.
+_INDEX_ALONE: Final = -1
 
 _MEMMOVE: Final = Signature((I64, I64, I64), ())
 _MEMSET: Final = Signature((I64, I32, I64), ())
@@ -68,7 +70,8 @@ def _access_64(s: State, index: Inst, offset: int, size: int, memory: int) -> tu
         if end > _TOO_FAR:
             return _always_out_of_bounds(s, memory)
         if explicit or offset >= GUARDED_OFFSETS:
-            if builder.needs_check(memory, index, end):
+            # A check also holds for ends in front of its own.
+            if builder.needs_check(memory, index, end, _TOO_FAR):
                 limit = builder.const(I64, end)
                 space = _size(s, memory)
                 if end > memory_type.minimum * memory_type.page_size:
@@ -76,9 +79,15 @@ def _access_64(s: State, index: Inst, offset: int, size: int, memory: int) -> tu
                 last = builder.binary(ir.ISUB, I64, space, limit)
                 builder.trap_if(builder.icmp(ir.GT_U, index, last), _OUT_OF_BOUNDS)
         else:
-            # Of all accesses at this index only the first one checks.
-            too_large = builder.icmp(ir.GT_U, index, builder.const(I64, GUARDED_ADDRESSES_64 - 1))
-            builder.trap_if(too_large, _OUT_OF_BOUNDS)
+            # A check also holds for indices behind its own, at a distance that guard pages take care of.
+            root = index
+            distance = 0
+            if index.op == ir.IADD and index.args[1].op == ir.CONST:
+                root = index.args[0]
+                distance = index.args[1].imm
+            if builder.needs_check(_INDEX_ALONE, root, -distance, GUARDED_OFFSETS - offset):
+                too_large = builder.icmp(ir.GT_U, index, builder.const(I64, GUARDED_ADDRESSES_64 - 1))
+                builder.trap_if(too_large, _OUT_OF_BOUNDS)
         address = builder.binary(ir.IADD, POINTER, _base(s, memory), index)
     if offset <= _LARGEST_OFFSET:
         return address, offset
@@ -115,10 +124,14 @@ def check_range(s: State, start: Inst, length: Inst, size: Inst, code: int, is64
     builder.trap_if(builder.icmp(ir.GT_U, builder.binary(ir.IADD, I64, start, length), size), code)
 
 
-def pop_address(s: State) -> Inst:
+def widened(s: State, value: Inst) -> Inst:
     """An address, a length or the like, i32 or i64, as i64."""
-    value = s.stack.pop()
     return value if value.type == I64 else s.builder.unary(ir.EXTEND_U, I64, value)
+
+
+def pop_address(s: State) -> Inst:
+    """Pop such a value, as i64."""
+    return widened(s, s.stack.pop())
 
 
 def push_size(s: State, size: Inst, is64: bool) -> None:

@@ -15,6 +15,7 @@ from wasm_ir.frontend.memory import (
     pop_range,
     push_size,
     segment_field,
+    widened,
 )
 from wasm_ir.frontend.state import State
 from wasm_ir.ir import Inst
@@ -40,15 +41,16 @@ def _element_address(s: State, base: Inst, index: Inst) -> Inst:
 
 
 def _checked_address(s: State, table: int, index: Inst, code: int) -> Inst:
-    """The address of element `index` (an i64); traps with `code` if there is none."""
+    """The address of element `index`; traps with `code` if there is none."""
     builder = s.builder
-    builder.trap_if(builder.icmp(ir.GE_U, index, _field(s, table, "size")), code)
-    return _element_address(s, _field(s, table, "elements"), index)
+    wide = widened(s, index)
+    builder.trap_if(builder.icmp(ir.GE_U, wide, _field(s, table, "size")), code)
+    return _element_address(s, _field(s, table, "elements"), wide)
 
 
-def pop_element(s: State, table: int, code: int) -> Inst:
-    """Pop an index; that element of a table; traps with `code` if there is none."""
-    return s.builder.load(ir.LOAD, POINTER, _checked_address(s, table, pop_address(s), code), 0)
+def table_element(s: State, table: int, index: Inst, code: int) -> Inst:
+    """Element `index` of a table; traps with `code` if there is none."""
+    return s.builder.load(ir.LOAD, POINTER, _checked_address(s, table, index, code), 0)
 
 
 # Instructions.
@@ -56,14 +58,15 @@ def pop_element(s: State, table: int, code: int) -> Inst:
 
 def table_get(s: State, pos: int) -> int:
     table, pos = read_u32(s.source, pos, s.end)
-    s.stack.append(pop_element(s, table, _OUT_OF_BOUNDS))
+    stack = s.stack
+    stack[-1] = table_element(s, table, stack[-1], _OUT_OF_BOUNDS)
     return pos
 
 
 def table_set(s: State, pos: int) -> int:
     table, pos = read_u32(s.source, pos, s.end)
     value = s.stack.pop()
-    address = _checked_address(s, table, pop_address(s), _OUT_OF_BOUNDS)
+    address = _checked_address(s, table, s.stack.pop(), _OUT_OF_BOUNDS)
     s.builder.store(ir.STORE, address, value, 0)
     return pos
 

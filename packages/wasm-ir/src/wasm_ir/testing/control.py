@@ -186,6 +186,27 @@ class ControlTests(BackendFixtures):
                 else:
                     assert function(p, q) == ()
 
+    @pytest.mark.parametrize("condition", range(op.LT_U, op.LE_U + 1), ids=op.ICMP_NAMES[op.LT_U :])
+    @pytest.mark.parametrize("bits", [31, 32, 33, 34, 63, 64])
+    def test_traps_on_high_bits(self, native: Native, bits: int, condition: int) -> None:
+        """As indices of 64-bit memories are checked, and their neighbours."""
+        all_ones = (1 << 64) - 1
+        for number in ((1 << bits) - 2, (1 << bits) - 1, 1 << bits):
+            if number >> 64:
+                continue
+
+            def body(b: Builder, p: list[Inst], number: int = number) -> list[Inst]:
+                b.trap_if(raw(b, op.ICMP, I32, [p[0], b.const(I64, number)], condition), TrapCode.UNREACHABLE)
+                return []
+
+            function = native.function(Signature((I64,), ()), body)
+            for x in {0, number - 1, number, number + 1 & all_ones, 1 << 33, 1 << 34, 1 << 63, all_ones}:
+                holds = {op.LT_U: x < number, op.GE_U: x >= number, op.GT_U: x > number, op.LE_U: x <= number}
+                if holds[condition]:
+                    assert code_of(lambda x=x, f=function: f(x)) is TrapCode.UNREACHABLE
+                else:
+                    assert function(x) == ()
+
     def test_traps_come_in_order(self, native: Native) -> None:
         """A division whose result nobody needs still traps, and before what follows it."""
 
