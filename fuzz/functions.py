@@ -129,7 +129,12 @@ class FunctionGenerator:
         if self.chance.random() < 0.7:
             parts += self._dump()
         self.budget = 10
-        parts += [self.expression(type, 3) for type in self.results]
+        # Many functions end in a tail call: hops from function to function, until the fuel is used up.
+        tail_call = self._tail_call(3) if self.chance.random() < 0.4 else None
+        if tail_call is not None:
+            parts.append(tail_call)
+        else:
+            parts += [self.expression(type, 3) for type in self.results]
         # The function's own block: a label, but no bytes to open it.
         root = Node(VOID, [b"", *parts], outer)
         return Body((self.params, self.results), self.types[len(self.params) :], root)
@@ -369,8 +374,19 @@ class FunctionGenerator:
         function = chance.choice(found)
         params, results = program.signature(function)
         arguments = self._arguments(params, depth)
-        if chance.random() < 0.6:
-            return [*arguments, b"\x10" + unsigned(function)], results
+        return self._callee(function, arguments, depth, tail=False), results
+
+    def _callee(self, function: int, arguments: list[Part], depth: int, tail: bool) -> list[Part]:
+        """The call of a function, or of another one of the same type, in one of the ways that there are."""
+        chance = self.chance
+        program = self.program
+        direct: list[Part] = [*arguments, (b"\x12" if tail else b"\x10") + unsigned(function)]
+        if chance.random() < 0.5:
+            return direct
+        params, results = program.signature(function)
+        if chance.random() < 0.3:
+            opcode = b"\x15" if tail else b"\x14"
+            return [*arguments, self._typed_reference(function, depth), opcode + unsigned(self._type_of(function))]
         type = (params, results)
         fitting = [i for i, f in enumerate(program.table) if f is not None and program.signature(f) == type]
         if fitting and chance.random() < 0.85:
@@ -384,9 +400,58 @@ class FunctionGenerator:
         elif chance.random() < 0.2:
             index = self._index(depth - 1, 42, program.index_types[0])
         else:
-            return [*arguments, b"\x10" + unsigned(function)], results
-        type_index = program.type_index(type)
-        return [*arguments, index, b"\x11" + unsigned(type_index) + b"\0"], results
+            return direct
+        return [*arguments, index, (b"\x13" if tail else b"\x11") + unsigned(program.type_index(type)) + b"\0"]
+
+    def _type_of(self, function: int) -> int:
+        return self.program.type_index(self.program.signature(function))
+
+    def _typed_reference(self, function: int, depth: int) -> Node:
+        """A reference to a function, or to another one of its type; of a type that is never null, or is, at times."""
+        chance = self.chance
+        type = self._type_of(function)
+        first = b"\xd2" + unsigned(function)
+        how = chance.random()
+        if how < 0.3:
+            return Node(NEVER, [first])
+        others = [i for i in range(self.program.function_count) if self._type_of(i) == type]
+        other = b"\xd2" + unsigned(chance.choice(others))
+        if how < 0.5 or self.safe:
+            kind = b"\x64" + signed(type)
+        else:
+            kind = b"\x63" + signed(type)
+            if chance.random() < 0.3:
+                other = b"\xd0" + signed(type)
+        # (nobody branches to its end: there is no local to take the value from)
+        label = Label(())
+        parts: list[Part] = [self._condition(depth - 1), b"\x04" + kind, first, b"\x05", other, _END]
+        if chance.random() < 0.3:
+            return Node(NEVER, [Node(NEVER, parts, label), b"\xd4"])
+        return Node(NEVER, parts, label)
+
+    def _call_unless_null(self, depth: int) -> Node:
+        """A call through a reference where that is not null: br_on_null, or br_on_non_null to a call."""
+        chance = self.chance
+        program = self.program
+        function = chance.randrange(program.function_count)
+        params, results = program.signature(function)
+        type = self._type_of(function)
+        call = b"\x14" + unsigned(type)
+        reference: list[Part] = [b"\xd2" + unsigned(function)]
+        outer = Label(())
+        condition = self._condition(depth - 1)
+        null = b"\xd0" + signed(type)
+        maybe = Node(NEVER, [condition, b"\x04\x63" + signed(type), *reference, b"\x05", null, _END], Label(()))
+        if chance.random() < 0.5:
+            self.labels.append(outer)
+            arguments = self._arguments(params, depth)
+            self.labels.pop()
+            after = self._assign_results([*arguments, maybe, b"\xd5", outer, call], results)
+            return Node(VOID, [b"\x02\x40", after, _END], outer)
+        there = Label(())
+        arguments = self._arguments(params, depth)
+        inner = Node(NEVER, [b"\x02\x64" + signed(type), maybe, b"\xd6", there, *reference, _END], there)
+        return self._assign_results([*arguments, inner, call], results)
 
     def _call(self, type: int, depth: int) -> Node:
         parts, results = self._call_any(depth, (type,))
@@ -455,6 +520,10 @@ class FunctionGenerator:
             return Node(NEVER, [*self._arguments(self.results, depth), b"\x0f"])
         if how < 0.16:
             return Node(NEVER, [b"\x00"])
+        if how < 0.35:
+            tail_call = self._tail_call(depth)
+            if tail_call is not None:
+                return tail_call
         label = chance.choice(self.labels)
         values = self._arguments(label.types, depth)
         if how < 0.7:
@@ -464,6 +533,16 @@ class FunctionGenerator:
         targets: list[Part] = [chance.choice(fitting) for _ in range(count + 1)]
         index = self._index(depth, 5) if chance.random() < 0.8 else self.expression(I32, depth - 1)
         return Node(NEVER, [*values, index, b"\x0e" + unsigned(count), *targets])
+
+    def _tail_call(self, depth: int) -> Node | None:
+        """The function is left to one with the same results."""
+        program = self.program
+        found = [i for i in range(program.function_count) if program.signature(i)[1] == self.results]
+        if not found or not self.may_call:
+            return None
+        function = self.chance.choice(found)
+        arguments = self._arguments(program.signature(function)[0], depth)
+        return Node(NEVER, self._callee(function, arguments, depth, tail=True))
 
     # Statements.
 
@@ -489,6 +568,8 @@ class FunctionGenerator:
             return self._bulk(depth)
         if how < 0.77:
             return Node(VOID, [self.expression(chance.choice(self.program.kinds), depth - 1), b"\x1a"])
+        if how < 0.78 and self.may_call and chance.random() < 0.5:
+            return self._call_unless_null(depth)
         if how < 0.78 + 0.22 * self.branchy:
             return self._branching(depth)
         return self._assign(depth)

@@ -31,6 +31,8 @@ _TRAPS = {
     TrapCode.TABLE_OUT_OF_BOUNDS: "table",
     TrapCode.UNDEFINED_ELEMENT: "table",
     TrapCode.UNINITIALIZED_ELEMENT: "null",
+    TrapCode.NULL_FUNCTION: "null reference",
+    TrapCode.NULL_REFERENCE: "null reference",
     TrapCode.INDIRECT_CALL_TYPE_MISMATCH: "signature",
     TrapCode.INTEGER_DIVIDE_BY_ZERO: "zero",
     TrapCode.INTEGER_OVERFLOW: "overflow",

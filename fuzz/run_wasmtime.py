@@ -20,6 +20,7 @@ _TRAPS = {
     _CODES.MEMORY_OUT_OF_BOUNDS: "memory",
     _CODES.TABLE_OUT_OF_BOUNDS: "table",
     _CODES.INDIRECT_CALL_TO_NULL: "null",
+    _CODES.NULL_REFERENCE: "null reference",
     _CODES.BAD_SIGNATURE: "signature",
     _CODES.INTEGER_OVERFLOW: "overflow",
     _CODES.INTEGER_DIVISION_BY_ZERO: "zero",
@@ -35,6 +36,7 @@ def _engine() -> wasmtime.Engine:
     config.parallel_compilation = False
     config.cranelift_opt_level = "none"
     config.wasm_relaxed_simd_deterministic = True
+    config.wasm_function_references = True
     return wasmtime.Engine(config)
 
 

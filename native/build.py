@@ -61,6 +61,7 @@ INTERPRETED: Final[dict[str, tuple[str, ...]]] = {
             "testing/native_code",
             "testing/stubs",
             "testing/suite",
+            "testing/tail_calls",
             "testing/vector_trees",
             "testing/vectors",
         ),

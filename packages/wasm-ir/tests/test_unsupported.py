@@ -76,7 +76,7 @@ def test_instructions(code: bytes, name: str, feature: str) -> None:
     compile_function(b"\0" + code)
 
 
-def compile_function(code: bytes) -> None:
+def compile_function(code: bytes, options: FrontendOptions | None = None) -> None:
     """Compile a module with a table, a memory and one function, of type 0, without parameters and results."""
     body = b"\0" + code
     module = decode(
@@ -85,4 +85,12 @@ def compile_function(code: bytes) -> None:
         + body,
         FEATURES,
     )
-    translate(module, 0, ContextLayout(module), validate_body(module, 0, FEATURES), FrontendOptions())
+    translate(module, 0, ContextLayout(module), validate_body(module, 0, FEATURES), options or FrontendOptions())
+
+
+@pytest.mark.parametrize("code", [b"\x12\x00\x0b", b"\x41\0\x13\0\0\x0b"])
+def test_backends_without_tail_calls_get_none(code: bytes) -> None:
+    with pytest.raises(Unsupported, match="the backend has no tail calls") as caught:
+        compile_function(code, FrontendOptions(tail_calls=False))
+    assert caught.value.feature == "tail_calls"
+    compile_function(code)

@@ -9,7 +9,7 @@ from test_builder import start
 
 from wasm_ir import opcodes as op
 from wasm_ir.builder import Builder
-from wasm_ir.ir import Function, Inst
+from wasm_ir.ir import Function, Inst, Signature
 from wasm_ir.passes.loops import find_loops
 from wasm_ir.types import F64, I32, I64
 from wasm_ir.verifier import VerificationError, verify
@@ -162,3 +162,22 @@ def test_results_must_stand_behind_their_call() -> None:
     b.function.blocks[0].insts.reverse()
     with pytest.raises(VerificationError, match="behind"):
         verify(b.function)
+
+
+@pytest.mark.parametrize(
+    ("params", "results", "fits"),
+    [((I32, I64), (I32,), True), ((I32,), (I32,), False), ((I32, I64), (I64,), False), ((I32, I64), (), False)],
+)
+def test_tail_calls(params: tuple[int, ...], results: tuple[int, ...], fits: bool) -> None:
+    """They pass on what the callee takes, and its results are the function's."""
+    for through_reference in (False, True):
+        b, (x, y) = start(I32, I64, results=(I32,))
+        if through_reference:
+            b.return_call_ref(y, Signature(params, results), [x, y])
+        else:
+            b.return_call(0, Signature(params, results), [x, y])
+        if fits:
+            verify(b.function)
+        else:
+            with pytest.raises(VerificationError, match="return_call"):
+                verify(b.function)

@@ -502,9 +502,10 @@ class _Verifier:
         elif op == opcodes.INVOKE:
             fits = args == () and targets == 2
             self.check_invoke(block)
-        elif isinstance(terminator, Call):
+        elif op in (opcodes.RETURN_CALL, opcodes.RETURN_CALL_REF):
             fits = (
-                args == _CALL_OPERANDS[op] + terminator.signature.params
+                isinstance(terminator, Call)
+                and args == _CALL_OPERANDS[op] + terminator.signature.params
                 and terminator.signature.results == self.function.signature.results
                 and terminator.type == types.VOID
                 and not terminator.results
