@@ -314,7 +314,7 @@ class Constant(MOp):
 
 
 def load_integer(emitter: Emitter, register: int, bits: int) -> None:
-    """The shortest mov of an unsigned 64-bit number that leaves flags alone."""
+    """The shortest mov of an unsigned 64-bit number; of zero xor is shorter."""
     if bits <= 0xFFFF_FFFF:
         asm.ri(emitter.code, e.MOV_RI32, register, bits)
     elif bits >= (1 << 64) - (1 << 31):

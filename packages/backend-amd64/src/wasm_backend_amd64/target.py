@@ -107,13 +107,17 @@ class Amd64Target(Target):
             rm_frame(emitter, _LOADS[type], destination, source)
 
     def emit_constant(self, emitter: Emitter, destination: int, constant: Inst) -> None:
-        """Load a constant into a location; changes no flags, and the scratch register only for memory."""
+        """Load a constant into a location; changes the scratch register only for memory."""
         bits = constant.imm
         code = emitter.code
         value_type = constant.type
         if value_type <= types.I64:
             if destination >= 0:
-                load_integer(emitter, destination, bits)
+                # No instruction leaves flags for another.
+                if bits:
+                    load_integer(emitter, destination, bits)
+                else:
+                    asm.rr(code, e.XOR_RR32, destination, destination)
                 return
             number = (bits ^ 1 << 63) - (1 << 63)
             if -0x8000_0000 <= number <= 0x7FFF_FFFF:

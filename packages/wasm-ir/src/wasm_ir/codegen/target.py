@@ -50,8 +50,8 @@ class Target:
         raise NotImplementedError
 
     def emit_constant(self, emitter: Emitter, destination: int, constant: Inst) -> None:
-        """Load a constant into a location; must not change flags or any register but the destination and, if the
-        destination is in memory, the scratch register of its class."""
+        """Load a constant into a location; must not change any register but the destination and, if the destination is
+        in memory, the scratch register of its class. It may change flags (see machinst)."""
         raise NotImplementedError
 
     def emit_jump(self, emitter: Emitter, label: int) -> None:
