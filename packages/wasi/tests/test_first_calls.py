@@ -1,4 +1,4 @@
-"""The first call of a function imports what it needs; signal handlers and trace functions come in the middle of that."""
+"""The first call of a function imports what it needs; signal handlers and trace functions come in the middle of it."""
 
 from __future__ import annotations
 
