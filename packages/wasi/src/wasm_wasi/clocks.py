@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Final, Literal
 
 from wasm_wasi.abi import INVAL
 from wasm_wasi.errors import WasiError
 from wasm_wasi.guest_memory import MASK64
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final, Literal
+
+    #: How to read a clock, and its name for `time.get_clock_info`.
+    _Clock = tuple[Callable[[], int], Literal["time", "monotonic", "process_time", "thread_time"]]
+
 REALTIME: Final = 0
 MONOTONIC: Final = 1
 
-#: How to read a clock, and its name for `time.get_clock_info`.
-_Clock = tuple[Callable[[], int], Literal["time", "monotonic", "process_time", "thread_time"]]
 
 # By `clockid`.
 _CLOCKS: Final[tuple[_Clock, ...]] = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Final
 
 from wasm_wasi.abi import (
     BADF,
@@ -22,6 +21,10 @@ from wasm_wasi.descriptors import Directory
 from wasm_wasi.errors import WasiError
 from wasm_wasi.guest_memory import MASK32, MASK64
 from wasm_wasi.process import Process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _READ: Final = Right.FD_READ
 _WRITE: Final = Right.FD_WRITE

@@ -7,12 +7,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
-from typing import Any, Final
 
 from wasm_wasi.abi import ACCES, INVAL, NOENT, NOTCAPABLE, NOTDIR, FileType
 from wasm_wasi.errors import WasiError
 from wasm_wasi.preopens import FileSystem
 from wasm_wasi.virtual import FileNode, FolderNode, Node, Tree, VirtualDirectory
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 # These often come without an error number.
 _ERRORS: Final = ((FileNotFoundError, NOENT), (NotADirectoryError, NOTDIR), (PermissionError, ACCES))

@@ -6,7 +6,6 @@ import errno
 import os
 import stat
 from functools import partial
-from typing import Final
 
 from wasm_wasi.abi import DIRECTORY_RIGHTS, NAMETOOLONG, NOTCAPABLE, NOTDIR, FdFlag, FileType, OpenFlag, Right
 from wasm_wasi.descriptors import (
@@ -26,6 +25,10 @@ from wasm_wasi.late import whole
 from wasm_wasi.opened import Opened
 from wasm_wasi.paths import MAX_DEPTH, Place
 from wasmetal import interruption
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 # O_PATH (Linux) needs no permission to read the directory, just to search it.
 _DIRECTORY: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

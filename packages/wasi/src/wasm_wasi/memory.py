@@ -9,7 +9,6 @@ import time
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from itertools import count
-from typing import Final
 
 from wasm_wasi.abi import BUSY, EXIST, INVAL, NOENT, NOTEMPTY, FileType
 from wasm_wasi.errors import WasiError
@@ -17,6 +16,10 @@ from wasm_wasi.mappings import encoded
 from wasm_wasi.paths import FOLLOW, NO_FOLLOW
 from wasm_wasi.virtual import FileNode, FolderNode, LinkNode, Node, Now, Tree, VirtualDirectory, VirtualPlace
 from wasmetal import interruption
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 # Zeros that are written between two checks for interruptions.
 _ZEROS: Final = 1 << 24

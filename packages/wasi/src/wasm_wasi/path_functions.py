@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_wasi.abi import (
     ALL_RIGHTS,
     EXIST,
@@ -24,6 +22,10 @@ from wasm_wasi.abi import (
 from wasm_wasi.errors import WasiError, errno_of
 from wasm_wasi.paths import ENTRY, FOLLOW, NO_FOLLOW, Place
 from wasm_wasi.process import Process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 # Plain ints: what every opening tests.
 _CREAT: Final = OpenFlag.CREAT

@@ -8,12 +8,15 @@ out is ENOTCAPABLE. `host_places` walks the directories of the host, `virtual` t
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Final
 
 from wasm_wasi.abi import LOOP, NOENT, NOTCAPABLE
 from wasm_wasi.descriptors import Descriptor, FileStat
 from wasm_wasi.errors import WasiError
 from wasmetal import interruption
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: Symbolic links followed on the way to one file, as on Linux.
 MAX_LINKS: Final = 40

@@ -8,7 +8,6 @@ import os
 import select
 import termios
 import time
-from typing import Final
 
 from wasm_wasi import clocks
 from wasm_wasi.abi import (
@@ -34,6 +33,10 @@ from wasm_wasi.errors import WasiError
 from wasm_wasi.guest_memory import MASK32
 from wasm_wasi.process import Process
 from wasmetal import interruption
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: User data, error number, kind, bytes available, flags: the values of `abi.EVENT`.
 Event = tuple[int, int, int, int, int]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Final, NoReturn
 
 from wasm_wasi import clocks
 from wasm_wasi.abi import INVAL, NOTSUP, SIGNALS, U32, U64
@@ -12,6 +11,10 @@ from wasm_wasi.errors import Exit, WasiError
 from wasm_wasi.guest_memory import MASK32, GuestMemory
 from wasm_wasi.process import Process
 from wasmetal import interruption
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final, NoReturn
 
 # Bytes asked of the random generator at once, so that a big buffer is not held twice, and deadlines hold.
 _RANDOM_CHUNK: Final = 1 << 16

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from wasm_wasi.abi import INVAL, NOTSOCK, U16, Right
 from wasm_wasi.errors import WasiError
 from wasm_wasi.guest_memory import MASK32
 from wasm_wasi.late import whole
 from wasm_wasi.process import Process
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_wasi.sockets import Socket
 
 _ACCEPT: Final = Right.SOCK_ACCEPT

@@ -7,7 +7,6 @@ import select
 import socket
 import stat
 import threading
-from typing import Final
 
 from wasm_wasi.abi import (
     INVAL,
@@ -22,6 +21,10 @@ from wasm_wasi.abi import (
 from wasm_wasi.descriptors import File, behind
 from wasm_wasi.errors import WasiError
 from wasmetal import interruption
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: What stands for a socket: one of Python's, the number of an open one, or "host:port" to listen there.
 SocketSource = socket.socket | int | str

@@ -9,11 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from io import FileIO
 from itertools import chain, islice
-from typing import Final
 
 from wasm_wasi.guest_memory import STEP
 from wasm_wasi.opened import Opened
 from wasmetal import interruption
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 # Seconds that a step of `paced` may take before the next one is smaller, and below which it is larger.
 _SLOW: Final = 0.02

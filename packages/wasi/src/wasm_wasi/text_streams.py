@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import codecs
 import sys
-from typing import Final, TextIO
 
 from wasm_wasi.abi import BADF, FileType, Right
 from wasm_wasi.descriptors import Descriptor
 from wasm_wasi.errors import WasiError
 from wasm_wasi.guest_memory import STEP
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final, TextIO
 
 _RIGHTS: Final = Right.FD_WRITE | Right.POLL_FD_READWRITE | Right.FD_FILESTAT_GET
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from typing import Final
 
 from wasm_wasi.abi import INVAL, TimeFlag
 from wasm_wasi.errors import WasiError
 from wasm_wasi.guest_memory import MASK64
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 # <sys/stat.h>, <fcntl.h>
 _NOW, _OMIT, _NO_FOLLOW = (-1, -2, 0x20) if sys.platform == "darwin" else ((1 << 30) - 1, (1 << 30) - 2, 0x100)

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
-from typing import Final
 
 from wasm_wasi.abi import (
     ALL_RIGHTS,
@@ -41,6 +40,10 @@ from wasm_wasi.descriptors import READ_ONLY_MISSING, Descriptor, Directory, File
 from wasm_wasi.errors import WasiError
 from wasm_wasi.guest_memory import MASK64
 from wasm_wasi.paths import MAX_DEPTH, Place
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: Longest name of an entry, in bytes, as on most file systems.
 MAX_NAME: Final = 255

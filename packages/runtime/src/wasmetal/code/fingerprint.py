@@ -14,7 +14,8 @@ import sys
 from wasmetal.code.checksum import digest
 
 _ENDINGS = (".py", ".so", ".pyd", ".pyc")
-_SKIPPED = frozenset({"__pycache__", "cli"})
+#: What has no part in making code.
+_SKIPPED = frozenset({"__pycache__", "cli", "registry", "testing"})
 
 
 def _files(folder: str, found: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import struct
 
 from wasmetal.cpython import layouts
 
@@ -42,63 +43,48 @@ if TYPE_CHECKING:
             """The same as `__name__`, which a derived class has."""
 
 else:
+    #: What the type and its description point to, so it lives as long as the module.
+    _kept = []
 
-    class _Slot(ctypes.Structure):
-        _fields_ = [("slot", ctypes.c_int), ("value", ctypes.c_void_p)]
+    def _structure(format: str, *values: object) -> int:
+        """Address of C structures (`struct` pads as C does), or of a string."""
+        _kept.append(ctypes.create_string_buffer(struct.pack(format, *values)))
+        return ctypes.addressof(_kept[-1])
 
-    class _Spec(ctypes.Structure):
-        _fields_ = [
-            ("name", ctypes.c_char_p),
-            ("basicsize", ctypes.c_int),
-            ("itemsize", ctypes.c_int),
-            ("flags", ctypes.c_uint),
-            ("slots", ctypes.POINTER(_Slot)),
-        ]
+    def _string(text: bytes) -> int:
+        return _structure(f"{len(text) + 1}s", text)
 
-    class _Member(ctypes.Structure):
-        _fields_ = [
-            ("name", ctypes.c_char_p),
-            ("type", ctypes.c_int),
-            ("offset", ctypes.c_ssize_t),
-            ("flags", ctypes.c_int),
-            ("doc", ctypes.c_char_p),
-        ]
-
-    class _GetSet(ctypes.Structure):
-        _fields_ = [
-            ("name", ctypes.c_char_p),
-            ("get", ctypes.c_void_p),
-            ("set", ctypes.c_void_p),
-            ("doc", ctypes.c_char_p),
-            ("closure", ctypes.py_object),
-        ]
-
-    _doc = ctypes.create_string_buffer(b"An object that machine code runs when it is called.")
-    # The type keeps pointers to the strings in these, so they live as long as the module.
-    _members = (_Member * 5)(
-        _Member(b"__vectorcalloffset__", _T_PYSSIZET, ENTRY, _READONLY, None),
-        _Member(b"_entry", _T_ULONGLONG, ENTRY, 0, None),
-        _Member(b"_funcref", _T_ULONGLONG, FUNCREF, 0, None),
-        _Member(b"_slow", _T_ULONGLONG, SLOW, 0, None),
+    # PyMemberDef: name, type, offset, flags, doc. An empty one ends the list.
+    _members = _structure(
+        "@" + 5 * "PiniP",
+        *(_string(b"__vectorcalloffset__"), _T_PYSSIZET, ENTRY, _READONLY, 0),
+        *(_string(b"_entry"), _T_ULONGLONG, ENTRY, 0, 0),
+        *(_string(b"_funcref"), _T_ULONGLONG, FUNCREF, 0, 0),
+        *(_string(b"_slow"), _T_ULONGLONG, SLOW, 0, 0),
+        *5 * (0,),
     )
     # A class statement takes `__qualname__` for the name of the class, so no Python class can have this attribute for
     # its instances. What a getter is called with, the object and the closure, is what PyObject_GetAttr takes.
-    _getset = (_GetSet * 2)(_GetSet(b"__qualname__", layouts.api("PyObject_GetAttr"), None, None, "__name__"))
-    _slots = (_Slot * 5)(
-        _Slot(_PY_TP_CALL, layouts.api("PyVectorcall_Call")),
-        _Slot(_PY_TP_DOC, ctypes.addressof(_doc)),
-        _Slot(_PY_TP_MEMBERS, ctypes.addressof(_members)),
-        _Slot(_PY_TP_GETSET, ctypes.addressof(_getset)),
+    _NAME = "__name__"
+    # PyGetSetDef: name, get, set, doc, closure.
+    _getset = _structure("@10P", _string(b"__qualname__"), layouts.api("PyObject_GetAttr"), 0, 0, id(_NAME), *5 * (0,))
+    # PyType_Slot: number, value.
+    _slots = _structure(
+        "@" + 5 * "iP",
+        *(_PY_TP_CALL, layouts.api("PyVectorcall_Call")),
+        *(_PY_TP_DOC, _string(b"An object that machine code runs when it is called.")),
+        *(_PY_TP_MEMBERS, _members),
+        *(_PY_TP_GETSET, _getset),
+        *2 * (0,),
     )
-    _spec = _Spec(
-        b"wasmetal.cpython.native_callable.NativeCallable",
-        SLOW + 8,
-        0,
-        _TPFLAGS_BASETYPE | _TPFLAGS_HAVE_VECTORCALL | _TPFLAGS_HAVE_VERSION_TAG,
-        _slots,
+    # PyType_Spec: name, basicsize, itemsize, flags, slots.
+    _spec = _structure(
+        "@PiiIP",
+        *(_string(b"wasmetal.cpython.native_callable.NativeCallable"), SLOW + 8, 0),
+        *(_TPFLAGS_BASETYPE | _TPFLAGS_HAVE_VECTORCALL | _TPFLAGS_HAVE_VERSION_TAG, _slots),
     )
     _type_from_spec = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p)(layouts.api("PyType_FromSpec"))
-    NativeCallable = _type_from_spec(ctypes.addressof(_spec))
+    NativeCallable = _type_from_spec(_spec)
 
 
 def inherit_vectorcall(cls: type) -> None:
