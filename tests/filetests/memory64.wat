@@ -29,7 +29,7 @@
 ;;   v3 = iadd.i64 memory_base, v0
 ;;   heap_store.i64 [v3+8], v1
 ;;   v4 = heap_load.i64 [v3+4294967295]
-;;   v5 = load_invariant.i64 [vmctx+96]
+;;   v5 = load_invariant.i64 [vmctx+112]
 ;;   v6 = load.i64 [v5+8]
 ;;   v7 = icmp.i64 lt_u v6, 4294967297:i64
 ;;   trap_if v7, memory_out_of_bounds
@@ -62,7 +62,7 @@
 ;;   mov eax, 0xffffffff
 ;;   lea rcx, [r14 + rdi]
 ;;   mov rax, qword ptr [rcx + rax]              ; i64.load offset=4294967295
-;;   mov rcx, qword ptr [r15 + 0x60]
+;;   mov rcx, qword ptr [r15 + 0x70]
 ;;   mov rcx, qword ptr [rcx + 8]
 ;;   cmp rcx, qword ptr [L5]
 ;;   jb L1
@@ -108,7 +108,7 @@
 ;;   str x1, [x2, #8]                            ; i64.store offset=8
 ;;   mov w3, #-1
 ;;   ldr x2, [x2, x3]                            ; i64.load offset=4294967295
-;;   ldr x3, [x28, #0x60]
+;;   ldr x3, [x28, #0x70]
 ;;   ldr x3, [x3, #8]
 ;;   mov x4, #0x100000001
 ;;   cmp x3, x4
