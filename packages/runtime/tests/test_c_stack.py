@@ -60,20 +60,26 @@ sys.setrecursionlimit({limit})
 """
 
 _REPORT = """
-def work():
+def work(report=print):
     global depth
     for _ in range(3):
         depth = 0
         try:
             first.exports.run()
         except Exception as error:
-            print(depth, type(error).__name__, error)
+            report(depth, type(error).__name__, error)
         first.exports.nothing()
 
 size = {size}
 if size is None:
     work()
 else:
+    if sys.version_info >= (3, 14):
+        # Python does not parse source on a small stack: what is imported in passing must be there.
+        threading.stack_size(1 << 18)
+        thread = threading.Thread(target=work, args=(lambda *_: None,))
+        thread.start()
+        thread.join()
     threading.stack_size(size)
     thread = threading.Thread(target=work)
     thread.start()
@@ -98,8 +104,10 @@ def recurse(way: str, size: int | None, limit: int) -> list[tuple[int, str]]:
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("size", "limit"), [(LEAST, 1000), (131072, 1000), (524288, 1_000_000)])
 def test_a_small_stack_is_exhausted(way: str, size: int, limit: int) -> None:
+    # From 3.14 on Python looks at the C stack itself and keeps 32 KiB: of the smallest stack as much as we do.
+    python_too = sys.version_info >= (3, 14) and size == LEAST
     for depth, error in recurse(way, size, limit):
-        assert error == "Trap call stack exhausted"
+        assert error == "Trap call stack exhausted" or (python_too and error.startswith("RecursionError Stack overflow"))
         assert depth >= size // 65536
 
 

@@ -185,11 +185,14 @@ def test_a_system_that_refuses_to_map_code_twice() -> None:
         def refuse(*args):
             raise OSError("refused")
         os.memfd_create = refuse
+        # An old libffi has such pages of its own.
+        writable = lambda: {line.split()[0] for line in open("/proc/self/maps") if {"w", "x"} <= set(line.split()[1])}
+        before = writable()
         ours()
         from wasmetal.code.arena import arena
         assert not arena().dual_mapping
         protections = {line.split()[1] for line in open("/proc/self/maps")}
-        assert "r-xp" in protections and not [p for p in protections if "w" in p and "x" in p]
+        assert "r-xp" in protections and writable() <= before
         pid = os.fork()
         instance = wasmetal.Module(source + bytes.fromhex("00020178")).instantiate()  # another module: a custom section
         ours()
