@@ -16,7 +16,7 @@ from benchmarks.workers import Unavailable
 #: In the order of the report.
 SECTIONS = (
     *("corpus", "kernels", "vectors", "vectors_size", "calls", "startup", "compilation", "code_size", "instances"),
-    *("large_module", "peers"),
+    *("text", "large_module", "peers"),
 )
 
 
