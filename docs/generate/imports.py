@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 PACKAGES = Path(__file__).parents[2] / "packages"
@@ -13,17 +14,31 @@ RUNTIME = PACKAGES / "runtime/src"
 WHERE_INSTALLED = {"wasmetal.text": {"wasm_text"}, "wasmetal.importer": {"wasm_wasi"}}
 
 
+@cache
+def _statements(path: Path) -> list[tuple[ast.Import | ast.ImportFrom, bool]]:
+    """The import statements of a file, and whether each is for type checking only."""
+    found = []
+    waiting: list[tuple[ast.AST, bool]] = [(ast.parse(path.read_text()), False)]
+    while waiting:
+        node, for_types = waiting.pop()
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            found.append((node, for_types))
+        elif isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            waiting += [(child, True) for child in node.body]
+            waiting += [(child, for_types) for child in node.orelse]
+        elif not isinstance(node, ast.expr):
+            waiting += [(child, for_types) for child in ast.iter_child_nodes(node)]
+    return found
+
+
 def imports(path: Path, known: set[str], for_types: bool = True) -> Iterator[str]:
     """Modules that a file imports anywhere: in functions, and for type checking too unless `for_types` is off."""
-    tree = ast.parse(path.read_text())
-    if not for_types:
-        for node in ast.walk(tree):
-            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-                node.body = []
-    for node in ast.walk(tree):
+    for node, only_types in _statements(path):
+        if only_types and not for_types:
+            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             assert not node.level, f"{path}: imports are absolute"
             for alias in node.names:
                 module = f"{node.module}.{alias.name}"

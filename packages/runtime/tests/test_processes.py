@@ -201,28 +201,3 @@ def test_a_process_that_pickles_nothing_does_not_import_it(module: Module, tmp_p
         f"import sys, wasmetal; wasmetal.instantiate({str(path)!r}); assert 'wasmetal.shipping' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
-
-
-def watch() -> None:
-    """Count what a worker unpickles."""
-    restored = shipping.restored
-
-    def counting(*arguments: Any) -> Module:
-        vars(shipping)["arrivals"] = arrivals() + 1
-        return restored(*arguments)
-
-    vars(shipping)["restored"] = counting
-
-
-def arrivals() -> int:
-    return vars(shipping).get("arrivals", 0)
-
-
-def test_dask_sends_a_scattered_module_once(complete: Module) -> None:
-    distributed = pytest.importorskip("distributed", reason="dask's distributed is not installed")
-    with distributed.LocalCluster(2, dashboard_address=None) as cluster, distributed.Client(cluster) as client:
-        client.run(watch)
-        module = client.scatter(complete, broadcast=True)
-        results = client.gather(client.map(call, [module] * 50, ["div"] * 50, range(50), [1] * 50))
-        assert results == list(range(50))
-        assert set(client.run(arrivals).values()) == {1}
