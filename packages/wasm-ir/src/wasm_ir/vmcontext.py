@@ -123,13 +123,12 @@ BUILTIN_LISTENER_AFTER: Final = 3  # function index, address of result slots
 BUILTIN_EXCEPTION_ROOM: Final = 4  # size in bytes: makes room for an EXCEPTION at STORE.exception_room
 
 
-def lineage_words(defined: DefinedType) -> array[int] | None:
-    """What FUNCREF.lineage of a function of this type points to: how many numbers follow, and the numbers of the type
-    and its supertypes, the outermost first. So one look tells whether it is a subtype of another: at the place where
-    that one's own number is the last. None for a final type without supertypes, which is a subtype of no other.
+def lineage_words(defined: DefinedType, lineage: list[int]) -> array[int] | None:
+    """What FUNCREF.lineage of a function points to: how many numbers follow, and the numbers of its type and of the
+    supertypes, the outermost first (`DefinedType.lineage`). So one look tells whether it is a subtype of another: at
+    the place where that one's own number is the last. None for a final type without supertypes: a subtype of no other.
     """
-    numbers = defined.lineage()
-    return None if len(numbers) == 1 and defined.final else array("Q", [len(numbers), *numbers])
+    return None if len(lineage) == 1 and defined.final else array("Q", [len(lineage), *lineage])
 
 
 def not_yet(what: str, feature: str, offset: int | None = None) -> Unsupported:

@@ -16,8 +16,10 @@ from wasmetal.system.lifetime import anchor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Final
 
+    from wasm_core.defined_types import DefinedType
     from wasmetal.code.signals import StubAddresses
     from wasmetal.glue.glue import Glue
 
@@ -111,6 +113,21 @@ class DataPlan:
     end: int
 
 
+def _lineages(types: Sequence[DefinedType], wanted: Iterable[int]) -> dict[int, array[int]]:
+    """`lineage_words` of a module's types, for those with these indices that have some."""
+    numbers: dict[int, list[int]] = {}
+    for defined in types:
+        # Supertypes stand in front of their subtypes.
+        above = defined.supertype
+        numbers[defined.number] = [*(() if above is None else numbers[above.number]), defined.number]
+    found = {}
+    for index in set(wanted):
+        lineage = lineage_words(types[index], numbers[types[index].number])
+        if lineage is not None:
+            found[index] = lineage
+    return found
+
+
 class Template:
     """The words of a VMContext, and how to fill in what depends on the instance."""
 
@@ -146,7 +163,8 @@ class Template:
             if init is not None
         ]
         held = [module.defined_type(index) for index in range(len(module.types))]
-        lineages = [lineage_words(defined) for defined in held] if module.defined_types is not None else []
+        slots = layout.funcref_slots
+        lineages = _lineages(held, [module.function_types[index] for index in slots]) if module.defined_types else {}
         # For the instances too, which have the module. Finalizers that run together with theirs may still call them.
         self._types_anchor = anchor((held, lineages))
         numbers = [defined.number for defined in held]
@@ -164,14 +182,13 @@ class Template:
         self._set_data(module)
         #: Funcrefs, if any: indices of their context words, as a slice.
         start = layout.funcrefs // 8
-        slots = layout.funcref_slots
         for index, number in slots.items():
             at = start + FUNCREF_WORDS * number
             words[at + _FUNCREF_CODE] = stubs.lazy_funcref
             words[at + _FUNCREF_TYPE] = numbers[module.function_types[index]]
-            if lineages:
-                lineage = lineages[module.function_types[index]]
-                words[at + _FUNCREF_LINEAGE] = 0 if lineage is None else lineage.buffer_info()[0]
+            lineage = lineages.get(module.function_types[index])
+            if lineage is not None:
+                words[at + _FUNCREF_LINEAGE] = lineage.buffer_info()[0]
         self.funcref_words = slice(start + FUNCREF_CONTEXT, start + FUNCREF_WORDS * len(slots), FUNCREF_WORDS)
         self.elements = [_element_plan(module, layout, segment) for segment in module.elements]
         self.data = [

@@ -289,7 +289,7 @@ class HostFunction(FunctionCore):
         defined: DefinedType | None,
     ) -> None:
         """`defined`: what the type is to the process; None for the plain function type."""
-        lineage = None if defined is None else lineage_words(defined)
+        lineage = None if defined is None else lineage_words(defined, defined.lineage())
         #: The FUNCREF and, right behind it, the HOST structure, and what FUNCREF.lineage points to.
         self._words = array("Q", bytes(FUNCREF.size + HOST.size))
         if lineage is not None:
