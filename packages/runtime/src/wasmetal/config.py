@@ -82,7 +82,7 @@ class Config:
             no particular order, and host functions that call into each other's stores from two threads wait for ever.
         fuel: Count the work that WebAssembly code does: `Instance.fuel` says how much it may still do, and running out
             of it is a Trap with code OUT_OF_FUEL. Each instruction takes 1, and the sum is the same on every machine
-            (docs/fuel.md). Code is some 10 % slower, loops of few instructions up to a quarter.
+            (docs/fuel.md). Code is some 8 % slower, where loops have few instructions up to 30 %.
         initial_fuel: What instances start with, start functions included, if `fuel` is on. It is as good as unlimited
             by default: set `Instance.fuel`, or this.
         catch_python_exceptions: Let WebAssembly catch Python exceptions that host functions raise: `catch_all` does,

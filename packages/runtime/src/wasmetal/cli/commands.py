@@ -180,7 +180,7 @@ behind it belongs to the program.
     type=click.IntRange(0, MAX_FUEL),
     metavar="N",
     help="Let the code of each module do so much work (about as many instructions, the same on every machine); more is "
-    "a trap. Code is up to a quarter slower then.",
+    "a trap. Code is some 8 % slower then.",
 )
 @click.option("--backend", metavar="NAME", help="Compile with this backend, see `backends`.")
 @click.option(

@@ -112,7 +112,11 @@ def _subtract(s: State, cost: Inst) -> None:
     fuel = s.fuel
     assert fuel is not None
     builder = s.builder
-    rest = builder.binary(ir.ISUB, I64, _value(s), cost)
+    if cost.op == ir.CONST:
+        # Not made one with steps before it: what they have left would have to be kept, though nobody needs it any more.
+        rest = builder.binary_as_is(ir.IADD, I64, _value(s), builder.const(I64, -cost.imm))
+    else:
+        rest = builder.binary(ir.ISUB, I64, _value(s), cost)
     if fuel.in_memory:
         builder.store(ir.STORE, builder.vmctx(), rest, s.layout.fuel)
     else:
