@@ -73,6 +73,11 @@ PROGRAM = """(module
         (block $h (result i32) (try_table (result i32) (catch $e $h) (call $thrower (local.get 0))))))
       (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
     (local.get 1))
+  (func $sum (param i32 i32) (result i32)
+    (if (result i32) (local.get 0)
+      (then (return_call $sum (i32.sub (local.get 0) (i32.const 1)) (i32.add (local.get 0) (local.get 1))))
+      (else (local.get 1))))
+  (func (export "tail") (param i32) (result i32) (return_call $sum (local.get 0) (i32.const 0)))
   (func (export "bulk") (param i32) (result i32)
     (memory.fill (i32.const 8) (i32.const 1) (local.get 0))
     (memory.copy (i32.const 0) (i32.const 9) (local.get 0))
@@ -88,6 +93,7 @@ CALLS = [
     ("fib", (12,)),
     *(("dead", (number,)) for number in (0, 1)),
     *(("throws", (count,)) for count in (1, 2, 9)),
+    ("tail", (100,)),
     ("bulk", (100,)),
 ]
 
@@ -123,6 +129,7 @@ def test_the_same_as_in_wasmtime(expected: list[int]) -> None:
     config = wasmtime.Config()
     config.consume_fuel = True
     config.wasm_exceptions = True
+    config.wasm_tail_call = True
     engine = wasmtime.Engine(config)
     module = wasmtime.Module(engine, assemble(PROGRAM))
     for (name, args), ours in zip(CALLS, expected):
@@ -184,6 +191,9 @@ LOOPS = """(module
   (func (export "caught by the older encoding") try (call $forever) catch_all end)
   (func (export "fill") (loop (memory.fill (i32.const 0) (i32.const 0) (i32.const 65536)) (br 0)))
   (func (export "copy once") (memory.copy (i32.const 0) (i32.const 0) (i32.const 65536)))
+  (func $tail (export "tail recursion") (return_call $tail))
+  (table $f funcref (elem $tail_indirect))
+  (func $tail_indirect (export "indirect tail recursion") (return_call_indirect (i32.const 0)))
   (func (export "divide") (param i32)
     (loop
       (drop (i32.div_u (i32.const 1) (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
@@ -191,7 +201,19 @@ LOOPS = """(module
   (memory 1))"""
 
 
-@pytest.mark.parametrize("name", ["loop", "recursion", "caught", "caught by the older encoding", "fill", "copy once"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tail recursion",
+        "indirect tail recursion",
+        "loop",
+        "recursion",
+        "caught",
+        "caught by the older encoding",
+        "fill",
+        "copy once",
+    ],
+)
 def test_running_out(engine: Engine, name: str) -> None:
     instance = Module(LOOPS, engine=engine).instantiate()
     for _ in range(2):

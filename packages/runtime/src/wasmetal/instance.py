@@ -15,7 +15,6 @@ from wasmetal import function, globals, table  # noqa: F401 - what instances exp
 from wasmetal.memory import Memory
 from wasmetal.store import callers
 from wasmetal.store.callers import CallerHandle
-from wasmetal.store.fuel import fuel_left, set_fuel
 from wasmetal.store.instance_core import InstanceCore, detach
 from wasmetal.store.interruption import interrupt
 
@@ -177,10 +176,14 @@ class Instance:
             TypeError: What is set is no int.
             OverflowError: What is set is out of range.
         """
+        from wasmetal.store.fuel import fuel_left  # few programs count work
+
         return fuel_left(self._core)
 
     @fuel.setter
     def fuel(self, value: int) -> None:
+        from wasmetal.store.fuel import set_fuel
+
         set_fuel(self._core, value)
 
     # (before Python 3.12 this would make every `instance.exports` take three times as long)
@@ -266,10 +269,14 @@ class Caller(CallerHandle):
     @property
     def fuel(self) -> int:
         """What the calling instance has left (`Instance.fuel`); what is set counts when the host function returns."""
+        from wasmetal.store.fuel import fuel_left  # few programs count work
+
         return fuel_left(self._instance())
 
     @fuel.setter
     def fuel(self, value: int) -> None:
+        from wasmetal.store.fuel import set_fuel
+
         set_fuel(self._instance(), value)
 
     def __repr__(self) -> str:
