@@ -50,11 +50,11 @@ def features_of(path: Path) -> Features:
     return attrs.evolve(features, **{switch: True}) if switch else features
 
 
-def run_file(path: Path, bounds_checks: BoundsChecks = "auto") -> Result:
+def run_file(path: Path, bounds_checks: BoundsChecks = "auto", fuel: bool = False) -> Result:
     """Run one script, or JSON file."""
     start = time.perf_counter()
     result = Result(path.stem)
-    script = Script(Config(bounds_checks=bounds_checks, features=features_of(path)))
+    script = Script(Config(bounds_checks=bounds_checks, features=features_of(path), fuel=fuel))
     for command in commands.read(path):
         problem = script.run(command)
         if problem:

@@ -34,6 +34,21 @@ _MEMORY_FILES = (
     "store",
 )
 
+#: Those whose subject is where code goes, which is what counting work looks at.
+_CONTROL_FILES = (
+    "block",
+    "bulk",
+    "call",
+    "call_indirect",
+    "fac",
+    "func",
+    "if",
+    "loop",
+    "return",
+    "switch",
+    "unreachable",
+)
+
 
 def _load_runner() -> ModuleType:
     # Tests are imported without their folder being on the path.
@@ -63,6 +78,7 @@ MEMORY64_FILES = scripts("3.0/memory64")
 EXPLICIT_64_FILES = [
     f for f in MEMORY64_FILES if _ALL or f.stem in ("address64", "load64", "memory_trap64", "memory64")
 ]
+COUNTED_FILES = [f for f in FILES if _ALL or f.stem in _CONTROL_FILES or f.stem.startswith(("br", "memory", "table"))]
 EXPLICIT_FILES = [f for f in FILES if _ALL or f.stem in _MEMORY_FILES or f.stem.startswith("memory")]
 
 pytestmark = pytest.mark.skipif(not FILES, reason="no specification test suite; set WASMETAL_SHARED")
@@ -95,8 +111,8 @@ def processor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     runner.use_processor(chosen)
 
 
-def _check(path: Path, bounds_checks: str) -> None:
-    result = runner.run_file(path, bounds_checks)
+def _check(path: Path, bounds_checks: str, fuel: bool = False) -> None:
+    result = runner.run_file(path, bounds_checks, fuel)
     assert not result.failures, "\n".join(result.failures[:20])
     assert not result.unsupported
     assert result.passed
@@ -110,6 +126,11 @@ def test_core(path: Path) -> None:
 @pytest.mark.parametrize("path", EXPLICIT_FILES, ids=lambda path: path.stem)
 def test_core_with_explicit_bounds_checks(path: Path) -> None:
     _check(path, "explicit")
+
+
+@pytest.mark.parametrize("path", [*COUNTED_FILES, *scripts("3.0", "return_call")], ids=lambda path: path.stem)
+def test_core_with_fuel(path: Path) -> None:
+    _check(path, "auto", fuel=True)
 
 
 @pytest.mark.parametrize("path", MEMORY64_FILES, ids=lambda path: path.stem)

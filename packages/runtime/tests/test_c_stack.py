@@ -107,7 +107,9 @@ def test_a_small_stack_is_exhausted(way: str, size: int, limit: int) -> None:
     # From 3.14 on Python looks at the C stack itself and keeps 32 KiB: of the smallest stack as much as we do.
     python_too = sys.version_info >= (3, 14) and size == LEAST
     for depth, error in recurse(way, size, limit):
-        assert error == "Trap call stack exhausted" or (python_too and error.startswith("RecursionError Stack overflow"))
+        assert error == "Trap call stack exhausted" or (
+            python_too and error.startswith("RecursionError Stack overflow")
+        )
         assert depth >= size // 65536
 
 

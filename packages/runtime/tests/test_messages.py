@@ -150,7 +150,9 @@ def test_arguments_of_constructors() -> None:
     assert wasmetal.Memory(2).type == wasmetal.MemoryType(2)
     wrong: list[tuple[Callable[[], object], type[Exception], str]] = [
         (lambda: wasmetal.Memory("1"), TypeError, r"such as MemoryType\(minimum=1, maximum=10\), not str"),
-        (lambda: wasmetal.Memory(1, "2"), TypeError, "interpreted as an integer"),
+        (lambda: wasmetal.Memory("1"), TypeError, r"as in Memory\(1, 10\)"),
+        (lambda: wasmetal.Memory(1, "2"), TypeError, "the maximum must be an int, not str"),
+        (lambda: wasmetal.Memory(wasmetal.MemoryType("1")), TypeError, "the minimum must be an int, not str"),
         (lambda: wasmetal.Memory(wasmetal.MemoryType(1), 10), TypeError, "which has a maximum itself"),
         (lambda: wasmetal.Memory(5, 4), ValueError, "minimum not above maximum"),
         (lambda: wasmetal.Table("funcref"), TypeError, r"such as TableType\("),
@@ -159,6 +161,8 @@ def test_arguments_of_constructors() -> None:
         (lambda: wasmetal.Func(print, ["i32"]), TypeError, r"such as FuncType\("),
         (lambda: FuncType(["int"], []), ValueError, "'int' is not a value type; choose from i32, i64, f32"),
         (lambda: FuncType([int], []), ValueError, "is not a value type; choose from i32, i64, f32"),
+        (lambda: FuncType(int, []), TypeError, "a sequence of value types is needed, .* not the class int"),
+        (lambda: FuncType([], None), TypeError, "a sequence of value types is needed, .* not NoneType"),
         (lambda: FuncType("i32", []), TypeError, r"such as \['i32'\], not the string 'i32'"),
         (lambda: wasmetal.TableType("int"), ValueError, "choose from"),
         (lambda: FuncType(["x" * 100_000], []), ValueError, r"x\.\.\.' is not a value type"),

@@ -38,6 +38,13 @@ def test_preopens(tmp_path: Path) -> None:
         Wasi(preopens=[tmp_path / "absent"])
 
 
+def test_wrong_arguments_and_variables() -> None:
+    with pytest.raises(TypeError, match=r"args\[1\] must be a string, not int"):
+        Wasi(args=["prog", 1])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="env must be a mapping, such as"):
+        Wasi(env=["A=1"])  # type: ignore[arg-type]
+
+
 def test_repr_shows_no_values_of_variables(tmp_path: Path) -> None:
     shown = repr(Wasi(args=["prog", "x\n"], env={"TOKEN": "secret"}, preopens={"/data": tmp_path}))
     assert shown == f"<Wasi, arguments: prog, x\\n; variables: TOKEN; preopens: /data ({tmp_path})>"

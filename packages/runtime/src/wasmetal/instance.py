@@ -163,6 +163,29 @@ class Instance:
             raise WasmError("the instance is closed")
         interrupt(core.store)
 
+    @property
+    def fuel(self) -> int:
+        """How much work the instance's own code may still do (`Config(fuel=True)`): 0 to 2**63 - 1, and settable.
+
+        Each instruction takes 1 of it, whatever the machine; when there is none left, code ends with a Trap of code
+        OUT_OF_FUEL. What it calls in other instances takes theirs. Set it between calls, or in a host function that the
+        instance calls; what a signal handler or another thread sets while code runs may be lost.
+
+        Raises:
+            WasmError: Work is not counted (`Config(fuel=True)`), or the instance is closed.
+            TypeError: What is set is no int.
+            OverflowError: What is set is out of range.
+        """
+        from wasmetal.store.fuel import fuel_left  # few programs count work
+
+        return fuel_left(self._core)
+
+    @fuel.setter
+    def fuel(self, value: int) -> None:
+        from wasmetal.store.fuel import set_fuel
+
+        set_fuel(self._core, value)
+
     # (before Python 3.12 this would make every `instance.exports` take three times as long)
     if not TYPE_CHECKING and sys.version_info >= (3, 12):
 
@@ -242,6 +265,19 @@ class Caller(CallerHandle):
             raise WasmError("the calling instance has no memory")
         assert isinstance(memory, Memory)
         return memory
+
+    @property
+    def fuel(self) -> int:
+        """What the calling instance has left (`Instance.fuel`); what is set counts when the host function returns."""
+        from wasmetal.store.fuel import fuel_left  # few programs count work
+
+        return fuel_left(self._instance())
+
+    @fuel.setter
+    def fuel(self, value: int) -> None:
+        from wasmetal.store.fuel import set_fuel
+
+        set_fuel(self._instance(), value)
 
     def __repr__(self) -> str:
         core = self._core

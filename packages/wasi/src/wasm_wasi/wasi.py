@@ -150,7 +150,13 @@ class Wasi:
     ) -> None:
         if isinstance(args, str | bytes):
             raise TypeError("args must be a sequence of strings, not one string")
+        args = tuple(args)
+        for number, arg in enumerate(args):
+            if not isinstance(arg, str | bytes | os.PathLike):
+                raise TypeError(f"args[{number}] must be a string, not {type(arg).__name__}")
         self._args = string_block(args)
+        if env is not None and not isinstance(env, Mapping):
+            raise TypeError(f'env must be a mapping, such as {{"LANG": "C"}}, not {type(env).__name__}')
         for name in env or {}:
             if "=" in name or not name:
                 raise ValueError(f"bad name of an environment variable: {name!r}")

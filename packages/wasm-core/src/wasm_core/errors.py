@@ -36,6 +36,7 @@ class TrapCode(enum.IntEnum):
     NULL_EXCEPTION = 12
     NULL_REFERENCE = 13
     NULL_FUNCTION = 14
+    OUT_OF_FUEL = 15
 
     @property
     def message(self) -> str:
@@ -68,6 +69,7 @@ _MESSAGES = {
     TrapCode.NULL_EXCEPTION: "null exception reference",
     TrapCode.NULL_REFERENCE: "null reference",
     TrapCode.NULL_FUNCTION: "null function reference",
+    TrapCode.OUT_OF_FUEL: "all fuel consumed",
 }
 
 

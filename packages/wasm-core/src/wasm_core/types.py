@@ -162,7 +162,13 @@ def _value_types(types: Iterable[ValueType | str]) -> tuple[ValueType, ...]:
     # Faster than leaving it to the enum that a member stays what it is.
     if isinstance(types, str):
         raise TypeError(f"a sequence of value types is needed, such as ['i32'], not the string {quoted(types)}")
-    return tuple([t if t.__class__ is ValueType else ValueType(t) for t in types])
+    try:
+        return tuple([t if t.__class__ is ValueType else ValueType(t) for t in types])
+    except TypeError:
+        if hasattr(types, "__iter__") and not isinstance(types, type):
+            raise
+        what = f"the class {types.__name__}" if isinstance(types, type) else type(types).__name__
+        raise TypeError(f"a sequence of value types is needed, such as ['i32'], not {what}") from None
 
 
 @frozen(eq=False)

@@ -196,6 +196,10 @@ class Builder:
             self.log.append(key)
         return inst
 
+    def binary_as_is(self, op: int, type: int, x: Inst, y: Inst) -> Inst:
+        """As `binary`, but neither simplified nor numbered: for what is to stay a step of its own."""
+        return self._append(op, type, [x, y], 0)
+
     def heap_address(self, index: Inst) -> Inst:
         """memory_base + extend_u(index): the address of byte `index` (an i32) of memory 0."""
         key = (_HEAP_ADDRESS_KEY, index)

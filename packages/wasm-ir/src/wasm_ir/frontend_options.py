@@ -26,3 +26,5 @@ class FrontendOptions:
     exceptions: bool = True
     #: The backend has tail calls; functions that make them are refused otherwise.
     tail_calls: bool = True
+    #: Count work, and trap when what the VMContext has of it (ContextLayout.fuel) is done.
+    fuel: bool = False

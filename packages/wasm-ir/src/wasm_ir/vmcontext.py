@@ -177,6 +177,7 @@ class ContextLayout:
     __slots__ = (
         "data",
         "elements",
+        "fuel",
         "funcref_slots",
         "funcrefs",
         "globals",
@@ -217,6 +218,9 @@ class ContextLayout:
         #: Function index -> its number among the escaping functions.
         self.funcref_slots = {index: number for number, index in enumerate(escaping_functions(module))}
         offset += FUNCREF.size * len(self.funcref_slots)
+        #: What the code of the instance may do still, signed (FrontendOptions.fuel; the others do not look at it).
+        self.fuel = offset
+        offset += 8
         self.size = offset
 
     def funcref(self, index: int) -> int:

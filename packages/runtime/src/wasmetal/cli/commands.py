@@ -9,6 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from wasmetal import __version__
+from wasmetal.config import MAX_FUEL
 
 #: Distributions that `--version` names where they are installed.
 _PACKAGES: Final = ("wasm-core", "wasm-ir", "wasm-wasi", "wasm-text")
@@ -174,6 +175,13 @@ behind it belongs to the program.
     help="Instantiate another module first, and let what it exports be imported from NAME. May be repeated; later ones "
     "import from earlier ones.",
 )
+@click.option(
+    "--fuel",
+    type=click.IntRange(0, MAX_FUEL),
+    metavar="N",
+    help="Let the code of each module do so much work (about as many instructions, the same on every machine); more is "
+    "a trap. Code is some 8 % slower then.",
+)
 @click.option("--backend", metavar="NAME", help="Compile with this backend, see `backends`.")
 @click.option(
     "--invoke",
@@ -200,6 +208,7 @@ def run(
     stubs: tuple[str, ...],
     preloads: tuple[str, ...],
     backend: str | None,
+    fuel: int | None,
     invoke: str | None,
     cache: bool,
     precompiled: bool,
@@ -222,6 +231,7 @@ def run(
         max_memory=max_memory,
         timeout=timeout,
         backend=backend,
+        fuel=fuel,
         cache=cache,
         precompiled=precompiled,
     )

@@ -21,7 +21,7 @@ _REPEATED: Final = {
     "--stub": "stubs",
 }
 #: All options that have a value.
-_WITH_VALUE: Final = frozenset({*_REPEATED, "--backend", "--invoke", "--max-memory", "--timeout"})
+_WITH_VALUE: Final = frozenset({*_REPEATED, "--backend", "--fuel", "--invoke", "--max-memory", "--timeout"})
 _SWITCHES: Final = {
     "--cache": ("cache", True),
     "--no-cache": ("cache", False),
@@ -53,7 +53,7 @@ def parse_run(args: Sequence[str]) -> dict[str, Any] | None:
     """What click would call `commands.run` with; None where that is for click to say."""
     if not args or args[0] != "run" or "_WASMETAL_COMPLETE" in os.environ:
         return None
-    given: dict[str, Any] = {"max_memory": None, "timeout": None, "invoke": None, "backend": None}
+    given: dict[str, Any] = {"max_memory": None, "timeout": None, "invoke": None, "backend": None, "fuel": None}
     given |= {"cache": True, "precompiled": False}
     given |= dict.fromkeys(_REPEATED.values(), ())
     at = 1

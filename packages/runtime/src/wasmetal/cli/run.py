@@ -12,7 +12,7 @@ from wasm_core.quoting import listed, quoted, similar
 from wasm_core.types import MAX_PAGES_64, PAGE_SIZE, FuncType, ValueType
 from wasmetal.cli.failures import Failure, about, module_source
 from wasmetal.code.code_file import PRECOMPILED_MAGIC
-from wasmetal.config import Config
+from wasmetal.config import MAX_FUEL, Config
 from wasmetal.engine import Engine
 from wasmetal.instance import Instance
 from wasmetal.module import Module
@@ -59,6 +59,7 @@ def run(
     max_memory: int | None,
     timeout: float | None,
     backend: str | None = None,
+    fuel: int | None = None,
     cache: bool = True,
     precompiled: bool = False,
 ) -> int:
@@ -67,7 +68,14 @@ def run(
     variables = dict(map(_variable, surroundings.environment))
     preloads = [_preload(text) for text in surroundings.preloads]
     pages = Config().max_memory_pages if max_memory is None else _pages(max_memory)
-    engine = _engine(Config(backend=backend or "auto", cache=cache, max_memory_pages=pages))
+    config = Config(
+        backend=backend or "auto",
+        cache=cache,
+        max_memory_pages=pages,
+        fuel=fuel is not None,
+        initial_fuel=MAX_FUEL if fuel is None else fuel,
+    )
+    engine = _engine(config)
     source = module_source(file)
     with contextlib.ExitStack() as stack:
         stack.enter_context(about(file))

@@ -59,6 +59,7 @@ def frontend_options(
         vectors=supports_vectors(backend),
         exceptions=supports_exceptions(backend),
         tail_calls=supports_tail_calls(backend),
+        fuel=config.fuel,
     )
 
 
@@ -405,7 +406,7 @@ class CompiledModule:
         """What the VMContext of every instance starts as."""
         template = self._template
         if template is None:
-            made = Template(self.module, self.layout, self.stubs, self.glue)
+            made = Template(self.module, self.layout, self.stubs, self.glue, self.config.initial_fuel)
             for index, (address, _) in list(self._placed.items()):
                 made.compiled(index, address)
             # No call stands between these: all threads get the same one. It does not know what was compiled while it

@@ -143,7 +143,9 @@ class Template:
         "words",
     )
 
-    def __init__(self, module: DecodedModule, layout: ContextLayout, stubs: StubAddresses, glue: Glue) -> None:
+    def __init__(
+        self, module: DecodedModule, layout: ContextLayout, stubs: StubAddresses, glue: Glue, fuel: int
+    ) -> None:
         self._layout = layout
         self.words: array[int] = array("Q", bytes(layout.size))
         words = self.words
@@ -154,6 +156,7 @@ class Template:
         words[CONTEXT["lazy_slot"] // 8] = stubs.lazy_slot
         words[CONTEXT["lazy_tail"] // 8] = stubs.lazy_tail
         words[CONTEXT["builtin"] // 8] = glue.builtin
+        words[layout.fuel // 8] = fuel
         for name in ("memmove", "memset"):
             words[CONTEXT[name] // 8] = host.address_of(name)
         #: Index of a table and what its elements start as, where that is not null.

@@ -13,8 +13,15 @@ from wasm_core.quoting import shown
 from wasm_core.types import FuncType, GlobalType, MemoryType, TableType
 
 
+def _size(what: str, given: object) -> int:
+    try:
+        return operator.index(given)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"the {what} must be an int, not {shown(type(given).__name__)}") from None
+
+
 def _maximum(given: object) -> int | None:
-    return None if given is None else operator.index(given)  # type: ignore[arg-type]
+    return None if given is None else _size("maximum", given)
 
 
 #: What to write, by the class.
@@ -30,7 +37,8 @@ def _check(given: object, cls: type) -> None:
     if not issubclass(type(given), cls):
         # (the class itself is a usual mistake)
         what = f"the class {given.__name__}" if isinstance(given, type) else type(given).__name__
-        raise TypeError(f"a {cls.__name__} is needed, such as {_EXAMPLES[cls]}, not {shown(what)}")
+        others = " (or sizes in pages, as in Memory(1, 10))" if cls is MemoryType else ""
+        raise TypeError(f"a {cls.__name__}{others} is needed, such as {_EXAMPLES[cls]}, not {shown(what)}")
 
 
 def func_type(given: FuncType) -> FuncType:
@@ -42,16 +50,16 @@ def func_type(given: FuncType) -> FuncType:
 def memory_type(given: MemoryType) -> MemoryType:
     """A memory type. Raises TypeError for what is none."""
     _check(given, MemoryType)
-    minimum = operator.index(given.minimum)
+    minimum = _size("minimum", given.minimum)
     maximum = _maximum(given.maximum)
-    page_size = operator.index(given.page_size)
+    page_size = _size("page size", given.page_size)
     return MemoryType(minimum, maximum, is64=bool(given.is64), shared=bool(given.shared), page_size=page_size)
 
 
 def table_type(given: TableType) -> TableType:
     """A table type. Raises TypeError for what is none."""
     _check(given, TableType)
-    return TableType(given.element, operator.index(given.minimum), _maximum(given.maximum), is64=bool(given.is64))
+    return TableType(given.element, _size("minimum", given.minimum), _maximum(given.maximum), is64=bool(given.is64))
 
 
 def global_type(given: GlobalType) -> GlobalType:

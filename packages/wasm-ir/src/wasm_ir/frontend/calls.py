@@ -8,6 +8,7 @@ from wasm_core.errors import TrapCode
 from wasm_core.immediates import read_heap_type
 from wasm_core.leb128 import read_u32
 from wasm_ir import opcodes as ir
+from wasm_ir.frontend.fuel import reload
 from wasm_ir.frontend.state import FEW_VALUES, State
 from wasm_ir.frontend.tables import table_element
 from wasm_ir.ir import Call, Inst, Signature
@@ -31,7 +32,12 @@ def pop_arguments(s: State, signature: Signature) -> list[Inst]:
     return arguments
 
 
-def _push_results(s: State, call: Call, signature: Signature) -> None:
+def _called(s: State, call: Call, signature: Signature) -> None:
+    """Go on behind a call."""
+    if s.handlers:
+        s.land()
+    if s.fuel is not None:
+        reload(s)
     count = len(signature.params) + len(signature.results)
     if count > FEW_VALUES:
         s.passes(count)
@@ -54,9 +60,7 @@ def call(s: State, pos: int) -> int:
         result = builder.call_ref(s.context_pointer(s.layout.imports + 8 * index), signature, arguments)
     else:
         result = builder.call(index, signature, arguments)
-    if s.handlers:
-        s.land()
-    _push_results(s, result, signature)
+    _called(s, result, signature)
     return pos
 
 
@@ -92,9 +96,7 @@ def call_indirect(s: State, pos: int) -> int:
 
 def _call_through(s: State, funcref: Inst, signature: Signature) -> None:
     result = s.builder.call_ref(funcref, signature, pop_arguments(s, signature))
-    if s.handlers:
-        s.land()
-    _push_results(s, result, signature)
+    _called(s, result, signature)
 
 
 def referred_callee(s: State, pos: int) -> tuple[Inst, Signature, int]:

@@ -14,6 +14,7 @@ from wasm_core.type_codes import EMPTY_BLOCK, ONE_BYTE_CODES, REF_NULL_PREFIX, R
 from wasm_ir import opcodes as ir
 from wasm_ir import types
 from wasm_ir.frontend.calls import is_null
+from wasm_ir.frontend.fuel import check, save
 from wasm_ir.frontend.listener import listen_after
 from wasm_ir.frontend.signatures import IR_TYPE_OF_CODE, ir_type_of_code
 from wasm_ir.frontend.skipping import skip_unreachable
@@ -94,6 +95,9 @@ def loop(s: State, pos: int) -> int:
     s.begin(header, entry, pos, end, len(builder.log))
     if s.options.polls:
         builder.poll()
+    if s.fuel is not None:
+        save(s)
+        check(s)
     return pos
 
 
@@ -261,6 +265,8 @@ def branch_to(s: State, frame: Frame) -> None:
 
 def return_or_branch(s: State, frame: Frame) -> None:
     if frame.kind == FUNCTION and not s.options.listener:
+        if s.fuel is not None:
+            save(s)
         s.builder.ret(_arguments(s, frame))
     else:
         branch_to(s, frame)
@@ -401,6 +407,8 @@ def _end_function(s: State, frame: Frame) -> None:
         values = _arguments(s, frame)
         if s.options.listener:
             listen_after(s, values)
+        if s.fuel is not None:
+            save(s)
         builder.ret(values)
         s.reachable = False
     del stack[:]

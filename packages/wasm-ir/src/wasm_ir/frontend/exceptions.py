@@ -18,6 +18,7 @@ from wasm_core.leb128 import read_u32
 from wasm_ir import opcodes as ir
 from wasm_ir import types
 from wasm_ir.frontend import control
+from wasm_ir.frontend.fuel import reload
 from wasm_ir.frontend.state import BLOCK, FEW_VALUES, Frame, Handler, State
 from wasm_ir.ir import Block, Inst
 from wasm_ir.vmcontext import BUILTIN_EXCEPTION_ROOM, CONTEXT, EXCEPTION, STORE
@@ -186,6 +187,8 @@ def _arrive(s: State, frame: Frame, handler: Handler, pos: int) -> bool:
     s.begin(block, frame.entry, frame.start, pos, mark)
     frame.cut_to(mark)
     s.reachable = True
+    if s.fuel is not None:
+        reload(s)
     del s.stack[frame.height :]
     handler.exception = builder.load(ir.LOAD, types.I64, _store(s), STORE["exception"])
     return True

@@ -11,6 +11,7 @@ from typing import Final
 from wasm_core.errors import TrapCode
 from wasm_core.leb128 import read_u32
 from wasm_ir import opcodes as ir
+from wasm_ir.frontend.fuel import charge_bulk, charge_growth
 from wasm_ir.frontend.state import State
 from wasm_ir.ir import Inst, Signature
 from wasm_ir.types import I32, I64, POINTER
@@ -182,6 +183,8 @@ def memory_grow(s: State, pos: int) -> int:
     builder = s.builder
     pages = pop_address(s)
     previous = s.builtin(BUILTIN_MEMORY_GROW, builder.const(I64, memory), pages, builder.const(I64, 0))
+    if s.fuel is not None:
+        charge_growth(s, pages, previous)
     push_size(s, previous, s.module.memories[memory].is64)
     return pos
 
@@ -195,6 +198,8 @@ def memory_copy(s: State, pos: int) -> int:
     origin_size = target_size if origin == target else _size(s, origin)
     check_range(s, source, length, origin_size, _OUT_OF_BOUNDS, s.module.memories[origin].is64)
     check_range(s, destination, length, target_size, _OUT_OF_BOUNDS, s.module.memories[target].is64)
+    if s.fuel is not None:
+        charge_bulk(s, length)
     to = builder.binary(ir.IADD, I64, _base(s, target), destination)
     move_bytes(s, to, builder.binary(ir.IADD, I64, _base(s, origin), source), length)
     return pos
@@ -207,6 +212,8 @@ def memory_fill(s: State, pos: int) -> int:
     value = s.stack.pop()
     destination = pop_address(s)
     check_range(s, destination, length, _size(s, memory), _OUT_OF_BOUNDS, s.module.memories[memory].is64)
+    if s.fuel is not None:
+        charge_bulk(s, length)
     address = builder.binary(ir.IADD, I64, _base(s, memory), destination)
     builder.call_native(s.context_pointer(CONTEXT["memset"]), _MEMSET, (address, value, length))
     return pos
@@ -219,6 +226,8 @@ def memory_init(s: State, pos: int) -> int:
     destination, source, length = pop_range(s)
     check_range(s, source, length, segment_field(s, s.layout.data, segment, "length"), _OUT_OF_BOUNDS, False)
     check_range(s, destination, length, _size(s, memory), _OUT_OF_BOUNDS, s.module.memories[memory].is64)
+    if s.fuel is not None:
+        charge_bulk(s, length)
     to = builder.binary(ir.IADD, POINTER, _base(s, memory), destination)
     address = segment_field(s, s.layout.data, segment, "address")
     move_bytes(s, to, builder.binary(ir.IADD, POINTER, address, source), length)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wasm_core.body_facts import BodyFacts
 from wasm_core.errors import CompileError
@@ -16,6 +16,9 @@ from wasm_ir.frontend.signatures import signatures_of
 from wasm_ir.frontend_options import FrontendOptions
 from wasm_ir.ir import Block, Edge, Function, Inst, Signature
 from wasm_ir.vmcontext import CONTEXT, STORE, ContextLayout
+
+if TYPE_CHECKING:
+    from wasm_ir.frontend.fuel import Fuel
 
 #: Kinds of control frames.
 FUNCTION: Final = 0
@@ -136,6 +139,7 @@ class State:
         "defs",
         "end",
         "facts",
+        "fuel",
         "function",
         "handlers",
         "hints",
@@ -191,6 +195,8 @@ class State:
         self.cold: list[tuple[Block, BlockRecord, int]] = []
         #: The `try` constructs whose bodies are open, the innermost last.
         self.handlers: list[Handler] = []
+        #: How work is counted, None if it is not.
+        self.fuel: Fuel | None = None
         #: Blocks between a br_table and a target that it names more than once.
         self.trampolines: list[Block] = []
 

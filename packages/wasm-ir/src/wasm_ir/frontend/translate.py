@@ -18,7 +18,7 @@ from wasm_core.leb128 import read_s64, read_u32, read_u64
 from wasm_core.module import DecodedModule
 from wasm_ir import opcodes as ir
 from wasm_ir import types
-from wasm_ir.frontend import calls, control, memory, numeric, tables, variables
+from wasm_ir.frontend import calls, control, fuel, memory, numeric, tables, variables
 from wasm_ir.frontend.listener import listen_before
 from wasm_ir.frontend.locals import Locals, TooManyValuesError
 from wasm_ir.frontend.signatures import ir_type_of_code, signatures_of
@@ -87,6 +87,8 @@ def _translate(
         state.locals.fill_edges()
     except TooManyValuesError:
         state = _start(module, index, layout, facts, options, limit)
+        if state.fuel is not None:
+            state.fuel.in_memory = True
         variables.make_slots(state)
         _run(state, _KINDS_WITH_SLOTS)
         state.locals.fill_edges()
@@ -131,6 +133,8 @@ def _start(
     s.defs.update(enumerate(params))
     if options.listener:
         listen_before(s, params)
+    if options.fuel:
+        fuel.begin(s)
     s.control.append(Frame(FUNCTION, 0, signature.results, s.locals.current, s.where))
     return s
 
@@ -159,6 +163,7 @@ def _run(s: State, kinds: list[int]) -> None:
     i32_const = wasm.I32_CONST
     has_index = memory.HAS_INDEX
     locals = s.locals
+    counted = s.fuel is not None
     pos = s.where
     defs = s.defs
     while s.control:
@@ -260,6 +265,8 @@ def _run(s: State, kinds: list[int]) -> None:
             stack[-1] = builder.fcmp(_OPS[opcode], stack[-1], right)
         else:
             s.where = builder.offset = where
+            if counted:
+                fuel.charge(s)
             pos = _HANDLERS[opcode](s, pos)
             defs = s.defs
 
