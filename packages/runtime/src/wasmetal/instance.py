@@ -148,6 +148,20 @@ class Instance:
         self.exports._close()
         self._core = None
 
+    async def run_async(self) -> None:
+        """Run the program: call the exported function `_start` with `Func.call_async`.
+
+        Raises:
+            WasmError: The instance is closed, or exports no function `_start`.
+            Everything that the call raises, `wasm_wasi.Exit` for one.
+        """
+        start = self.exports["_start"] if "_start" in self.exports else None
+        if not isinstance(start, function.Func):
+            if self.closed:
+                raise WasmError("the instance is closed")
+            raise WasmError("the module has no function _start: it is not a program")
+        await start.call_async()
+
     def interrupt(self) -> None:
         """End the call that another thread has running in this instance, or in one that it is linked with.
 
