@@ -153,34 +153,22 @@ def test_with_other_libraries(library: str) -> None:
         await module.sleep(0.001)
         return x
 
-    instance = instance_of(wait=wait)
     results = []
 
     async def one(n: int) -> None:
         results.append(await instance.exports.twice.call_async(n))
 
     async def main() -> None:
-        if library == "trio":
-            async with module.open_nursery() as group:
-                for n in range(5):
-                    group.start_soon(one, n)
-            with module.move_on_after(0.01) as scope:
-                await instance.exports.spin_waiting.call_async()
-        else:
-            async with module.create_task_group() as group:
-                for n in range(5):
-                    group.start_soon(one, n)
-            with module.move_on_after(0.01) as scope:
-                await instance.exports.spin_waiting.call_async()
-        assert scope.cancelled_caught if library == "anyio" else scope.cancelled_caught
+        async with module.open_nursery() if library == "trio" else module.create_task_group() as group:
+            for n in range(5):
+                group.start_soon(one, n)
+        with module.move_on_after(0.01) as scope:
+            await instance.exports.wait_for_ever.call_async()
+        assert scope.cancelled_caught
 
-    instance = instance_of(
-        RECURSIVE[:-1] + '(func (export "spin_waiting") (loop $l (drop (call $wait (i32.const 0))) (br $l))))', wait=wait
-    )
-    if library == "trio":
-        module.run(main)
-    else:
-        module.run(main)
+    text = '(func (export "wait_for_ever") (loop $l (drop (call $wait (i32.const 0))) (br $l))))'
+    instance = instance_of(RECURSIVE[:-1] + text, wait=wait)
+    module.run(main)
     assert sorted(results) == [1, 3, 5, 7, 9]
 
 
@@ -342,7 +330,7 @@ def test_context_variables() -> None:
 def test_a_synchronous_call_says_what_to_use() -> None:
     """...and closes the coroutine, of which Python would say that it was never awaited."""
     instance = instance_of()
-    with pytest.raises(TypeError, match="e.wait is asynchronous.*call_async"):
+    with pytest.raises(TypeError, match=r"e\.wait is asynchronous.*call_async"):
         instance.exports.twice(1)
     with pytest.raises(TypeError, match="call_async"):
         Func(ask, FuncType(["i32"], ["i32"]))(1)
@@ -577,8 +565,10 @@ def test_what_suspended_frames_refer_to_stays(clean: None) -> None:
     assert through.send(None) == 5
     instance.exports.forget()
     # A function of an instance that nobody else has.
-    other = instance_of('(module (import "e" "wait" (func (param i32) (result i32)))'
-                        ' (func (export "g") (result i32) (i32.add (i32.const 7) (call 0 (i32.const 6)))))')
+    other = instance_of(
+        '(module (import "e" "wait" (func (param i32) (result i32)))'
+        ' (func (export "g") (result i32) (i32.add (i32.const 7) (call 0 (i32.const 6)))))'
+    )
     inner = instance.exports.through.call_async(other.exports.g)
     del other
     assert inner.send(None) == 6
@@ -680,12 +670,15 @@ def test_a_host_function_drives_another_call() -> None:
         resumed[0] = finish(inner, 7)
         return 5
 
-    text = RECURSIVE[:-1] + """
+    text = (
+        RECURSIVE[:-1]
+        + """
       (func $deepest (export "deepest") (param i32) (result i32) (call $down (i32.const 20) (local.get 0)))
       (func $down (param i32 i32) (result i32)
         (if (result i32) (local.get 0)
           (then (i32.add (local.get 0) (call $down (i32.sub (local.get 0) (i32.const 1)) (local.get 1))))
           (else (call $plain (local.get 1))))))"""
+    )
     instance = instance_of(text, plain=plain)
     for n in range(3):
         outer = instance.exports.deep.call_async(9, 2)
@@ -844,6 +837,69 @@ def test_interruption_and_stack_overflow() -> None:
     with pytest.raises(Trap, match="interrupted"):
         call.send(1)
     timer.join()
+    assert at_rest(instance)
+
+
+def test_a_deadline_is_that_of_a_task() -> None:
+    """Whoever awaits in the block is in it, for as long as the clock says; what other tasks do meanwhile is not."""
+
+    async def wait(x: int) -> int:
+        await asyncio.sleep(x / 1000)
+        return x
+
+    text = (
+        RECURSIVE[:-1]
+        + """(func (export "wait_and_count") (param i32 i64) (result i64) (local i64)
+      (drop (call $wait (local.get 0)))
+      (loop $l (local.set 2 (i64.add (local.get 2) (i64.const 1))) (br_if $l (i64.lt_u (local.get 2) (local.get 1))))
+      (local.get 2)))"""
+    )
+    instance = instance_of(text, wait=wait)
+    call = instance.exports.wait_and_count.call_async
+
+    async def with_deadline() -> None:
+        with wasmetal.deadline(0.1):
+            assert await call(1, 5) == 5
+            with pytest.raises(wasmetal.DeadlineExceeded):
+                await call(150, 1 << 60)
+            with pytest.raises(wasmetal.DeadlineExceeded):
+                await asyncio.create_task(call(0, 1 << 60))
+
+    async def without() -> None:
+        await asyncio.sleep(0.01)
+        assert wasmetal.interruption.remaining() is None
+        assert await call(0, 200_000_000) == 200_000_000
+        with wasmetal.deadline(1000):
+            assert await call(0, 200_000_000) == 200_000_000
+
+    async def main() -> None:
+        await asyncio.gather(with_deadline(), without())
+
+    asyncio.run(main())
+    assert instance.exports.add(1, 2) == 3
+
+
+def test_tail_calls() -> None:
+    """What they leave on the stack comes and goes with the frames."""
+    text = RECURSIVE[:-1] + """
+      (func $many (param i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i32) (result i32)
+        (local.set 0 (i64.add (local.get 10) (local.get 11)))
+        (i32.add (call $wait (local.get 12)) (i32.wrap_i64 (local.get 0))))
+      (func $few (param $x i32) (result i32)
+        (return_call $many (i64.const 1) (i64.const 2) (i64.const 3) (i64.const 4) (i64.const 5) (i64.const 6)
+          (i64.const 7) (i64.const 8) (i64.const 9) (i64.const 10) (i64.const 11) (i64.const 12) (local.get $x)))
+      (func (export "f") (param $x i32) (result i32)
+        (i32.add (i32.mul (call $few (local.get $x)) (i32.const 100)) (call $last (local.get $x))))
+      (func $last (param $x i32) (result i32) (return_call $wait (i32.add (local.get $x) (i32.const 1)))))"""
+    instance = instance_of(text)
+    calls = [instance.exports.f.call_async(n) for n in range(5)]
+    assert [call.send(None) for call in calls] == [0, 1, 2, 3, 4]
+    assert [call.send(10 * n) for n, call in enumerate(calls)] == [1, 2, 3, 4, 5]
+    assert [finish(call, 7) for call in calls] == [100 * (10 * n + 23) + 7 for n in range(5)]
+    call = instance.exports.f.call_async(1)
+    call.send(None)
+    with pytest.raises(KeyError):
+        call.throw(KeyError())
     assert at_rest(instance)
 
 

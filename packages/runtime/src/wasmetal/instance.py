@@ -155,7 +155,7 @@ class Instance:
             WasmError: The instance is closed, or exports no function `_start`.
             Everything that the call raises, `wasm_wasi.Exit` for one.
         """
-        start = self.exports["_start"] if "_start" in self.exports else None
+        start = self.exports.get("_start")
         if not isinstance(start, function.Func):
             if self.closed:
                 raise WasmError("the instance is closed")

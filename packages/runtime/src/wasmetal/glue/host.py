@@ -158,9 +158,7 @@ def _results(
     return values
 
 
-def generic_host(
-    type: FuncType, call_host: int, throw: int = 0, convert_result: int = 0, suspend: int = 0
-) -> Function:
+def generic_host(type: FuncType, call_host: int, throw: int = 0, convert_result: int = 0, suspend: int = 0) -> Function:
     """Thunk for any host function: passes everything through slots to `call_host`, see `glue_callbacks`.
 
     `throw`, `convert_result` and `suspend`: as for `fast_host`.

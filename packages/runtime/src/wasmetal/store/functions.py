@@ -416,7 +416,8 @@ class HostFunction(FunctionCore):
             return True
         from inspect import iscoroutinefunction
 
-        return iscoroutinefunction(self.callable) or iscoroutinefunction(getattr(self.callable, "__call__", None))
+        callable = self.callable
+        return iscoroutinefunction(callable) or iscoroutinefunction(getattr(type(callable), "__call__", None))  # noqa: B004
 
     def _refuse_awaitable(self, result: Any) -> NoReturn:
         close = getattr(result, "close", None)

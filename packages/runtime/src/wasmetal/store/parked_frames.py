@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from array import array
 from functools import partial
+
 from wasmetal.glue.host_layout import CALL, CALL_SUSPENDED
 from wasmetal.system.hold import Hold
 from wasmetal.system.lifetime import untracked
@@ -18,13 +19,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
+    #: What a call has for its frames (`wasmetal.glue.host_layout.CALL`): words, its own frames while it is suspended,
+    #: and those of others while it runs. (At other times what is left of them.)
+    ParkedFrames = tuple[array[int], bytearray, bytearray]
+
 _STATE: Final = CALL["state"] // 8
 _STORE: Final = CALL["store"] // 8
-
-
-#: What a call has for its frames (`wasmetal.glue.host_layout.CALL`): words, its own frames while it is suspended, and
-#: those of others while it runs. (At other times what is left of them.)
-ParkedFrames = tuple[array[int], bytearray, bytearray]
 
 
 _parked: Final[dict[int, ParkedFrames]] = {}

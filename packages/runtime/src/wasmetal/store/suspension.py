@@ -1,7 +1,7 @@
 """Calls that can be suspended: `Func.call_async`.
 
-The coroutine that `call_async` makes owns its SuspendableCall, which nobody else has, and resumes it when what a host function
-wanted to wait for is there. So who may resume what, and in which order, is decided by Python's own rules for
+The coroutine that `call_async` makes owns its SuspendableCall, which nobody else has, and resumes it when what a host
+function wanted to wait for is there. So who may resume what, and in which order, is decided by Python's own rules for
 coroutines; the rest by CALL.state, which `wasmetal.glue.suspension` looks at.
 """
 
@@ -20,11 +20,12 @@ from wasmetal.glue import values
 from wasmetal.glue.host_layout import CALL, CALL_ENDED
 from wasmetal.store.exception_roots import rooted
 from wasmetal.store.functions import WasmFunction, pack, slots_array
-from wasmetal.store.parked_frames import ParkedFrames, park
+from wasmetal.store.parked_frames import park
 from wasmetal.system.hold import NOTHING
 
 if TYPE_CHECKING:
     from wasmetal.store.members import Instance
+    from wasmetal.store.parked_frames import ParkedFrames
 
 _STATE: Final = CALL["state"] // 8
 
