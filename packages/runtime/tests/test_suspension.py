@@ -858,8 +858,7 @@ def test_a_deadline_is_that_of_a_task() -> None:
     call = instance.exports.wait_and_count.call_async
 
     async def with_deadline() -> None:
-        with wasmetal.deadline(0.1):
-            assert await call(1, 5) == 5
+        with wasmetal.deadline(0.05):
             with pytest.raises(wasmetal.DeadlineExceeded):
                 await call(150, 1 << 60)
             with pytest.raises(wasmetal.DeadlineExceeded):
