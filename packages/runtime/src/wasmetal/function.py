@@ -10,7 +10,7 @@ from wasm_core.types import FuncType, ValueType
 from wasmetal.cpython.native_callable import inherit_vectorcall
 from wasmetal.glue import values
 from wasmetal.store import functions
-from wasmetal.store.functions import FuncHandle, PlainReferences, init_host
+from wasmetal.store.functions import FuncHandle, HostFunction, PlainReferences, WasmFunction, init_host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -172,7 +172,13 @@ class Func(FuncHandle):
             Whatever awaiting raises, unless WebAssembly catches it: cancellation, for one, which WebAssembly does not
                 see.
         """
-        return self._core.call_async(args)
+        core = self._core
+        if isinstance(core, HostFunction):
+            return core.call_async(args)
+        assert isinstance(core, WasmFunction)
+        from wasmetal.store import suspension
+
+        return suspension.call_async(core, args)
 
     def call_raw(self, *slots: int) -> tuple[int, ...]:
         """Call with raw unsigned 64-bit slots, and return the results' slots.

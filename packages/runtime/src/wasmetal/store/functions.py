@@ -6,7 +6,7 @@ import ctypes
 import time
 import weakref
 from array import array
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import CoroutineType, GeneratorType
 
@@ -93,10 +93,6 @@ class FunctionCore:
 
     def call(self, *args: object, **kwargs: object) -> object:
         """The slow path of a call: takes everything, and raises the precise error."""
-        raise NotImplementedError
-
-    def call_async(self, args: Sequence[object]) -> Coroutine[Any, Any, Any]:
-        """The same as a coroutine, which waits for what host functions wait for."""
         raise NotImplementedError
 
     def call_slots(self, slots: list[int]) -> tuple[int, ...]:
@@ -215,11 +211,6 @@ class WasmFunction(FunctionCore):
             return pack(values.from_slots(self.type.results, self._call(slots, array), instance.store))
         with rooted(array):
             return pack(values.from_slots(self.type.results, self._call(slots, array), instance.store))
-
-    def call_async(self, args: Sequence[object]) -> Coroutine[Any, Any, Any]:
-        from wasmetal.store import suspension
-
-        return suspension.call_async(self, args)
 
     def turn(self) -> Hold:
         """The store for a step of a call that can be suspended, if there is something to do for that."""
@@ -368,6 +359,7 @@ class HostFunction(FunctionCore):
         return pack(self._as_seen(self.type.results, self._unpack(result), "result"))
 
     async def call_async(self, args: Sequence[object]) -> object:
+        """The same as a coroutine, which waits for what the callable wants to wait for."""
         arguments = self._as_seen(self.type.params, args, "argument")
         result = self._run(None, arguments)
         if self._is_awaitable(result):
