@@ -40,6 +40,7 @@ _OWNER = STORE["owner"] // 8
 _HOLD_GIL = STORE["hold_gil"] // 8
 _RESOLVER = STORE["resolver"] // 8
 _STACK_LIMIT = STORE["stack_limit"] // 8
+_AWAIT_FP = STORE["await_fp"] // 8
 _STACK_TOP = STORE["stack_top"] // 8
 _ATTENTION = STORE["attention"] // 8
 _INTERRUPT = STORE["interrupt"] // 8
@@ -314,6 +315,12 @@ class Store:
     def in_use(self) -> bool:
         """Whether its stack is: by code that is active, or by suspended calls, whose frames belong there."""
         return self.running or has_suspended(self.address)
+
+    @property
+    def suspendable(self) -> bool:
+        """Whether the innermost entry is one that can be left and entered again."""
+        words = self.words
+        return words[_ENTRY_FP] != 0 and words[_ENTRY_FP] == words[_AWAIT_FP]
 
     def take(self) -> Hold:
         """Let no other thread run code of this store, for a `with` block.
