@@ -554,6 +554,11 @@ def test_what_suspended_frames_refer_to_stays(clean: None) -> None:
         (table.set $t (i32.const 0) (local.get 0))
         (local.set 0 (ref.null func))
         (call_indirect $t (type $f) (i32.const 0)))
+      (type $g (func (param externref) (result externref)))
+      (func (export "through_generic") (param funcref externref) (result externref)
+        (table.set $t (i32.const 0) (local.get 0))
+        (local.set 0 (ref.null func))
+        (call_indirect $t (type $g) (local.get 1) (i32.const 0)))
       (func (export "forget") (table.set $t (i32.const 0) (ref.null func))))"""
     instance = instance_of(text)
 
@@ -563,6 +568,16 @@ def test_what_suspended_frames_refer_to_stays(clean: None) -> None:
     # A host function that waits, called through a table that it is taken out of meanwhile.
     through = instance.exports.through.call_async(Func(lambda: ask(5), FuncType([], ["i32"])))
     assert through.send(None) == 5
+    instance.exports.forget()
+
+    async def generic(thing: object) -> object:
+        return await ask(thing)
+
+    through_generic = instance.exports.through_generic.call_async(
+        Func(generic, FuncType(["externref"], ["externref"])), 5
+    )
+    assert through_generic.send(None) == 5
+    del generic
     instance.exports.forget()
     # A function of an instance that nobody else has.
     other = instance_of(
@@ -588,6 +603,7 @@ def test_what_suspended_frames_refer_to_stays(clean: None) -> None:
         assert type(thing) is Thing and function() is None
     assert finish(through, 40) == 40
     assert finish(inner, 50) == 57
+    assert finish(through_generic, 60) == 60
 
 
 def test_the_instance_is_closed_meanwhile() -> None:
@@ -880,7 +896,9 @@ def test_a_deadline_is_that_of_a_task() -> None:
 
 def test_tail_calls() -> None:
     """What they leave on the stack comes and goes with the frames."""
-    text = RECURSIVE[:-1] + """
+    text = (
+        RECURSIVE[:-1]
+        + """
       (func $many (param i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i32) (result i32)
         (local.set 0 (i64.add (local.get 10) (local.get 11)))
         (i32.add (call $wait (local.get 12)) (i32.wrap_i64 (local.get 0))))
@@ -890,6 +908,7 @@ def test_tail_calls() -> None:
       (func (export "f") (param $x i32) (result i32)
         (i32.add (i32.mul (call $few (local.get $x)) (i32.const 100)) (call $last (local.get $x))))
       (func $last (param $x i32) (result i32) (return_call $wait (i32.add (local.get $x) (i32.const 1)))))"""
+    )
     instance = instance_of(text)
     calls = [instance.exports.f.call_async(n) for n in range(5)]
     assert [call.send(None) for call in calls] == [0, 1, 2, 3, 4]

@@ -100,6 +100,7 @@ class Callbacks:
             assert isinstance(core, FunctionCore)
             if not core.has_references:
                 call.awaited = result  # type: ignore[attr-defined]
+                call.host = core  # type: ignore[attr-defined]
                 return True
         assert isinstance(core, FunctionCore)
         return core.store_results(instance_at(context) if core.has_references else None, result, slots, call)

@@ -381,6 +381,7 @@ class HostFunction(FunctionCore):
             if call is None:
                 self._refuse_awaitable(result)
             call.awaited = result
+            call.host = self
             return True
         store = None if instance is None else instance.store
         results = self._unpack(result)

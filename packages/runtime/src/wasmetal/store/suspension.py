@@ -19,7 +19,7 @@ from wasmetal.cpython.native_callable import NativeCallable, inherit_vectorcall
 from wasmetal.glue import values
 from wasmetal.glue.host_layout import CALL, CALL_ENDED
 from wasmetal.store.exception_roots import rooted
-from wasmetal.store.functions import WasmFunction, pack, slots_array
+from wasmetal.store.functions import FunctionCore, WasmFunction, pack, slots_array
 from wasmetal.store.parked_frames import park
 from wasmetal.system.hold import NOTHING
 
@@ -33,7 +33,7 @@ _STATE: Final = CALL["state"] // 8
 class SuspendableCall(NativeCallable):
     """One call of a function; calling it starts or resumes it, see `wasmetal.glue.suspension.entry`."""
 
-    __slots__ = ("_code", "_hold", "_parked", "_start", "awaited", "core", "instance", "slots")
+    __slots__ = ("_code", "_hold", "_parked", "_start", "awaited", "core", "host", "instance", "slots")
 
     def __init__(self, core: WasmFunction, instance: Instance) -> None:
         glue = core.glue
@@ -44,6 +44,8 @@ class SuspendableCall(NativeCallable):
         self.instance = instance
         #: What a host function has returned that is to be waited for.
         self.awaited: Any = None
+        #: That host function: its thunk is the innermost one on the stack, whoever else has it.
+        self.host: FunctionCore | None = None
         self.slots = slots_array(core.type)
         self._code = glue.start(core.type)
         self._start = array("Q", bytes(FUNCREF.size))
