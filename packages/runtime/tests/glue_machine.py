@@ -23,7 +23,7 @@ from wasmetal.code.arena import arena
 from wasmetal.cpython import c_stack
 from wasmetal.cpython.native_callable import NativeCallable, inherit_vectorcall
 from wasmetal.glue import values
-from wasmetal.glue.glue import Glue, throwing_glue
+from wasmetal.glue.glue import Glue, helped_glue
 from wasmetal.glue.host_layout import HOST
 from wasmetal.glue.python_api import ir_signature
 from wasmetal.registry import backends as registry
@@ -134,9 +134,9 @@ class GlueMachine:
         return result
 
     def resolve(self, funcref: int, slot: int, context: int) -> int:
-        throwing = throwing_glue(funcref)
-        if throwing is not None:
-            return throwing.resolve_throw()
+        helped = helped_glue(funcref)
+        if helped is not None:
+            return helped.resolve_helper(funcref)
         self.resolved.append((funcref, slot, context))
         return self.resolve_to()
 
@@ -159,14 +159,15 @@ class GlueMachine:
         assert exception is not None
         exception.add_note("through WebAssembly")
 
-    def host_call(self, core: object, context: int, slots: int) -> None:
+    def host_call(self, core: object, context: int, slots: int, call: object) -> None:
+        assert call is None  # nothing here can be suspended
         assert context == self.context_address and isinstance(core, Core)
         types = core.type.params
         words = list((ctypes.c_uint64 * values.slot_count(types)).from_address(slots))
-        self.host_result(core, core.callable(*values.from_slots(types, words, None)), slots)
+        self.host_result(core, core.callable(*values.from_slots(types, words, None)), slots, context, call)
 
-    def host_result(self, core: object, result: object, slots: int) -> None:
-        assert isinstance(core, Core)
+    def host_result(self, core: object, result: object, slots: int, context: int, call: object) -> None:
+        assert isinstance(core, Core) and context == self.context_address and call is None
         types = core.type.results
         results: Any = result if len(types) > 1 else (result,) if types else ()
         if not types and result is not None:

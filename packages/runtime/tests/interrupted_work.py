@@ -13,7 +13,7 @@ import gc
 import itertools
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -69,6 +69,7 @@ def prepared() -> wasmetal.Instance:
 
 SOURCE = binary()
 BASE = next(_numbers) - 1
+WAITS = ENGINE.compile(SOURCE)
 
 
 def use(instance: wasmetal.Instance) -> None:
@@ -158,8 +159,43 @@ def closes(instance: wasmetal.Instance) -> None:
     make(SOURCE).close()
 
 
+class Waiting:
+    """What a host function waits for here."""
+
+    def __await__(self) -> Generator[None, int, int]:
+        return (yield)
+
+
+def awaits(instance: wasmetal.Instance) -> None:
+    """Calls are suspended, resumed, cancelled, dropped, each among the others."""
+    other: Any = WAITS.instantiate({"m": {"host": lambda number: Waiting()}}).exports
+    pending = [other.host.call_async(number) for number in range(4)]
+    try:
+        for call in pending:
+            call.send(None)
+        try:
+            pending[1].send(100)
+        except StopIteration as stopped:
+            assert stopped.value == 100 + BASE, stopped.value
+        with contextlib.suppress(KeyError):
+            pending[2].throw(KeyError)
+        pending[3].close()
+        try:
+            pending[0].send(50)
+        except StopIteration as stopped:
+            assert stopped.value == 50 + BASE, stopped.value
+        same = other.same.call_async(pending)
+        with contextlib.suppress(StopIteration):
+            same.send(None)
+    finally:
+        for call in pending:
+            call.close()
+    store: Store = other.host._core.instance.store
+    assert not store.busy and not store.owner
+
+
 WORK: dict[str, Callable[[wasmetal.Instance], None]] = {
-    work.__name__: work for work in (load, calls, grows, deadlines, merges, closes)
+    work.__name__: work for work in (load, calls, grows, deadlines, merges, closes, awaits)
 }
 
 

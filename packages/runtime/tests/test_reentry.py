@@ -35,6 +35,7 @@ def run(*arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[st
         ("merges", "line", 1),
         ("closes", "opcode", 5),
         ("closes", "line", 1),
+        ("awaits", "opcode", 31),
     ],
 )
 def test_an_exception_at_each_event(work: str, events: str, stride: int) -> None:

@@ -80,7 +80,10 @@ def build_stubs(environment: StubEnvironment) -> Stubs:
     _poll_exit(code, trap_exit)
     _align(code)
     throw_exit = len(code)
-    _throw_exit(code)
+    walk = _throw_exit(code)
+    _align(code)
+    resume_entry = len(code)
+    _resume_entry(code, walk)
     _align(code)
     signal_handler = len(code)
     addresses: list[int] = []
@@ -95,6 +98,7 @@ def build_stubs(environment: StubEnvironment) -> Stubs:
         throw_exit=throw_exit,
         lazy_tail=lazy_tail,
         tail_return=tail_return,
+        resume_entry=resume_entry,
         addresses=tuple(addresses),
     )
 
@@ -261,12 +265,16 @@ def _poll_exit(code: bytearray, trap_exit: int) -> None:
     patch_rel32(code, jmp32(code), trap_exit)
 
 
-def _throw_exit(code: bytearray) -> None:
-    """Called by a function that throws: look behind the calls outside of it, by the chain of frame pointers."""
+def _throw_exit(code: bytearray) -> int:
+    """Called by a function that throws: look behind the calls outside of it, by the chain of frame pointers.
+
+    Returns the offset of the part that looks, from the frame pointer on, with the store's address in rax.
+    """
     _load(code, RAX, R15, CONTEXT["store"])
     r(code, enc.POP_R, RCX)
     _store(code, RAX, STORE["trap_pc"], RCX)
     _store(code, RAX, STORE["trap_fp"], RBP)
+    walk = len(code)
     _load(code, RSI, RAX, STORE["entry_fp"])
     outward = len(code)
     _load(code, RCX, RBP, 8)
@@ -282,6 +290,14 @@ def _throw_exit(code: bytearray) -> None:
     r(code, enc.JMP_R, RCX)
     patch_rel32(code, outermost, len(code))
     _leave(code, RAX, STATUS_THROWN)
+    return walk
+
+
+def _resume_entry(code: bytearray, walk: int) -> None:
+    """A WebAssembly function of one i64, a frame pointer: goes on as if the function with that frame had thrown."""
+    rr(code, enc.MOV_RR64, RBP, RDI)
+    _load(code, RAX, R15, CONTEXT["store"])
+    patch_rel32(code, jmp32(code), walk)
 
 
 def _address(code: bytearray, register: int, address: int, addresses: list[int]) -> None:

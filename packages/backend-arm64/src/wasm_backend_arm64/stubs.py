@@ -94,7 +94,10 @@ def build_stubs(environment: StubEnvironment) -> Stubs:
     _poll_exit(code, trap_exit)
     _align(code)
     throw_exit = len(code)
-    _throw_exit(code)
+    walk = _throw_exit(code)
+    _align(code)
+    resume_entry = len(code)
+    _resume_entry(code, walk)
     _align(code)
     synchronize = len(code)
     _synchronize(code)
@@ -115,6 +118,7 @@ def build_stubs(environment: StubEnvironment) -> Stubs:
         throw_exit,
         lazy_tail,
         tail_return,
+        resume_entry,
     )
 
 
@@ -321,11 +325,15 @@ def _poll_exit(code: bytearray, trap_exit: int) -> None:
     patch(code, branch(code), trap_exit)
 
 
-def _throw_exit(code: bytearray) -> None:
-    """Called by a function that throws: look behind the calls outside of it, by the chain of frame pointers."""
+def _throw_exit(code: bytearray) -> int:
+    """Called by a function that throws: look behind the calls outside of it, by the chain of frame pointers.
+
+    Returns the offset of the part that looks, from the frame pointer on, with the store's address in x10.
+    """
     _load(code, X10, CONTEXT_REGISTER, CONTEXT["store"])
     _store(code, X10, STORE["trap_pc"], LINK_REGISTER)
     _store(code, X10, STORE["trap_fp"], FRAME_POINTER)
+    walk = len(code)
     _load(code, X11, X10, STORE["entry_fp"])
     load_integer(code, X12, LANDING_MARKER)
     outward = len(code)
@@ -342,6 +350,14 @@ def _throw_exit(code: bytearray) -> None:
     r(code, e.BR_R, X13)
     patch(code, outermost, len(code))
     _leave(code, X10, STATUS_THROWN)
+    return walk
+
+
+def _resume_entry(code: bytearray, walk: int) -> None:
+    """A WebAssembly function of one i64, a frame pointer: goes on as if the function with that frame had thrown."""
+    _move(code, FRAME_POINTER, X0)
+    _load(code, X10, CONTEXT_REGISTER, CONTEXT["store"])
+    patch(code, branch(code), walk)
 
 
 def _synchronize(code: bytearray) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 
 from wasm_core.quoting import quoted, shown
 from wasm_core.types import FuncType, ValueType
 from wasmetal.cpython.native_callable import inherit_vectorcall
 from wasmetal.glue import values
 from wasmetal.store import functions
-from wasmetal.store.functions import FuncHandle, PlainReferences, init_host
+from wasmetal.store.functions import FuncHandle, HostFunction, PlainReferences, WasmFunction, init_host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -152,6 +152,33 @@ class Func(FuncHandle):
     def name(self) -> str | None:
         """Name from the name section or an export, or the Python callable's; None if there is none."""
         return self._core.name
+
+    def call_async(self, *args: typing.Any) -> Coroutine[typing.Any, typing.Any, typing.Any]:
+        """Call the function, and wait for what host functions wait for.
+
+        A host function that is `async def`, or returns an awaitable, suspends the call until it is done; other calls,
+        also of the same instance, go on meanwhile. It runs in the caller's task, whatever event loop that has. The
+        other host functions, and WebAssembly code, run as in an ordinary call: the event loop waits for them.
+
+        Args:
+            args: As for an ordinary call.
+
+        Returns:
+            A coroutine, which does all of this when it is awaited, and returns what an ordinary call does.
+
+        Raises:
+            Everything that an ordinary call raises: WasmError also when another thread runs code of the store when the
+                call goes on, or the instance has been closed meanwhile.
+            Whatever awaiting raises, unless WebAssembly catches it: cancellation, for one, which WebAssembly does not
+                see.
+        """
+        core = self._core
+        if isinstance(core, HostFunction):
+            return core.call_async(args)
+        assert isinstance(core, WasmFunction)
+        from wasmetal.store import suspension
+
+        return suspension.call_async(core, args)
 
     def call_raw(self, *slots: int) -> tuple[int, ...]:
         """Call with raw unsigned 64-bit slots, and return the results' slots.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from types import TracebackType
 
 import wasmetal  # in annotations its names are looked up when somebody asks what they mean
@@ -148,6 +149,20 @@ class Instance:
         self.exports._close()
         self._core = None
 
+    async def run_async(self) -> None:
+        """Run the program: call the exported function `_start` with `Func.call_async`.
+
+        Raises:
+            WasmError: The instance is closed, or exports no function `_start`.
+            Everything that the call raises, `wasm_wasi.Exit` for one.
+        """
+        start = self.exports.get("_start")
+        if not isinstance(start, function.Func):
+            if self.closed:
+                raise WasmError("the instance is closed")
+            raise WasmError("the module has no function _start: it is not a program")
+        await start.call_async()
+
     def interrupt(self) -> None:
         """End the call that another thread has running in this instance, or in one that it is linked with.
 
@@ -232,10 +247,15 @@ def instance_of(core: InstanceCore) -> Instance:
     return found
 
 
+def _is_suspendable(reference: weakref.ref[InstanceCore]) -> bool:
+    core = reference()
+    return core is not None and core.store.suspendable
+
+
 class Caller(CallerHandle):
     """The calling instance. A host function whose first parameter is annotated with this class gets one there.
 
-    All properties raise WasmError when the host function was called from Python.
+    All properties but `suspendable` raise WasmError when the host function was called from Python.
     """
 
     __slots__ = ()
@@ -278,6 +298,16 @@ class Caller(CallerHandle):
         from wasmetal.store.fuel import set_fuel
 
         set_fuel(self._instance(), value)
+
+    @property
+    def suspendable(self) -> Callable[[], bool]:
+        """Tells whether a host function that the instance calls may return an awaitable just now.
+
+        That is so below `Func.call_async`, if WebAssembly code that it runs calls the host function directly. It can be
+        kept, and asked by any host function of the instance; it does not keep the instance. (Called by Python: never.)
+        """
+        core = self._core
+        return partial(_is_suspendable, weakref.ref(core)) if isinstance(core, InstanceCore) else bool
 
     def __repr__(self) -> str:
         core = self._core

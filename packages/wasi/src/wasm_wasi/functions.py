@@ -29,6 +29,10 @@ _MODULES: Final = {
 }
 
 
+#: Functions that wait for others than the host itself.
+_WAITING: Final = frozenset(("fd_read", "poll_oneoff", "sock_accept", "sock_recv", "sock_send"))
+
+
 def implementation(name: str) -> Implementation:
     """A function of the standard; its module is imported when it is first needed."""
     module = _MODULES.get(name.partition("_")[0], "process_functions")
@@ -42,20 +46,42 @@ def func_type(name: str) -> FuncType:
     return FuncType(params, () if name in WITHOUT_RESULT else ("i32",))
 
 
-def guarded(name: str, process: Process) -> Callable[..., int]:
+def guarded(name: str, process: Process) -> Callable[..., Any]:
     """A function of `process` as a program calls it: it returns an error number.
+
+    One that would wait returns an awaitable of that, where it may (`wasmetal.Caller.suspendable`).
 
     Raises:
         Exit: From `proc_exit`.
     """
+    made = returning_errors(name, process)
+    if name not in _WAITING:
+        return made
+
+    def call(*args: int) -> Any:
+        if process.suspendable():
+            later = whole("waiting").later(name, process, made, args)
+            if later is not None:
+                return later
+        return made(*args)
+
+    call.__name__ = name
+    return call
+
+
+def returning_errors(name: str, process: Process, replacement: Implementation | None = None) -> Callable[..., int]:
+    """A function of `process`, or a replacement for it, as one that returns an error number."""
+    function: Implementation
     table = process.table
     used, closing = table.used, table.closing
 
     # Programs import many functions that they never call.
-    def function(process: Process, *args: int) -> Any:
+    def first(process: Process, *args: int) -> Any:
         nonlocal function
         function = implementation(name)
         return function(process, *args)
+
+    function = replacement or first
 
     def call(*args: int) -> int:
         try:

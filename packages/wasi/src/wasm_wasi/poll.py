@@ -87,7 +87,7 @@ def _deadline(process: Process, clock: int, timeout: int, flags: int) -> int:
     return time.monotonic_ns() + timeout
 
 
-class _Poll:
+class Poll:
     """One call."""
 
     __slots__ = ("_clocks", "_events", "_waiting")
@@ -123,52 +123,92 @@ class _Poll:
         else:
             self._waiting.setdefault(host, []).append(waiting)
 
+    def renew(self, process: Process, subscriptions: int, count: int) -> None:
+        """Look up all descriptors again: what the program did meanwhile may have closed some. Times stay."""
+        due = self._clocks
+        self._clocks, self._events, self._waiting = [], [], {}
+        self.subscribe_all(process, subscriptions, count)
+        self._clocks = due
+
+    def subscribe_all(self, process: Process, subscriptions: int, count: int) -> None:
+        start = process.guest.check(subscriptions, SUBSCRIPTION_SIZE * (count & MASK32))
+        for at in range(start, start + SUBSCRIPTION_SIZE * (count & MASK32), SUBSCRIPTION_SIZE):
+            self.subscribe(process, at)
+
+    def look(self) -> list[Event]:
+        """What is due now."""
+        if self._waiting:
+            self._poll_descriptors(0)
+        now = time.monotonic_ns()
+        self._events += [(user_data, SUCCESS, EVENT_CLOCK, 0, 0) for due, user_data in self._clocks if due <= now]
+        return self._events
+
+    def hosts(self) -> dict[int, int]:
+        """What is waited for: events of `select.poll` by descriptor of the system."""
+        return {
+            host: (select.POLLIN if any(one.kind == EVENT_FD_READ for one in waiting) else 0)
+            | (select.POLLOUT if any(one.kind == EVENT_FD_WRITE for one in waiting) else 0)
+            for host, waiting in self._waiting.items()
+        }
+
+    def remaining(self) -> float | None:
+        """Seconds until the first of the times; None if there is none."""
+        return max(0, min(self._clocks)[0] - time.monotonic_ns()) / 1e9 if self._clocks else None
+
     def wait(self) -> list[Event]:
         """Wait until something is due; what that is."""
         events = self._events
         while True:
-            self._poll_descriptors()
+            remaining = 0 if events else self.remaining()
+            if not self._waiting and remaining is not None:
+                interruption.sleep(remaining)
+            else:
+                self._poll_descriptors(remaining)
             now = time.monotonic_ns()
             events += [(user_data, SUCCESS, EVENT_CLOCK, 0, 0) for due, user_data in self._clocks if due <= now]
             if events:
                 return events
 
-    def _poll_descriptors(self) -> None:
-        remaining: int | None = None
-        if self._events:
-            remaining = 0
-        elif self._clocks:
-            remaining = max(0, min(self._clocks)[0] - time.monotonic_ns())
-        if not self._waiting and remaining is not None:
-            interruption.sleep(remaining / 1e9)
-            return
+    def _poll_descriptors(self, seconds: float | None) -> None:
         poll = select.poll()
-        for host, waiting in self._waiting.items():
-            reads = any(one.kind == EVENT_FD_READ for one in waiting)
-            writes = any(one.kind == EVENT_FD_WRITE for one in waiting)
-            poll.register(host, (select.POLLIN if reads else 0) | (select.POLLOUT if writes else 0))
-        for host, ready in interruption.poll(poll, None if remaining is None else remaining / 1e9):
+        for host, wanted in self.hosts().items():
+            poll.register(host, wanted)
+        for host, ready in interruption.poll(poll, seconds):
             for one in self._waiting[host]:
                 wanted = select.POLLIN if one.kind == EVENT_FD_READ else select.POLLOUT
                 if ready & (wanted | select.POLLHUP | select.POLLERR):
                     self._events.append(one.event(ready))
 
 
-def poll_oneoff(process: Process, subscriptions: int, events: int, count: int, result: int) -> None:
+def subscribed(process: Process, subscriptions: int, events: int, count: int, result: int) -> Poll:
+    """The call of `poll_oneoff` with these arguments.
+
+    Raises:
+        WasiError: They are wrong.
+    """
     guest = process.guest
     count &= MASK32
     if count == 0:
         raise WasiError(INVAL)
-    start = guest.check(subscriptions, SUBSCRIPTION_SIZE * count)
-    events = guest.check(events, EVENT.size * count)
+    guest.check(subscriptions, SUBSCRIPTION_SIZE * count)
+    guest.check(events, EVENT.size * count)
     guest.check(result, 4)
     if count > _MOST:
         raise WasiError(INVAL)
-    poll = _Poll()
-    for at in range(start, start + SUBSCRIPTION_SIZE * count, SUBSCRIPTION_SIZE):
-        poll.subscribe(process, at)
-    happened = poll.wait()
+    poll = Poll()
+    poll.subscribe_all(process, subscriptions, count)
+    return poll
+
+
+def report(process: Process, happened: list[Event], events: int, result: int) -> None:
+    """Tell the program what has happened."""
+    guest = process.guest
+    events = guest.check(events, EVENT.size * len(happened))
     for event in happened:
         EVENT.pack_into(guest.view, events, *event)
         events += EVENT.size
     guest.store_u32(result, len(happened))
+
+
+def poll_oneoff(process: Process, subscriptions: int, events: int, count: int, result: int) -> None:
+    report(process, subscribed(process, subscriptions, events, count, result).wait(), events, result)

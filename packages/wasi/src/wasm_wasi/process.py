@@ -47,7 +47,7 @@ class Process:
         OSError: A directory or a file cannot be opened.
     """
 
-    __slots__ = ("__weakref__", "args", "clock", "environ", "guest", "random", "table")
+    __slots__ = ("__weakref__", "args", "clock", "environ", "guest", "random", "suspendable", "table")
 
     def __init__(
         self,
@@ -66,6 +66,8 @@ class Process:
         #: Instead of the system's generator: as many bytes as it is asked for.
         self.random = random
         self.guest = GuestMemory(None)
+        #: Whether a function may return an awaitable just now.
+        self.suspendable: Callable[[], bool] = bool
         self.table = DescriptorTable()
         try:
             for number, stream in enumerate(streams):
@@ -94,6 +96,7 @@ class Process:
         other.random = self.random
         other.table = self.table
         other.guest = GuestMemory(None)
+        other.suspendable = bool
         return other
 
     def close(self) -> None:

@@ -77,6 +77,7 @@ class _FunctionsForAll(_Functions):
 
         def bind(caller: Caller) -> None:
             process.guest = _guest(caller)
+            process.suspendable = caller.suspendable
 
         return _Functions(process), bind
 
@@ -87,6 +88,7 @@ class _FunctionsForAll(_Functions):
             # Callers in several threads must not see each other's memory.
             own = process.with_memory_of_its_own()
             own.guest = _guest(caller)
+            own.suspendable = caller.suspendable
             return guarded(name, own)(*args)
 
         # The class itself, which is what tells wasmetal to pass the caller.
@@ -212,15 +214,46 @@ class Wasi:
             Trap: It trapped.
             OSError: A stream, a directory or a socket cannot be opened.
         """
-        if not isinstance(module, Module):
-            module = Module(module)
-        if all(export.name != "_start" for export in module.exports):
-            raise WasmError("the module exports no function _start, so it is not a program")
+        module = _program(module)
         process = self._new_process()
         try:
             return _run(module, process, imports or {})
         finally:
             process.close()
+
+    async def run_async(
+        self,
+        module: Module | wasmetal.engine.Source,
+        imports: Mapping[str, Mapping[str, object] | Instance] | None = None,
+    ) -> int:
+        """The same as `run`, by `Instance.run_async`: host functions among the imports may be `async def`.
+
+        With asyncio and trio, what waits for a pipe, a terminal, a socket or a time (`fd_read`, `poll_oneoff`,
+        `sock_accept`, `sock_recv`, `sock_send`) suspends the program, and the event loop goes on; other functions do
+        not: opening and writing files, writing to pipes.
+
+        Args:
+            module: As for `run`.
+            imports: As for `run`.
+
+        Returns:
+            What `run` does.
+
+        Raises:
+            What `run` does, and what awaiting raises.
+        """
+        module = _program(module)
+        process = self._new_process()
+        given: dict[str, Mapping[str, object] | Instance] = {MODULE_NAME: _FunctionsForAll(process)}
+        given.update(imports or {})
+        try:
+            with module.instantiate(given) as instance:
+                await instance.run_async()
+        except Exit as exit:
+            return exit.code
+        finally:
+            process.close()
+        return 0
 
     def _new_process(self) -> Process:
         # What Python itself has written so far comes first.
@@ -278,6 +311,13 @@ def _directory(given: wasm_wasi.Preopened) -> str | Preopen:
         # Says what is wrong, in the words of the system.
         os.close(os.open(absolute, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
     return absolute
+
+
+def _program(given: Module | wasmetal.engine.Source) -> Module:
+    module = given if isinstance(given, Module) else Module(given)
+    if all(export.name != "_start" for export in module.exports):
+        raise WasmError("the module exports no function _start, so it is not a program")
+    return module
 
 
 def _run(module: Module, process: Process, imports: Mapping[str, Mapping[str, object] | Instance]) -> int:

@@ -129,6 +129,10 @@ class Stubs:
     #: that it left (see docs/rationale.md): puts back what the caller expects, and returns to it. Both are -1 from
     #: backends that know no tail calls (`supports_tail_calls`).
     tail_return: int = -1
+    #: WebAssembly function of one i64, the frame pointer of a function that has left with `unwind`: goes on at the
+    #: first landing pad that the calls outside of it have, whose frames must be where they were. -1 from backends that
+    #: know no exceptions.
+    resume_entry: int = -1
 
 
 def __getattr__(name: str) -> object:

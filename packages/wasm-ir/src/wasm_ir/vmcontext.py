@@ -79,6 +79,10 @@ STORE: Final = Layout(
     "exception_room",  # where the next EXCEPTION goes
     "exception_end",  # where the room for them ends
     "fault_address",  # what the access that faulted touched (the signal handler records it); 0: unknown
+    "stack_top",  # one past the highest byte of the stack
+    "await_fp",  # entry_fp of the innermost entry that can be left for a while and entered again
+    "await_call",  # PyObject*: the call that made that entry
+    "await_value",  # PyObject*: what such an entry brings back to where it was left; 0 with an exception set
 )
 
 #: Results 0 of `enter`.
@@ -86,6 +90,7 @@ STATUS_OK: Final = 0
 STATUS_TRAP: Final = 1  # trap_code, trap_pc and trap_fp of the store say which
 STATUS_EXCEPTION: Final = 2  # a Python exception is set
 STATUS_THROWN: Final = 3  # nothing has caught STORE.exception; trap_pc and trap_fp say where it was thrown
+STATUS_SUSPENDED: Final = 4  # the frames from trap_fp on are to be entered again
 
 #: What a funcref points to. Null is address 0.
 FUNCREF: Final = Layout(

@@ -33,6 +33,8 @@ class StubAddresses:
     #: The same for tail calls.
     lazy_tail: int
     tail_return: int
+    #: The same for calls that can be suspended.
+    resume_entry: int
 
 
 class _Installed:
@@ -118,6 +120,7 @@ def _install(backend: Backend, make: Callable[[StubEnvironment], Stubs]) -> Stub
             throw_exit=address + made.throw_exit if made.throw_exit >= 0 else 0,
             lazy_tail=address + made.lazy_tail if made.lazy_tail >= 0 else 0,
             tail_return=address + made.tail_return if made.tail_return >= 0 else 0,
+            resume_entry=address + made.resume_entry if made.resume_entry >= 0 else 0,
             signal_handler=handler,
         )
     return stubs

@@ -10,6 +10,7 @@ from wasm_ir.ir import ABI_C, Block, Function, Inst, Signature
 from wasm_ir.types import I32, I64
 from wasm_ir.vmcontext import CONTEXT, STATUS_EXCEPTION, STORE
 from wasmetal.cpython import layouts
+from wasmetal.glue.host_layout import SUSPEND
 from wasmetal.glue.python_api import PythonBuilder
 
 _WORDS: Final = tuple(Signature((I64,) * count, (I64,)) for count in range(7))
@@ -223,23 +224,34 @@ def interrupted(callback: Callable[..., Any]) -> Function:
 
 
 def convert_result(callback: Callable[..., Any]) -> Function:
-    """C function (core, result, slots): callback(core, result, address of slots); returns 0, or 1 with an exception
-    set."""
-    b = _function("convert result", 3)
-    core, result, slots = b.start()
-    boxed = _box_word(b, slots)
-    _return_flag(b, callback, [core, result, boxed], [boxed])
+    """C function (core, result, slots, VMContext, whether the result may be waited for): callback(core, result, address
+    of slots, context, call); returns 0, SUSPEND, or 1 with an exception set.
+
+    `call`: see `_suspendable`; True for a result that has been waited for.
+    """
+    b = _function("convert result", 5)
+    core, result, slots, context, first = b.start()
+    call = b.select(b.is_zero(first), b.pointer(id(True)), _suspendable(b, context))
+    boxed = [_box_word(b, slots), _box_word(b, context)]
+    _return_flag(b, callback, [core, result, *boxed, call], boxed)
     return b.function
 
 
 def call_host(callback: Callable[..., Any]) -> Function:
-    """C function (core, context, slots): callback(core, context, address of slots); returns 0, or 1 with an exception
-    set."""
+    """C function (core, context, slots): callback(core, context, address of slots, call); returns 0, SUSPEND, or 1 with
+    an exception set. `call`: see `_suspendable`."""
     b = _function("call host", 3)
     core, context, slots = b.start()
     boxed = [_box_word(b, context), _box_word(b, slots)]
-    _return_flag(b, callback, [core, *boxed], boxed)
+    _return_flag(b, callback, [core, *boxed, _suspendable(b, context)], boxed)
     return b.function
+
+
+def _suspendable(b: PythonBuilder, context: Inst) -> Inst:
+    """The call that the innermost entry was made by, if that can be left for a while; None otherwise."""
+    store = b.get(context, CONTEXT["store"])
+    can = b.icmp(opcodes.EQ, b.get(store, STORE["entry_fp"]), b.get(store, STORE["await_fp"]))
+    return b.select(can, b.get(store, STORE["await_call"]), b.pointer(id(None)))
 
 
 def raised(callback: Callable[..., Any]) -> Function:
@@ -265,8 +277,11 @@ def raised(callback: Callable[..., Any]) -> Function:
 
 
 def _return_flag(b: PythonBuilder, callback: object, arguments: list[Inst], boxed: list[Inst]) -> None:
+    """Return 0 when the callback returns None, SUSPEND when it returns anything else, 1 when it raises."""
     failed = b.new_block()
-    b.decref(b.call_callback(callback, arguments, boxed, failed))
-    b.ret([b.const(I64, 0)])
+    result = b.call_callback(callback, arguments, boxed, failed)
+    waits = b.icmp(opcodes.NE, result, b.pointer(id(None)))
+    b.decref(result)
+    b.ret([b.select(waits, b.const(I64, SUSPEND), b.const(I64, 0))])
     b.switch_to(failed)
     b.ret([b.const(I64, 1)])

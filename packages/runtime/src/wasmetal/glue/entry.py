@@ -26,7 +26,7 @@ from wasmetal.glue.ticker_layout import TICKER
 #: Fields of the store that belong to the innermost entry.
 _SAVED: Final = ("entry_fp", "entry_resume", "c_sp", "wasm_sp", "owner")
 
-_VECTORCALL: Final = Signature((I64, I64, I64, I64), (I64,))
+VECTORCALL: Final = Signature((I64, I64, I64, I64), (I64,))
 #: (funcref, context, address of slots) -> 0, or 1 with an exception set.
 _RAW: Final = Signature((I64, I64, I64), (I64,))
 #: C_STACK.getspecific
@@ -37,22 +37,23 @@ _WORDS: Final = Signature((I64, I64), (I64,))
 
 def slow_entry() -> Function:
     """Vectorcall for a NativeCallable: passes the call on to its `_slow` object."""
-    b = PythonBuilder(Function("slow entry", _VECTORCALL, ABI_C))
+    b = PythonBuilder(Function("slow entry", VECTORCALL, ABI_C))
     callable, arguments, nargsf, kwnames = b.start()
     slow = b.get(callable, native_callable.SLOW)
     b.ret([b.api("PyObject_Vectorcall", slow, arguments, nargsf, kwnames)])
     return b.function
 
 
-class _Entry:
+class Entry:
     """The part that all entries share: from a VMContext and arguments to results, or to `fail`."""
 
     def __init__(self, b: PythonBuilder, context: Inst, fail: int) -> None:
         self._b = b
         self._context = context
         self._fail = fail
-        self._store = b.get(context, CONTEXT["store"])
+        self.store = b.get(context, CONTEXT["store"])
         self._thread = b.api("PyThreadState_Get")
+        self._fields: Sequence[str] = ()
         self._saved: list[Inst] = []
 
     def guard(self, foreign: Block, deep: Block) -> Inst:
@@ -65,7 +66,7 @@ class _Entry:
         limit = b.binary(opcodes.XOR, I64, inverted, b.const(I64, -1))
         b.guard(b.icmp(opcodes.LT_U, place, limit), deep)
         owned, free = b.new_block(), b.new_block()
-        owner = b.get(self._store, STORE["owner"])
+        owner = b.get(self.store, STORE["owner"])
         b.brif(b.is_zero(owner), free, (), owned, ())
         b.switch_to(owned)
         b.brif(b.icmp(opcodes.EQ, owner, self._thread), free, (), foreign, ())
@@ -74,19 +75,44 @@ class _Entry:
 
     def run(self, funcref: Inst, signature: Signature, arguments: Sequence[Inst], failure: Inst) -> Call:
         """Enter; returns the call, whose results count from 1. On a trap or exception the thunk returns `failure`."""
-        b, store = self._b, self._store
+        b = self._b
+        self.begin()
+        self.release_gil()
+        call = b.enter(self.store, funcref, self._context, signature, arguments)
+        self.acquire_gil()
+        failed, done = b.new_block(), b.new_block()
+        b.brif(b.is_zero(b.result(call, 0)), done, (), failed, ())
+        b.switch_to(failed)
+        self.fail(b.result(call, 0))
+        self.restore()
+        b.ret([failure])
+        b.switch_to(done)
+        self.restore()
+        return call
+
+    def begin(self, more: Sequence[str] = ()) -> None:
+        """Save the fields of the store that the entry changes, `more` besides those of every entry, and take the
+        store."""
+        b, store = self._b, self.store
         self._start_ticker()
-        self._saved = [b.get(store, STORE[field]) for field in _SAVED]
+        self._fields = (*_SAVED, *more)
+        self._saved = [b.get(store, STORE[field]) for field in self._fields]
         b.set(store, self._thread, STORE["owner"])
-        enter, release, leave = b.new_block(), b.new_block(), b.new_block()
+
+    def release_gil(self) -> None:
+        """Release the GIL, unless the store holds it."""
+        b, store = self._b, self.store
+        enter, release = b.new_block(), b.new_block()
         b.brif(b.is_zero(b.get(store, STORE["hold_gil"])), release, (), enter, ())
         b.switch_to(release)
         b.set(store, b.api("PyEval_SaveThread"), STORE["thread_state"])
         b.jump(enter)
         b.switch_to(enter)
-        call = b.enter(store, funcref, self._context, signature, arguments)
-        # The GIL is held here when it was never released, or when a host function raised.
-        acquire = b.new_block()
+
+    def acquire_gil(self) -> None:
+        """Take the GIL again. It is held when it was never released, or when a host function raised."""
+        b, store = self._b, self.store
+        leave, acquire = b.new_block(), b.new_block()
         state = b.get(store, STORE["thread_state"])
         b.brif(b.is_zero(state), leave, (), acquire, ())
         b.switch_to(acquire)
@@ -94,15 +120,11 @@ class _Entry:
         b.api("PyEval_RestoreThread", state)
         b.jump(leave)
         b.switch_to(leave)
-        failed, done = b.new_block(), b.new_block()
-        b.brif(b.is_zero(b.result(call, 0)), done, (), failed, ())
-        b.switch_to(failed)
-        b.native(self._fail, store, b.unary(opcodes.EXTEND_U, I64, b.result(call, 0)))
-        self._restore()
-        b.ret([failure])
-        b.switch_to(done)
-        self._restore()
-        return call
+
+    def fail(self, status: Inst) -> None:
+        """Set the exception for a status that is not STATUS_OK."""
+        b = self._b
+        b.native(self._fail, self.store, b.unary(opcodes.EXTEND_U, I64, status))
 
     def _start_ticker(self) -> None:
         """Whoever is about to run code must be seen by the ticker."""
@@ -115,15 +137,16 @@ class _Entry:
         b.jump(awake)
         b.switch_to(awake)
 
-    def _restore(self) -> None:
+    def restore(self) -> None:
+        """Put back what `begin` has saved."""
         b = self._b
-        for field, value in zip(_SAVED, self._saved):
-            b.set(self._store, value, STORE[field])
+        for field, value in zip(self._fields, self._saved):
+            b.set(self.store, value, STORE[field])
         outermost, done = b.new_block(), b.new_block()
         b.brif(b.is_zero(self._saved[_SAVED.index("owner")]), outermost, (), done, ())
         b.switch_to(outermost)
         # What was asked of this call must not befall the next.
-        b.set(self._store, b.const(I64, 0), STORE["interrupt"])
+        b.set(self.store, b.const(I64, 0), STORE["interrupt"])
         b.jump(done)
         b.switch_to(done)
 
@@ -135,7 +158,7 @@ def fast_entry(type: FuncType, slow: int, fail: int) -> Function:
     range, a store that another thread runs, a thread with little stack left) goes to the code at `slow`, which must
     have the signature of vectorcall, before anything has happened. `fail`: see `glue_callbacks.fail`.
     """
-    b = PythonBuilder(Function(f"entry {type}", _VECTORCALL, ABI_C))
+    b = PythonBuilder(Function(f"entry {type}", VECTORCALL, ABI_C))
     callable, arguments, nargsf, kwnames = b.start()
     unusual = b.new_block()
     count = len(type.params)
@@ -146,7 +169,7 @@ def fast_entry(type: FuncType, slow: int, fail: int) -> Function:
     values = [b.unbox(t, b.get(arguments, 8 * number), unusual) for number, t in enumerate(type.params)]
     funcref = b.get(callable, native_callable.FUNCREF)
     context = b.get(funcref, FUNCREF["context"])
-    entry = _Entry(b, context, fail)
+    entry = Entry(b, context, fail)
     entry.guard(unusual, unusual)
     call = entry.run(funcref, ir_signature(type), values, b.const(I64, 0))
     _return_boxed(b, type, call)
@@ -191,7 +214,7 @@ def raw_entry(type: FuncType, fail: int) -> Function:
     b = PythonBuilder(Function(f"raw entry {type}", _RAW, ABI_C))
     funcref, context, slots = b.start()
     busy, deep = b.new_block(), b.new_block()
-    entry = _Entry(b, context, fail)
+    entry = Entry(b, context, fail)
     failure = b.const(I64, 1)
     place = entry.guard(busy, deep)
     call = entry.run(funcref, ir_signature(type), load_slots(b, type.params, slots), failure)

@@ -85,13 +85,13 @@ def is_fast(type: FuncType) -> bool:
     )
 
 
-#: By address of the FUNCREF of `throw_raised`.
-_throwing: Final[WeakValueDictionary[int, Glue]] = WeakValueDictionary()
+#: By address of the FUNCREF of a function that thunks call.
+_helped: Final[WeakValueDictionary[int, Glue]] = WeakValueDictionary()
 
 
-def throwing_glue(funcref: int) -> Glue | None:
-    """The glue whose `throw_raised` a FUNCREF is about, if it is."""
-    return _throwing.get(funcref)
+def helped_glue(funcref: int) -> Glue | None:
+    """The glue whose thunks call the function that a FUNCREF is about, if they do."""
+    return _helped.get(funcref)
 
 
 class Callbacks(Protocol):
@@ -119,12 +119,14 @@ class Callbacks(Protocol):
         """At a poll of running code, after a deadline has passed or an interruption was asked for: raise, or let the
         code go on."""
 
-    def host_call(self, core: object, context: int, slots: int) -> None:
+    def host_call(self, core: object, context: int, slots: int, call: object) -> object:
         """Call a host function (HostFunction.invoke) for an instance, arguments and results in the slots at an
-        address."""
+        address. Returns None, or something else when `call` is to be suspended until the result is there: it is None
+        where nothing can be suspended."""
 
-    def host_result(self, core: object, result: object, slots: int) -> None:
-        """Put the unusual result of a host function (HostFunction.store_results) into the slots at an address."""
+    def host_result(self, core: object, result: object, slots: int, context: int, call: object) -> object:
+        """Put the unusual result of a host function (HostFunction.store_results) into the slots at an address. `call`,
+        and what it returns: as above; True: the result is what was waited for."""
 
 
 class Glue:
@@ -148,9 +150,10 @@ class Glue:
         self._failed = callbacks.failed
         self._interrupted = callbacks.interrupted
         self._raised_in_host = callbacks.raised
-        #: FUNCREF of the function that throws what a host function has raised.
-        self._throw_funcref = array("Q", bytes(FUNCREF.size))
-        _throwing[self._throw_funcref.buffer_info()[0]] = self
+        #: FUNCREFs of WebAssembly functions that thunks call, by name.
+        self._helpers = {name: array("Q", bytes(FUNCREF.size)) for name in ("throw", "suspend", "leave", "resume")}
+        for words in self._helpers.values():
+            _helped[words.buffer_info()[0]] = self
         self._host_call = callbacks.host_call
         self._host_result = callbacks.host_result
         self._single: dict[str, int] = {}
@@ -162,10 +165,11 @@ class Glue:
             "callback host_call": id(self._host_call),
             "callback host_result": id(self._host_result),
             "callback raised": id(self._raised_in_host),
-            "throw funcref": self._throw_funcref.buffer_info()[0],
             "ticker": ticker.ADDRESS,
             "C stack": c_stack.ADDRESS,
         }
+        for name, words in self._helpers.items():
+            fixed[f"{name} funcref"] = words.buffer_info()[0]
         # Those that others call.
         shared = ("slow_entry", "fail", "convert_result", "call_host", "raised")
         self._thunks = Thunks(backend, cache, fixed, self._shared, shared)
@@ -273,26 +277,61 @@ class Glue:
     def _raised(self) -> int:
         return self._callback("raised", self._raised_in_host)
 
-    @property
-    def _throw(self) -> int:
-        """Address of a FUNCREF for `glue_host.throw_raised`; 0 from a backend without exceptions."""
+    def _helper(self, name: str) -> int:
+        """Address of a FUNCREF for a function of `resolve_helper`; 0 from a backend without exceptions."""
         if not supports_exceptions(self._backend):
             return 0
-        if not self._throw_funcref[_FUNCREF_CODE]:
-            self._throw_funcref[_FUNCREF_CODE] = self.lazy_funcref
-        return self._throw_funcref.buffer_info()[0]
+        words = self._helpers[name]
+        if not words[_FUNCREF_CODE]:
+            words[_FUNCREF_CODE] = self.lazy_funcref
+        return words.buffer_info()[0]
 
-    def resolve_throw(self) -> int:
-        """Compile the function of that FUNCREF, when the first host function raises. Returns its address."""
+    def resolve_helper(self, funcref: int) -> int:
+        """Compile the function of one of these FUNCREFs, when it is called first. Returns its address."""
 
         def build() -> Function:
-            from wasmetal.glue import host as glue_host
+            if name == "throw":
+                from wasmetal.glue import host as glue_host
 
-            return glue_host.throw_raised(self._raised)
+                return glue_host.throw_raised(self._raised)
+            from wasmetal.glue import suspension
 
-        address = self._one("throw_raised", build)
-        self._throw_funcref[_FUNCREF_CODE] = address
+            return suspension.leave() if name == "leave" else suspension.suspend(self._helper("leave"))
+
+        (name,) = [name for name, words in self._helpers.items() if words.buffer_info()[0] == funcref]
+        address = self._one(name, build)
+        self._helpers[name][_FUNCREF_CODE] = address
         return address
+
+    # Calls that can be suspended.
+
+    @property
+    def can_suspend(self) -> bool:
+        """Whether the backend has what that takes."""
+        return signals.stub_addresses(self._backend).resume_entry != 0
+
+    @property
+    def suspendable_entry(self) -> int:
+        """Vectorcall code of `suspension.entry`."""
+
+        def build() -> Function:
+            from wasmetal.glue import suspension
+
+            return suspension.entry(self._fail, words.buffer_info()[0])
+
+        words = self._helpers["resume"]
+        words[_FUNCREF_CODE] = signals.stub_addresses(self._backend).resume_entry
+        return self._one("suspendable_entry", build)
+
+    def start(self, type: FuncType) -> Thunk:
+        """Code for the FUNCREF of CALL.start, for functions of a type."""
+
+        def build() -> Function:
+            from wasmetal.glue import suspension
+
+            return suspension.start(type)
+
+        return self._typed(Thunk, "start", type, build)
 
     @property
     def _convert_result(self) -> int:
@@ -333,22 +372,22 @@ class Glue:
         """FUNCREF.code for host functions of a type; FUNCREF.host must point to a host_layout.HOST structure."""
         if not is_fast(type):
             return self.host_generic(type)
-        throw = self._throw
+        throw, suspend = self._helper("throw"), self._helper("suspend")
 
         def build() -> Function:
             from wasmetal.glue import host as glue_host
 
-            return glue_host.fast_host(type, self._convert_result, throw)
+            return glue_host.fast_host(type, self._convert_result, throw, suspend)
 
         return self._typed(Thunk, "host", type, build)
 
     def host_generic(self, type: FuncType) -> Thunk:
         """The same, by way of callbacks.host_call: for host functions that want to know their caller."""
-        throw = self._throw
+        throw, suspend = self._helper("throw"), self._helper("suspend")
 
         def build() -> Function:
             from wasmetal.glue import host as glue_host
 
-            return glue_host.generic_host(type, self._call_host, throw)
+            return glue_host.generic_host(type, self._call_host, throw, self._convert_result, suspend)
 
         return self._typed(Thunk, "generic host", type, build)

@@ -38,14 +38,18 @@ if TYPE_CHECKING:
 
 #: Texts that thunks hand to the C API.
 BUSY: Final = ctypes.create_string_buffer(b"another thread is running code of this store")
+NOT_SUSPENDED: Final = ctypes.create_string_buffer(b"the call is not suspended")
 
 _API: Final = "api "
 _FIXED: Final[dict[str, int]] = {
     "None": id(None),
+    "True": id(True),
+    "False": id(False),
     "int": id(int),
     "float": id(float),
     "WasmError": id(WasmError),
     "text busy": ctypes.addressof(BUSY),
+    "text not suspended": ctypes.addressof(NOT_SUSPENDED),
 }
 #: The offsets in `Stubs`, in the order of its fields.
 _STUB_ENTRIES: Final = (
@@ -58,6 +62,7 @@ _STUB_ENTRIES: Final = (
     "throw_exit",
     "lazy_tail",
     "tail_return",
+    "resume_entry",
 )
 _NOTHING: Final[dict[str, int]] = {}
 #: Most thunks that the cache keeps: a process may see any number of types.
@@ -190,8 +195,8 @@ def thunks_identity(backend: Backend) -> bytes:
 
 
 def _stubs(code: bytes, entries: array[int]) -> Stubs:
-    trap, handler, by_funcref, by_slot, poll, synchronize, throw, tail, back = [entry - 1 for entry in entries]
-    return Stubs(code, trap, handler, by_funcref, by_slot, poll, synchronize, None, throw, tail, back)
+    trap, handler, by_funcref, by_slot, poll, synchronize, throw, tail, back, resume = [entry - 1 for entry in entries]
+    return Stubs(code, trap, handler, by_funcref, by_slot, poll, synchronize, None, throw, tail, back, resume)
 
 
 def _fill_in(made: CompiledCode, addresses: list[int]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from types import CoroutineType
 
 from wasm_core.errors import TrapCode
 from wasm_ir.vmcontext import (
@@ -17,7 +18,7 @@ from wasm_ir.vmcontext import (
     STORE,
 )
 from wasmetal.glue import ticker
-from wasmetal.glue.glue import throwing_glue
+from wasmetal.glue.glue import helped_glue
 from wasmetal.store import failures, interruption
 from wasmetal.store.functions import FunctionCore, host_function_at
 from wasmetal.store.instance_core import InstanceCore, instance_at
@@ -57,9 +58,9 @@ class Callbacks:
         function = host_function_at(funcref)
         if function is not None:
             return function._core.resolve(caller.code.glue)
-        throwing = throwing_glue(funcref)
-        if throwing is not None:
-            return throwing.resolve_throw()
+        helped = helped_glue(funcref)
+        if helped is not None:
+            return helped.resolve_helper(funcref)
         return instance_at(ctypes.c_uint64.from_address(funcref + _CONTEXT).value).resolve_funcref(funcref)
 
     def failed(self, store: int, status: int, exception: BaseException | None) -> BaseException | None:
@@ -86,15 +87,23 @@ class Callbacks:
             ticker.fall_back()
         interruption.raise_in(_words(store), stores.get(store))
 
-    def host_call(self, core: object, context: int, slots: int) -> None:
-        """Call a host function with what is in the slots, and put its results there."""
+    def host_call(self, core: object, context: int, slots: int, call: object) -> object:
+        """Call a host function with what is in the slots, and put its results there, unless they are to be waited
+        for."""
         assert isinstance(core, FunctionCore)
-        core.invoke(instance_at(context), slots)
+        return core.invoke(instance_at(context), slots, call)
 
-    def host_result(self, core: object, result: object, slots: int) -> None:
-        """Put an unusual result of a numeric host function in the slots."""
+    def host_result(self, core: object, result: object, slots: int, context: int, call: object) -> object:
+        """Put an unusual result of a host function in the slots, unless it is to be waited for."""
+        if type(result) is CoroutineType and call is not True and call is not None:
+            # What matters most, the same as below.
+            assert isinstance(core, FunctionCore)
+            if not core.has_references:
+                call.awaited = result  # type: ignore[attr-defined]
+                call.host = core  # type: ignore[attr-defined]
+                return True
         assert isinstance(core, FunctionCore)
-        core.store_results(None, result, slots)
+        return core.store_results(instance_at(context) if core.has_references else None, result, slots, call)
 
 
 def _memory_grow(instance: InstanceCore, index: int, pages: int, _: int) -> int:

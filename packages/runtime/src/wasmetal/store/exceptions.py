@@ -22,6 +22,7 @@ from wasm_ir.vmcontext import EXCEPTION, STORE
 from wasmetal.glue import values
 from wasmetal.store import failures
 from wasmetal.store.exception_roots import rooted_slots
+from wasmetal.store.parked_frames import parked_words
 from wasmetal.store.tags import Tag, WasmException, python_exception, tag_at
 from wasmetal.system.hold import exclusive
 from wasmetal.system.host import host
@@ -245,7 +246,7 @@ class ExceptionHeap:
         """Words that may lead to exceptions; None when it cannot be told where all of them are."""
         store = self.store
         words = store.words
-        roots: list[Iterable[int]] = [words, list(self._handles), *rooted_slots()]
+        roots: list[Iterable[int]] = [words, list(self._handles), *rooted_slots(), *parked_words(store.address)]
         for instance in store.instances:
             roots.append(instance.words)
         for holder in store.holders():

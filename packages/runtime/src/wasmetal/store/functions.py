@@ -8,6 +8,7 @@ import weakref
 from array import array
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from types import CoroutineType, GeneratorType
 
 from wasm_core.defined_types import DefinedType, function_type
 from wasm_core.errors import WasmError
@@ -21,17 +22,19 @@ from wasmetal.glue.glue import Glue, RawThunk, Thunk
 from wasmetal.glue.host_layout import HOST
 from wasmetal.store import callers
 from wasmetal.store.exception_roots import EXCEPTION_TYPES, rooted
-from wasmetal.system.hold import Hold
+from wasmetal.system.hold import NOTHING, Hold
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Final
+    from typing import Any, Final, NoReturn
 
     from wasmetal.store.members import Instance
     from wasmetal.store.store import Store
 
 
 _class_of: Final = type
+#: CO_ITERABLE_COROUTINE: of what `types.coroutine` has made.
+_ITERABLE_COROUTINE: Final = 0x100
 
 #: How long to wait for another thread that runs the store before looking again, in seconds: at first, and at most.
 #: (Generated code lets go of a store with one store to memory, and tells nobody.)
@@ -50,12 +53,12 @@ _HOST_CORE: Final = (FUNCREF.size + HOST["core"]) // 8
 _host_functions: weakref.WeakValueDictionary[int, FuncHandle] = weakref.WeakValueDictionary()
 
 
-def _slots_array(type: FuncType) -> ctypes.Array[ctypes.c_uint64]:
+def slots_array(type: FuncType) -> ctypes.Array[ctypes.c_uint64]:
     count = max(values.slot_count(type.params), values.slot_count(type.results))
     return (ctypes.c_uint64 * count)()
 
 
-def _pack(results: list[object]) -> object:
+def pack(results: list[object]) -> object:
     """What a call returns: None, the value, or a tuple."""
     if len(results) == 1:
         return results[0]
@@ -103,12 +106,25 @@ class FunctionCore:
         """Host functions, on the first call by WebAssembly code: compile what does it. Returns its address."""
         raise NotImplementedError
 
-    def invoke(self, instance: Instance, slots: int) -> None:
-        """Host functions: a call by code of `instance`, with arguments and results in the slots at address `slots`."""
+    def invoke(self, instance: Instance, slots: int, call: Any) -> object:
+        """Host functions: a call by code of `instance`, with arguments and results in the slots at address `slots`.
+
+        `call`, and what is returned: see `store_results`.
+        """
         raise NotImplementedError
 
-    def store_results(self, instance: Instance | None, result: object, slots: int) -> None:
+    def store_results(self, instance: Instance | None, result: object, slots: int, call: Any) -> object:
         """Host functions: put what the callable returned into the slots at address `slots`.
+
+        Args:
+            instance: Whose code has called; may be None if the type has no references.
+            result: What the callable returned.
+            slots: Where to put it.
+            call: The `SuspendableCall` that waits for the result if it is awaitable; None where it cannot be waited
+                for, True where it has been.
+
+        Returns:
+            None; True if `call` is to be suspended.
 
         Raises:
             TypeError, OverflowError: it is not what the type says.
@@ -189,15 +205,19 @@ class WasmFunction(FunctionCore):
 
     def _convert_and_call(self, instance: Instance, args: Sequence[object]) -> object:
         slots = values.to_slots(self.type.params, args, instance.store)
-        array = _slots_array(self.type)
+        array = slots_array(self.type)
         # A funcref among the arguments may have moved the instance to another store.
         if not self.has_exceptions:
-            return _pack(values.from_slots(self.type.results, self._call(slots, array), instance.store))
+            return pack(values.from_slots(self.type.results, self._call(slots, array), instance.store))
         with rooted(array):
-            return _pack(values.from_slots(self.type.results, self._call(slots, array), instance.store))
+            return pack(values.from_slots(self.type.results, self._call(slots, array), instance.store))
+
+    def turn(self) -> Hold:
+        """The store for a step of a call that can be suspended, if there is something to do for that."""
+        return NOTHING
 
     def call_slots(self, slots: list[int]) -> tuple[int, ...]:
-        array = _slots_array(self.type)
+        array = slots_array(self.type)
         if not self.has_exceptions:
             return self._call(slots, array)
         with rooted(array):
@@ -226,10 +246,10 @@ class WaitingFunction(WasmFunction):
     __slots__ = ()
 
     def _call(self, slots: list[int], array: ctypes.Array[ctypes.c_uint64]) -> tuple[int, ...]:
-        with self._turn():
+        with self.turn():
             return super()._call(slots, array)
 
-    def _turn(self) -> Hold:
+    def turn(self) -> Hold:
         """The store for this thread alone, as soon as no other thread runs code of it.
 
         Raises:
@@ -334,19 +354,35 @@ class HostFunction(FunctionCore):
         self._no_keywords(kwargs)
         arguments = self._as_seen(self.type.params, args, "argument")
         result = self._run(None, arguments)
-        return _pack(self._as_seen(self.type.results, self._unpack(result), "result"))
+        if self._is_awaitable(result):
+            self._refuse_awaitable(result)
+        return pack(self._as_seen(self.type.results, self._unpack(result), "result"))
+
+    async def call_async(self, args: Sequence[object]) -> object:
+        """The same as a coroutine, which waits for what the callable wants to wait for."""
+        arguments = self._as_seen(self.type.params, args, "argument")
+        result = self._run(None, arguments)
+        if self._is_awaitable(result):
+            result = await result  # type: ignore[misc]
+        return pack(self._as_seen(self.type.results, self._unpack(result), "result"))
 
     def call_slots(self, slots: list[int]) -> tuple[int, ...]:
         result = self._run(None, values.from_slots(self.type.params, slots, None))
         return tuple(values.to_slots(self.type.results, self._unpack(result), None, "result"))
 
-    def invoke(self, instance: Instance, slots: int) -> None:
+    def invoke(self, instance: Instance, slots: int, call: Any) -> object:
         params = self.type.params
         array = (ctypes.c_uint64 * values.slot_count(params)).from_address(slots)
         arguments = values.from_slots(params, list(array), instance.store)
-        self.store_results(instance, self._run(instance, arguments), slots)
+        return self.store_results(instance, self._run(instance, arguments), slots, call)
 
-    def store_results(self, instance: Instance | None, result: object, slots: int) -> None:
+    def store_results(self, instance: Instance | None, result: object, slots: int, call: Any) -> object:
+        if call is not True and self._is_awaitable(result):
+            if call is None:
+                self._refuse_awaitable(result)
+            call.awaited = result
+            call.host = self
+            return True
         store = None if instance is None else instance.store
         results = self._unpack(result)
         try:
@@ -357,6 +393,32 @@ class HostFunction(FunctionCore):
         array = (ctypes.c_uint64 * len(converted)).from_address(slots)
         for number, slot in enumerate(converted):
             array[number] = slot
+        return None
+
+    def _is_awaitable(self, result: object) -> bool:
+        """Whether the results are to be waited for, and `result` is not one of them."""
+        kind = _class_of(result)
+        if not hasattr(kind, "__await__") and not (
+            isinstance(result, GeneratorType) and result.gi_code.co_flags & _ITERABLE_COROUTINE
+        ):
+            return False
+        # Where any object will do, an awaitable one may be meant: it is what to wait for only if the function cannot
+        # help returning it.
+        results = self.type.results
+        if len(results) != 1 or not results[0].is_reference:
+            return True
+        from inspect import iscoroutinefunction
+
+        callable = self.callable
+        return iscoroutinefunction(callable) or iscoroutinefunction(getattr(type(callable), "__call__", None))  # noqa: B004
+
+    def _refuse_awaitable(self, result: Any) -> NoReturn:
+        close = getattr(result, "close", None)
+        if isinstance(result, CoroutineType) and close is not None:
+            close()  # (or Python says that nobody has awaited it)
+        raise TypeError(
+            f"{self._shown('the host function')} is asynchronous, and was called by a synchronous call: use call_async"
+        )
 
     def _run(self, instance: Instance | None, arguments: list[object]) -> object:
         if self.wants_caller:

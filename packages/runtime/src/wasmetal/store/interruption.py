@@ -29,6 +29,7 @@ from wasmetal.system.hold import Hold, holding
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import typing
+    from contextvars import ContextVar
     from threading import local
     from typing import Final
 
@@ -61,7 +62,7 @@ class DeadlineExceeded(Trap):
 class _Entry:
     """A block with a deadline that its thread is about to enter, or is in."""
 
-    __slots__ = ("block", "by_call", "due", "entered", "link")
+    __slots__ = ("block", "by_call", "due", "entered", "link", "token")
 
     def __init__(self, block: deadline, by_call: bool) -> None:
         """`by_call`: the block's end is a call of `_leave`, else that its hold goes."""
@@ -70,8 +71,41 @@ class _Entry:
         #: In nanoseconds on the monotonic clock: the earliest of this one and those around it.
         self.due = _LATEST
         self.entered = False
+        #: What the context that it was entered in has of it.
+        self.token = object()
         #: What the ticker knows the thread's deadlines by: it goes with the last entry.
         self.link: ticker.DeadlineLink | None = None
+
+
+class _NoTasks(local):
+    """Stands for a context variable where nothing can be imported any more: a thread is one task then."""
+
+    def __init__(self) -> None:
+        self._tokens: tuple[object, ...] = ()
+
+    def get(self) -> tuple[object, ...]:
+        return self._tokens
+
+    def set(self, tokens: tuple[object, ...]) -> None:
+        self._tokens = tokens
+
+
+_variables: Final[dict[str, ContextVar[tuple[object, ...]] | _NoTasks]] = {}
+
+
+def _tokens() -> ContextVar[tuple[object, ...]] | _NoTasks:
+    """Of the blocks that the running task is in: tasks of a thread take turns, and each is in blocks of its own. Tokens
+    of blocks that have been left stay until the next one is entered."""
+    found = _variables.get("tokens")
+    if found is None:
+        try:
+            from contextvars import ContextVar
+
+            found = ContextVar("wasmetal deadlines", default=())
+        except ImportError:
+            found = _NoTasks()
+        found = _variables.setdefault("tokens", found)
+    return found
 
 
 class _Thread(local):
@@ -84,16 +118,23 @@ class _Thread(local):
 
     @property
     def dues(self) -> list[int]:
-        """When the blocks that the thread is in are due, the innermost one last: each is the earliest so far."""
+        """When the blocks that the thread's running task is in are due, the innermost one last: each is the earliest so
+        far."""
         entries = self._entries
-        return [entry.due for entry in list(entries.values()) if entry.entered] if entries else []
+        if not entries:
+            return []
+        tokens = _tokens().get()
+        return [entry.due for entry in list(entries.values()) if entry.entered and entry.token in tokens]
+
+    def _earliest(self) -> int:
+        """When the first of all tasks' blocks is due."""
+        return min([entry.due for entry in list(self._entries.values()) if entry.entered], default=_LATEST)
 
     def told(self) -> list[int]:
         """As `dues`, when the ticker has said that the innermost one is due: it may say so of the next one."""
-        dues = self.dues
-        if dues:
-            self._words[_DUE] = dues[-1]
-        return dues
+        if self._entries:
+            self._words[_DUE] = self._earliest()
+        return self.dues
 
     def expect(self, block: deadline) -> Hold:
         """Add a block that is about to be entered, and that ends when the hold goes."""
@@ -118,7 +159,10 @@ class _Thread(local):
             words[_DUE] = _LATEST
             self._words = words
             entry.link = ticker.link_deadline(words)
-        self._words[_DUE] = entry.due
+        self._words[_DUE] = min(entry.due, self._earliest())
+        others = {other.token for other in list(self._entries.values())}
+        variable = _tokens()
+        variable.set((*[token for token in variable.get() if token in others], entry.token))
         entry.entered = True
 
     def find(self, block: deadline, entered: bool) -> _Entry | None:
@@ -167,7 +211,11 @@ class deadline:
     It holds for what the thread that is in the block calls, also through host functions. When it has passed, running
     code, and a wait of a WASI function, ends with DeadlineExceeded: within 0.1 s, and once more for each further call
     in the block. Blocks nest; the earliest deadline counts. What host functions of your own do is not interrupted: see
-    `wasmetal.interruption`. Do not await in the block: other tasks of the thread would be in it too.
+    `wasmetal.interruption`.
+
+    Who awaits in the block is in it alone, with the tasks that he begins there; other tasks of the thread are not. The
+    time that tasks wait counts. But a wait of a host function is not ended when it is over, only the code that goes on
+    afterwards: use `asyncio.timeout` or the like for the former.
     """
 
     __slots__ = ("_seconds",)

@@ -11,11 +11,12 @@ from functools import partial
 from weakref import WeakValueDictionary, ref
 
 from wasm_core.errors import LinkError, WasmError
-from wasm_ir.vmcontext import CONTEXT, STORE
+from wasm_ir.vmcontext import CONTEXT, FUNCREF, STORE
 from wasmetal.glue import ticker
 from wasmetal.store import functions
 from wasmetal.store.functions import FuncHandle, host_function_at
 from wasmetal.store.native_stack import NativeStack
+from wasmetal.store.parked_frames import has_suspended, parked_words
 from wasmetal.store.stack_pool import StackLease
 from wasmetal.system.hold import NOTHING, Hold, exclusive, holding
 from wasmetal.system.lifetime import anchor
@@ -39,6 +40,8 @@ _OWNER = STORE["owner"] // 8
 _HOLD_GIL = STORE["hold_gil"] // 8
 _RESOLVER = STORE["resolver"] // 8
 _STACK_LIMIT = STORE["stack_limit"] // 8
+_AWAIT_FP = STORE["await_fp"] // 8
+_STACK_TOP = STORE["stack_top"] // 8
 _ATTENTION = STORE["attention"] // 8
 _INTERRUPT = STORE["interrupt"] // 8
 _INTERRUPTED = STORE["interrupted"] // 8
@@ -48,7 +51,7 @@ _CONTEXT_STACK_LIMIT = CONTEXT["stack_limit"] // 8
 #: So many references are kept before it is looked for the first time which of them are still stored anywhere.
 _FIRST_SWEEP = 1024
 
-_BOTH_RUN = "instances of two stores that are both running cannot be linked"
+_BOTH_RUN = "instances of two stores that are both running, or have suspended calls, cannot be linked"
 _IN_GARBAGE = (
     "an instance of a store with members that were garbage, which a finalizer may have saved, cannot be linked"
 )
@@ -235,6 +238,7 @@ class Store:
             words[_RESOLVER] = resolver
             words[_INTERRUPTED] = interrupted
             words[_STACK_LIMIT] = stack.limit
+            words[_STACK_TOP] = stack.top
             self.stack = stack
             self._glue = glue  # the resolver is its code
             self._stack_anchor = hold
@@ -306,6 +310,17 @@ class Store:
     def running(self) -> bool:
         """Whether WebAssembly code of this store is active (it may just be in a host function), or it was taken."""
         return self.words[_ENTRY_FP] != 0 or self.words[_OWNER] != 0
+
+    @property
+    def in_use(self) -> bool:
+        """Whether its stack is: by code that is active, or by suspended calls, whose frames belong there."""
+        return self.running or has_suspended(self.address)
+
+    @property
+    def suspendable(self) -> bool:
+        """Whether the innermost entry is one that can be left and entered again."""
+        words = self.words
+        return words[_ENTRY_FP] != 0 and words[_ENTRY_FP] == words[_AWAIT_FP]
 
     def take(self) -> Hold:
         """Let no other thread run code of this store, for a `with` block.
@@ -460,6 +475,8 @@ class Store:
                 roots += instance.segments
             roots += [table.words for table in self._tables.alive()]
             roots += [cell.words for cell in self._globals.alive()]
+            parked = parked_words(self.address)
+            roots += parked
             if self.exceptions is not None:
                 self.exceptions.collect()
                 roots += self.exceptions.needed_words()
@@ -473,11 +490,22 @@ class Store:
                 return
             words = set(snapshot)
             alive = {address: value for address, value in self.kept.items() if address in words}
+            if parked:
+                alive.update((address, value) for address, value in self.kept.items() if _is_active(value, words))
             # Whoever came meanwhile (also a finalizer that the garbage collector ran) may have registered something.
             if self._registrations == registrations:
                 # Deallocations run code of users: the dictionary must be in order before the first one.
                 self.kept = alive
                 self._sweep_at = max(_FIRST_SWEEP, 2 * len(alive))
+
+
+def _is_active(kept: Any, words: set[int]) -> bool:
+    """Whether a function that a store keeps may be active in frames with these words: its own funcref need not be among
+    them."""
+    if type(kept) is tuple:
+        context: int = kept[1].context
+        return context in words
+    return issubclass(type(kept), FuncHandle) and kept._funcref + FUNCREF.size in words
 
 
 def merge(first: Store, second: Store) -> Store:
@@ -492,10 +520,10 @@ def merge(first: Store, second: Store) -> Store:
         if first is second:
             return first
         survivor, absorbed = first, second
-        if second.running or (second.address and not first.address):
+        if second.in_use or (second.address and not first.address):
             survivor, absorbed = second, first
         # (what was taken without a stack to run on is a table that Python lets grow, below a signal handler: us)
-        if absorbed.running or (absorbed.address and not survivor.address):
+        if absorbed.in_use or (absorbed.address and not survivor.address):
             raise LinkError(_BOTH_RUN)
         # What its finalizer has saved, or may save yet, would stay behind: nobody can tell where it is.
         if absorbed.has_garbage():
@@ -503,6 +531,8 @@ def merge(first: Store, second: Store) -> Store:
         try:
             # Another thread may have begun to run it just now; from here on none can.
             with absorbed.take(), survivor.use():
+                if has_suspended(absorbed.address):
+                    raise LinkError(_BOTH_RUN)
                 try:
                     _absorb(survivor, absorbed)
                 except BaseException:

@@ -14,7 +14,7 @@ from wasm_ir.builder import Builder
 from wasm_ir.ir import Block, Call, Function, Inst, Signature
 from wasm_ir.testing.fixtures import BackendFixtures
 from wasm_ir.testing.native_code import Native, Thrown, Trapped, build, pointer, raw
-from wasm_ir.vmcontext import CONTEXT, STORE
+from wasm_ir.vmcontext import CONTEXT, STATUS_OK, STATUS_SUSPENDED, STORE
 
 I32, I64, F32, F64, V128 = types.I32, types.I64, types.F32, types.F64, types.V128
 _ONE = Signature((I64,), (I64,))
@@ -367,6 +367,59 @@ class ExceptionTests(BackendFixtures):
         with pytest.raises(Trapped) as caught:
             native.call(caller, _ONE, (1,))
         assert caught.value.code is TrapCode.UNREACHABLE
+
+    def test_a_function_that_has_left_is_resumed(self, native: Native) -> None:
+        """Its callers' frames are put back where they were, after others have used the stack."""
+        import ctypes
+
+        def leave(b: Builder, params: list[Inst]) -> list[Inst]:
+            b.unwind(b.const(I32, STATUS_SUSPENDED))
+            return []
+
+        native.define(0, build(_ONE, leave))
+        catching = Builder(Function("catching", _ONE))
+        entry, following, pad = (catching.new_block() for _ in range(3))
+        x = catching.append_param(entry, I64)
+        catching.switch_to(entry)
+        catching.call(0, _ONE, [x])
+        catching.invoke(following, pad)
+        catching.switch_to(following)
+        catching.ret([x])
+        catching.switch_to(pad)
+        catching.ret([raw(catching, op.IADD, I64, [x, catching.const(I64, 1000)])])
+        native.define(1, catching.function)
+        # What is in registers and in the frame of a caller is there again, too.
+        native.define(2, passing(1, 64))
+
+        def outermost(b: Builder, params: list[Inst]) -> list[Inst]:
+            b.store(op.STORE, store_of(b), b.call(2, _ONE, params), STORE["exception"])
+            # It does not return: the frame of the entry has gone.
+            b.unwind(b.const(I32, STATUS_OK))
+            return []
+
+        signature = Signature((I64,), ())
+        funcref = native.define(3, build(signature, outermost))
+
+        def enter(funcref: int, signature: Signature, argument: int) -> int:
+            given = (ctypes.c_uint64 * 1)(argument)
+            store, context = ctypes.addressof(native.store), ctypes.addressof(native.context)
+            address = ctypes.addressof(given)
+            return native.thunk(signature)(store, funcref, context, address, address)
+
+        top = native.get_store("wasm_sp")
+        parked = []
+        for number in (3, 5):
+            assert enter(funcref, signature, number) == STATUS_SUSPENDED
+            frame = native.get_store("trap_fp")
+            parked.append((number, frame, ctypes.string_at(frame, top - frame)))
+        ctypes.memset(native.stack_base + 4096, 0xAA, top - native.stack_base - 4096)
+        resume = native.funcref(native.stubs_base + native.stubs.resume_entry)
+        for number, frame, words in parked:
+            ctypes.memmove(frame, words, len(words))
+            native.set_store("wasm_sp", frame)
+            assert enter(resume, signature, frame) == STATUS_OK
+            assert native.get_store("exception") == passed(number, number + 1000)
+            native.set_store("wasm_sp", top)
 
     def test_calls_of_c_functions_between(self, native: Native) -> None:
         """The stack pointer is right after landing: for calls on the C stack, and for the stack's limit."""
