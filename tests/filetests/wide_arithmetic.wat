@@ -42,7 +42,7 @@
 ;; }
 
 ;; -- amd64
-;; 114 bytes, frame of 16
+;; 82 bytes, frame of 16
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
@@ -50,64 +50,48 @@
 ;;   mov rbp, rsp
 ;;   sub rsp, 0x10
 ;;   mov qword ptr [rbp - 0x10], rbx
-;;   mov qword ptr [rbp - 8], r8
 ;;   lea r10, [rdi + rdx]
-;;   xor eax, eax
+;;   mov rbx, rsi
 ;;   cmp r10, rdx
-;;   setb al
-;;   lea rbx, [rsi + rcx]
-;;   add rbx, rax
-;;   mov r8, rdi
-;;   imul r8, rdx
+;;   adc rbx, rcx
 ;;   mov rax, rdi
 ;;   mul rdx
-;;   xor eax, eax
-;;   cmp r10, r8
-;;   setb al
-;;   sub rbx, rdx
-;;   sub r10, r8
-;;   sub rbx, rax
-;;   mov rdi, rsi
-;;   imul rdi, rcx
+;;   mov rdi, r10
+;;   sub rdi, rax
+;;   cmp r10, rax
+;;   sbb rbx, rdx
 ;;   mov rax, rsi
 ;;   imul rcx
-;;   lea rax, [r10 + rdi]
-;;   xor ecx, ecx
-;;   cmp rax, rdi
-;;   setb cl
-;;   add rdx, rbx
-;;   add rdx, rcx
+;;   lea rcx, [rdi + rax]
+;;   mov rsi, rbx
+;;   cmp rcx, rax
+;;   adc rsi, rdx
+;;   mov rax, rcx
+;;   mov rdx, rsi
 ;;   mov rbx, qword ptr [rbp - 0x10]
-;;   mov r8, qword ptr [rbp - 8]
 ;;   leave
 ;;   ret
 
 ;; -- arm64
-;; 104 bytes, frame of 0
+;; 80 bytes, frame of 0
 ;;   ldr x28, [x15, #8]
 ;;   ldr x27, [x28, #0x10]
 ;; entry:
 ;;   stp x29, x30, [sp, #-0x10]!
 ;;   mov x29, sp
 ;;   add x4, x0, x2
-;;   cmp x4, x2
-;;   cset w5, lo
-;;   add x6, x1, x3
-;;   add x5, x6, x5
+;;   cmn x0, x2
+;;   adc x5, x1, x3
 ;;   mul x6, x0, x2
 ;;   umulh x0, x0, x2
+;;   sub x2, x4, x6
 ;;   cmp x4, x6
-;;   cset w2, lo
-;;   sub x0, x5, x0
-;;   sub x4, x4, x6
-;;   sub x0, x0, x2
-;;   mul x2, x1, x3
+;;   sbc x0, x5, x0
+;;   mul x4, x1, x3
 ;;   smulh x1, x1, x3
-;;   add x3, x4, x2
-;;   cmp x3, x2
-;;   cset w2, lo
-;;   add x0, x0, x1
-;;   add x1, x0, x2
+;;   add x3, x2, x4
+;;   cmn x2, x4
+;;   adc x1, x0, x1
 ;;   mov x0, x3
 ;;   ldp x29, x30, [sp], #0x10
 ;;   ret

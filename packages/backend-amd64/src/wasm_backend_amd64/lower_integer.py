@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from wasm_backend_amd64.addressing import Addressing, fits
+from wasm_backend_amd64.conditions import WITH_CARRY, WITH_CARRY_IMM
 from wasm_backend_amd64.instructions import (
     ADD,
     ADD_IMM,
@@ -34,7 +35,8 @@ from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.machinst import MFixed, MInst
 from wasm_ir.codegen.operand_lowering import signed
-from wasm_ir.ir import Inst
+from wasm_ir.codegen.vocabulary import Vocabulary
+from wasm_ir.ir import Function, Inst
 
 _I32: Final = types.I32
 _I64: Final = types.I64
@@ -45,6 +47,12 @@ _ALL_ONES: Final = types.MASKS
 class IntegerLowering(Addressing):
     """Handlers of integer operations."""
 
+    def __init__(self, function: Function, vocabulary: Vocabulary, features: frozenset[str]) -> None:
+        super().__init__(function, vocabulary, features)
+        #: The products of one block, by the numbers of their values, and the position of that block.
+        self._products: dict[int, Inst] = {}
+        self._products_of = -1
+
     # Addition.
 
     def lower_iadd(self, inst: Inst) -> None:
@@ -52,6 +60,8 @@ class IntegerLowering(Addressing):
         first, second = inst.args
         if first.op == _CONST:
             first, second = second, first
+        if self._lower_with_carry(inst, first, second) or self._lower_with_carry(inst, second, first):
+            return
         destination = self.define(inst)
         if second.op == _CONST:
             number = signed(value_type, second.imm)
@@ -82,6 +92,40 @@ class IntegerLowering(Addressing):
                 0,
             )
         )
+
+    def _lower_with_carry(self, inst: Inst, first: Inst, second: Inst) -> bool:
+        """`first` plus or minus a carry that a comparison tells: the carry flag is what it says."""
+        if second.op != op.EXTEND_U or not self.is_inner(second):
+            return False
+        condition = second.args[0]
+        if condition.op != op.ICMP or not self.is_inner(condition):
+            return False
+        below, above = condition.args
+        if condition.imm == op.GT_U:
+            below, above = above, below
+        elif condition.imm != op.LT_U:
+            return False
+        if below.type != _I64 or below.op == _CONST or above.op == _CONST:
+            return False
+        destination = self.define(inst)
+        number: int | None = 0
+        other: Inst | None = None
+        if first.op == inst.op and self.is_inner(first):
+            number = self.immediate(first.args[1])
+            if number is None:
+                other = first.args[1]
+            first = first.args[0]
+        uses = [self.use(first)]
+        if other is not None:
+            uses.append(self.use(other))
+        uses.append(self.use(below))
+        uses.append(self.use(above))
+        if other is None:
+            assert number is not None
+            self.emit(MInst(WITH_CARRY_IMM[inst.op], [destination], uses, number))
+        else:
+            self.emit(MInst(WITH_CARRY[inst.op], [destination], uses, 0))
+        return True
 
     def is_inner(self, value: Inst) -> bool:
         """Whether an operand's work can be done by its only user."""
@@ -137,6 +181,8 @@ class IntegerLowering(Addressing):
     def lower_isub(self, inst: Inst) -> None:
         value_type = inst.type
         first, second = inst.args
+        if self._lower_with_carry(inst, first, second):
+            return
         if first.op == _CONST and first.imm == 0:
             self.emit(MInst(NEG[value_type], [self.define(inst)], [self.register(second, value_type)], 0))
             return
@@ -182,7 +228,25 @@ class IntegerLowering(Addressing):
         uses = [] if wide else [self.use(second)]
         imm = second.imm if wide else 0
         fixed_defs = [(self.define(inst), RDX)]
-        self.emit(MFixed(MULTIPLY_HIGH[inst.op], [], uses, imm, fixed_uses, fixed_defs, 1 << RAX))
+        clobbers = 1 << RAX
+        product = self._product_before(inst)
+        if product is not None:
+            fixed_defs.append((self.define(product), RAX))
+            self.sunk[product.id] = 1
+            clobbers = 0
+        self.emit(MFixed(MULTIPLY_HIGH[inst.op], [], uses, imm, fixed_uses, fixed_defs, clobbers))
+
+    def _product_before(self, high: Inst) -> Inst | None:
+        """The low half of the product of which this is the high one, if it is needed and stands right in front."""
+        if self._products_of != self._block:
+            self._products_of = self._block
+            insts = self.function.blocks[self._block].insts
+            self._products = {inst.id: inst for inst in insts if inst.op == op.IMUL and inst.type == _I64}
+        # (numbers are given in the order in which instructions are built)
+        product = self._products.get(high.id - 1)
+        if product is None or self.vregs[product.id] == 0 or product.args != high.args:
+            return None
+        return product
 
     # Bitwise operations.
 
