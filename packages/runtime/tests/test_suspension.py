@@ -16,7 +16,7 @@ import sys
 import threading
 import types
 import weakref
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -48,6 +48,13 @@ RECURSIVE = """(module
   (func (export "divide") (param i32 i32) (result i32) (i32.div_s (local.get 0) (call $wait (local.get 1))))
   (func (export "spin") (loop $l (br $l)))
 )"""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_garbage() -> Iterator[None]:
+    """Coroutines that are left over are not finalized in the middle of other tests, of recursion for one."""
+    yield
+    gc.collect()
 
 
 def deep(n: int, x: int, waited: int) -> int:
