@@ -166,7 +166,7 @@ def test_what_a_page_has(say, text, tmp_path):
     assert not re.search(r"https?://|src=|href=|url\(|@import", out)
     path = tmp_path / "page.html"
     code, nothing, err = say("explore", "-o", str(path), text, "div")
-    assert (code, nothing) == (0, "") and "1 functions" in err
+    assert (code, nothing) == (0, "") and "1 function for" in err
     assert [page["index"] for page in pages(path.read_text())] == [1]
     assert say("explore", text, "nothing")[0] == 1
     assert say("explore", "-o", str(tmp_path), text)[0] == 1

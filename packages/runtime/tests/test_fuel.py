@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import threading
 from pathlib import Path
@@ -307,6 +308,30 @@ def test_reentry(engine: Engine) -> None:
     with pytest.raises(Trap, match="all fuel"):
         instance.exports.call(1_000)
     assert instance.fuel == 0
+
+
+def test_calls_that_are_suspended(engine: Engine) -> None:
+    """While one waits others go on with the same fuel, and what is set meanwhile counts."""
+
+    async def host(number: int) -> int:
+        if number == 9:
+            instance.fuel = 500
+        await asyncio.sleep(0)
+        return number
+
+    async def calls() -> list[int]:
+        return [*await asyncio.gather(*[instance.exports.call.call_async(number) for number in range(5)])]
+
+    instance = Module(HOST, engine=engine).instantiate({"env": {"host": host}})
+    instance.fuel = 1_000
+    assert asyncio.run(calls()) == [0, 1, 2, 3, 4]
+    assert instance.fuel == 1_000 - 5 * 3
+
+    async def call() -> int:
+        return int(await instance.exports.call.call_async(9))
+
+    assert asyncio.run(call()) == 9
+    assert instance.fuel == 500
 
 
 def test_each_instance_has_its_own(engine: Engine) -> None:

@@ -62,7 +62,7 @@ def explore(file: str, functions: Sequence[str], output: str | None, target: str
             click.echo(part, nl=False)
     else:
         write_file(output, (part.encode() for part in page))
-        click.echo(f"{output}: {len(chosen):,} functions for {backend.name}", err=True)
+        click.echo(f"{output}: {len(chosen):,} function{'s' * (len(chosen) != 1)} for {backend.name}", err=True)
     if notice:
         click.echo(f"wasmetal: {notice}", err=True)
 
