@@ -39,15 +39,14 @@
 ;; }
 
 ;; -- amd64
-;; 67 bytes, frame of 0
+;; 51 bytes, frame of 0
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
 ;;   push rbp
 ;;   mov rbp, rsp
-;;   mov eax, 0
-;;   nop word ptr [rax + rax]
-;;   nop word ptr [rax + rax]
+;;   xor eax, eax
+;;   nop
 ;; L0:
 ;;   cmp rsp, qword ptr [r15 + 8]
 ;;   jb L2

@@ -72,9 +72,9 @@
 ;; L1:
 ;;   test edi, edi
 ;;   je L4
-;;   mov eax, 0
+;;   xor eax, eax
 ;;   nop word ptr [rax + rax]
-;;   nop
+;;   nop dword ptr [rax]
 ;; L2:
 ;;   cmp rsp, qword ptr [r15 + 8]
 ;;   jb L6

@@ -69,7 +69,7 @@
 ;; }
 
 ;; -- amd64
-;; 401 bytes, frame of 64
+;; 392 bytes, frame of 64
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
@@ -133,10 +133,10 @@
 ;;   mov qword ptr [rax + rbx*8], 0
 ;;   mov rax, qword ptr [r15 + 0x20]
 ;;   mov rdi, r15
-;;   mov esi, 0
-;;   mov edx, 0
+;;   xor esi, esi
+;;   xor edx, edx
 ;;   mov ecx, 1
-;;   mov r8d, 0
+;;   xor r8d, r8d
 ;;   mov r11, qword ptr [r15]
 ;;   mov qword ptr [r11], rsp
 ;;   mov rsp, qword ptr [r11 + 8]

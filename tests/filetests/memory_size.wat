@@ -31,7 +31,7 @@
 ;; }
 
 ;; -- amd64
-;; 164 bytes, frame of 32
+;; 152 bytes, frame of 32
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
@@ -51,9 +51,9 @@
 ;;   mov rax, qword ptr [r15 + 0x20]
 ;;   mov ecx, edi
 ;;   mov rdi, r15
-;;   mov esi, 0
-;;   mov edx, 0
-;;   mov r8d, 0
+;;   xor esi, esi
+;;   xor edx, edx
+;;   xor r8d, r8d
 ;;   mov r11, qword ptr [r15]
 ;;   mov qword ptr [r11], rsp
 ;;   mov rsp, qword ptr [r11 + 8]

@@ -76,7 +76,7 @@
 ;; }
 
 ;; -- amd64
-;; 332 bytes, frame of 64
+;; 326 bytes, frame of 64
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
@@ -108,8 +108,8 @@
 ;;   mov rdi, r15
 ;;   mov esi, 4
 ;;   mov edx, 0x10
-;;   mov ecx, 0
-;;   mov r8d, 0
+;;   xor ecx, ecx
+;;   xor r8d, r8d
 ;;   mov r11, qword ptr [r15]
 ;;   mov qword ptr [r11], rsp
 ;;   mov rsp, qword ptr [r11 + 8]

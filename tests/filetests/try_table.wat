@@ -63,7 +63,7 @@
 ;; }
 
 ;; -- amd64
-;; 238 bytes, frame of 64
+;; 235 bytes, frame of 64
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
@@ -98,7 +98,7 @@
 ;;   mov r15, qword ptr [rbp - 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;;   mov rbx, qword ptr [rbp - 0x40]
-;;   mov r9d, 0
+;;   xor r9d, r9d
 ;;   jmp L3
 ;; L2:
 ;;   lea rsp, [rbp - 0x40]
