@@ -16,7 +16,7 @@ nox.options.sessions = ["tests", "types", "lint"]
 nox.options.error_on_missing_interpreters = False
 
 ROOT = Path(__file__).parent
-PYTHONS = ["3.11", "3.12", "3.13"]
+PYTHONS = ["3.11", "3.12", "3.13", "3.14", "3.15"]
 PACKAGES = ["wasm-core", "wasm-ir", "backend-amd64", "backend-arm64", "wasm-text", "runtime", "wasi"]
 #: What every backend must do, done by the one that runs under emulation.
 SUITE = "packages/backend-arm64/tests/test_backend.py"
@@ -62,6 +62,24 @@ def tests(session: nox.Session) -> None:
     if session.python != PYTHONS[0] and not os.environ.get("WASMETAL_ALL"):
         arguments += [f"--ignore=packages/{name}/tests" for name in SAME_EVERYWHERE]
     session.run("pytest", "--numprocesses=auto", *arguments)
+
+
+@nox.session(python="3.11")
+def pythons(session: nox.Session) -> None:
+    """Fetch CPython 3.14 and 3.15 into a cache directory, and run the runtime's tests there; arguments go to pytest."""
+    script = [sys.executable, "tests/pythons/interpreters.py"]
+    made = subprocess.run(script, capture_output=True, text=True, check=False)
+    if made.returncode:
+        session.skip(f"no other Pythons: {made.stdout.strip() or made.stderr.strip()}")
+    tests = session.posargs or [f"packages/{name}/tests" for name in PACKAGES if name not in SAME_EVERYWHERE]
+    failed = []
+    for python in made.stdout.split():
+        try:
+            session.run(python, "-X", "faulthandler", "-m", "pytest", "--numprocesses=auto", *tests, external=True)
+        except nox.command.CommandFailed:
+            failed.append(Path(python).name)
+    if failed:
+        session.error(f"failed: {', '.join(failed)}")
 
 
 @nox.session

@@ -50,7 +50,7 @@ def writable_code() -> set[str]:
 
 @pytest.fixture(params=[True, False], ids=["two mappings", "in place"])
 def own_arena(request: pytest.FixtureRequest) -> CodeArena:
-    if request.param and not hasattr(os, "memfd_create"):
+    if request.param and not hasattr(ctypes.CDLL(None), "memfd_create"):
         pytest.skip("no memory here that could be mapped twice")
     made = CodeArena(1 << 24, dual_mapping=request.param)
     assert made.dual_mapping == request.param
@@ -237,7 +237,8 @@ def test_fork_separates_the_code_of_parent_and_child() -> None:
         return 0 if Call(reserved)() == 2 else 5
 
     assert in_child(child) == 0
-    assert ctypes.string_at(reserved, 6) == bytes(6)
+    if arena().dual_mapping:  # else nothing is there yet
+        assert ctypes.string_at(reserved, 6) == bytes(6)
     region.write(reserved, returning(4))
     assert Call(reserved)() == 4 and old() == 1
     assert in_child(lambda: Call(reserved)()) == 4

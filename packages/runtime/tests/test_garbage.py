@@ -474,7 +474,10 @@ def test_what_a_finalizer_has_saved_stays_in_its_store() -> None:
         except wasmetal.LinkError as error:
             assert "a finalizer may have saved" in str(error)
         else:
-            raise AssertionError("it was linked")
+            # From 3.15 on finalizers run before weak references go: its store knows of it still, so it moved with it.
+            assert sys.version_info >= (3, 15)
+            core = saved[0].exports.run._core.instance
+            assert core.store is other.run._core.instance.store and core in core.store.instances
         churn()
         assert saved[0].exports.run() == 41
         other.table[0] = Func(lambda: 43, TYPE)

@@ -202,6 +202,18 @@ def test_a_system_that_refuses_to_map_code_twice() -> None:
     assert (result.returncode, result.stdout) == (0, "trapped\n" * 3), result.stderr
 
 
+def test_a_python_built_without_memfd_create() -> None:
+    """Pythons that are built for old C libraries have no `os.memfd_create`; the C library here has it."""
+    result = run("""
+        if hasattr(os, "memfd_create"):
+            del os.memfd_create
+        ours()
+        from wasmetal.code.arena import arena
+        assert arena().dual_mapping == hasattr(ctypes.CDLL(None), "memfd_create")
+    """)
+    assert (result.returncode, result.stdout) == (0, "trapped\n"), result.stderr
+
+
 #: A stack for signals of a size that the system says is enough; `stack_t` and the numbers are those of Linux.
 SIGNAL_STACK = r"""
 class Stack(ctypes.Structure):

@@ -22,6 +22,19 @@ if sys.implementation.name != "cpython":
 if "t" in sys.abiflags:  # PEP 703
     raise WasmError("wasmetal does not support free-threaded builds of CPython yet; use a build with the GIL")
 
+
+def _interpreter(name: str) -> int | None:
+    get = ctypes.pythonapi[name]  # not the attribute, which is everybody's
+    get.restype = ctypes.c_void_p
+    state: int | None = get()
+    return state
+
+
+# Signal handlers, the ticker's thread and the code that both run are there once for the process, and would be gone with
+# the interpreter that made them.
+if _interpreter("PyInterpreterState_Get") != _interpreter("PyInterpreterState_Main"):
+    raise WasmError("wasmetal runs in the main interpreter of a process, not in subinterpreters (PEP 734)")
+
 #: Size of the header that every object has; its last word is the type.
 HEAD: Final = object.__basicsize__
 OB_TYPE: Final = HEAD - 8

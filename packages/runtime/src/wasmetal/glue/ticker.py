@@ -20,7 +20,7 @@ from wasm_ir.vmcontext import CONTEXT, STORE
 from wasmetal.code.arena import CodeRegion, arena
 from wasmetal.cpython import layouts
 from wasmetal.glue.thunks import Thunks
-from wasmetal.glue.ticker_layout import DEADLINE, OPERATIONS, TICK, TICKER
+from wasmetal.glue.ticker_layout import DEADLINE, LOST, OPERATIONS, TICK, TICKER
 from wasmetal.system.hold import Turns
 from wasmetal.system.host import host
 from wasmetal.system.lifetime import untracked
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from wasm_ir.ir import Function
 
 _STACK_BYTES: Final = 65536
+_OWNER: Final = STORE["owner"] // 8
 
 _api: Final = ctypes.pythonapi
 
@@ -154,6 +155,11 @@ def _after_fork_in_child() -> None:
     # Timers are the parent's (timer_create(2)).
     for field in ("has_timer", "active"):
         _ticker.set(field, 0)
+    # What other threads ran stands still in the middle, for ever; and a new thread may get the address of one's state.
+    mine = thread_state()
+    for _, words in list(_ticker.linked.values()):
+        if words is not None and words[_OWNER] not in (0, mine):
+            words[_OWNER] = LOST
     _after_fork()
 
 
@@ -162,7 +168,7 @@ def _after_fork() -> None:
     # Entry thunks start it again; but some code may be running already: of other threads in the parent, or when a host
     # function forked.
     for _, words in list(_ticker.linked.values()):
-        if words is not None and words[STORE["owner"] // 8]:
+        if words is not None and words[_OWNER] > LOST:
             _ticker.operations["start"](ADDRESS, 0)
             return
 

@@ -15,7 +15,7 @@ from wasm_ir.passes.loops import find_loops
 from wasm_ir.types import I32, I64
 from wasm_ir.vmcontext import CONTEXT, STORE
 from wasmetal.glue.python_api import PythonBuilder
-from wasmetal.glue.ticker_layout import DEADLINE, IDLE_TICKS, TICKER
+from wasmetal.glue.ticker_layout import DEADLINE, IDLE_TICKS, LOST, TICKER
 
 _FUTEX_WAIT_PRIVATE: Final = 128
 _FUTEX_WAKE_PRIVATE: Final = 129
@@ -240,7 +240,8 @@ def _look(b: _Builder) -> Inst:
     store = b.get(context, CONTEXT["store"])
     owner = b.get(store, STORE["owner"])
     following = b.get(links, 0)
-    b.brif(b.is_zero(owner), scan, (following, found), busy, ())
+    rests = b.icmp(opcodes.LE_U, owner, b.const(I64, LOST))
+    b.brif(rests, scan, (following, found), busy, ())
     b.switch_to(busy)
     in_main = b.icmp(opcodes.EQ, owner, b.field("main"))
     asked = b.icmp(opcodes.NE, b.get(store, STORE["interrupt"]), b.zero())

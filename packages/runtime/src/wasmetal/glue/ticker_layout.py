@@ -13,6 +13,9 @@ TICK: Final = 40_000_000
 #: Ticks without anything running after which the ticker ends.
 IDLE_TICKS: Final = 25
 
+#: STORE.owner after a fork that has left the thread which runs the store in the parent. No thread's state is there.
+LOST: Final = 1
+
 _MUTEX_WORDS: Final = 8  # pthread_mutex_t has 40 bytes in glibc and musl on x86-64, 48 in glibc on AArch64
 _SIGNAL_SET_WORDS: Final = 16
 _ATTRIBUTES_WORDS: Final = 8  # pthread_attr_t has 56 bytes, 64 on AArch64

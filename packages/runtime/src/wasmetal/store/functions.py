@@ -7,7 +7,6 @@ import time
 import weakref
 from array import array
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from types import CoroutineType, GeneratorType
 
 from wasm_core.defined_types import DefinedType, function_type
@@ -20,6 +19,7 @@ from wasmetal.cpython.native_callable import ENTRY, NativeCallable
 from wasmetal.glue import values
 from wasmetal.glue.glue import Glue, RawThunk, Thunk
 from wasmetal.glue.host_layout import HOST
+from wasmetal.glue.ticker_layout import LOST
 from wasmetal.store import callers
 from wasmetal.store.exception_roots import EXCEPTION_TYPES, rooted
 from wasmetal.system.hold import NOTHING, Hold
@@ -253,15 +253,18 @@ class WaitingFunction(WasmFunction):
         """The store for this thread alone, as soon as no other thread runs code of it.
 
         Raises:
-            WasmError: The instance is closed.
+            WasmError: The instance is closed, or a fork has left the other thread behind.
             Whatever ends a wait.
         """
         pause = _FIRST_PAUSE
         while True:
             # It may have become part of another store.
             store = self.opened().store
-            with suppress(WasmError):
+            try:
                 return store.take()
+            except WasmError:
+                if store.owner == LOST:
+                    raise
             sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 

@@ -104,7 +104,8 @@ _UNUSED = sys.getrefcount(Hold(int)) + 1
 class _Member(ref[_T]):
     """A weak reference that can tell a member that is gone from one in garbage that finalizers may still use.
 
-    The collector clears references to all of a garbage cycle before the first finalizer of it runs.
+    The collector clears references to all of a garbage cycle before the first finalizer of it runs; from Python 3.15
+    on after the last one.
     """
 
     __slots__ = ("life",)

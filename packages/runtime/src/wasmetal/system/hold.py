@@ -13,6 +13,7 @@ traceback would keep. So use it as an operand of `with`, without `as`:
 from __future__ import annotations
 
 import _thread
+import os
 from collections.abc import Callable
 from functools import partial
 from itertools import repeat
@@ -77,6 +78,18 @@ def mutex() -> Callable[[], Hold]:
     return holding(lock.acquire, lock.release)
 
 
+#: How many forks are between this process and the one that imported this.
+_forks = 0
+
+
+def _forked() -> None:
+    global _forks
+    _forks += 1
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
 class Turns:
     """A lock for work that takes long and need not be done twice, but may: `with turns.wait(): ...`.
 
@@ -84,13 +97,17 @@ class Turns:
     patience ends at some time, and who has waited that long does the work himself.
     """
 
-    __slots__ = ("_lock",)
+    __slots__ = ("_forks", "_lock")
 
     def __init__(self) -> None:
         self._lock = _thread.RLock()
+        self._forks = _forks
 
     def wait(self) -> Hold:
         """Take a turn, or after some seconds go on without."""
+        if self._forks != _forks:
+            # Whoever had it may be a thread of the parent.
+            self._lock, self._forks = _thread.RLock(), _forks
         lock = self._lock
         acquire = partial(lock.acquire, True, _PATIENCE)
         return next(map(Hold, repeat(lock.release), iter(acquire, False)), NOTHING)

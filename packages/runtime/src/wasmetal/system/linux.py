@@ -190,19 +190,30 @@ def code_file(size: int) -> int:
     Raises:
         OSError: the system has no memfd_create or refuses.
     """
-    if not hasattr(os, "memfd_create"):
-        raise OSError("no memfd_create in this Python")
     try:
         # Since Linux 6.3 a memfd is executable only on request where vm.memfd_noexec says so.
-        fd = os.memfd_create("wasmetal-code", MFD_CLOEXEC | MFD_EXEC)
+        fd = _memory_file("wasmetal-code", MFD_CLOEXEC | MFD_EXEC)
     except OSError:
-        fd = os.memfd_create("wasmetal-code", MFD_CLOEXEC)
+        fd = _memory_file("wasmetal-code", MFD_CLOEXEC)
     try:
         os.ftruncate(fd, size)
     except OSError:
         os.close(fd)
         raise
     return fd
+
+
+def _memory_file(name: str, flags: int) -> int:
+    """A descriptor of a new file in memory (memfd_create(2)). Raises OSError."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create(name, flags)
+    # Python was built with an older C library than the one that is here, as for manylinux.
+    if not hasattr(_libc, "memfd_create"):
+        raise OSError("no memfd_create in this C library")
+    file: int = _libc.memfd_create(name.encode(), ctypes.c_uint(flags))
+    if file < 0:
+        raise _error("memfd_create")
+    return file
 
 
 def map_executable(file: int, size: int, address: int) -> None:
