@@ -85,8 +85,8 @@ def pythons(session: nox.Session) -> None:
 @nox.session
 def mypyc(session: nox.Session) -> None:
     """Build native wheels for this Python of the compiler's packages into dist-native/, and run the tests on them."""
-    # mypy must see attrs, from which the packages' classes come.
-    session.install("mypy[mypyc]", "setuptools", "wheel", "hatchling", "packaging", "attrs")
+    # mypy must see attrs, from which the packages' classes come, and pytest, which the tests of all backends need.
+    session.install("mypy[mypyc]", "setuptools", "wheel", "hatchling", "packaging", "attrs", "pytest")
     session.run("python", "native/build.py", "dist-native")
     wheels = [str(wheel) for wheel in sorted((ROOT / "dist-native").glob("*.whl"))]
     pure = [argument for name in ("runtime", "wasi") for argument in ("-e", f"packages/{name}")]
