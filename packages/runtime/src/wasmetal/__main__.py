@@ -18,11 +18,12 @@ def main() -> int:
         # Before commands are there, which have the same code.
         code = 130
     try:
-        import signal
+        # (`signal` makes enumerations of it, which takes longer)
+        import _signal  # type: ignore[import-not-found]
 
         gc.freeze()
         # What there was to do is done: no Ctrl-C can have a traceback any more.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
     except (KeyboardInterrupt, ValueError):  # (not the main thread)
         pass
     return code
