@@ -36,11 +36,13 @@
 ;;   v13 = iadd.i64 memory_base, v4
 ;;   v14 = load_invariant.i64 [vmctx+40]
 ;;   call_native v14(v12, v13, v3)
+;;   poll
 ;;   v15 = load.i64 [v6+8]
 ;;   v16 = icmp.i64 gt_u v10, v15
 ;;   trap_if v16, memory_out_of_bounds
 ;;   v17 = load_invariant.i64 [vmctx+48]
 ;;   call_native v17(v12, 255:i32, v3)
+;;   poll
 ;;   v18 = load.i64 [vmctx+136]
 ;;   v19 = icmp.i64 lt_u v18, 4:i64
 ;;   trap_if v19, memory_out_of_bounds
@@ -55,7 +57,7 @@
 ;; }
 
 ;; -- amd64
-;; 327 bytes, frame of 80
+;; 371 bytes, frame of 80
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
@@ -63,7 +65,7 @@
 ;;   mov rbp, rsp
 ;;   sub rsp, 0x50
 ;;   cmp rsp, qword ptr [r15 + 8]
-;;   jb L6
+;;   jb L8
 ;; L0:
 ;;   mov qword ptr [rbp - 0x30], rbx
 ;;   mov qword ptr [rbp - 0x28], r8
@@ -76,11 +78,11 @@
 ;;   mov rax, qword ptr [r13 + 8]
 ;;   lea rcx, [rbx + r12]
 ;;   cmp rcx, rax
-;;   ja L1
+;;   ja L3
 ;;   lea rcx, [rdi + r12]
 ;;   mov qword ptr [rbp - 0x50], rcx
 ;;   cmp rcx, rax
-;;   ja L2
+;;   ja L4
 ;;   add rdi, r14
 ;;   mov qword ptr [rbp - 0x48], rdi
 ;;   lea rax, [r14 + rbx]
@@ -95,9 +97,12 @@
 ;;   mov rsp, qword ptr [r11 + 8]
 ;;   call rax                                    ; memory.copy
 ;;   lea rsp, [rbp - 0x50]
+;;   cmp rsp, qword ptr [r15 + 8]
+;;   jb L9
+;; L1:
 ;;   mov rcx, qword ptr [rbp - 0x50]
 ;;   cmp rcx, qword ptr [r13 + 8]
-;;   ja L3
+;;   ja L5
 ;;   mov rax, qword ptr [r15 + 0x30]
 ;;   mov rdi, qword ptr [rbp - 0x48]
 ;;   mov edx, r12d
@@ -107,11 +112,14 @@
 ;;   mov rsp, qword ptr [r11 + 8]
 ;;   call rax                                    ; memory.fill
 ;;   lea rsp, [rbp - 0x50]
+;;   cmp rsp, qword ptr [r15 + 8]
+;;   jb L10
+;; L2:
 ;;   cmp qword ptr [r15 + 0x88], 4
-;;   jb L4
+;;   jb L6
 ;;   lea rax, [rbx + 4]
 ;;   cmp rax, qword ptr [r13 + 8]
-;;   ja L5
+;;   ja L7
 ;;   mov rsi, qword ptr [r15 + 0x80]
 ;;   mov rax, qword ptr [rbp - 0x38]
 ;;   mov rdi, qword ptr [rbp - 0x40]
@@ -129,26 +137,34 @@
 ;;   mov r13, qword ptr [rbp - 0x10]
 ;;   leave
 ;;   ret
-;; L1:
-;;   call L7                                     ; memory.copy
-;; L2:
-;;   call L7                                     ; memory.copy
 ;; L3:
-;;   call L7                                     ; memory.fill
+;;   call L11                                    ; memory.copy
 ;; L4:
-;;   call L7                                     ; memory.init 0
+;;   call L11                                    ; memory.copy
 ;; L5:
-;;   call L7                                     ; memory.init 0
+;;   call L11                                    ; memory.fill
 ;; L6:
+;;   call L11                                    ; memory.init 0
+;; L7:
+;;   call L11                                    ; memory.init 0
+;; L8:
 ;;   mov r11, rsp
 ;;   call qword ptr [r15 + 0x38]
 ;;   jmp L0
-;; L7:
+;; L9:
+;;   mov r11, rsp
+;;   call qword ptr [r15 + 0x38]                 ; memory.copy
+;;   jmp L1
+;; L10:
+;;   mov r11, rsp
+;;   call qword ptr [r15 + 0x38]                 ; memory.fill
+;;   jmp L2
+;; L11:
 ;;   mov r11d, 2
 ;;   jmp qword ptr [r15 + 0x18]
 
 ;; -- arm64
-;; 344 bytes, frame of 64
+;; 388 bytes, frame of 64
 ;;   ldr x28, [x15, #8]
 ;;   ldr x27, [x28, #0x10]
 ;; entry:
@@ -156,7 +172,7 @@
 ;;   mov x29, sp
 ;;   ldr x16, [x28, #8]
 ;;   cmp sp, x16
-;;   b.lo L6
+;;   b.lo L8
 ;; L0:
 ;;   stp x19, x20, [sp, #0x10]
 ;;   stp x21, x22, [sp, #0x20]
@@ -168,10 +184,10 @@
 ;;   ldr x1, [x21, #8]
 ;;   add x2, x19, x20
 ;;   cmp x2, x1
-;;   b.hi L1
+;;   b.hi L3
 ;;   add x22, x0, x20
 ;;   cmp x22, x1
-;;   b.hi L2
+;;   b.hi L4
 ;;   add x23, x27, w0, uxtw
 ;;   add x24, x27, w19, uxtw
 ;;   ldr x25, [x28, #0x28]
@@ -186,9 +202,13 @@
 ;;   mov sp, x17
 ;;   blr x8                                      ; memory.copy
 ;;   mov sp, x29
+;;   ldr x16, [x28, #8]
+;;   cmp sp, x16
+;;   b.lo L9
+;; L1:
 ;;   ldr x0, [x21, #8]
 ;;   cmp x22, x0
-;;   b.hi L3
+;;   b.hi L5
 ;;   ldr x8, [x28, #0x30]
 ;;   mov x0, x23
 ;;   mov x2, x20
@@ -200,13 +220,17 @@
 ;;   mov sp, x17
 ;;   blr x8                                      ; memory.fill
 ;;   mov sp, x29
+;;   ldr x16, [x28, #8]
+;;   cmp sp, x16
+;;   b.lo L10
+;; L2:
 ;;   ldr x0, [x28, #0x88]
 ;;   cmp x0, #4
-;;   b.lo L4
+;;   b.lo L6
 ;;   ldr x0, [x21, #8]
 ;;   add x1, x19, #4
 ;;   cmp x1, x0
-;;   b.hi L5
+;;   b.hi L7
 ;;   ldr x1, [x28, #0x80]
 ;;   mov x8, x25
 ;;   mov x0, x24
@@ -225,22 +249,30 @@
 ;;   ldr x25, [sp, #0x40]
 ;;   ldp x29, x30, [sp], #0x50
 ;;   ret
-;; L1:
-;;   bl L7                                       ; memory.copy
-;; L2:
-;;   bl L7                                       ; memory.copy
 ;; L3:
-;;   bl L7                                       ; memory.fill
+;;   bl L12                                      ; memory.copy
 ;; L4:
-;;   bl L7                                       ; memory.init 0
+;;   bl L12                                      ; memory.copy
 ;; L5:
-;;   bl L7                                       ; memory.init 0
+;;   bl L12                                      ; memory.fill
 ;; L6:
+;;   bl L12                                      ; memory.init 0
+;; L7:
+;;   bl L12                                      ; memory.init 0
+;; L8:
+;;   bl L11
+;;   b L0
+;; L9:
+;;   bl L11                                      ; memory.copy
+;;   b L1
+;; L10:
+;;   bl L11                                      ; memory.fill
+;;   b L2
+;; L11:
 ;;   mov x17, sp
 ;;   ldr x16, [x28, #0x38]
-;;   blr x16
-;;   b L0
-;; L7:
+;;   br x16
+;; L12:
 ;;   mov w16, #2
 ;;   ldr x17, [x28, #0x18]
 ;;   br x17

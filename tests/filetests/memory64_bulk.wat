@@ -40,6 +40,7 @@
 ;;   v15 = iadd.i64 v14, v3
 ;;   v16 = load_invariant.i64 [vmctx+40]
 ;;   call_native v16(v13, v15, v3)
+;;   poll
 ;;   v17 = load.i64 [v4+8]
 ;;   v18 = icmp.i64 gt_u v1, v17
 ;;   trap_if v18, memory_out_of_bounds
@@ -48,6 +49,7 @@
 ;;   trap_if v20, memory_out_of_bounds
 ;;   v21 = load_invariant.i64 [vmctx+48]
 ;;   call_native v21(v13, v2, v1)
+;;   poll
 ;;   v22 = load_invariant.i64 [vmctx+128]
 ;;   v23 = load.i64 [v22+8]
 ;;   v24 = icmp.i64 ge_u v1, v23
@@ -69,7 +71,7 @@
 ;; }
 
 ;; -- amd64
-;; 392 bytes, frame of 64
+;; 436 bytes, frame of 64
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
@@ -77,7 +79,7 @@
 ;;   mov rbp, rsp
 ;;   sub rsp, 0x40
 ;;   cmp rsp, qword ptr [r15 + 8]
-;;   jb L8
+;;   jb L10
 ;; L0:
 ;;   mov qword ptr [rbp - 0x30], rbx
 ;;   mov qword ptr [rbp - 0x28], r8
@@ -93,12 +95,12 @@
 ;;   mov rax, qword ptr [r15 + 0x78]
 ;;   lea rdx, [r12 + r12]
 ;;   cmp rdx, qword ptr [rax + 8]
-;;   ja L2
+;;   ja L4
 ;;   cmp r12, rcx
-;;   ja L3
+;;   ja L5
 ;;   sub rcx, r12
 ;;   cmp r13, rcx
-;;   ja L4
+;;   ja L6
 ;;   lea rdi, [r14 + r13]
 ;;   mov qword ptr [rbp - 0x38], rdi
 ;;   mov rax, qword ptr [rax]
@@ -110,13 +112,16 @@
 ;;   mov rsp, qword ptr [r11 + 8]
 ;;   call rax                                    ; memory.copy 0 1
 ;;   lea rsp, [rbp - 0x40]
+;;   cmp rsp, qword ptr [r15 + 8]
+;;   jb L11
+;; L1:
 ;;   mov rax, qword ptr [rbp - 0x40]
 ;;   mov rax, qword ptr [rax + 8]
 ;;   cmp rbx, rax
-;;   ja L5
+;;   ja L7
 ;;   sub rax, rbx
 ;;   cmp r13, rax
-;;   ja L6
+;;   ja L8
 ;;   mov rax, qword ptr [r15 + 0x30]
 ;;   mov rdi, qword ptr [rbp - 0x38]
 ;;   mov esi, r12d
@@ -126,9 +131,12 @@
 ;;   mov rsp, qword ptr [r11 + 8]
 ;;   call rax                                    ; memory.fill
 ;;   lea rsp, [rbp - 0x40]
+;;   cmp rsp, qword ptr [r15 + 8]
+;;   jb L12
+;; L2:
 ;;   mov rax, qword ptr [r15 + 0x80]
 ;;   cmp rbx, qword ptr [rax + 8]
-;;   jae L7
+;;   jae L9
 ;;   mov rax, qword ptr [rax]
 ;;   mov qword ptr [rax + rbx*8], 0
 ;;   mov rax, qword ptr [r15 + 0x20]
@@ -144,7 +152,7 @@
 ;;   lea rsp, [rbp - 0x40]
 ;;   mov rcx, qword ptr [r15]
 ;;   cmp qword ptr [rcx + 0x48], 0
-;;   jne L1
+;;   jne L3
 ;;   mov rbx, qword ptr [rbp - 0x30]
 ;;   mov r8, qword ptr [rbp - 0x28]
 ;;   mov r9, qword ptr [rbp - 0x20]
@@ -152,7 +160,7 @@
 ;;   mov r13, qword ptr [rbp - 0x10]
 ;;   leave
 ;;   ret
-;; L1:
+;; L3:
 ;;   mov r10d, 2
 ;;   mov r11, qword ptr [r15]
 ;;   lea rax, [rip]
@@ -160,31 +168,39 @@
 ;;   mov qword ptr [r11 + 0x30], rbp
 ;;   mov rbp, qword ptr [r11 + 0x10]
 ;;   jmp qword ptr [r11 + 0x18]
-;; L2:
-;;   call L9                                     ; memory.copy 0 1
-;; L3:
-;;   call L9                                     ; memory.copy 0 1
 ;; L4:
-;;   call L9                                     ; memory.copy 0 1
+;;   call L13                                    ; memory.copy 0 1
 ;; L5:
-;;   call L9                                     ; memory.fill
+;;   call L13                                    ; memory.copy 0 1
 ;; L6:
-;;   call L9                                     ; memory.fill
+;;   call L13                                    ; memory.copy 0 1
 ;; L7:
-;;   call L10                                    ; table.set 0
+;;   call L13                                    ; memory.fill
 ;; L8:
+;;   call L13                                    ; memory.fill
+;; L9:
+;;   call L14                                    ; table.set 0
+;; L10:
 ;;   mov r11, rsp
 ;;   call qword ptr [r15 + 0x38]
 ;;   jmp L0
-;; L9:
+;; L11:
+;;   mov r11, rsp
+;;   call qword ptr [r15 + 0x38]                 ; memory.copy 0 1
+;;   jmp L1
+;; L12:
+;;   mov r11, rsp
+;;   call qword ptr [r15 + 0x38]                 ; memory.fill
+;;   jmp L2
+;; L13:
 ;;   mov r11d, 2
 ;;   jmp qword ptr [r15 + 0x18]
-;; L10:
+;; L14:
 ;;   mov r11d, 3
 ;;   jmp qword ptr [r15 + 0x18]
 
 ;; -- arm64
-;; 420 bytes, frame of 48
+;; 464 bytes, frame of 48
 ;;   ldr x28, [x15, #8]
 ;;   ldr x27, [x28, #0x10]
 ;; entry:
@@ -192,7 +208,7 @@
 ;;   mov x29, sp
 ;;   ldr x16, [x28, #8]
 ;;   cmp sp, x16
-;;   b.lo L9
+;;   b.lo L11
 ;; L0:
 ;;   stp x19, x20, [sp, #0x10]
 ;;   stp x21, x22, [sp, #0x20]
@@ -206,12 +222,12 @@
 ;;   ldr x2, [x1, #8]
 ;;   add x3, x20, x20
 ;;   cmp x3, x2
-;;   b.hi L3
+;;   b.hi L5
 ;;   cmp x20, x0
-;;   b.hi L4
+;;   b.hi L6
 ;;   sub x0, x0, x20
 ;;   cmp x21, x0
-;;   b.hi L5
+;;   b.hi L7
 ;;   add x23, x27, x21
 ;;   ldr x0, [x1]
 ;;   add x1, x0, x20
@@ -225,12 +241,16 @@
 ;;   mov sp, x17
 ;;   blr x8                                      ; memory.copy 0 1
 ;;   mov sp, x29
+;;   ldr x16, [x28, #8]
+;;   cmp sp, x16
+;;   b.lo L12
+;; L1:
 ;;   ldr x0, [x22, #8]
 ;;   cmp x19, x0
-;;   b.hi L6
+;;   b.hi L8
 ;;   sub x0, x0, x19
 ;;   cmp x21, x0
-;;   b.hi L7
+;;   b.hi L9
 ;;   ldr x8, [x28, #0x30]
 ;;   mov x0, x23
 ;;   mov x1, x20
@@ -242,10 +262,14 @@
 ;;   mov sp, x17
 ;;   blr x8                                      ; memory.fill
 ;;   mov sp, x29
+;;   ldr x16, [x28, #8]
+;;   cmp sp, x16
+;;   b.lo L13
+;; L2:
 ;;   ldr x0, [x28, #0x80]
 ;;   ldr x1, [x0, #8]
 ;;   cmp x19, x1
-;;   b.hs L8
+;;   b.hs L10
 ;;   ldr x0, [x0]
 ;;   str xzr, [x0, x19, lsl #3]
 ;;   ldr x8, [x28, #0x20]
@@ -263,44 +287,52 @@
 ;;   mov sp, x29
 ;;   ldr x1, [x28]
 ;;   ldr x1, [x1, #0x48]
-;;   cbnz x1, L1
+;;   cbnz x1, L3
 ;;   ldp x19, x20, [sp, #0x10]
 ;;   ldp x21, x22, [sp, #0x20]
 ;;   ldr x23, [sp, #0x30]
 ;;   ldp x29, x30, [sp], #0x40
 ;;   ret
-;; L1:
+;; L3:
 ;;   mov w9, #2
 ;;   ldr x16, [x28]
-;; L2:
-;;   adr x17, L2                                 ; memory.grow
+;; L4:
+;;   adr x17, L4                                 ; memory.grow
 ;;   str x17, [x16, #0x28]
 ;;   str x29, [x16, #0x30]
 ;;   ldr x29, [x16, #0x10]
 ;;   ldr x16, [x16, #0x18]
 ;;   br x16
-;; L3:
-;;   bl L10                                      ; memory.copy 0 1
-;; L4:
-;;   bl L10                                      ; memory.copy 0 1
 ;; L5:
-;;   bl L10                                      ; memory.copy 0 1
+;;   bl L15                                      ; memory.copy 0 1
 ;; L6:
-;;   bl L10                                      ; memory.fill
+;;   bl L15                                      ; memory.copy 0 1
 ;; L7:
-;;   bl L10                                      ; memory.fill
+;;   bl L15                                      ; memory.copy 0 1
 ;; L8:
-;;   bl L11                                      ; table.set 0
+;;   bl L15                                      ; memory.fill
 ;; L9:
+;;   bl L15                                      ; memory.fill
+;; L10:
+;;   bl L16                                      ; table.set 0
+;; L11:
+;;   bl L14
+;;   b L0
+;; L12:
+;;   bl L14                                      ; memory.copy 0 1
+;;   b L1
+;; L13:
+;;   bl L14                                      ; memory.fill
+;;   b L2
+;; L14:
 ;;   mov x17, sp
 ;;   ldr x16, [x28, #0x38]
-;;   blr x16
-;;   b L0
-;; L10:
+;;   br x16
+;; L15:
 ;;   mov w16, #2
-;;   b L12
-;; L11:
+;;   b L17
+;; L16:
 ;;   mov w16, #3
-;; L12:
+;; L17:
 ;;   ldr x17, [x28, #0x18]
 ;;   br x17

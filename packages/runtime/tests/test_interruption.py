@@ -73,6 +73,20 @@ def test_deadline(wasm: Any, name: str, hold_gil: bool) -> None:
     assert interruption.remaining() is None
 
 
+def test_deadline_between_bulk_instructions(wasm: Any) -> None:
+    """Straight code without calls, of steps each of which may take a second: a deadline ends it behind one of them."""
+    pages = 1600
+    b = wasm()
+    b.memory(pages)
+    b.func(code=(wasm.op.i32(0) * 2 + wasm.op.i32(pages << 16) + b"\xfc\x0b\x00") * 400, export="fill")
+    fill = wasmetal.Module(b.build()).instantiate({}).exports.fill
+    start = time.monotonic()
+    with pytest.raises(wasmetal.DeadlineExceeded) as caught, wasmetal.deadline(0.05):
+        fill()
+    assert caught.value.frames[0].function_index == 0
+    assert time.monotonic() - start < LATE
+
+
 def test_registers_survive_polls(wasm: Any) -> None:
     """The ticker of the main thread makes code call out all the time; nothing in it changes."""
     exports = make(wasm).exports

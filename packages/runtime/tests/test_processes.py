@@ -178,6 +178,16 @@ def test_few_are_kept(wasm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(shipping._kept) == 1
 
 
+class Named(Module):
+    """Somebody's own."""
+
+
+def test_a_class_derived_from_module_is_kept_apart(module: Module) -> None:
+    named = pickle.loads(pickle.dumps(Named(module.source)))
+    plain = pickle.loads(pickle.dumps(module))
+    assert (type(named), type(plain)) == (Named, Module)
+
+
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_protocols(module: Module, complete: Module, protocol: int) -> None:
     for made in (module, complete):

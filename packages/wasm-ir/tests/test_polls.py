@@ -6,7 +6,7 @@ import wasm_programs as w
 
 from wasm_ir import opcodes as op
 from wasm_ir.ir import Function
-from wasm_ir.passes.polls import MOST_WORK, count_rounds
+from wasm_ir.passes.polls import LONG_LEAF, MOST_WORK, count_rounds
 
 RELATIONS = {
     op.EQ: lambda x, y: x == y,
@@ -153,3 +153,30 @@ def test_thousands_of_loops_in_each_other() -> None:
 
 def test_no_polls_when_not_asked() -> None:
     assert polls(compiled(counting(w.i32(1000)), polls=False)) == []
+
+
+#: local 0 = local 0 * local 0 + 1: two instructions of the IR.
+SQUARE = w.get(0) + w.get(0) + b"\x6c" + w.i32(1) + ADD + w.put(0)
+#: Somebody must need it: three instructions.
+KEEP = w.i32(0) + w.get(0) + b"\x36\x02\x00"
+
+
+def test_a_long_function_that_calls_nobody_polls_when_it_begins() -> None:
+    # Straight code calls it a million times, and looks at the limit of the stack once.
+    short = SQUARE * (LONG_LEAF // 2 - 2) + KEEP
+    long = SQUARE * (LONG_LEAF // 2) + KEEP
+    assert polls(compiled(short)) == []
+    assert polls(compiled(long)) == [(0, True)]
+    assert polls(compiled(long, polls=False)) == []
+    # One that calls looks at the limit.
+    assert polls(compiled(long + w.get(0) + b"\x10\x00")) == []
+
+
+def test_bulk_instructions_poll() -> None:
+    # Each may take a second, and thousands of them follow each other.
+    for length in (w.get(0), w.i32(1 << 16)):
+        fill = w.i32(0) * 2 + length + b"\xfc\x0b\x00"
+        copy = w.i32(0) * 2 + length + b"\xfc\x0a\x00\x00"
+        assert polls(compiled(fill + copy)) == [(0, True)] * 2
+        assert polls(compiled(fill + copy, polls=False)) == []
+    assert polls(compiled(w.i32(0) * 3 + b"\xfc\x0b\x00")) == []

@@ -17,8 +17,8 @@ from wasmetal.system.hold import exclusive
 MAX_KEPT: Final = 32
 MAX_KEPT_BYTES: Final = 128 * 1024 * 1024
 
-#: Checksum of the binary, whether its code came along, configuration.
-_Key = tuple[bytes, bool, Config]
+#: Class, checksum of the binary, whether its code came along, configuration.
+_Key = tuple[type[Any], bytes, bool, Config]
 
 #: What was unpickled, with its size: last what was asked for last.
 _kept: dict[_Key, tuple[wasmetal.Module, int]] = {}
@@ -36,7 +36,7 @@ def packed(module: wasmetal.Module, checksum: bytes, protocol: int) -> tuple[Any
 
 def restored(cls: type[wasmetal.Module], content: Any, checksum: bytes, compiled: bool, config: Config) -> Any:
     """The module that was pickled: the one that this process has of it, if it got it not long ago."""
-    key = (checksum, compiled, config)
+    key = (cls, checksum, compiled, config)
     with exclusive():
         found = _kept.pop(key, None)
         if found is not None:

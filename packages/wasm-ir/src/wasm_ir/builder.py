@@ -436,9 +436,9 @@ class Builder:
         function.value_count += 1
         return inst
 
-    def poll(self) -> None:
-        """Let the runtime interrupt here; at the start of a loop's header."""
-        self._append(opcodes.POLL, _VOID, [], 0)
+    def poll(self, imm: int = 0) -> None:
+        """Let the runtime interrupt here; at the start of a loop's header, or (`imm` 1) anywhere."""
+        self._append(opcodes.POLL, _VOID, [], imm)
 
     def trap_if(self, cond: Inst, code: int) -> None:
         """Trap if the i32 `cond` is not zero. A condition known to be zero, or checked before, makes it nothing."""

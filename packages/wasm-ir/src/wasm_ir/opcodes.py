@@ -288,9 +288,9 @@ ENTER: Final = _define("enter", EFFECT)
 
 # Leave through the trap exit with code imm when args[0] (i32) is not zero.
 TRAP_IF: Final = _define("trap_if", EFFECT | TRAPS)
-# Let the runtime interrupt the loop whose header this stands in, or that which follows this block (imm 1): costs a
-# comparison of the stack pointer with CONTEXT.stack_limit, which the runtime raises above every address when it wants
-# the code to call out.
+# Let the runtime interrupt the loop whose header this stands in, or (imm 1) whatever comes here: costs a comparison of
+# the stack pointer with CONTEXT.stack_limit, which the runtime raises above every address when it wants the code to
+# call out.
 POLL: Final = _define("poll", EFFECT)
 
 # Terminators (instances of ir.Branch when they have targets). `brif`: targets[0] when args[0] (i32) is not zero, else

@@ -24,6 +24,8 @@ _TOO_FAR: Final = 1 << 63
 #: What a check is made for, if not the size of a memory.
 _INDEX_ALONE: Final = -1
 
+#: A bulk instruction on a constant number of bytes up to this one takes no longer than a call.
+_FEW_BYTES: Final = 4096
 _MEMMOVE: Final = Signature((I64, I64, I64), ())
 _MEMSET: Final = Signature((I64, I32, I64), ())
 
@@ -150,7 +152,15 @@ def pop_range(s: State) -> tuple[Inst, Inst, Inst]:
 
 def move_bytes(s: State, destination: Inst, source: Inst, length: Inst) -> None:
     """memmove."""
-    s.builder.call_native(s.context_pointer(CONTEXT["memmove"]), _MEMMOVE, (destination, source, length))
+    _call_bulk(s, "memmove", _MEMMOVE, (destination, source, length))
+
+
+def _call_bulk(s: State, name: str, signature: Signature, arguments: tuple[Inst, Inst, Inst]) -> None:
+    """Call a C function that may take a second, and poll: thousands of these may follow each other."""
+    s.builder.call_native(s.context_pointer(CONTEXT[name]), signature, arguments)
+    length = arguments[2]
+    if s.options.polls and (length.op != ir.CONST or length.imm > _FEW_BYTES):
+        s.builder.poll(1)
 
 
 def segment_field(s: State, segments: int, index: int, field: str) -> Inst:
@@ -215,7 +225,7 @@ def memory_fill(s: State, pos: int) -> int:
     if s.fuel is not None:
         charge_bulk(s, length)
     address = builder.binary(ir.IADD, I64, _base(s, memory), destination)
-    builder.call_native(s.context_pointer(CONTEXT["memset"]), _MEMSET, (address, value, length))
+    _call_bulk(s, "memset", _MEMSET, (address, value, length))
     return pos
 
 

@@ -28,7 +28,7 @@ from wasm_ir.ir import ABI_WASM, Block, Function, Inst
 from wasm_ir.passes.cold import mark_cold_blocks
 from wasm_ir.passes.dce import eliminate_dead_code
 from wasm_ir.passes.loops import find_loops
-from wasm_ir.passes.polls import thin_out_polls
+from wasm_ir.passes.polls import poll_in_long_leaf, thin_out_polls
 from wasm_ir.passes.trivial_params import remove_trivial_params
 from wasm_ir.vmcontext import ContextLayout, not_yet
 
@@ -98,8 +98,10 @@ def _translate(
     if state.trampolines:
         _remove_trampolines(state)
     ends = find_loops(function)
-    if ends and options.polls:
-        thin_out_polls(function, ends)
+    if options.polls:
+        if ends:
+            thin_out_polls(function, ends)
+        poll_in_long_leaf(function)
     if state.hints:
         mark_cold_blocks(function)
     if not options.vectors:

@@ -1,6 +1,6 @@
-"""Polls of loops that are known to end soon: once in front of the loop, or left to the loop around, not every round.
+"""Polls where they matter: not every round of a loop, where it is known to end soon, but in long functions without calls.
 
-How often such a loop goes round follows from constants: a parameter of its header starts as one, the only way back adds
+Such a loop polls once in front of it, or leaves that to the loop around. How often it goes round follows from constants: a parameter of its header starts as one, the only way back adds
 another, and a condition that every round comes by compares with a third.
 """
 
@@ -15,7 +15,12 @@ from wasm_ir.ir import Block, Branch, Function, Inst
 #: when it is asked to. A page of memory that is touched for the first time costs as much as a thousand of them.
 MOST_WORK: Final = 1 << 19
 
+#: A function that calls others polls when it begins (`Function.checks_stack`). One that does not, and has more IR
+#: instructions than this, polls as well: it may be called a million times by straight code.
+LONG_LEAF: Final = 100
+
 _CALLS: Final = frozenset((opcodes.CALL, opcodes.CALL_REF, opcodes.CALL_NATIVE, opcodes.ENTER))
+_LEAVING_CALLS: Final = frozenset((opcodes.RETURN_CALL, opcodes.RETURN_CALL_REF))
 _SIGNED: Final = frozenset((opcodes.LT_S, opcodes.GE_S, opcodes.GT_S, opcodes.LE_S))
 #: How many additions of constants to a value are looked through.
 _MAX_ADDITIONS: Final = 8
@@ -60,6 +65,28 @@ def thin_out_polls(function: Function, ends: dict[int, int]) -> None:
                     else:
                         _move_poll(header, entry)
         loops.append(_Loop(start, end, work))
+
+
+def poll_in_long_leaf(function: Function) -> None:
+    """Let a function that calls nobody, and so looks at no limit of the stack, poll at its start if it is long."""
+    blocks = function.blocks
+    if sum([len(block.insts) for block in blocks]) <= LONG_LEAF:
+        return
+    work = 0
+    for block in blocks:
+        for inst in block.insts:
+            if inst.op in _CALLS:
+                return
+            if inst.op != opcodes.POLL:
+                work += 1
+        terminator = block.terminator
+        if terminator is not None and terminator.op in _LEAVING_CALLS:
+            return
+    if work <= LONG_LEAF:
+        return
+    poll = Inst(opcodes.POLL, types.VOID, [], 1, function.value_count, 0)
+    function.value_count += 1
+    blocks[0].insts.insert(0, poll)
 
 
 def _move_poll(header: Block, entry: Block) -> None:
