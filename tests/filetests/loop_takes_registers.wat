@@ -2,27 +2,65 @@
 
 (module
   (memory 1)
-  (func (export "f") (param i32 i32 i32 i32) (result i32)
-    (local $a i32) (local $b i32) (local $c i32) (local $d i32) (local $e i32) (local $f i32) (local $g i32) (local $i i32)
+  (func (export "f") (param i32 i32 i32 i32) (result i32) (local i32 i32 i32 i32 i32 i32 i32 i32)
     loop
-      (local.set $i (i32.const 0))
+      i32.const 0
+      local.set 11
       loop
-        (i32.store (i32.add (local.get 1) (local.get $i)) (i32.load (i32.add (local.get 2) (local.get $i))))
-        (local.tee $i (i32.add (local.get $i) (i32.const 4)))
-        (local.get 3)
+        local.get 1
+        local.get 11
+        i32.add
+        local.get 2
+        local.get 11
+        i32.add
+        i32.load
+        i32.store
+        local.get 11
+        i32.const 4
+        i32.add
+        local.tee 11
+        local.get 3
         i32.lt_u
         br_if 0
       end
-      (local.set $a (i32.add (local.get $a) (local.get $b)))
-      (local.set $b (i32.xor (local.get $b) (local.get $c)))
-      (local.set $c (i32.add (local.get $c) (local.get $d)))
-      (local.set $d (i32.xor (local.get $d) (local.get $e)))
-      (local.set $e (i32.add (local.get $e) (local.get $f)))
-      (local.set $f (i32.xor (local.get $f) (local.get $g)))
-      (local.set $g (i32.add (local.get $g) (i32.load (local.get $a))))
-      (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))
+      local.get 4
+      local.get 5
+      i32.add
+      local.set 4
+      local.get 5
+      local.get 6
+      i32.xor
+      local.set 5
+      local.get 6
+      local.get 7
+      i32.add
+      local.set 6
+      local.get 7
+      local.get 8
+      i32.xor
+      local.set 7
+      local.get 8
+      local.get 9
+      i32.add
+      local.set 8
+      local.get 9
+      local.get 10
+      i32.xor
+      local.set 9
+      local.get 10
+      local.get 4
+      i32.load
+      i32.add
+      local.set 10
+      local.get 0
+      i32.const 1
+      i32.sub
+      local.tee 0
+      br_if 0
     end
-    (i32.add (local.get $a) (local.get $g))))
+    local.get 4
+    local.get 10
+    i32.add))
 
 ;; -- ir
 ;; function 0 (i32, i32, i32, i32) -> (i32) {
