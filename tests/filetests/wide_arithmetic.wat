@@ -42,7 +42,7 @@
 ;; }
 
 ;; -- amd64
-;; 114 bytes, frame of 16
+;; 101 bytes, frame of 16
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
@@ -52,31 +52,26 @@
 ;;   mov qword ptr [rbp - 0x10], rbx
 ;;   mov qword ptr [rbp - 8], r8
 ;;   lea r10, [rdi + rdx]
-;;   xor eax, eax
+;;   mov rbx, rsi
 ;;   cmp r10, rdx
-;;   setb al
-;;   lea rbx, [rsi + rcx]
-;;   add rbx, rax
+;;   adc rbx, rcx
 ;;   mov r8, rdi
 ;;   imul r8, rdx
 ;;   mov rax, rdi
 ;;   mul rdx
-;;   xor eax, eax
+;;   mov rdi, r10
+;;   sub rdi, r8
 ;;   cmp r10, r8
-;;   setb al
-;;   sub rbx, rdx
-;;   sub r10, r8
-;;   sub rbx, rax
-;;   mov rdi, rsi
-;;   imul rdi, rcx
+;;   sbb rbx, rdx
+;;   mov r10, rsi
+;;   imul r10, rcx
 ;;   mov rax, rsi
 ;;   imul rcx
-;;   lea rax, [r10 + rdi]
-;;   xor ecx, ecx
-;;   cmp rax, rdi
-;;   setb cl
-;;   add rdx, rbx
-;;   add rdx, rcx
+;;   lea rax, [rdi + r10]
+;;   mov rcx, rbx
+;;   cmp rax, r10
+;;   adc rcx, rdx
+;;   mov rdx, rcx
 ;;   mov rbx, qword ptr [rbp - 0x10]
 ;;   mov r8, qword ptr [rbp - 8]
 ;;   leave

@@ -20,7 +20,7 @@ ADDRESS = 0x10000
 TABLE = """
 add or and sub xor cmp | RR8 r8 r8 | RM8 r8 m8 | MR8 m8 r8 | RI8 r8 i8 | MI8 m8 i8
 add or and sub xor cmp | RR32 r32 r32 | RM32 r32 m32 | MR32 m32 r32 | RI32 r32 i32 | MI32 m32 i32
-add or and sub xor cmp | RR64 r64 r64 | RM64 r64 m64 | MR64 m64 r64 | RI64 r64 s32 | MI64 m64 s32
+add or adc sbb and sub xor cmp | RR64 r64 r64 | RM64 r64 m64 | MR64 m64 r64 | RI64 r64 s32 | MI64 m64 s32
 test | RR8 r8 r8 | MR8 m8 r8 | RI8 r8 i8 | MI8 m8 i8
 test | RR32 r32 r32 | MR32 m32 r32 | RI32 r32 i32 | MI32 m32 i32
 test | RR64 r64 r64 | MR64 m64 r64 | RI64 r64 s32 | MI64 m64 s32

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from wasm_backend_amd64.addressing import Addressing, fits
+from wasm_backend_amd64.conditions import WITH_CARRY, WITH_CARRY_IMM
 from wasm_backend_amd64.instructions import (
     ADD,
     ADD_IMM,
@@ -52,6 +53,8 @@ class IntegerLowering(Addressing):
         first, second = inst.args
         if first.op == _CONST:
             first, second = second, first
+        if self._lower_with_carry(inst, first, second) or self._lower_with_carry(inst, second, first):
+            return
         destination = self.define(inst)
         if second.op == _CONST:
             number = signed(value_type, second.imm)
@@ -82,6 +85,40 @@ class IntegerLowering(Addressing):
                 0,
             )
         )
+
+    def _lower_with_carry(self, inst: Inst, first: Inst, second: Inst) -> bool:
+        """`first` plus or minus a carry that a comparison tells: the carry flag is what it says."""
+        if second.op != op.EXTEND_U or not self.is_inner(second):
+            return False
+        condition = second.args[0]
+        if condition.op != op.ICMP or not self.is_inner(condition):
+            return False
+        below, above = condition.args
+        if condition.imm == op.GT_U:
+            below, above = above, below
+        elif condition.imm != op.LT_U:
+            return False
+        if below.type != _I64 or below.op == _CONST or above.op == _CONST:
+            return False
+        destination = self.define(inst)
+        number: int | None = 0
+        other: Inst | None = None
+        if first.op == inst.op and self.is_inner(first):
+            number = self.immediate(first.args[1])
+            if number is None:
+                other = first.args[1]
+            first = first.args[0]
+        uses = [self.use(first)]
+        if other is not None:
+            uses.append(self.use(other))
+        uses.append(self.use(below))
+        uses.append(self.use(above))
+        if other is None:
+            assert number is not None
+            self.emit(MInst(WITH_CARRY_IMM[inst.op], [destination], uses, number))
+        else:
+            self.emit(MInst(WITH_CARRY[inst.op], [destination], uses, 0))
+        return True
 
     def is_inner(self, value: Inst) -> bool:
         """Whether an operand's work can be done by its only user."""
@@ -137,6 +174,8 @@ class IntegerLowering(Addressing):
     def lower_isub(self, inst: Inst) -> None:
         value_type = inst.type
         first, second = inst.args
+        if self._lower_with_carry(inst, first, second):
+            return
         if first.op == _CONST and first.imm == 0:
             self.emit(MInst(NEG[value_type], [self.define(inst)], [self.register(second, value_type)], 0))
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -192,6 +193,46 @@ class IntegerTests(BackendFixtures):
         for x in edges(I64):
             wide = (x, x >> 31, x >> 32, x, x, x.bit_count())
             assert function(x) == tuple(number & 0xFFFF_FFFF for number in wide)
+
+    @pytest.mark.parametrize("operation", [op.IADD, op.ISUB], ids=["sums", "differences"])
+    def test_carries(self, native: Native, operation: int) -> None:
+        """Comparisons whose result is added or subtracted, as in arithmetic on numbers of more than 64 bits."""
+
+        def body(b: Builder, p: list[Inst]) -> list[Inst]:
+            low, high, right_low, right_high = p
+            minus = operation == op.ISUB
+            results = [raw(b, operation, I64, [low, right_low])]
+            compared = [low, right_low] if minus else [results[0], right_low]
+            for swap, constant in ((False, None), (True, None), (False, 5), (True, -1), (False, 1 << 40), (True, 0)):
+                operands = compared[::-1] if swap else compared
+                flag = raw(b, op.ICMP, I32, operands, op.GT_U if swap else op.LT_U)
+                carry = raw(b, op.EXTEND_U, I64, [flag])
+                other = right_high if constant is None else b.const(I64, constant)
+                inner = high if constant == 0 else raw(b, operation, I64, [high, other])
+                outer = [carry, inner] if swap and not minus else [inner, carry]
+                results.append(raw(b, operation, I64, outer))
+            # Of a carry that is needed twice, of the same number, and of constants.
+            flag = raw(b, op.ICMP, I32, compared, op.LT_U)
+            carry = raw(b, op.EXTEND_U, I64, [flag])
+            results += [raw(b, operation, I64, [carry, carry]), raw(b, operation, I64, [compared[0], carry])]
+            flag = raw(b, op.ICMP, I32, [low, b.const(I64, 1 << 35)], op.LT_U)
+            results.append(raw(b, operation, I64, [low, raw(b, op.EXTEND_U, I64, [flag])]))
+            return results
+
+        function = native.function(Signature((I64,) * 4, (I64,) * 10), body)
+        mask = (1 << 64) - 1
+        sign = -1 if operation == op.ISUB else 1
+        numbers = (0, 1, 5, (1 << 35) - 1, 1 << 35, 1 << 63, mask - 1, mask)
+        for low, right_low in itertools.product(numbers, repeat=2):
+            for high, right_high in ((0, 0), (mask, 1), (7, mask)):
+                first = low + sign * right_low & mask
+                carry = int(low < right_low if operation == op.ISUB else first < right_low)
+                others = (right_high, right_high, 5, -1, 1 << 40, 0)
+                expected = [first, *(high + sign * (other + carry) & mask for other in others)]
+                compared = low if operation == op.ISUB else first
+                expected += [carry + sign * carry & mask, compared + sign * carry & mask]
+                expected.append(low + sign * (low < 1 << 35) & mask)
+                assert function(low, high, right_low, right_high) == tuple(expected)
 
     @settings(max_examples=60, deadline=None)
     @given(
