@@ -78,31 +78,25 @@
 ;;   ret
 
 ;; -- arm64
-;; 104 bytes, frame of 0
+;; 80 bytes, frame of 0
 ;;   ldr x28, [x15, #8]
 ;;   ldr x27, [x28, #0x10]
 ;; entry:
 ;;   stp x29, x30, [sp, #-0x10]!
 ;;   mov x29, sp
 ;;   add x4, x0, x2
-;;   cmp x4, x2
-;;   cset w5, lo
-;;   add x6, x1, x3
-;;   add x5, x6, x5
+;;   cmn x0, x2
+;;   adc x5, x1, x3
 ;;   mul x6, x0, x2
 ;;   umulh x0, x0, x2
+;;   sub x2, x4, x6
 ;;   cmp x4, x6
-;;   cset w2, lo
-;;   sub x0, x5, x0
-;;   sub x4, x4, x6
-;;   sub x0, x0, x2
-;;   mul x2, x1, x3
+;;   sbc x0, x5, x0
+;;   mul x4, x1, x3
 ;;   smulh x1, x1, x3
-;;   add x3, x4, x2
-;;   cmp x3, x2
-;;   cset w2, lo
-;;   add x0, x0, x1
-;;   add x1, x0, x2
+;;   add x3, x2, x4
+;;   cmn x2, x4
+;;   adc x1, x0, x1
 ;;   mov x0, x3
 ;;   ldp x29, x30, [sp], #0x10
 ;;   ret

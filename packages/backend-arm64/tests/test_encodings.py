@@ -33,7 +33,7 @@ udiv sdiv | RRR32 w w w | RRR64 x x x
 lslv=lsl lsrv=lsr asrv=asr rorv=ror | RRR32 w w w | RRR64 x x x
 madd msub | RRRR32 w w w w | RRRR64 x x x x
 smaddl smsubl umaddl umsubl | RRRR x w w x
-smulh umulh | RRR64 x x x
+adc sbc smulh umulh | RRR64 x x x
 extr | RRRI32 w w w b32 | RRRI64 x x x b64
 smulh umulh | RRR64 x x x
 rbit clz | RR32 w w | RR64 x x

@@ -6,6 +6,7 @@ from typing import Final
 
 from wasm_backend_arm64.addressing import Addressing
 from wasm_backend_arm64.assembler import integer_length
+from wasm_backend_arm64.conditions import WITH_CARRY
 from wasm_backend_arm64.encodings import (
     LDRSW_RM64,
     LSL,
@@ -66,6 +67,8 @@ class IntegerLowering(Addressing):
         first, second = inst.args
         if first.op == _CONST or second.op == _MEMORY_BASE:
             first, second = second, first
+        if self._lower_with_carry(inst, first, second) or self._lower_with_carry(inst, second, first):
+            return
         destination = self.define(inst)
         if second.op == _CONST:
             self._add_constant(value_type, destination, first, signed(value_type, second.imm))
@@ -82,6 +85,35 @@ class IntegerLowering(Addressing):
         ):
             first, second = second, first
         self._lower_sum(op.IADD, value_type, destination, first, second)
+
+    def _lower_with_carry(self, inst: Inst, first: Inst, second: Inst) -> bool:
+        """`first` plus the carry of another sum, or minus the borrow of a difference, which a comparison tells."""
+        if second.op != _EXTEND_U or not self.is_inner(second):
+            return False
+        condition = second.args[0]
+        if condition.op != op.ICMP or not self.is_inner(condition):
+            return False
+        below, above = condition.args
+        if condition.imm == op.GT_U:
+            below, above = above, below
+        elif condition.imm != op.LT_U:
+            return False
+        if below.type != _I64 or below.op == _CONST or above.op == _CONST:
+            return False
+        if inst.op == op.IADD:
+            # A sum below one of its operands has a carry. (What other comparisons leave in the flag is the opposite.)
+            if below.op != op.IADD or above not in below.args:
+                return False
+            below = below.args[0] if above is below.args[1] else below.args[1]
+        destination = self.define(inst)
+        if first.op == inst.op and self.is_inner(first):
+            uses = [self.source(operand, _I64) for operand in first.args]
+        else:
+            uses = [self.source(first, _I64), ZR]
+        uses.append(self.use(below))
+        uses.append(self.use(above))
+        self.emit(MInst(WITH_CARRY[inst.op], [destination], uses, 0))
+        return True
 
     def _lower_sum(self, operation: int, value_type: int, destination: int, first: Inst, second: Inst) -> None:
         """An addition or subtraction whose second operand is shifted or extended where it can be."""
@@ -125,6 +157,8 @@ class IntegerLowering(Addressing):
     def lower_isub(self, inst: Inst) -> None:
         value_type = inst.type
         first, second = inst.args
+        if self._lower_with_carry(inst, first, second):
+            return
         destination = self.define(inst)
         if second.op == _CONST:
             self._add_constant(value_type, destination, first, -signed(value_type, second.imm))
