@@ -430,3 +430,24 @@ def test_indices_at_a_distance_share_a_check(pages: int) -> None:
                     function(x)
             else:
                 assert function(x) & ALL == int.from_bytes(e.memory.read(second, 8), "little")
+
+
+def test_what_a_type_says_of_addresses_stays_so() -> None:
+    """Else a memory with guard pages for 32-bit addresses could be linked as a 64-bit one, and code leave it."""
+
+    class Chameleon:
+        answers = itertools.cycle((False, False, True))
+
+        def __bool__(self) -> bool:
+            return next(self.answers)
+
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        __hash__ = None  # type: ignore[assignment]
+
+    memory = Memory(MemoryType(1, 1, is64=Chameleon()))  # type: ignore[arg-type]
+    assert memory.type.is64 is False
+    assert Memory(MemoryType(1, 1, is64=5)).type.is64 is True  # type: ignore[arg-type]
+    with pytest.raises(LinkError):
+        instantiate('(module (import "m" "m" (memory i64 1 1)))', "auto", {"m": {"m": memory}})

@@ -215,7 +215,7 @@ class MemoryAccess:
     Attributes:
         address: Where it was: an index into the memory, of the first byte that is out of bounds or, for data segments,
             of their first byte; None where code made the check itself (`Config(bounds_checks="explicit")`, memory.copy
-            and the like).
+            and the like, and indices of a 64-bit memory that are beyond its guard pages).
         width: How many bytes the instruction accesses.
         memory_size: Size of the memory in bytes.
     """

@@ -49,6 +49,7 @@ def _is_plain(given: MemoryType) -> bool:
         type(given) is MemoryType
         and type(given.minimum) is type(given.page_size) is int
         and type(given.maximum) in (int, type(None))
+        and type(given.is64) is type(given.shared) is bool
     )
 
 
