@@ -42,7 +42,7 @@
 ;; }
 
 ;; -- amd64
-;; 101 bytes, frame of 16
+;; 82 bytes, frame of 16
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
@@ -50,30 +50,25 @@
 ;;   mov rbp, rsp
 ;;   sub rsp, 0x10
 ;;   mov qword ptr [rbp - 0x10], rbx
-;;   mov qword ptr [rbp - 8], r8
 ;;   lea r10, [rdi + rdx]
 ;;   mov rbx, rsi
 ;;   cmp r10, rdx
 ;;   adc rbx, rcx
-;;   mov r8, rdi
-;;   imul r8, rdx
 ;;   mov rax, rdi
 ;;   mul rdx
 ;;   mov rdi, r10
-;;   sub rdi, r8
-;;   cmp r10, r8
+;;   sub rdi, rax
+;;   cmp r10, rax
 ;;   sbb rbx, rdx
-;;   mov r10, rsi
-;;   imul r10, rcx
 ;;   mov rax, rsi
 ;;   imul rcx
-;;   lea rax, [rdi + r10]
-;;   mov rcx, rbx
-;;   cmp rax, r10
-;;   adc rcx, rdx
-;;   mov rdx, rcx
+;;   lea rcx, [rdi + rax]
+;;   mov rsi, rbx
+;;   cmp rcx, rax
+;;   adc rsi, rdx
+;;   mov rax, rcx
+;;   mov rdx, rsi
 ;;   mov rbx, qword ptr [rbp - 0x10]
-;;   mov r8, qword ptr [rbp - 8]
 ;;   leave
 ;;   ret
 

@@ -35,7 +35,8 @@ from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.machinst import MFixed, MInst
 from wasm_ir.codegen.operand_lowering import signed
-from wasm_ir.ir import Inst
+from wasm_ir.codegen.vocabulary import Vocabulary
+from wasm_ir.ir import Function, Inst
 
 _I32: Final = types.I32
 _I64: Final = types.I64
@@ -45,6 +46,12 @@ _ALL_ONES: Final = types.MASKS
 
 class IntegerLowering(Addressing):
     """Handlers of integer operations."""
+
+    def __init__(self, function: Function, vocabulary: Vocabulary, features: frozenset[str]) -> None:
+        super().__init__(function, vocabulary, features)
+        #: The products of one block, by the numbers of their values, and the position of that block.
+        self._products: dict[int, Inst] = {}
+        self._products_of = -1
 
     # Addition.
 
@@ -221,7 +228,25 @@ class IntegerLowering(Addressing):
         uses = [] if wide else [self.use(second)]
         imm = second.imm if wide else 0
         fixed_defs = [(self.define(inst), RDX)]
-        self.emit(MFixed(MULTIPLY_HIGH[inst.op], [], uses, imm, fixed_uses, fixed_defs, 1 << RAX))
+        clobbers = 1 << RAX
+        product = self._product_before(inst)
+        if product is not None:
+            fixed_defs.append((self.define(product), RAX))
+            self.sunk[product.id] = 1
+            clobbers = 0
+        self.emit(MFixed(MULTIPLY_HIGH[inst.op], [], uses, imm, fixed_uses, fixed_defs, clobbers))
+
+    def _product_before(self, high: Inst) -> Inst | None:
+        """The low half of the product of which this is the high one, if it is needed and stands right in front."""
+        if self._products_of != self._block:
+            self._products_of = self._block
+            insts = self.function.blocks[self._block].insts
+            self._products = {inst.id: inst for inst in insts if inst.op == op.IMUL and inst.type == _I64}
+        # (numbers are given in the order in which instructions are built)
+        product = self._products.get(high.id - 1)
+        if product is None or self.vregs[product.id] == 0 or product.args != high.args:
+            return None
+        return product
 
     # Bitwise operations.
 

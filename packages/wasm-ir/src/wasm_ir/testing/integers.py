@@ -194,6 +194,42 @@ class IntegerTests(BackendFixtures):
             wide = (x, x >> 31, x >> 32, x, x, x.bit_count())
             assert function(x) == tuple(number & 0xFFFF_FFFF for number in wide)
 
+    @pytest.mark.parametrize("operation", [op.MULHI_S, op.MULHI_U], ids=["signed", "unsigned"])
+    def test_both_halves_of_products(self, native: Native, operation: int) -> None:
+        """Next to each other and apart, in both orders, of registers and constants; one half not needed."""
+        constants = (3, 1 << 40, -7)
+
+        def body(b: Builder, p: list[Inst]) -> list[Inst]:
+            x, y = p
+            pairs = [(x, y), (y, x), (x, x), *((x, b.const(I64, constant)) for constant in constants)]
+            results = []
+            for pair in pairs:
+                results += [raw(b, code, I64, [*pair]) for code in (op.IMUL, operation)]
+                results += [raw(b, code, I64, [*pair]) for code in (operation, op.IMUL)]
+            raw(b, op.IMUL, I64, [x, y])
+            high = raw(b, operation, I64, [x, y])
+            low = raw(b, op.IMUL, I64, [x, y])
+            changed = raw(b, op.XOR, I64, [low, high])
+            return [*results, raw(b, op.IADD, I64, [changed, raw(b, operation, I64, [y, x])])]
+
+        mask = (1 << 64) - 1
+        signed = operation == op.MULHI_S
+
+        def value(x: int) -> int:
+            return x - (1 << 64) if signed and x >> 63 else x
+
+        function = native.function(Signature((I64, I64), (I64,) * 25), body)
+        for x, y in itertools.product((0, 1, 7, 1 << 33, (1 << 63) - 1, 1 << 63, mask - 6, mask), repeat=2):
+            products = [value(x) * value(y)] * 2 + [value(x) * value(x)]
+            products += [value(x) * value(constant & mask) for constant in constants]
+            expected: list[int] = []
+            for product in products:
+                halves = [product & mask, product >> 64 & mask]
+                expected += [*halves, *halves[::-1]]
+            product = products[0]
+            expected.append(((product ^ product >> 64) & mask) + (product >> 64) & mask)
+            assert function(x, y) == tuple(expected)
+
     @pytest.mark.parametrize("operation", [op.IADD, op.ISUB], ids=["sums", "differences"])
     def test_carries(self, native: Native, operation: int) -> None:
         """Comparisons whose result is added or subtracted, as in arithmetic on numbers of more than 64 bits."""
