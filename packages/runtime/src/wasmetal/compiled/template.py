@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Callable, Sequence
 
 from wasm_core import constant_opcodes as op
-from wasm_core.lazy_attrs import frozen
+from wasm_core.lazy_attrs import field, frozen
 from wasm_core.module import ConstExpr, DecodedModule, ElementSegment, SegmentMode
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, GLOBAL_SIZE, SEGMENT, ContextLayout, lineage_words, not_yet
 from wasmetal.system.host import host
@@ -97,10 +97,17 @@ class ElementPlan:
     ones: int
     #: (element, its value) for the others that are not null: imported functions and globals.
     others: tuple[tuple[int, Constant], ...]
+    #: What `words` made last, by VMContext: instances that are made and dropped one after the other are in one place.
+    _made: dict[int, array[int]] = field(factory=dict, eq=False, repr=False)
 
     def words(self, context: int) -> array[int]:
         """The references, those in `others` still null."""
-        return array("Q", (self.offsets + context * self.ones).to_bytes(8 * self.count, "little"))
+        found = self._made.get(context)
+        if found is None:
+            found = array("Q", (self.offsets + context * self.ones).to_bytes(8 * self.count, "little"))
+            self._made.clear()
+            self._made[context] = found
+        return found[:]
 
 
 @frozen

@@ -154,7 +154,9 @@ class InstanceCore:
         self.context: int = self.words.buffer_info()[0]
 
         # A function forgets its instance when that is closed, but we go on calling it: hold the instance too.
-        others: list[Instance] = [function._core.instance for function in self.functions if not function._core.is_host]
+        others: list[Instance] = []
+        if self.functions:
+            others = [function._core.instance for function in self.functions if not function._core.is_host]
         self._keep: list[Instance] = others
         #: The references of passive element segments.
         self.segments: list[array[int]] = []
@@ -224,12 +226,13 @@ class InstanceCore:
     def _join_store(self, imports: Imports, others: list[Instance]) -> None:
         # Another thread may be merging stores.
         with exclusive():
-            stores = [other.store for other in others]
-            stores += [table.store for table in imports.tables]
-            stores += [cell.store for cell in imports.cells if cell.store is not None]
             store: Store | None = None
-            for other in stores:
-                store = other if store is None else merge(store, other)
+            if self.code.module.imports:
+                stores = [other.store for other in others]
+                stores += [table.store for table in imports.tables]
+                stores += [cell.store for cell in imports.cells if cell.store is not None]
+                for other in stores:
+                    store = other if store is None else merge(store, other)
             if store is None:
                 store = Store()
             store.activate(self.code)
@@ -237,6 +240,8 @@ class InstanceCore:
 
     def _join_group(self, imports: Imports, others: list[Instance]) -> None:
         """Live with everybody who may get hold of our functions, or we of his."""
+        if not self.code.module.imports:
+            return
         shared: list[Grouped] = [
             table
             for table in imports.tables[: self.code.module.imported_tables]

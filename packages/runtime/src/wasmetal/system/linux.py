@@ -70,8 +70,10 @@ class SigAction(ctypes.Structure):
 
 _sigaction = _libc.sigaction
 _sigaction.argtypes = [ctypes.c_int, ctypes.POINTER(SigAction), ctypes.POINTER(SigAction)]
+#: The same for each new instance: it holds the GIL, and does not mind `errno`.
+_look = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)(("sigaction", _libc))
 #: What `fault_handler` reads into, by signal.
-_present = {number: (action, ctypes.byref(action)) for number in (SIGSEGV, SIGBUS) for action in (SigAction(),)}
+_present = {number: (action, ctypes.addressof(action)) for number in (SIGSEGV, SIGBUS) for action in (SigAction(),)}
 
 _pthread_self = _libc.pthread_self
 _pthread_self.restype = ctypes.c_void_p
@@ -254,9 +256,9 @@ def signal_action(number: int) -> SigAction:
 
 def fault_handler(number: int) -> int:
     """The handler of signal SIGSEGV or SIGBUS. Quicker than `signal_action`. Raises OSError."""
-    action, reference = _present[number]
+    action, address = _present[number]
     # Other threads may ask for the same at the same time, and get the same.
-    if _sigaction(number, None, reference):
+    if _look(number, None, address):
         raise _error("sigaction")
     handler: int | None = action.handler
     return handler or 0
