@@ -1,8 +1,8 @@
 """Polls where they matter: not every round of a loop that is known to end soon, but in long functions without calls.
 
-Such a loop polls once in front of it, or leaves that to the loop around. How often it goes round follows from constants:
-a parameter of its header starts as one, the only way back adds another, and a condition that every round comes by
-compares with a third.
+Such a loop polls once in front of it, or leaves that to the loop around. How often it goes round follows from
+constants: a parameter of its header starts as one, the only way back adds another, and a condition that every round
+comes by compares with a third.
 """
 
 from __future__ import annotations
