@@ -215,7 +215,7 @@ def check_reference(type: ValueType, value: Any) -> None:
             raise TypeError(f"{_wanted(type)}, not None")
         return
     heap_type = type.heap_type
-    if heap_type == "nofunc" or (heap_type != "extern" and not type.is_function_reference):
+    if heap_type == "nofunc" or (heap_type not in ("extern", "exn") and not type.is_function_reference):
         # Of the types of null there are no objects; those of the garbage collector cannot be made yet.
         raise TypeError(f"{type} takes nothing but None")
     if type.is_function_reference:
