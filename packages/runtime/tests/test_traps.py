@@ -153,7 +153,7 @@ def test_frames_across_instances(wasm, source: bytes) -> None:
     assert outer.exports.through(1) == 9
 
 
-def test_endless_recursion_through_python(source: bytes) -> None:
+def test_endless_recursion_through_python(source: bytes, clean: None) -> None:
     exports = None
 
     def host() -> None:
