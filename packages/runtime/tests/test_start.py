@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,15 @@ _NOT_NEEDED = (
 )
 
 
+_COMMAND = """
+import sys
+before = set(sys.modules)
+from wasmetal import cli
+assert cli.main(["run", "--stub", "host", "--invoke", "double", sys.argv[2], "21"]) == 0
+print(*sorted(set(sys.modules) - before))
+"""
+
+
 @pytest.fixture
 def program(wasm, tmp_path: Path) -> Path:
     builder = wasm()
@@ -58,15 +68,17 @@ def program(wasm, tmp_path: Path) -> Path:
     return path
 
 
-def test_a_warm_start_imports_no_compiler(program: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("code", [_PROGRAM, _COMMAND], ids=["program", "command"])
+def test_a_warm_start_imports_no_compiler(code: str, program: Path, tmp_path: Path) -> None:
     imported = []
     for _ in range(2):
         done = subprocess.run(
-            [sys.executable, "-c", _PROGRAM, str(tmp_path / "cache"), str(program)],
+            [sys.executable, "-c", code, str(tmp_path / "cache"), str(program)],
             capture_output=True,
             text=True,
             check=True,
             timeout=60,
+            env=os.environ | {"XDG_CACHE_HOME": str(tmp_path)},
         )
         imported.append(set(done.stdout.split()))
     cold, warm = imported

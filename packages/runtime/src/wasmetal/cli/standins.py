@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
 
 from wasm_core.errors import Trap, TrapCode
 from wasm_core.quoting import quoted
@@ -16,12 +15,15 @@ from wasm_core.types import (
     TagType,
     ValueType,
 )
-from wasmetal.exceptions import Tag
 from wasmetal.globals import Global
 from wasmetal.instance import Instance
 from wasmetal.memory import Memory
 from wasmetal.module import Module
 from wasmetal.table import Table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 #: In the place of a module's name: all imports that nothing else provides.
 ALL: Final = "*"
@@ -110,9 +112,16 @@ def _table(type: TableType) -> object:
         return None
 
 
+def _tag(type: TagType) -> object:
+    # Few programs have any, so the start of none waits for it.
+    from wasmetal.exceptions import Tag
+
+    return Tag(type.type)
+
+
 _OTHERS: Final[dict[type, Callable[[Any], object]]] = {
     GlobalType: _global,
     TableType: _table,
     MemoryType: Memory,
-    TagType: lambda type: Tag(type.type),
+    TagType: _tag,
 }
