@@ -180,3 +180,14 @@ def test_bulk_instructions_poll() -> None:
         assert polls(compiled(fill + copy)) == [(0, True)] * 2
         assert polls(compiled(fill + copy, polls=False)) == []
     assert polls(compiled(w.i32(0) * 3 + b"\xfc\x0b\x00")) == []
+
+
+def test_a_long_function_that_begins_with_a_loop_polls_there() -> None:
+    long = SQUARE * (LONG_LEAF // 2) + KEEP
+    # In front of the loop, and in it.
+    assert polls(compiled(counting(w.i32(1000)) + long)) == [(0, True)]
+    assert polls(compiled(counting(w.get(0)) + long)) == [(1, False)]
+    # A loop that is not always come by.
+    assert polls(compiled(w.get(0) + w.if_(counting(w.get(0))) + long)) == [(0, True), (1, False)]
+    # What nothing goes back to is no loop.
+    assert polls(compiled(w.loop(w.get(0), b"\x1a") + long))[0] == (0, True)

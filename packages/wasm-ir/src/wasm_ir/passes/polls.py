@@ -83,11 +83,26 @@ def poll_in_long_leaf(function: Function) -> None:
         terminator = block.terminator
         if terminator is not None and terminator.op in _LEAVING_CALLS:
             return
-    if work <= LONG_LEAF:
+    if work <= LONG_LEAF or _polls_at_once(blocks[0]):
         return
     poll = Inst(opcodes.POLL, types.VOID, [], 1, function.value_count, 0)
     function.value_count += 1
     blocks[0].insts.insert(0, poll)
+
+
+def _polls_at_once(block: Block) -> bool:
+    """Whether the block polls, or the only one that follows it begins with that: a loop."""
+    for inst in block.insts:
+        if inst.op == opcodes.POLL and inst.imm:
+            return True
+    terminator = block.terminator
+    if not isinstance(terminator, Branch) or terminator.op != opcodes.JUMP:
+        return False
+    following = terminator.targets[0].block
+    # A poll at the start of what is no loop is not emitted.
+    if not following.is_loop_header or not following.insts:
+        return False
+    return following.insts[0].op == opcodes.POLL
 
 
 def _move_poll(header: Block, entry: Block) -> None:
