@@ -97,17 +97,22 @@ class ElementPlan:
     ones: int
     #: (element, its value) for the others that are not null: imported functions and globals.
     others: tuple[tuple[int, Constant], ...]
-    #: What `words` made last, by VMContext: instances that are made and dropped one after the other are in one place.
-    _made: dict[int, array[int]] = field(factory=dict, eq=False, repr=False)
+    #: The last VMContext, and from its second time on what `words` made for it: instances that are made and dropped one
+    #: after the other are in one place.
+    _made: dict[int, array[int] | None] = field(factory=dict, eq=False, repr=False)
 
     def words(self, context: int) -> array[int]:
         """The references, those in `others` still null."""
         found = self._made.get(context)
-        if found is None:
-            found = array("Q", (self.offsets + context * self.ones).to_bytes(8 * self.count, "little"))
+        if found is not None:
+            return found[:]
+        found = array("Q", (self.offsets + context * self.ones).to_bytes(8 * self.count, "little"))
+        if context in self._made:
+            self._made[context] = found[:]
+        else:
             self._made.clear()
-            self._made[context] = found
-        return found[:]
+            self._made[context] = None
+        return found
 
 
 @frozen
