@@ -677,6 +677,24 @@ def test_stores_with_suspended_calls() -> None:
             assert finish(call, 2) == 3
 
 
+def test_a_call_that_ended_is_not_suspended_while_its_exception_is_kept() -> None:
+    """The traceback has the call: its store could not become a part of another as long as that."""
+    text = """(module (import "e" "f" (func $f (param i32) (result i32))) (import "e" "g" (func (param i32) (result i32)))
+      (func (export "f") (param i32) (result i32) (call $f (local.get 0))))"""
+    first, second = instance_of(), instance_of()
+    neighbour = instance_of(text, f=first.exports.twice, g=first.exports.twice)
+    ended, goes_on = first.exports.twice.call_async(1), second.exports.twice.call_async(1)
+    assert [ended.send(None), goes_on.send(None)] == [1, 1]
+    first.close()
+    with pytest.raises(WasmError, match="closed") as kept:
+        ended.send(1)
+    third = instance_of(text, f=neighbour.exports.f, g=second.exports.twice)
+    assert third.exports.f.call_async(7).send(None) == 7
+    assert goes_on.send(1) == 2
+    assert finish(goes_on, 2) == 3
+    assert kept.value.__traceback__ is not None
+
+
 # What else runs meanwhile.
 
 

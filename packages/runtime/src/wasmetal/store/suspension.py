@@ -100,8 +100,8 @@ async def call_async(core: WasmFunction, args: Sequence[object]) -> object:
     value: object = None
     error: BaseException | None = None
     begun = False
-    while True:
-        try:
+    try:
+        while True:
             if instance.closed:
                 raise WasmError("instance is closed")
             if simple:
@@ -127,15 +127,16 @@ async def call_async(core: WasmFunction, args: Sequence[object]) -> object:
                     raise WasmError("another thread is running code of this store")
                 c_stack.make_room(left)
                 continue
-        except BaseException:
-            error = None  # its traceback has this frame
-            raise
-        value = error = None
-        try:
-            value = await call.awaited
-        except GeneratorExit:
-            # The coroutine is closed, or nobody has it any more.
-            call.discard()
-            raise
-        except BaseException as raised:
-            error = raised
+            value = error = None
+            try:
+                value = await call.awaited
+            except GeneratorExit:
+                # The coroutine is closed, or nobody has it any more.
+                raise
+            except BaseException as raised:
+                error = raised
+    except BaseException:
+        error = None  # its traceback has this frame
+        # This one's traceback has the call, which nobody can resume any more.
+        call.discard()
+        raise
