@@ -27,6 +27,9 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="small workloads, few rounds; saves nothing by default")
     parser.add_argument("--rounds", type=int, help="samples per subject (default: 10, quick: 3)")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="where to save (default: docs/, when not quick)")
+    parser.add_argument(
+        "--native", default="", metavar="PYTHON", help="one with native wheels, which nox -s mypyc makes"
+    )
     parsed = parser.parse_args(argv)
     parsed.only = parsed.only.split(",") if parsed.only else list(SECTIONS)
     if unknown := set(parsed.only) - set(SECTIONS):
@@ -57,7 +60,9 @@ def main(argv: list[str] | None = None) -> None:
     """Measure, print and save."""
     arguments = _arguments(argv)
     rounds = arguments.rounds or (3 if arguments.quick else 10)
-    options = Options(arguments.quick, rounds, 1 if arguments.quick else min(rounds, 5), arguments.match)
+    options = Options(
+        arguments.quick, rounds, 1 if arguments.quick else min(rounds, 5), arguments.match, arguments.native
+    )
     folder = arguments.output or (None if arguments.quick or arguments.match else DOCS)
     for key in SECTIONS:
         if key in arguments.only:

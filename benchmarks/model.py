@@ -49,6 +49,8 @@ class Options:
     processes: int = 1
     #: Only rows whose name contains this.
     match: str = ""
+    #: A Python that has native wheels installed, beside this one, which has the sources; "" for none.
+    native: str = ""
 
     def wants(self, name: str) -> bool:
         """Whether the row of this name was asked for."""
