@@ -26,6 +26,8 @@ SAME_EVERYWHERE = ("wasm-core", "wasm-ir", "backend-amd64", "backend-arm64", "wa
 CAPSTONE = "capstone>=5,<6"
 #: What instructions, results and performance are compared with.
 WASMTIME = "wasmtime==50.0.1"
+#: What builds the documentation site.
+SITE = ("mkdocs-material>=9.5,<10", "mkdocstrings[python]>=0.26")
 #: What tests let look at the packages as embedders' tools do; pyright needs node besides.
 TYPING = ("mypy", "pyright", "jedi")
 #: Where the specification's test suite, the corpus and so on are; tests that need them skip without.
@@ -57,9 +59,12 @@ def tests(session: nox.Session) -> None:
     # hatchling builds the third-party backend that a test installs into an environment of its own; build, with it, what
     # would be uploaded.
     tools = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", CAPSTONE, "hatchling", "build")
-    install_packages(session, *tools, *TYPING, f"{WASMTIME}; platform_machine == 'x86_64'")
+    # One Python builds the site.
+    first = session.python == PYTHONS[0]
+    site = SITE if first else ()
+    install_packages(session, *tools, *TYPING, *site, f"{WASMTIME}; platform_machine == 'x86_64'")
     arguments = list(session.posargs)
-    if session.python != PYTHONS[0] and not os.environ.get("WASMETAL_ALL"):
+    if not first and not os.environ.get("WASMETAL_ALL"):
         arguments += [f"--ignore=packages/{name}/tests" for name in SAME_EVERYWHERE]
     session.run("pytest", "--numprocesses=auto", *arguments)
 
@@ -116,8 +121,7 @@ def lint(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the documentation site, strictly, into build/site, and run what its pages show."""
     # One of the tests builds it. Of what pages show, dask and Ray are large: they are run where they are installed.
-    site = ("mkdocs-material>=9.5,<10", "mkdocstrings[python]>=0.26")
-    install_packages(session, *site, "pytest", "hypothesis", "numpy", "joblib")
+    install_packages(session, *SITE, "pytest", "hypothesis", "numpy", "joblib")
     session.run("pytest", "-q", "tests/test_docs.py", "tests/test_pages.py", "tests/test_site.py")
 
 

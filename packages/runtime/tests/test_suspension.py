@@ -679,7 +679,8 @@ def test_stores_with_suspended_calls() -> None:
 
 def test_a_call_that_ended_is_not_suspended_while_its_exception_is_kept() -> None:
     """The traceback has the call: its store could not become a part of another as long as that."""
-    text = """(module (import "e" "f" (func $f (param i32) (result i32))) (import "e" "g" (func (param i32) (result i32)))
+    text = """(module (import "e" "f" (func $f (param i32) (result i32)))
+      (import "e" "g" (func (param i32) (result i32)))
       (func (export "f") (param i32) (result i32) (call $f (local.get 0))))"""
     first, second = instance_of(), instance_of()
     neighbour = instance_of(text, f=first.exports.twice, g=first.exports.twice)
