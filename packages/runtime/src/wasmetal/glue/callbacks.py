@@ -69,9 +69,9 @@ def fail(failed: Callable[..., Any]) -> Function:
     """C function (store, status): completes a trap or an exception that left WebAssembly code; an exception is set
     after.
 
-    Calls failed(store, status, what): for a trap, with its code, it must raise; for what was thrown in WebAssembly, with
-    the address of the EXCEPTION, it returns what is to be raised; for an exception that is set it gets the object and
-    returns, after which the exception is set again (what `failed` itself raises takes its place).
+    Calls failed(store, status, what): for a trap, with its code, it must raise; for what was thrown in WebAssembly,
+    with the address of the EXCEPTION, it returns what is to be raised; for an exception that is set it gets the object
+    and returns, after which the exception is set again (what `failed` itself raises takes its place).
     """
     b = _function("fail", 2)
     store, status = b.start()
@@ -86,8 +86,8 @@ def fail(failed: Callable[..., Any]) -> Function:
     trap, exception, ended = b.new_block(), b.new_block(), b.new_block()
     b.brif(b.icmp(opcodes.EQ, status, b.const(I64, STATUS_EXCEPTION)), exception, (), trap, ())
     b.switch_to(trap)
-    # Before `failed` can look, a signal handler may run code of this store that traps or throws. So it is told; and what
-    # was thrown is where references to exceptions are looked for.
+    # Before `failed` can look, a signal handler may run code of this store that traps or throws. So it is told; what
+    # was thrown is kept where references to exceptions are looked for.
     thrown = b.icmp(opcodes.EQ, status, b.const(I64, STATUS_THROWN))
     what = b.select(thrown, b.get(store, STORE["exception"]), b.get(store, STORE["trap_code"]))
     kept = b.binary(opcodes.ISUB, I64, below, b.const(I64, 16))
