@@ -1062,7 +1062,8 @@ def test_many() -> None:
 
 def test_a_signal_handler_links_the_same_stores_the_other_way_around() -> None:
     """Each would have become a part of the other, and whoever looks for the whole went round for ever."""
-    text = """(module (import "e" "f" (func $f (param i32) (result i32))) (import "e" "g" (func (param i32) (result i32)))
+    text = """(module
+      (import "e" "f" (func $f (param i32) (result i32))) (import "e" "g" (func (param i32) (result i32)))
       (func (export "f") (param i32) (result i32) (call $f (local.get 0))))"""
     first, second = instance_of(), instance_of()
     exports = (first.exports.plain, second.exports.plain)
@@ -1071,7 +1072,7 @@ def test_a_signal_handler_links_the_same_stores_the_other_way_around() -> None:
 
     def handler(frame: Any, event: str, argument: object) -> None:
         # In the middle of what another one runs, as a signal's would be.
-        if frame.f_code.co_name == "has_suspended" and "merge" in (frame.f_back.f_code.co_name,) and not linked:
+        if frame.f_code.co_name == "has_suspended" and frame.f_back.f_code.co_name == "merge" and not linked:
             linked.append(module.instantiate({"e": {"f": exports[1], "g": exports[0]}}))
 
     before = sys.gettrace()
