@@ -93,7 +93,7 @@ class GlueMachine:
         self.context = array("Q", bytes(CONTEXT.size))
         self.store_address = self.store.buffer_info()[0]
         self.context_address = self.context.buffer_info()[0]
-        self.failures: list[tuple[int, BaseException | None]] = []
+        self.failures: list[tuple[int, int | BaseException]] = []
         self.resolved: list[tuple[int, int, int]] = []
         self.resolve_to: Callable[[], int] = lambda: 0
         self.on_builtin: Callable[..., Any] = lambda *args: 0
@@ -147,17 +147,18 @@ class GlueMachine:
     def interrupted(self, store: int) -> None:
         raise AssertionError("nobody asked for that")
 
-    def failed(self, store: int, status: int, exception: BaseException | None) -> None:
+    def failed(self, store: int, status: int, what: int | BaseException) -> None:
         assert store == self.store_address
         assert self.field("thread_state") == 0
         # (the lazy compiler fails in the name of its caller, which may be the entry)
         assert self.stack.contains(self.field("trap_fp")) or self.field("trap_fp") == self.field("entry_fp")
         assert self.stack.contains(self.field("wasm_sp") - 1)
-        self.failures.append((status, exception))
+        self.failures.append((status, what))
         if status == STATUS_TRAP:
-            raise Trap(TrapCode(self.field("trap_code")))
-        assert exception is not None
-        exception.add_note("through WebAssembly")
+            assert what == self.field("trap_code")
+            raise Trap(TrapCode(what))
+        assert isinstance(what, BaseException)
+        what.add_note("through WebAssembly")
 
     def host_call(self, core: object, context: int, slots: int, call: object) -> None:
         assert call is None  # nothing here can be suspended

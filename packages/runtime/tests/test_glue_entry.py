@@ -162,7 +162,7 @@ def test_traps(machine: GlueMachine) -> None:
     with pytest.raises(Trap) as raised:
         func()
     assert raised.value.code is TrapCode.UNREACHABLE
-    assert machine.failures == [(STATUS_TRAP, None)]
+    assert machine.failures == [(STATUS_TRAP, TrapCode.UNREACHABLE)]
     assert machine.at_rest()
     divide = machine.wasm("i32 i32 -> i32", lambda b, p: b.ret([b.binary(opcodes.DIV_S, I32, *p)]))
     assert divide(7, 2) == 3
@@ -211,7 +211,7 @@ def test_garbage_collection_while_a_trap_is_made(machine: GlueMachine) -> None:
     inner = machine.wasm("i32 i32 -> i32", add)
     results = []
 
-    def failed(store: int, status: int, exception: BaseException | None) -> None:
+    def failed(store: int, status: int, what: int | BaseException) -> None:
         frame = machine.field("trap_fp")
         saved = ctypes.string_at(frame, 16)
         results.append(inner(1, 2))

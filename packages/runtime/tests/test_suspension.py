@@ -1058,3 +1058,29 @@ def test_many() -> None:
         with open("/proc/self/maps") as maps:
             assert len(maps.readlines()) < 3000
     assert [finish(call, n) for n, call in enumerate(calls)] == [deep(n % 10, n, n) for n in range(2000)]
+
+
+def test_a_signal_handler_links_the_same_stores_the_other_way_around() -> None:
+    """Each would have become a part of the other, and whoever looks for the whole went round for ever."""
+    text = """(module
+      (import "e" "f" (func $f (param i32) (result i32))) (import "e" "g" (func (param i32) (result i32)))
+      (func (export "f") (param i32) (result i32) (call $f (local.get 0))))"""
+    first, second = instance_of(), instance_of()
+    exports = (first.exports.plain, second.exports.plain)
+    module = Engine(Config()).compile(assemble(text))
+    linked: list[wasmetal.Instance] = []
+
+    def handler(frame: Any, event: str, argument: object) -> None:
+        # In the middle of what another one runs, as a signal's would be.
+        if frame.f_code.co_name == "has_suspended" and frame.f_back.f_code.co_name == "merge" and not linked:
+            linked.append(module.instantiate({"e": {"f": exports[1], "g": exports[0]}}))
+
+    before = sys.gettrace()
+    sys.settrace(handler)
+    try:
+        linked.append(module.instantiate({"e": {"f": exports[0], "g": exports[1]}}))
+    finally:
+        sys.settrace(before)
+    assert [instance.exports.f(number) for number, instance in enumerate(linked)] == [1, 2]
+    stores = {instance._core.store for instance in (first, second, *linked) if instance._core is not None}
+    assert len(stores) == 1

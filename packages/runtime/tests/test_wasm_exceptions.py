@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import pickle
+import sys
 import traceback
 import weakref
 from typing import Any
@@ -26,6 +27,7 @@ from wasmetal import (
     TableType,
     Tag,
     Trap,
+    TrapCode,
     WasmException,
 )
 
@@ -677,3 +679,38 @@ def test_exceptions_are_exported_and_imported_by_name() -> None:
     w.export("again", TAG, t)
     exports = instance_of(w).exports
     assert exports["t"] is exports["again"]
+
+
+def test_a_signal_handler_throws_where_an_exception_has_just_left() -> None:
+    """Before Python has looked what it was: the handler's own exception, or none, would have been taken for it."""
+    w = WasmBuilder()
+    t = w.tag("i", export="t")
+    w.func("i", "", Op.get(0) + Op.throw(t), export="throw")
+    w.func("", "", b"\x00", export="trap")
+    w.func("i", "i", Op.get(0) + Op.get(0) + b"\x6d", export="divide")
+    exports = wasmetal.Module(w.build()).instantiate().exports
+    with pytest.raises(WasmException):
+        exports.throw(1)  # (imports what it takes)
+    handled: list[Any] = []
+
+    def handler(frame: Any, event: str, argument: object) -> None:
+        # In the middle of what another one runs, as a signal's would be.
+        if frame.f_code.co_name == "failed" and not handled:
+            for call in (lambda: exports.throw(2), lambda: exports.divide(0), gc.collect):
+                try:
+                    handled.append(call())
+                except (WasmException, Trap) as error:
+                    handled.append(error)
+
+    for call, carried in ((lambda: exports.throw(3), (3,)), (exports.trap, TrapCode.UNREACHABLE)):
+        handled.clear()
+        before = sys.gettrace()
+        sys.settrace(handler)
+        try:
+            with pytest.raises((WasmException, Trap)) as raised:
+                call()
+        finally:
+            sys.settrace(before)
+        error = raised.value
+        assert (error.code if isinstance(error, Trap) else error.values) == carried
+        assert handled[0].values == (2,) and handled[1].code is TrapCode.INTEGER_DIVIDE_BY_ZERO

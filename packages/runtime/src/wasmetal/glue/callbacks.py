@@ -8,7 +8,7 @@ from typing import Any, Final
 from wasm_ir import opcodes
 from wasm_ir.ir import ABI_C, Block, Function, Inst, Signature
 from wasm_ir.types import I32, I64
-from wasm_ir.vmcontext import CONTEXT, STATUS_EXCEPTION, STORE
+from wasm_ir.vmcontext import CONTEXT, STATUS_EXCEPTION, STATUS_THROWN, STORE
 from wasmetal.cpython import layouts
 from wasmetal.glue.host_layout import SUSPEND
 from wasmetal.glue.python_api import PythonBuilder
@@ -69,9 +69,9 @@ def fail(failed: Callable[..., Any]) -> Function:
     """C function (store, status): completes a trap or an exception that left WebAssembly code; an exception is set
     after.
 
-    Calls failed(store, status, exception): for a trap, with None, it must raise; for what was thrown in WebAssembly,
-    with None, it returns what is to be raised; for an exception that is set it gets the object and returns, after which
-    the exception is set again (what `failed` itself raises takes its place).
+    Calls failed(store, status, what): for a trap, with its code, it must raise; for what was thrown in WebAssembly,
+    with the address of the EXCEPTION, it returns what is to be raised; for an exception that is set it gets the object
+    and returns, after which the exception is set again (what `failed` itself raises takes its place).
     """
     b = _function("fail", 2)
     store, status = b.start()
@@ -86,8 +86,15 @@ def fail(failed: Callable[..., Any]) -> Function:
     trap, exception, ended = b.new_block(), b.new_block(), b.new_block()
     b.brif(b.icmp(opcodes.EQ, status, b.const(I64, STATUS_EXCEPTION)), exception, (), trap, ())
     b.switch_to(trap)
-    boxed = [_box_word(b, store), _box_word(b, status)]
-    result = b.call_callback(failed, [*boxed, b.pointer(id(None))], boxed, ended)
+    # Before `failed` can look, a signal handler may run code of this store that traps or throws. So it is told; what
+    # was thrown is kept where references to exceptions are looked for.
+    thrown = b.icmp(opcodes.EQ, status, b.const(I64, STATUS_THROWN))
+    what = b.select(thrown, b.get(store, STORE["exception"]), b.get(store, STORE["trap_code"]))
+    kept = b.binary(opcodes.ISUB, I64, below, b.const(I64, 16))
+    b.set(kept, what, 0)
+    b.set(store, kept, STORE["wasm_sp"])
+    boxed = [_box_word(b, store), _box_word(b, status), _box_word(b, what)]
+    result = b.call_callback(failed, boxed, boxed, ended)
     # With the traceback that it has; `raise` would add to that.
     b.api("PyErr_SetObject", b.get(result, layouts.OB_TYPE), result)
     b.decref(result)

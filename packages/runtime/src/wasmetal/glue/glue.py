@@ -103,12 +103,12 @@ class Callbacks(Protocol):
     def resolve(self, funcref: int, slot: int, context: int) -> int:
         """Compile the function behind a FUNCREF or a function slot (the other one is 0); returns where to call."""
 
-    def failed(self, store: int, status: int, exception: BaseException | None) -> BaseException | None:
-        """After STATUS_TRAP (`exception` is None): raise the Trap. After STATUS_THROWN (the same): return what is to be
-        raised for STORE.exception. After STATUS_EXCEPTION: may add a note to the exception, which is raised again when
-        this returns.
+    def failed(self, store: int, status: int, what: int | BaseException) -> BaseException | None:
+        """After STATUS_TRAP (`what`: its code): raise the Trap. After STATUS_THROWN (the address of the EXCEPTION):
+        return what is to be raised for it. After STATUS_EXCEPTION: may add a note to the exception, which is raised
+        again when this returns.
 
-        trap_code, trap_pc and trap_fp of the store tell what happened; the chain of frame pointers ends at entry_fp.
+        trap_pc and trap_fp of the store tell where it happened; the chain of frame pointers ends at entry_fp.
         """
 
     def raised(self, context: int, exception: BaseException) -> int:

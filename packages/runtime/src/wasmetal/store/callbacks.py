@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from wasmetal.store.exceptions import ExceptionHeap
 
-_TRAP_CODE: Final = STORE["trap_code"] // 8
 _CONTEXT: Final = FUNCREF["context"]
 
 
@@ -63,17 +62,19 @@ class Callbacks:
             return helped.resolve_helper(funcref)
         return instance_at(ctypes.c_uint64.from_address(funcref + _CONTEXT).value).resolve_funcref(funcref)
 
-    def failed(self, store: int, status: int, exception: BaseException | None) -> BaseException | None:
+    def failed(self, store: int, status: int, what: int | BaseException) -> BaseException | None:
         """Raise the trap of a call that trapped; return what nothing in WebAssembly has caught; add the backtrace to an
         exception that a host function raised."""
         found = stores.get(store)
+        if isinstance(what, BaseException):
+            if found is not None:
+                failures.annotate(what, found)
+            return None
         if status == STATUS_THROWN:
             assert found is not None
-            return _heap(found).leaves()
+            return _heap(found).leaves(what)
         if status == STATUS_TRAP:
-            raise failures.trap(found, TrapCode(_words(store)[_TRAP_CODE]))
-        if exception is not None and found is not None:
-            failures.annotate(exception, found)
+            raise failures.trap(found, TrapCode(what))
         return None
 
     def raised(self, context: int, exception: BaseException) -> int:

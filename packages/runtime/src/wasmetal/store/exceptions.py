@@ -313,12 +313,10 @@ class ExceptionHeap:
             return carried[0]
         return WasmException(tag, tuple(carried))
 
-    def leaves(self) -> BaseException:
-        """What is to be raised after nothing in WebAssembly has caught STORE.exception."""
-        words = self.store.words
-        address = words[_EXCEPTION]
+    def leaves(self, address: int) -> BaseException:
+        """What is to be raised after nothing in WebAssembly has caught an exception."""
         exception = self.as_python(address)
-        words[_EXCEPTION] = 0
+        self.store.words[_EXCEPTION] = 0
         failures.annotate(exception, self.store)
         if address in self._origins:
             # Whoever catches it has it now; its traceback holds much. (Some are not to be referred to weakly.)

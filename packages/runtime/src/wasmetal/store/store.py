@@ -517,32 +517,37 @@ def merge(first: Store, second: Store) -> Store:
             finalizer may have saved.
     """
     with exclusive():
-        first, second = first._current(), second._current()
-        if first is second:
-            return first
-        survivor, absorbed = first, second
-        if second.in_use or (second.address and not first.address):
-            survivor, absorbed = second, first
-        # (what was taken without a stack to run on is a table that Python lets grow, below a signal handler: us)
-        if absorbed.in_use or (absorbed.address and not survivor.address):
-            raise LinkError(_BOTH_RUN)
-        # What its finalizer has saved, or may save yet, would stay behind: nobody can tell where it is.
-        if absorbed.has_garbage():
-            raise LinkError(_IN_GARBAGE)
-        try:
-            # Another thread may have begun to run it just now; from here on none can.
-            with absorbed.take(), survivor.use():
-                if has_suspended(absorbed.address):
-                    raise LinkError(_BOTH_RUN)
-                try:
-                    _absorb(survivor, absorbed)
-                except BaseException:
-                    # Out of a signal handler. There is no way back to two stores.
-                    _absorb(survivor, absorbed)
-                    raise
-        except WasmError as error:
-            raise LinkError(_BOTH_RUN) from error
-        return survivor
+        while True:
+            first, second = first._current(), second._current()
+            if first is second:
+                return first
+            survivor, absorbed = first, second
+            if second.in_use or (second.address and not first.address):
+                survivor, absorbed = second, first
+            # (what was taken without a stack to run on is a table that Python lets grow, below a signal handler: us)
+            if absorbed.in_use or (absorbed.address and not survivor.address):
+                raise LinkError(_BOTH_RUN)
+            # What its finalizer has saved, or may save yet, would stay behind: nobody can tell where it is.
+            if absorbed.has_garbage():
+                raise LinkError(_IN_GARBAGE)
+            try:
+                # Another thread may have begun to run it just now; from here on none can.
+                with absorbed.take(), survivor.use():
+                    if has_suspended(absorbed.address):
+                        raise LinkError(_BOTH_RUN)
+                    # A signal handler may have linked one of them meanwhile. No call stands between this and taking it.
+                    if first.successor is not None or second.successor is not None:
+                        continue
+                    try:
+                        absorbed.successor = survivor
+                        _absorb(survivor, absorbed)
+                    except BaseException:
+                        # Out of a signal handler. There is no way back to two stores.
+                        _absorb(survivor, absorbed)
+                        raise
+            except WasmError as error:
+                raise LinkError(_BOTH_RUN) from error
+            return survivor
 
 
 def _absorb(survivor: Store, absorbed: Store) -> None:
