@@ -22,6 +22,11 @@ PACKAGES = ["wasm-core", "wasm-ir", "backend-amd64", "backend-arm64", "wasm-text
 SUITE = "packages/backend-arm64/tests/test_backend.py"
 #: Packages that only compute, which every Python does alike: the first tests them, the others with WASMETAL_ALL=1.
 SAME_EVERYWHERE = ("wasm-core", "wasm-ir", "backend-amd64", "backend-arm64", "wasm-text")
+#: What goes with these: tests of code, of types and of pages.
+TESTS_OF_THE_SAME = (
+    *("arm64", "backends", "corpus", "filetests", "packaging", "programs", "spec", "typing", "test_directions.py"),
+    *("test_docs.py", "test_pages.py", "test_site.py", "test_third_party_backend.py"),
+)
 #: Filetests expect instructions as this version writes them.
 CAPSTONE = "capstone>=5,<6"
 #: What instructions, results and performance are compared with.
@@ -59,13 +64,14 @@ def tests(session: nox.Session) -> None:
     # hatchling builds the third-party backend that a test installs into an environment of its own; build, with it, what
     # would be uploaded.
     tools = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", CAPSTONE, "hatchling", "build")
-    # One Python builds the site.
+    # One Python looks at types and builds the site.
     first = session.python == PYTHONS[0]
-    site = SITE if first else ()
-    install_packages(session, *tools, *TYPING, *site, f"{WASMTIME}; platform_machine == 'x86_64'")
+    more = (*TYPING, *SITE) if first else ()
+    install_packages(session, *tools, *more, f"{WASMTIME}; platform_machine == 'x86_64'")
     arguments = list(session.posargs)
     if not first and not os.environ.get("WASMETAL_ALL"):
         arguments += [f"--ignore=packages/{name}/tests" for name in SAME_EVERYWHERE]
+        arguments += [f"--ignore=tests/{name}" for name in TESTS_OF_THE_SAME]
     session.run("pytest", "--numprocesses=auto", *arguments)
 
 
