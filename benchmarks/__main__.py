@@ -48,9 +48,10 @@ def _save(folder: Path, section: Section) -> None:
     try:
         from benchmarks.plot import save_plot
     except ImportError:
-        print("no plot: matplotlib is not installed", file=sys.stderr)
+        print("no new plot: matplotlib is not installed", file=sys.stderr)
     else:
         save_plot(folder / "performance.svg", sections)
+    if (folder / "performance.svg").exists():
         text = "![Ratios to wasmtime, and growth of compile time](performance.svg)\n\n" + text
     report.save_markdown(folder / "performance.md", text)
     print(f"saved performance.json, performance.md, performance.svg in {folder}", file=sys.stderr)
