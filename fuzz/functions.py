@@ -19,6 +19,8 @@ _NAN_LANES: Final = {
     F64: (_NAN[F64] * (1 << 64 | 1), b"\xfd\x47"),
 }
 _BITSELECT: Final = b"\xfd\x52"
+#: Instructions that give two i64, and how many they take.
+_WIDE: Final = ((b"\xfc\x13", 4), (b"\xfc\x14", 4), (b"\xfc\x15", 2), (b"\xfc\x16", 2))
 #: Offsets of loads and stores.
 _OFFSETS: Final = (0, 0, 0, 1, 3, 4, 7, 8, 16, 100, 4095, 65528, 65535, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 _OFFSET_WEIGHTS: Final = (300, 200, 200, 90, 90, 90, 90, 90, 90, 90, 30, 1, 1, 1, 1, 1)
@@ -520,6 +522,8 @@ class FunctionGenerator:
             return Node(NEVER, [*self._arguments(self.results, depth), b"\x0f"])
         if how < 0.16:
             return Node(NEVER, [b"\x00"])
+        if how < 0.18:
+            return self._throw(depth)
         if how < 0.35:
             tail_call = self._tail_call(depth)
             if tail_call is not None:
@@ -570,7 +574,9 @@ class FunctionGenerator:
             return Node(VOID, [self.expression(chance.choice(self.program.kinds), depth - 1), b"\x1a"])
         if how < 0.78 and self.may_call and chance.random() < 0.5:
             return self._call_unless_null(depth)
-        if how < 0.78 + 0.22 * self.branchy:
+        if how < 0.79:
+            return self._wide(depth)
+        if how < 0.79 + 0.21 * self.branchy:
             return self._branching(depth)
         return self._assign(depth)
 
@@ -616,6 +622,11 @@ class FunctionGenerator:
             return Node(VOID, [chance.choice(drops) if chance.random() < 0.2 else b"\x01"])
         return Node(VOID, [self._index(depth - 1, below, written), self._reference(depth), b"\x26\x01"])
 
+    def _wide(self, depth: int) -> Node:
+        """Arithmetic with 128 bits."""
+        opcode, count = self.chance.choice(_WIDE)
+        return self._assign_results([*self._arguments((I64,) * count, depth), opcode], (I64, I64))
+
     def _operands(self, depth: int, below: int, *types: int) -> list[Node]:
         return [self._index(depth - 1, below, type) for type in types]
 
@@ -647,9 +658,55 @@ class FunctionGenerator:
             then.append(self._leave(depth - 1))
             self.labels.pop()
             return Node(VOID, [self._condition(depth - 1), b"\x04\x40", *then, _END], label)
-        if how < 0.93:
+        if how < 0.89:
             return self._switch(depth)
+        if how < 0.96:
+            return self._try(depth) if chance.random() < 0.7 else self._finally(depth)
         return self._many_values(depth)
+
+    def _try(self, depth: int) -> Node:
+        """Statements, and what is done with an exception that one of them throws."""
+        chance = self.chance
+        tag = chance.randrange(len(self.program.tags))
+        types = self.program.tags[tag]
+        caught = Label(types)
+        self.labels.append(caught)
+        label = Label(())
+        inside = self._inside(label, chance.randint(0, 2), depth, ())
+        inside.append(self._throw_sometimes(depth))
+        # (the label of the handler is counted from outside)
+        opening = Node(VOID, [b"\x1f\x40\x01\0" + unsigned(tag), caught])
+        if chance.random() < 0.3:
+            other = Label(())
+            opening = Node(VOID, [b"\x1f\x40\x02\0" + unsigned(tag), caught, b"\x02", other])
+            body = Node(VOID, [opening, b"", *inside, _END], label)
+            values = self._arguments(types, depth)
+            inner = Node(VOID, [b"\x02\x40", body, *values, b"\x0c", caught, _END], other)
+            parts: list[Part] = [inner, *self._arguments(types, depth)]
+        else:
+            parts = [Node(VOID, [opening, b"", *inside, _END], label), *self._arguments(types, depth)]
+        self.labels.pop()
+        block = Node(VOID, [b"\x02" + self.block_type((), types), *parts, _END], caught)
+        return self._assign_results([block], types)
+
+    def _finally(self, depth: int) -> Node:
+        """Statements, and some that run only when one of these throws, before it is thrown again."""
+        done = Label(())
+        # Nobody else branches there: it takes an exception.
+        caught = Label(())
+        inside = self._inside(done, self.chance.randint(0, 2), depth, ())
+        inside.append(self._throw_sometimes(depth))
+        body = Node(VOID, [Node(VOID, [b"\x1f\x40\x01\x03", caught]), b"", *inside, _END], Label(()))
+        handler = Node(VOID, [b"\x02\x69", body, b"\x0c", done, _END], caught)
+        return Node(VOID, [b"\x02\x40", handler, self.statement(depth - 1), b"\x0a", _END], done)
+
+    def _throw_sometimes(self, depth: int) -> Node:
+        label = Label(())
+        return Node(VOID, [self._condition(depth - 1), b"\x04\x40", self._throw(depth), _END], label)
+
+    def _throw(self, depth: int) -> Node:
+        tag = self.chance.randrange(len(self.program.tags))
+        return Node(NEVER, [*self._arguments(self.program.tags[tag], depth), b"\x08" + unsigned(tag)])
 
     def _switch(self, depth: int) -> Node:
         """Nested blocks, a br_table in the innermost, code behind each."""

@@ -75,6 +75,8 @@ class Program:
         self.passive = [chance.randrange(count) if chance.random() < 0.8 else None for _ in range(6)]
         #: Pages that the memory may have; without a difference to PAGES, memory.grow fails.
         self.max_pages = chance.choice((PAGES, MAX_PAGES))
+        #: What exceptions bring along, by tag.
+        self.tags: list[tuple[int, ...]] = [(), (I32,), (I64, chance.choice(NUMERIC), chance.choice(kinds))]
         #: The types of addresses of the memory, and of indices of both tables.
         self.address_type = I64 if chance.random() < 0.35 else I32
         self.index_types = tuple(I64 if chance.random() < 0.3 else I32 for _ in TABLE_SIZES)
@@ -136,6 +138,7 @@ class Program:
             bytes([variable.type, variable.mutable]) + encode(const(variable.type, variable.pattern)) + b"\x0b"
             for variable in self.globals
         ]
+        tags = [b"\0" + unsigned(self.type_index((tag, ()))) for tag in self.tags]
         start = encode(const(self.address_type, 0)) + b"\x0b"
         elements = [b"\x04" + encode(const(self.index_types[0], 0)) + b"\x0b" + vector(map(_reference, self.table))]
         elements.append(b"\x05\x70" + vector(map(_reference, self.passive)))
@@ -149,6 +152,7 @@ class Program:
             vector_section(3, declared),
             vector_section(4, tables),
             vector_section(5, [limits(PAGES, self.max_pages, self.address_type == I64)]),
+            vector_section(13, tags),
             vector_section(6, variables),
             vector_section(7, exports),
             vector_section(9, elements),

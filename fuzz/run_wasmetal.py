@@ -141,7 +141,11 @@ class Wasmetal:
         def reenter(caller: Caller, number: int) -> int:
             self.entered += 1
             gc.collect(2 if self.entered % 200 == 0 else 0)
-            return self.host.reenter(number, self.functions, lambda name, *args: caller.exports[name](*args))
+            try:
+                return self.host.reenter(number, self.functions, lambda name, *args: caller.exports[name](*args))
+            except wasmetal.WasmException as error:
+                # Other engines let nothing come out of a host function that WebAssembly could catch.
+                raise HostError("thrown") from error
 
         def answer(*arguments: object) -> object:
             answers = self.host.answer(name, arguments, results)
@@ -174,6 +178,8 @@ class Wasmetal:
             return ["ok", normal(function(*map(to_python, params, patterns)))]
         except wasmetal.Trap as trap:
             return ["trap", _TRAPS[trap.code]]
+        except wasmetal.WasmException:
+            return ["thrown"]
         except HostError as error:
             return ["raised", str(error)]
 

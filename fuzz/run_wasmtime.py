@@ -37,7 +37,14 @@ def _engine() -> wasmtime.Engine:
     config.cranelift_opt_level = "none"
     config.wasm_relaxed_simd_deterministic = True
     config.wasm_function_references = True
+    config.wasm_exceptions = True
+    config.wasm_wide_arithmetic = True
     return wasmtime.Engine(config)
+
+
+def _is_thrown(trap: wasmtime.Trap) -> bool:
+    """Whether it is an exception of WebAssembly that nothing has caught, for which this engine has no class."""
+    return trap.trap_code is None and "thrown Wasm exception" in str(trap)
 
 
 class Wasmtime:
@@ -62,7 +69,12 @@ class Wasmtime:
         results = [str(result) for result in type.results]
 
         def reenter(caller: Any, number: int) -> int:
-            return self.host.reenter(number, self.functions, lambda name, *args: self.exports[name](caller, *args))
+            try:
+                return self.host.reenter(number, self.functions, lambda name, *args: self.exports[name](caller, *args))
+            except wasmtime.Trap as trap:
+                if _is_thrown(trap):
+                    raise HostError("thrown") from trap
+                raise
 
         def answer(*arguments: object) -> object:
             answers = self.host.answer(name, arguments, results)
@@ -85,6 +97,8 @@ class Wasmtime:
         try:
             return ["ok", normal(function(self.store, *arguments))]
         except wasmtime.Trap as trap:
+            if _is_thrown(trap):
+                return ["thrown"]
             assert trap.trap_code is not None
             return ["trap", _TRAPS[trap.trap_code]]
         except HostError as error:
