@@ -28,6 +28,19 @@ def wasm() -> type[WasmBuilder]:
 
 
 @pytest.fixture
+def say(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Runs a command: exit code, stdout, stderr."""
+    pytest.importorskip("click", reason="the command line needs click")
+    from wasmetal.cli import main
+
+    def run(*args: object) -> tuple[int, str, str]:
+        code = main([str(arg) for arg in args])
+        return code, *capfd.readouterr()
+
+    return run
+
+
+@pytest.fixture
 def address_limit() -> None:
     """Skips where limits on address space are accepted and then ignored, as QEMU's user-mode emulation does."""
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)

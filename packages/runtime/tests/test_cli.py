@@ -39,17 +39,6 @@ def small(tmp_path: Path) -> str:
     return str(path)
 
 
-@pytest.fixture
-def say(capfd):
-    """Runs a command: exit code, stdout, stderr."""
-
-    def run(*args: object) -> tuple[int, str, str]:
-        code = main([str(arg) for arg in args])
-        return code, *capfd.readouterr()
-
-    return run
-
-
 def process(*args: str, **options: object) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-m", "wasmetal", *args], **options)  # type: ignore[call-overload]
 

@@ -15,7 +15,6 @@ pytest.importorskip("wasm_text", reason="the modules are text")
 
 from wasm_core.decoder import decode
 from wasm_text import assemble
-from wasmetal.cli import main
 from wasmetal.cli.needed_features import all_features, needed
 
 TEXT = """(module
@@ -39,15 +38,6 @@ def text(tmp_path: Path) -> str:
     path = tmp_path / "text.wat"
     path.write_text(TEXT)
     return str(path)
-
-
-@pytest.fixture
-def say(capfd):
-    def run(*args: str) -> tuple[int, str, str]:
-        code = main([*args])
-        return code, *capfd.readouterr()
-
-    return run
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ import pytest
 pytest.importorskip("click", reason="the command line needs click")
 pytest.importorskip("wasm_text", reason="the modules are text")
 
-from wasmetal.cli import main
 from wasmetal.cli.quick import written_out
 
 NEEDY = """(module
@@ -40,15 +39,6 @@ def library(tmp_path: Path) -> str:
     path = tmp_path / "library.wat"
     path.write_text(LIBRARY)
     return str(path)
-
-
-@pytest.fixture
-def say(capfd):
-    def run(*args: str) -> tuple[int, str, str]:
-        code = main([*args])
-        return code, *capfd.readouterr()
-
-    return run
 
 
 def test_a_file_alone_is_run(say, library, needy, tmp_path):

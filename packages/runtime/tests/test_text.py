@@ -112,18 +112,6 @@ def test_errors_with_notes_can_be_copied() -> None:
 # The command line.
 
 
-@pytest.fixture
-def say(capfd: pytest.CaptureFixture[str]):
-    pytest.importorskip("click", reason="the command line needs click")
-    from wasmetal.cli import main
-
-    def run(*args: object) -> tuple[int, str, str]:
-        code = main([str(arg) for arg in args])
-        return code, *capfd.readouterr()
-
-    return run
-
-
 def standard_input(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
 

@@ -95,18 +95,10 @@ class IntegerLowering(Addressing):
 
     def _lower_with_carry(self, inst: Inst, first: Inst, second: Inst) -> bool:
         """`first` plus or minus a carry that a comparison tells: the carry flag is what it says."""
-        if second.op != op.EXTEND_U or not self.is_inner(second):
+        compared = self.carry_operands(second)
+        if compared is None:
             return False
-        condition = second.args[0]
-        if condition.op != op.ICMP or not self.is_inner(condition):
-            return False
-        below, above = condition.args
-        if condition.imm == op.GT_U:
-            below, above = above, below
-        elif condition.imm != op.LT_U:
-            return False
-        if below.type != _I64 or below.op == _CONST or above.op == _CONST:
-            return False
+        below, above = compared
         destination = self.define(inst)
         number: int | None = 0
         other: Inst | None = None
@@ -126,10 +118,6 @@ class IntegerLowering(Addressing):
         else:
             self.emit(MInst(WITH_CARRY[inst.op], [destination], uses, 0))
         return True
-
-    def is_inner(self, value: Inst) -> bool:
-        """Whether an operand's work can be done by its only user."""
-        return self.use_counts[value.id] == 1 and self.vregs[value.id] == 0
 
     def _is_sum(self, value: Inst) -> bool:
         return value.op == op.IADD and self.is_inner(value) and value.args[1].op != _CONST

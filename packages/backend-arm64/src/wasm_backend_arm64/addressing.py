@@ -51,10 +51,6 @@ class Addressing(Selection):
             return ZR
         return self.low(value) if value_type == _I32 else self.use(value)
 
-    def is_inner(self, value: Inst) -> bool:
-        """Whether an operand's work can be done by its only user."""
-        return self.use_counts[value.id] == 1 and self.vregs[value.id] == 0
-
     # Second operands of arithmetic.
 
     def is_shifted(self, value: Inst, rotation: bool) -> bool:

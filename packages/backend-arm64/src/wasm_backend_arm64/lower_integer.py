@@ -88,18 +88,10 @@ class IntegerLowering(Addressing):
 
     def _lower_with_carry(self, inst: Inst, first: Inst, second: Inst) -> bool:
         """`first` plus the carry of another sum, or minus the borrow of a difference, which a comparison tells."""
-        if second.op != _EXTEND_U or not self.is_inner(second):
+        compared = self.carry_operands(second)
+        if compared is None:
             return False
-        condition = second.args[0]
-        if condition.op != op.ICMP or not self.is_inner(condition):
-            return False
-        below, above = condition.args
-        if condition.imm == op.GT_U:
-            below, above = above, below
-        elif condition.imm != op.LT_U:
-            return False
-        if below.type != _I64 or below.op == _CONST or above.op == _CONST:
-            return False
+        below, above = compared
         if inst.op == op.IADD:
             # A sum below one of its operands has a carry. (What other comparisons leave in the flag is the opposite.)
             if below.op != op.IADD or above not in below.args:

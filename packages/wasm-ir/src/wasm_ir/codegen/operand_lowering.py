@@ -101,6 +101,27 @@ class OperandLowering(Lowering):
             value = value.args[0]
         return self.use(value)
 
+    def is_inner(self, value: Inst) -> bool:
+        """Whether an operand's work can be done by its only user."""
+        return self.use_counts[value.id] == 1 and self.vregs[value.id] == 0
+
+    def carry_operands(self, value: Inst) -> tuple[Inst, Inst] | None:
+        """The i64 operands of a comparison that nobody else uses, when an operand is 1 if the first is below the second
+        (without signs), else 0: a processor's carry or borrow."""
+        if value.op != _EXTEND_U or not self.is_inner(value):
+            return None
+        condition = value.args[0]
+        if condition.op != op.ICMP or not self.is_inner(condition):
+            return None
+        below, above = condition.args
+        if condition.imm == op.GT_U:
+            below, above = above, below
+        elif condition.imm != op.LT_U:
+            return None
+        if below.type != _I64 or below.op == _CONST or above.op == _CONST:
+            return None
+        return below, above
+
     def register(self, value: Inst, value_type: int) -> int:
         """An operand of an instruction of type `value_type`."""
         return self.low(value) if value_type == _I32 else self.use(value)
