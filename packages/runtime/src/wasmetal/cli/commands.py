@@ -386,15 +386,26 @@ def wast(files: tuple[str, ...], standard: str | None) -> int:
 
 @wasmetal.command(
     epilog="""\b
-Example:
+Examples:
   wasmetal backends
+  wasmetal backends --check
 """
 )
-def backends() -> None:
-    """Show the installed backends, and which one this machine gets."""
+@click.option("--check", is_flag=True, help="Try each that runs here: calls, traps, memory, threads and so on.")
+def backends(check: bool) -> int:
+    """Show the installed backends, and which one this machine gets.
+
+    With --check the exit code is 1 if anything does not work as it should; what is printed then is what a report of it
+    needs.
+    """
     from wasmetal.cli import inspect as command
 
     command.backends()
+    if not check:
+        return 0
+    from wasmetal.cli import check as checking
+
+    return checking.check()
 
 
 @wasmetal.command(
