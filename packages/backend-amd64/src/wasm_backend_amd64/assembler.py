@@ -9,7 +9,6 @@ number. Displacements and immediates that do not fit raise struct.error or Value
 from __future__ import annotations
 
 from struct import Struct
-from typing import Final
 
 from wasm_backend_amd64.encodings import (
     CALL_REL32,
@@ -21,6 +20,10 @@ from wasm_backend_amd64.encodings import (
     Encoding,
     VexEncoding,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 = range(16)
 XMM0, XMM1, XMM2, XMM3, XMM4, XMM5, XMM6, XMM7 = range(16, 24)

@@ -12,7 +12,6 @@ with the module's type indices as the numbers of defined types.
 from __future__ import annotations
 
 import functools
-from typing import Final
 
 from wasm_core.features import Features
 from wasm_core.lazy_attrs import frozen
@@ -28,6 +27,10 @@ from wasm_core.type_codes import (
     NON_NULL,
     V128,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 # Kinds of immediates, in the order in which the binary format has them.
 IMM_NONE: Final = 0

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_core import opcodes as op
 from wasm_core.features import Features
 from wasm_core.instructions import IMM_MEMARG, IMM_NONE, find, is_enabled
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 # How the validator's loop treats a single-byte instruction. Below FIRST_RARE, roughly by how common they are.
 BINARY: Final = 0

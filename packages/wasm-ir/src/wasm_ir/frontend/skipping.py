@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_core import instructions as table
 from wasm_core import opcodes as wasm
 from wasm_core.immediates import read_immediates
 from wasm_core.leb128 import read_u32
 from wasm_core.type_codes import REF_NULL_PREFIX, REF_PREFIX
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 # What follows an opcode: nothing, some LEB128 integers, some bytes, or a special case.
 _NOTHING: Final = 0
