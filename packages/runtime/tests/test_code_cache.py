@@ -21,8 +21,15 @@ from wasmetal.code import cache as code_cache
 from wasmetal.code import fingerprint
 from wasmetal.code.cache import CacheEntry, CodeCache, default_directory
 from wasmetal.compiled.compiled_module import CompiledModule
+from wasmetal.glue import prebuilt
 from wasmetal.glue.thunks import Thunks
 from wasmetal.store import shared_glue
+
+
+@pytest.fixture(autouse=True)
+def nothing_prebuilt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of ready-made thunks the cache keeps none."""
+    monkeypatch.setattr(prebuilt, "folder", None)
 
 
 @pytest.fixture
@@ -681,3 +688,26 @@ def test_a_backend_without_symbols(
         assert run() == 20
     assert compiled == [2, 1, 0]
     assert len(files(tmp_path / "cache")) == 1
+
+
+_SUSPENDED = """
+import asyncio, sys, wasmetal
+async def wait(x):
+    await asyncio.sleep(0)
+    return x + 1
+module = wasmetal.Engine(wasmetal.Config(cache=sys.argv[1])).compile(sys.argv[2])
+print(asyncio.run(module.instantiate({"e": {"wait": wait}}).exports.call.call_async(4)))
+"""
+
+
+def test_calls_that_are_suspended(wasm, tmp_path: Path) -> None:
+    """A function that a thunk calls must be ready when the thunk is not built but found."""
+    builder = wasm()
+    builder.import_func("e", "wait", "i", "i")
+    builder.func("i", "i", wasm.op.get(0) + wasm.op.call(0), export="call")
+    path = tmp_path / "program.wasm"
+    path.write_bytes(builder.build())
+    code = f"from wasmetal.glue import prebuilt; prebuilt.folder = None; {_SUSPENDED}"
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", code, tmp_path / "cache", path], capture_output=True, timeout=60)
+        assert (done.returncode, done.stdout) == (0, b"5\n"), done.stderr.decode()

@@ -1,4 +1,4 @@
-"""What a program imports and does when all of its code comes from the cache."""
+"""What a program imports and does, when it is compiled and when all of its code comes from the cache."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from wasmetal.cpython import layouts
+from wasmetal.glue import prebuild
+from wasmetal.registry.selection import select
 
 _PROGRAM = """
 import sys
@@ -37,14 +41,23 @@ _NOT_NEEDED = (
     "wasmetal.glue.python_api",
     "wasmetal.compiled.listener",
     "wasmetal.registry.backends",
-    "attr",
-    "entrypoints",
-    "hashlib",
-    "json",
-    "re",
-    "typing",
 )
 
+#: What takes long to import, and nothing needs, compiling neither.
+_NEVER_NEEDED = ("attr", "entrypoints", "hashlib", "json", "re", "typing")
+
+
+#: What builds glue, which comes ready made.
+_GLUE_MAKERS = (
+    "wasm_backend_amd64.stubs",
+    "wasm_backend_arm64.stubs",
+    "wasmetal.glue.callbacks",
+    "wasmetal.glue.entry",
+    "wasmetal.glue.host",
+    "wasmetal.glue.python_api",
+    "wasmetal.glue.suspension",
+    "wasmetal.glue.ticker_code",
+)
 
 _COMMAND = """
 import sys
@@ -82,8 +95,31 @@ def test_a_warm_start_imports_no_compiler(code: str, program: Path, tmp_path: Pa
         )
         imported.append(set(done.stdout.split()))
     cold, warm = imported
-    assert {"wasm_ir.frontend", "wasmetal.glue.python_api", "wasm_core.body_validator"} <= cold
-    assert not warm.intersection(_NOT_NEEDED)
+    assert {"wasm_ir.frontend", "wasm_core.body_validator"} <= cold
+    assert not cold.intersection(_NEVER_NEEDED)
+    assert not warm.intersection((*_NOT_NEEDED, *_NEVER_NEEDED))
+
+
+def test_a_first_start_makes_no_glue(program: Path, tmp_path: Path) -> None:
+    """Not even the very first one after the packages were installed."""
+    if layouts.description()[0]:
+        pytest.skip("of builds of CPython that few use there is no glue")
+    backend = select("auto")
+    row = [list(row.values()) for row in prebuild.LAYOUTS].index([*layouts.description()[1:]])
+    make = [sys.executable, "-m", "wasmetal.glue.prebuild", str(tmp_path)]
+    subprocess.run([*make, f"{row}={backend.__module__}:{backend.__name__}"], check=True, timeout=60)
+    where = f"from wasmetal.glue import prebuilt; prebuilt.folder = {str(tmp_path)!r}"
+    code = _PROGRAM.replace("import wasmetal\n", f"import wasmetal\n{where}\n")
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "cache"), str(program)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    imported = set(done.stdout.split())
+    assert "wasm_ir.frontend" in imported
+    assert not imported.intersection((*_GLUE_MAKERS, *_NEVER_NEEDED))
 
 
 def test_names_are_imported_lazily() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_backend_amd64.registers import (
     ALLOCATABLE,
     CALLER_SAVED,
@@ -19,6 +17,10 @@ from wasm_backend_amd64.registers import (
     XMM7,
 )
 from wasm_ir.codegen.abi import Convention
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _FLOAT_REGISTERS = tuple(range(XMM0, XMM7 + 1))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_backend_amd64.instructions import LEA
 from wasm_backend_amd64.operands import pack_address
 from wasm_ir import opcodes as op
@@ -13,6 +11,10 @@ from wasm_ir.codegen.operand_lowering import signed
 from wasm_ir.codegen.selection import Selection
 from wasm_ir.codegen.vocabulary import Vocabulary
 from wasm_ir.ir import Function, Inst
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _CONST: Final = op.CONST
 _IADD: Final = op.IADD

@@ -9,7 +9,6 @@ number. Displacements and immediates that do not fit raise struct.error or Value
 from __future__ import annotations
 
 from struct import Struct
-from typing import Final
 
 from wasm_backend_amd64.encodings import (
     CALL_REL32,
@@ -21,6 +20,10 @@ from wasm_backend_amd64.encodings import (
     Encoding,
     VexEncoding,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 = range(16)
 XMM0, XMM1, XMM2, XMM3, XMM4, XMM5, XMM6, XMM7 = range(16, 24)
@@ -71,12 +74,12 @@ def rm(code: bytearray, enc: Encoding, reg: int, base: int, index: int, shift: i
                 encoded = enc.near.get((reg & 15) << 12 | base << 8 | disp & 0xFF)
                 code += _near(enc, reg & 15, base, disp) if encoded is None else encoded
             else:
-                code += enc.heads[reg & 12 | base >> 3]
+                code += (enc.heads or enc.make_heads())[reg & 12 | base >> 3]
                 code += _MOD_DISP32[(reg & 7) << 4 | base]
                 code += _pack_i32(disp)
             return
         # An absolute address: SIB without base and index (ModRM alone would be relative to rip).
-        code += enc.heads[reg & 12]
+        code += (enc.heads or enc.make_heads())[reg & 12]
         code.append((reg & 7) << 3 | 4)
         code.append(0x25)
         code += _pack_i32(disp)
@@ -84,7 +87,7 @@ def rm(code: bytearray, enc: Encoding, reg: int, base: int, index: int, shift: i
     if index == _RSP:
         raise ValueError("rsp cannot be an index")
     if base >= 0:
-        code += enc.heads[reg & 12 | index >> 2 & 2 | base >> 3]
+        code += (enc.heads or enc.make_heads())[reg & 12 | index >> 2 & 2 | base >> 3]
         sib = shift << 6 | (index & 7) << 3 | base & 7
         if disp == 0 and base & 7 != _RBP:
             code.append((reg & 7) << 3 | 4)
@@ -98,7 +101,7 @@ def rm(code: bytearray, enc: Encoding, reg: int, base: int, index: int, shift: i
             code.append(sib)
             code += _pack_i32(disp)
     else:
-        code += enc.heads[reg & 12 | index >> 2 & 2]
+        code += (enc.heads or enc.make_heads())[reg & 12 | index >> 2 & 2]
         code.append((reg & 7) << 3 | 4)
         code.append(shift << 6 | (index & 7) << 3 | 5)
         code += _pack_i32(disp)
@@ -106,7 +109,7 @@ def rm(code: bytearray, enc: Encoding, reg: int, base: int, index: int, shift: i
 
 def _near(enc: Encoding, reg: int, base: int, disp: int) -> bytes:
     """Bytes of the form with a register and memory at a displacement of a byte; remembered in `near`."""
-    encoded = enc.heads[reg & 12 | base >> 3]
+    encoded = (enc.heads or enc.make_heads())[reg & 12 | base >> 3]
     if disp == 0 and base & 7 != _RBP:
         encoded += _MOD_NO_DISP[(reg & 7) << 4 | base]
     else:
@@ -125,7 +128,7 @@ def rmi(code: bytearray, enc: Encoding, reg: int, base: int, index: int, shift: 
 
 def r(code: bytearray, enc: Encoding, reg: int) -> None:
     """One register."""
-    code += enc.singles[reg & 15]
+    code += (enc.singles or enc.make_singles())[reg & 15]
 
 
 def m(code: bytearray, enc: Encoding, base: int, index: int, shift: int, disp: int) -> None:
@@ -137,7 +140,7 @@ def ri(code: bytearray, enc: Encoding, reg: int, imm: int) -> None:
     """A register and an immediate."""
     if -128 <= imm <= 127:
         enc = enc.short
-    code += enc.singles[reg & 15]
+    code += (enc.singles or enc.make_singles())[reg & 15]
     code += enc.pack(imm)
 
 
@@ -155,7 +158,7 @@ def rip(code: bytearray, enc: Encoding, reg: int) -> int:
     Displacements count from the end of the instruction, so the placeholder is minus the size of the immediate that
     the encoding has (zero for most) and the immediate is the caller's to append.
     """
-    code += enc.heads[reg & 12]
+    code += (enc.heads or enc.make_heads())[reg & 12]
     code.append((reg & 7) << 3 | 5)
     position = len(code)
     code += _pack_i32(-enc.imm_size)

@@ -19,7 +19,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from struct import Struct
-from typing import Final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 # Condition codes (SDM volume 1, appendix B.1); cc ^ 1 is the opposite condition.
 CC_O, CC_NO, CC_B, CC_AE, CC_E, CC_NE, CC_BE, CC_A, CC_S, CC_NS, CC_P, CC_NP, CC_L, CC_GE, CC_LE, CC_G = range(16)
@@ -157,26 +160,39 @@ class Encoding:
         self.pack = _PACK[imm]
         #: What to use when the immediate is a signed byte.
         self.short: Encoding = self if short is None else short
-        #: Prefixes, REX and opcode for memory operands, by (reg & 12) | REX.X << 1 | REX.B.
-        self.heads: list[bytes] = self._heads()
+        # Most rows are in no code, so these are made when they are needed.
+        #: Prefixes, REX and opcode for memory operands, by (reg & 12) | REX.X << 1 | REX.B. See `make_heads`.
+        self.heads: list[bytes] = []
         #: Complete register forms by first << 4 | second, filled as they are needed.
         self.pairs: dict[int, bytes] = {}
         #: Complete forms with memory at base + a byte, by reg << 12 | base << 8 | the byte, filled as they are needed.
         self.near: dict[int, bytes] = {}
-        #: Complete register forms of instructions with one register operand.
+        #: Complete register forms of instructions with one register operand. See `make_singles`.
         self.singles: list[bytes] = []
-        if flags & IN_OPCODE:
-            for head in self.heads[:2]:
-                self.singles += [head[:-1] + _BYTES[head[-1] | register] for register in range(8)]
-        elif digit >= 0:
-            modrm = _BYTES[0xC0 + 8 * digit : 0xC8 + 8 * digit]
-            for head in self.heads[:2]:
-                self.singles += [head + last for last in modrm]
-            if flags & BYTE_RM:
-                self.singles[4:8] = [self._head(0, True) + last for last in modrm[4:]]
+
+    def make_heads(self) -> list[bytes]:
+        """Fill `heads`."""
+        self.heads = self._heads()
+        return self.heads
+
+    def make_singles(self) -> list[bytes]:
+        """Fill `singles`."""
+        heads = self._heads()
+        made: list[bytes] = []
+        if self.flags & IN_OPCODE:
+            for head in heads[:2]:
+                made += [head[:-1] + _BYTES[head[-1] | register] for register in range(8)]
+        elif self.digit >= 0:
+            modrm = _BYTES[0xC0 + 8 * self.digit : 0xC8 + 8 * self.digit]
+            for head in heads[:2]:
+                made += [head + last for last in modrm]
+            if self.flags & BYTE_RM:
+                made[4:8] = [self._head(0, True) + last for last in modrm[4:]]
+        self.singles = made
+        return made
 
     def __repr__(self) -> str:
-        return f"<Encoding {self.name} {self.heads[0].hex()}>"
+        return f"<Encoding {self.name} {self._head(0, False).hex()}>"
 
     def _heads(self) -> list[bytes]:
         prefix = self.prefix

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Final
 
 from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64 import encodings as e
@@ -22,7 +21,10 @@ from wasm_ir.backend import RELOCATION_SYMBOL, Relocation
 from wasm_ir.codegen.machinst import MInst, MOp
 from wasm_ir.symbols import symbol_number
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_ir.codegen.emission import Emitter
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_backend_amd64 import encodings as e
 from wasm_backend_amd64.forms import (
     Add,
@@ -18,6 +16,10 @@ from wasm_backend_amd64.forms import (
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.tables import by_operation, by_type
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 CONSTANT: Final = Constant()
 FLOAT_CONSTANT: Final = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_backend_amd64.integer_instructions import CHECK_MINUS_ONE, CHECK_ZERO, DIVIDE
 from wasm_backend_amd64.lower_integer import IntegerLowering
 from wasm_backend_amd64.registers import RAX, RDX
@@ -11,6 +9,10 @@ from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.machinst import MFixed
 from wasm_ir.ir import Inst
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _CONST: Final = op.CONST
 

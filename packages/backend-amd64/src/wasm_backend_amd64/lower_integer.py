@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_backend_amd64.addressing import Addressing, fits
 from wasm_backend_amd64.conditions import WITH_CARRY, WITH_CARRY_IMM
 from wasm_backend_amd64.instructions import (
@@ -37,6 +35,10 @@ from wasm_ir.codegen.machinst import MFixed, MInst
 from wasm_ir.codegen.operand_lowering import signed
 from wasm_ir.codegen.vocabulary import Vocabulary
 from wasm_ir.ir import Function, Inst
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _I32: Final = types.I32
 _I64: Final = types.I64

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_backend_amd64.addressing import fits
 from wasm_backend_amd64.instructions import LEA_SLOT, LOAD, MODIFY, MODIFY_IMM, STORE, STORE_IMM
 from wasm_backend_amd64.lower_float import FloatLowering
@@ -14,6 +12,10 @@ from wasm_ir import types
 from wasm_ir.codegen.machinst import MInst
 from wasm_ir.codegen.operand_lowering import NARROW_STORES, PLAIN_LOADS, signed
 from wasm_ir.ir import Inst
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _CONST: Final = op.CONST
 _HEAP_STORE: Final = op.HEAP_STORE

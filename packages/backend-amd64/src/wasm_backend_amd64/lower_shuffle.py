@@ -6,8 +6,6 @@ is none of them is a table in the pool for pshufb, one for each operand.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from wasm_backend_amd64 import encodings as e
 from wasm_backend_amd64 import vector_encodings as v
 from wasm_backend_amd64.encodings import Encoding
@@ -25,7 +23,10 @@ from wasm_ir.codegen.machinst import MInst
 from wasm_ir.ir import Inst
 from wasm_ir.opcodes import I8X16, I16X8
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_backend_amd64.lower_memory import MemoryLowering
 
 _V128: Final = types.V128

@@ -6,7 +6,6 @@ A result in one instruction is a row of `vector_instructions.ROWS`; the function
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
 
 from wasm_backend_amd64 import encodings as e
 from wasm_backend_amd64 import vector_encodings as v
@@ -61,7 +60,10 @@ from wasm_ir.codegen.machinst import MInst
 from wasm_ir.ir import Inst
 from wasm_ir.opcodes import F32X4, F64X2, HIGH_HALF, I8X16, I16X8, I32X4, I64X2
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_backend_amd64.lower_conditions import ConditionLowering
 
 _Handler = Callable[["ConditionLowering", Inst], None]

@@ -5,8 +5,6 @@ They are trees of a scalar access and an operation between the scalar and a vect
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from wasm_backend_amd64 import encodings as e
 from wasm_backend_amd64 import vector_encodings as v
 from wasm_backend_amd64.encodings import Encoding
@@ -20,7 +18,10 @@ from wasm_ir.codegen.machinst import MInst
 from wasm_ir.ir import Inst
 from wasm_ir.opcodes import F32X4, F64X2, I64X2
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_backend_amd64.lower_memory import MemoryLowering
 
 _V128: Final = types.V128

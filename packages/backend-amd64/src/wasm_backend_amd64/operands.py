@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64.encodings import JCC_REL8, JCC_REL32, JMP_REL8, JMP_REL32, Encoding
 from wasm_backend_amd64.registers import RBP, RSP
 from wasm_ir.codegen.machinst import IN_ARG, OUT_ARG
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_ir.codegen.emission import Emitter
 
 #: Label references are 4 bytes relative to their own end; their kind is what to add to that, mostly nothing.

@@ -9,8 +9,6 @@ has been called like this and makes such a tail call finds that return address, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64 import encodings as e
 from wasm_backend_amd64.abi import KEPT_CONTEXT, KEPT_RESULTS
@@ -31,7 +29,10 @@ from wasm_ir.backend import RELOCATION_FUNCTION_SLOT
 from wasm_ir.codegen.machinst import MInst, MOp, MTailCall
 from wasm_ir.vmcontext import CONTEXT, FUNCREF
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_ir.codegen.emission import Emitter
 
 #: Size of what is kept below the linkage.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64 import encodings as e
 from wasm_backend_amd64.abi import LANDING_MARKER
@@ -38,7 +36,10 @@ from wasm_ir.codegen.target import Target
 from wasm_ir.ir import ABI_WASM, Function, Inst
 from wasm_ir.vmcontext import CONTEXT, FUNCREF
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_ir.codegen.emission import Emitter
 
 #: Frames at least this large are checked against the stack limit before the stack pointer goes down; smaller ones in

@@ -6,8 +6,6 @@ are. Names are the manual's, opcodes what comes behind 0F.
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_backend_amd64.encodings import (
     COMMUTATIVE,
     NP,
@@ -21,6 +19,10 @@ from wasm_backend_amd64.encodings import (
     VexEncoding,
     sse,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _SSSE3, _SSE41, _SSE42, _AVX, _AVX2, _FMA = "ssse3", "sse4_1", "sse4_2", "avx", "avx2", "fma"
 _VL, _DQ = "avx512vl", "avx512dq"

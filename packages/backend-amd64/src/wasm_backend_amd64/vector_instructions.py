@@ -6,7 +6,6 @@ The tables have rows: there are two forms of each, one with a VEX prefix, which 
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Final
 
 from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64 import encodings as e
@@ -19,7 +18,10 @@ from wasm_ir import opcodes as op
 from wasm_ir.codegen.machinst import MInst, MOp
 from wasm_ir.opcodes import F32X4, F64X2, HIGH_HALF, I8X16, I16X8, I32X4, I64X2
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_ir.codegen.emission import Emitter
 
 INTEGER_SHAPES: Final = (I8X16, I16X8, I32X4, I64X2)

@@ -5,8 +5,6 @@ All return the register with the result: the one that is given, or a new one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from wasm_backend_amd64.encodings import COMMUTATIVE, Encoding
 from wasm_backend_amd64.forms import in_registers, with_constant, with_memory
 from wasm_backend_amd64.operands import pack_value
@@ -16,7 +14,10 @@ from wasm_ir import types
 from wasm_ir.codegen.machinst import MInst
 from wasm_ir.ir import Inst
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_backend_amd64.lower_memory import MemoryLowering
 
 _CONST: Final = op.CONST

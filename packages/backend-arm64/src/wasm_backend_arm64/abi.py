@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_backend_arm64.registers import ALLOCATABLE, CALLER_SAVED, V0, V7, X0, X7
 from wasm_ir.codegen.abi import Convention
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _INTEGER_REGISTERS = tuple(range(X0, X7 + 1))
 _FLOAT_REGISTERS = tuple(range(V0, V7 + 1))

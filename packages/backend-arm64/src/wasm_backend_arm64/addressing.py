@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_backend_arm64.encodings import (
     ASR,
     LSL,
@@ -27,6 +25,10 @@ from wasm_ir import types
 from wasm_ir.codegen.operand_lowering import signed
 from wasm_ir.codegen.selection import Selection
 from wasm_ir.ir import Inst
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _CONST: Final = op.CONST
 _IADD: Final = op.IADD

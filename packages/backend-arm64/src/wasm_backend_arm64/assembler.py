@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from struct import Struct
-from typing import Final
 
 from wasm_backend_arm64.encodings import (
     ADD_RRI64,
@@ -30,6 +29,10 @@ from wasm_backend_arm64.encodings import (
     extended,
     logical_immediate,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 ZR: Final = 31
 SP: Final = 31

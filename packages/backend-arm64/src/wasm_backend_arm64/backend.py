@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from struct import Struct
-from typing import TYPE_CHECKING, Final
 
 from wasm_backend_arm64 import cpu
 from wasm_core.errors import CompileError
 from wasm_ir.backend import RELOCATION_FUNCTION_SLOT, CompiledCode, HostSupport, Relocation, StubEnvironment, Stubs
 from wasm_ir.vmcontext import LAYOUT
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_backend_arm64.target import Arm64Target
     from wasm_ir.ir import Function
 

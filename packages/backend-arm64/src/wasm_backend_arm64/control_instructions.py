@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from wasm_backend_arm64 import assembler as asm
 from wasm_backend_arm64 import encodings as e
 from wasm_backend_arm64.encodings import CC_HS, CC_LO, CC_NE, UXTW, UXTX, Access, Encoding, extended, indexed
@@ -36,7 +34,10 @@ from wasm_ir.codegen.machinst import ENTERS, FIRST_TARGET_FLAG, MInst, MOp
 from wasm_ir.ir import ABI_C
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, STORE
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_ir.codegen.emission import Emitter
 
 #: The function has the C convention and may use v8..v15, of which it must preserve the lower halves (AAPCS64, 6.1.2).

@@ -28,7 +28,9 @@ without operands are plain words. Vector instructions are in vector_encodings.py
 
 from __future__ import annotations
 
-from typing import Final
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 # Condition codes (DDI 0487, C1.2.4); cc ^ 1 is the opposite condition, but for AL.
 CC_EQ, CC_NE, CC_HS, CC_LO, CC_MI, CC_PL, CC_VS, CC_VC, CC_HI, CC_LS, CC_GE, CC_LT, CC_GT, CC_LE, CC_AL = range(15)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from wasm_backend_arm64 import assembler as asm
 from wasm_backend_arm64 import encodings as e
 from wasm_backend_arm64.encodings import (
@@ -25,7 +23,10 @@ from wasm_ir import types
 from wasm_ir.codegen.machinst import MInst, MOp
 from wasm_ir.codegen.tables import FLOATS, by_operation, by_type
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_ir.codegen.emission import Emitter
 
 _F32, _F64, _I32, _I64 = types.F32, types.F64, types.I32, types.I64

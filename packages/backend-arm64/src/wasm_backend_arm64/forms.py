@@ -9,7 +9,6 @@ shift, extension or number of a lane.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
 
 from wasm_backend_arm64 import assembler as asm
 from wasm_backend_arm64 import encodings as e
@@ -18,7 +17,10 @@ from wasm_backend_arm64.operands import load_float, load_integer, mark_fault, st
 from wasm_backend_arm64.registers import SCRATCH, SP
 from wasm_ir.codegen.machinst import MInst, MOp
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_ir.codegen.emission import Emitter
 
 _pack = asm.pack

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_backend_arm64 import encodings as e
 from wasm_backend_arm64.encodings import Access
 from wasm_backend_arm64.forms import Constant, FloatConstant, Load, SlotAddress, Store, on_registers
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.tables import FLOATS, by_operation, by_type
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _I32, _I64, _F32, _F64, _V128 = types.I32, types.I64, types.F32, types.F64, types.V128
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_backend_arm64.lower_conditions import ConditionLowering
 from wasm_ir import opcodes as op
 from wasm_ir.codegen.selection import handlers
 from wasm_ir.ir import Function
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: By operation.
 _HANDLERS: Final = handlers(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_backend_arm64 import encodings as e
 from wasm_backend_arm64.conditions import (
     BIT_IS_ZERO,
@@ -37,6 +35,10 @@ from wasm_ir import types
 from wasm_ir.codegen.machinst import MInst
 from wasm_ir.codegen.operand_lowering import signed
 from wasm_ir.ir import Function, Inst
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _CONST: Final = op.CONST
 _I32: Final = types.I32

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_backend_arm64.addressing import Addressing
 from wasm_backend_arm64.assembler import integer_length
 from wasm_backend_arm64.conditions import WITH_CARRY
@@ -46,6 +44,10 @@ from wasm_ir import types
 from wasm_ir.codegen.machinst import MInst, MOp
 from wasm_ir.codegen.operand_lowering import signed
 from wasm_ir.ir import Inst
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _I32: Final = types.I32
 _I64: Final = types.I64

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_backend_arm64.instructions import LOAD, SLOT_ADDRESS, STORE
 from wasm_backend_arm64.lower_float import FloatLowering
 from wasm_backend_arm64.registers import ZR
@@ -13,6 +11,10 @@ from wasm_ir import types
 from wasm_ir.codegen.machinst import MInst
 from wasm_ir.codegen.operand_lowering import NARROW_STORES, PLAIN_LOADS
 from wasm_ir.ir import Inst
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _CONST: Final = op.CONST
 _HEAP_STORE: Final = op.HEAP_STORE

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from wasm_backend_arm64 import vector_encodings as v
 from wasm_backend_arm64.forms import on_registers
 from wasm_backend_arm64.vector_encodings import B, D, H, S, lane, left, source_lane
@@ -19,7 +17,10 @@ from wasm_ir import opcodes as op
 from wasm_ir.codegen.machinst import MFixed, MInst, MOp
 from wasm_ir.ir import Inst
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_backend_arm64.lower_conditions import ConditionLowering
 
 #: The number of no byte: tables give 0 for it.

@@ -7,7 +7,6 @@ Handlers are functions on the lowering of a function, found by operation. Most o
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
 
 from wasm_backend_arm64.conditions import COMPARE_IMM, set_op
 from wasm_backend_arm64.encodings import CC_NE, LSL, logical_immediate, shifted
@@ -89,7 +88,10 @@ from wasm_ir.codegen.machinst import MInst, MOp
 from wasm_ir.ir import Inst
 from wasm_ir.opcodes import F32X4, F64X2, I8X16, I16X8, I32X4, I64X2
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_backend_arm64.lower_conditions import ConditionLowering
 
 _CONST: Final = op.CONST

@@ -6,8 +6,6 @@ or store of a floating-point register with the lane in it takes no more instruct
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from wasm_backend_arm64.vector_encodings import lane, memory_lane
 from wasm_backend_arm64.vector_instructions import (
     INSERT_LANE,
@@ -25,7 +23,10 @@ from wasm_ir import types
 from wasm_ir.codegen.machinst import MInst
 from wasm_ir.ir import Inst
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_backend_arm64.lower_memory import MemoryLowering
 
 _V128: Final = types.V128

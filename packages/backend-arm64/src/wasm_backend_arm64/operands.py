@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from wasm_backend_arm64 import assembler as asm
 from wasm_backend_arm64 import encodings as e
 from wasm_backend_arm64.encodings import FLOAT_IMMEDIATES32, FLOAT_IMMEDIATES64, UXTX, Access, indexed
@@ -12,7 +10,10 @@ from wasm_ir import types
 from wasm_ir.codegen.machinst import IN_ARG, OUT_ARG
 from wasm_ir.symbols import symbol_number
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_ir.codegen.emission import Emitter
     from wasm_ir.codegen.frame import Frame
 

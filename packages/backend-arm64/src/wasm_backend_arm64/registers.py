@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_ir.codegen.registers import RegisterSet
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 X0: Final = 0
 X1: Final = 1

@@ -10,8 +10,6 @@ uses the linkage that is there.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from wasm_backend_arm64 import assembler as asm
 from wasm_backend_arm64 import encodings as e
 from wasm_backend_arm64.abi import KEPT_RESULTS
@@ -37,7 +35,10 @@ from wasm_ir.backend import RELOCATION_FUNCTION_SLOT
 from wasm_ir.codegen.machinst import MInst, MOp, MTailCall
 from wasm_ir.vmcontext import CONTEXT, FUNCREF
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_ir.codegen.emission import Emitter
 
 _rm = asm.rm

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from wasm_backend_arm64 import assembler as asm
 from wasm_backend_arm64 import encodings as e
 from wasm_backend_arm64.control_instructions import (
@@ -53,7 +51,10 @@ from wasm_ir.ir import ABI_C, ABI_WASM, Function, Inst
 from wasm_ir.symbols import symbol_number
 from wasm_ir.vmcontext import CONTEXT, FUNCREF
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_ir.codegen.emission import Emitter
 
 #: Frames of this size and more are checked before the stack pointer goes there; smaller ones after, and those in

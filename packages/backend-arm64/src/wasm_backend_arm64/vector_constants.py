@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_backend_arm64 import vector_encodings as v
 from wasm_backend_arm64.encodings import FLOAT_IMMEDIATES32, FLOAT_IMMEDIATES64, Encoding
 from wasm_backend_arm64.vector_encodings import H, S, byte_immediate
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _LONG: Final = 0xFFFF_FFFF_FFFF_FFFF
 _WORD: Final = 0xFFFF_FFFF

@@ -9,10 +9,13 @@ families of scalars (`P`) for the lowest lane alone.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 from wasm_backend_arm64 import encodings
 from wasm_backend_arm64.encodings import Encoding
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: Widths of lanes: log2 of the bytes.
 B, H, S, D = range(4)

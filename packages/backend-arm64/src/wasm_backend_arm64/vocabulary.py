@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_backend_arm64 import control_instructions as control
 from wasm_backend_arm64.abi import ENTER_CLOBBERS, NATIVE, WASM
 from wasm_backend_arm64.instructions import CONSTANT, FLOAT_CONSTANT
@@ -18,6 +16,10 @@ from wasm_backend_arm64.registers import (
 from wasm_backend_arm64.tail_calls import TAIL_CALL, TAIL_CALL_REF
 from wasm_ir.codegen.control import CallRef
 from wasm_ir.codegen.vocabulary import Vocabulary
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 VOCABULARY: Final = Vocabulary(
     name="arm64",

@@ -7,8 +7,8 @@ functions are the standard library's.
 from __future__ import annotations
 
 import bisect
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mypy_extensions import i64
 

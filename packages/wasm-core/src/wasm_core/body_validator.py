@@ -6,8 +6,6 @@ Iterative: control frames are on a list. The common instructions are handled in 
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_core import opcodes as op
 from wasm_core.body_facts import BodyFacts
 from wasm_core.errors import CompileError, InvalidError, MalformedError, Unsupported
@@ -69,6 +67,10 @@ from wasm_core.type_codes import (
     type_name,
 )
 from wasm_core.validation_context import Signature, ValidationContext, context_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: Most locals of a function, parameters included. Other engines have the same limit.
 MAX_LOCALS: Final = 50_000

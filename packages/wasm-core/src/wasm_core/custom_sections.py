@@ -6,11 +6,13 @@ damage never is an error: what comes before it is used.
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_core.errors import MalformedError
 from wasm_core.leb128 import read_u32
 from wasm_core.module import DecodedModule
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _PRODUCERS: Final = "producers"
 _TARGET_FEATURES: Final = "target_features"

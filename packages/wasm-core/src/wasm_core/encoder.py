@@ -7,7 +7,6 @@ source; all else is written anew, with integers in as few bytes as there can be.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final
 
 from wasm_core import opcodes as op
 from wasm_core import sections
@@ -30,6 +29,10 @@ from wasm_core.types import (
     TagType,
     ValueType,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _PREAMBLE: Final = b"\0asm\x01\0\0\0"
 

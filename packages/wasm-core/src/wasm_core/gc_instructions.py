@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from wasm_core import opcodes as op
 from wasm_core.errors import InvalidError, MalformedError
@@ -20,6 +19,10 @@ from wasm_core.subtyping import top_of
 from wasm_core.type_codes import ANYREF, EXNREF, EXTERNREF, FUNCREF, I8, I16, I32, NON_NULL, UNKNOWN_REF, type_name
 from wasm_core.types import ArrayType, StructType
 from wasm_core.validation_context import ValidationContext, is_reference, unpacked
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: Most operands of array.new_fixed. Other engines have the same limit.
 MAX_FIXED: Final = 10_000

@@ -8,8 +8,6 @@ the common immediates in line.
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_core.errors import MalformedError
 from wasm_core.instructions import (
     CATCH_ALL,
@@ -63,6 +61,10 @@ from wasm_core.type_codes import (
     REF_NULL_PREFIX,
     REF_PREFIX,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _ONE_INDEX: Final = frozenset(
     {IMM_LABEL, IMM_FUNC, IMM_LOCAL, IMM_GLOBAL, IMM_TABLE, IMM_DATA, IMM_ELEM, IMM_MEMORY, IMM_TAG, IMM_TYPE}

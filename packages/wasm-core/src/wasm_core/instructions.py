@@ -12,7 +12,6 @@ with the module's type indices as the numbers of defined types.
 from __future__ import annotations
 
 import functools
-from typing import Final
 
 from wasm_core.features import Features
 from wasm_core.lazy_attrs import frozen
@@ -28,6 +27,10 @@ from wasm_core.type_codes import (
     NON_NULL,
     V128,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 # Kinds of immediates, in the order in which the binary format has them.
 IMM_NONE: Final = 0
@@ -809,6 +812,7 @@ fe:4e  i64.atomic.rmw32.cmpxchg_u         memarg/4     iII:I
 """
 
 
+@functools.cache
 def _parse_immediate(text: str) -> tuple[int, int, int]:
     """The kind of an immediate, the size of an access, the number of lanes."""
     kind, _, size_text = text.partition("/")
@@ -821,6 +825,7 @@ def _parse_immediate(text: str) -> tuple[int, int, int]:
     return immediate, size, 32 if immediate == IMM_SHUFFLE else 0
 
 
+@functools.cache
 def _parse_signature(text: str) -> tuple[tuple[int, ...] | None, tuple[int, ...] | None]:
     """The operands and results."""
     if text == "?":
@@ -829,58 +834,53 @@ def _parse_signature(text: str) -> tuple[tuple[int, ...] | None, tuple[int, ...]
     return tuple([_TYPES[t] for t in operands]), tuple([_TYPES[t] for t in results])
 
 
-def _parse_table(table: str) -> dict[int, Instruction]:
-    """The instructions by opcode, in the order of the table."""
-    found: dict[int, Instruction] = {}
-    # There are few different ones, and a program that has something to compile waits for this.
-    immediates: dict[str, tuple[int, int, int]] = {}
-    signatures: dict[str, tuple[tuple[int, ...] | None, tuple[int, ...] | None]] = {}
-    feature = ""
-    for row in table.splitlines():
-        if row.startswith("["):
-            feature = row[1:-1]
-            if feature == "core":
-                feature = ""
-        elif row:
-            opcode_text, name, immediate_text, signature_text = row.split()
-            prefix, colon, number = opcode_text.partition(":")
-            opcode = (int(prefix, 16) << 12) | int(number, 16) if colon else int(prefix, 16)
-            immediate = immediates.get(immediate_text)
-            if immediate is None:
-                immediate = immediates[immediate_text] = _parse_immediate(immediate_text)
-            signature = signatures.get(signature_text)
-            if signature is None:
-                signature = signatures[signature_text] = _parse_signature(signature_text)
-            kind, access_size, lanes = immediate
-            found[opcode] = Instruction(name, opcode, kind, signature[0], signature[1], access_size, lanes, feature)
-    return found
+#: The tables, by the first byte of opcodes; 0 is for all others.
+_TABLES: Final[dict[int, str]] = {0: _SCALAR_TABLE, 0xFB: _GC_TABLE, 0xFD: _VECTOR_TABLE, 0xFE: _ATOMIC_TABLE}
 
-
-_SCALAR: Final[dict[int, Instruction]] = _parse_table(_SCALAR_TABLE)
-
-
-#: The tables that are read when an instruction of theirs is first looked up, by the first byte of its opcode.
-_LATER_TABLES: Final[dict[int, str]] = {0xFB: _GC_TABLE, 0xFD: _VECTOR_TABLE, 0xFE: _ATOMIC_TABLE}
+# A program that has something to compile waits for what is read of them, so that is what it asks for.
 
 
 @functools.cache
-def _later(prefix: int) -> dict[int, Instruction]:
-    return _parse_table(_LATER_TABLES[prefix])
+def _rows(prefix: int) -> dict[int, tuple[str, str]]:
+    """The rows of a table, without their first column, and the features that they need; by opcode, in their order."""
+    found: dict[int, tuple[str, str]] = {}
+    feature = ""
+    for line in _TABLES[prefix].splitlines():
+        if line.startswith("["):
+            feature = line[1:-1]
+            if feature == "core":
+                feature = ""
+        elif line:
+            opcode, _, row = line.partition(" ")
+            first, colon, number = opcode.partition(":")
+            found[(int(first, 16) << 12) | int(number, 16) if colon else int(first, 16)] = row, feature
+    return found
+
+
+_found: Final[dict[int, Instruction]] = {}
 
 
 def find(opcode: int) -> Instruction | None:
     """The instruction that has an opcode."""
-    found = _SCALAR.get(opcode)
-    return _later(opcode >> 12).get(opcode) if found is None and opcode >> 12 in _LATER_TABLES else found
+    found = _found.get(opcode)
+    if found is None:
+        prefix = opcode >> 12
+        row = _rows(prefix if prefix in _TABLES else 0).get(opcode)
+        if row is not None:
+            name, immediate, signature = row[0].split()
+            kind, size, lanes = _parse_immediate(immediate)
+            params, results = _parse_signature(signature)
+            found = _found.setdefault(
+                opcode, Instruction(name, opcode, kind, params, results, size, lanes, feature=row[1])
+            )
+    return found
 
 
 @functools.cache
 def instructions() -> tuple[Instruction, ...]:
     """Every instruction, in the order of the opcodes."""
-    found = list(_SCALAR.values())
-    for prefix in _LATER_TABLES:
-        found += _later(prefix).values()
-    return tuple(sorted(found, key=lambda instruction: instruction.opcode))
+    opcodes = [opcode for prefix in _TABLES for opcode in _rows(prefix)]
+    return tuple([found for opcode in sorted(opcodes) if (found := find(opcode)) is not None])
 
 
 @functools.cache

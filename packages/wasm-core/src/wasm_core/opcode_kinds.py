@@ -1,12 +1,12 @@
-"""Dispatch tables of the body validator, made from the table of instructions for one set of features."""
+"""Dispatch tables of the body validator for one set of features."""
 
 from __future__ import annotations
 
-from typing import Final
-
-from wasm_core import opcodes as op
 from wasm_core.features import Features
-from wasm_core.instructions import IMM_MEMARG, IMM_NONE, find, is_enabled
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 # How the validator's loop treats a single-byte instruction. Below FIRST_RARE, roughly by how common they are.
 BINARY: Final = 0
@@ -44,41 +44,53 @@ RETHROW: Final = 26
 ILLEGAL: Final = 27
 LOCAL_GET: Final = 28
 
-_SPECIAL: Final[dict[int, int]] = {
-    op.LOCAL_GET: LOCAL_GET,
-    op.LOCAL_SET: LOCAL_SET,
-    op.LOCAL_TEE: LOCAL_TEE,
-    op.I32_CONST: CONST_INT,
-    op.I64_CONST: CONST_INT,
-    op.F32_CONST: CONST_FLOAT,
-    op.F64_CONST: CONST_FLOAT,
-    op.BR_IF: BR_IF,
-    op.END: END,
-    op.CALL: CALL,
-    op.BLOCK: BLOCK,
-    op.LOOP: BLOCK,
-    op.IF: BLOCK,
-    op.ELSE: ELSE,
-    op.BR: BR,
-    op.BR_TABLE: BR_TABLE,
-    op.RETURN: RETURN,
-    op.UNREACHABLE: UNREACHABLE,
-    op.NOP: NOP,
-    op.GLOBAL_GET: GLOBAL_GET,
-    op.GLOBAL_SET: GLOBAL_SET,
-    op.SELECT: SELECT,
-    op.DROP: DROP,
-    op.TRY_TABLE: BLOCK,
-    op.TRY: BLOCK,
-    op.CATCH: CATCH,
-    op.CATCH_ALL: CATCH,
-    op.DELEGATE: DELEGATE,
-    op.RETHROW: RETHROW,
-    **dict.fromkeys(
-        (op.RETURN_CALL, op.RETURN_CALL_INDIRECT, op.RETURN_CALL_REF, op.THROW, op.THROW_REF),
-        RARE_EXIT,
-    ),
-}
+# What follows from the table of instructions for every byte, with all features: reading that takes long, and a program
+# that has something to compile waits for it. tests/test_opcode_kinds.py has the rules.
+# fmt: off
+_KINDS: Final = bytes.fromhex(
+    "12140a0a0a0f0a18171a17080b0715110916171716171b1b1918100e161b1b0a1c02030c0d16161b0404040404040404"
+    "040404040404050505050505050505161601011313060000000000000000000006000000000000000000000000000000"
+    "000000000000000606060000000000000000000000000000000606060000000000000000000000000000000606060606"
+    "060600000000000000060606060606060000000000000006060606060606060606060606060606060606060606060606"
+    "06060606061b1b1b1b1b1b1b1b1b1b1b161616001616161b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b"
+    "1b1b1b1b1b1b1b1b1b1b1b161616161b"
+)
+_OPERANDS: Final = bytes.fromhex(
+    "000000000000000000000000000000000000000000000000000000000000000000000000000000007f7f7f7f7f7f7f7f"
+    "7f7f7f7f7f7f7f7e7d7c7f7f7e7e7e007f000000007f7f7f7f7f7f7f7f7f7f7f7e7e7e7e7e7e7e7e7e7e7e7d7d7d7d7d"
+    "7d7c7c7c7c7c7c7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7d7d7d7d7d"
+    "7d7d7d7d7d7d7d7d7d7c7c7c7c7c7c7c7c7c7c7c7c7c7c7e7d7d7c7c7f7f7d7d7c7c7f7f7e7e7c7f7f7e7e7d7d7c7f7e"
+    "7f7f7e7e7e00000000000000000000000000006d00000000000000000000000000000000000000000000000000000000"
+    "00000000000000000000000000000000"
+)
+_RESULTS: Final = bytes.fromhex(
+    "000000000000000000000000000000000000000000000000000000000000000000000000000000007f7e7d7c7f7f7f7f"
+    "7e7e7e7e7e7e0000000000000000007f7f7f7e7d7c7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f"
+    "7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7d7d7d7d7d"
+    "7d7d7d7d7d7d7d7d7d7c7c7c7c7c7c7c7c7c7c7c7c7c7c7f7f7f7f7f7e7e7e7e7e7e7d7d7d7d7d7c7c7c7c7c7f7e7d7c"
+    "7f7f7e7e7e00000000000000000000000000707f00000000000000000000000000000000000000000000000000000000"
+    "00000000000000000000000000000000"
+)
+_MAX_ALIGN: Final = bytes.fromhex(
+    "000000000000000000000000000000000000000000000000000000000000000000000000000000000203020300000101"
+    "000001010202020302030001000102000000000000000000000000000000000000000000000000000000000000000000"
+    "000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+    "000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+    "000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+    "00000000000000000000000000000000"
+)
+# fmt: on
+#: The bytes that need one of some features.
+_NEEDED: Final = (
+    (("exceptions", "legacy_exceptions"), b"\x08"),
+    (("exceptions",), b"\x0a\x1f"),
+    (("legacy_exceptions",), b"\x06\x07\x09\x18\x19"),
+    (("tail_calls",), b"\x12\x13"),
+    (("reference_types",), b"\x1c\x25\x26\xd0\xd1\xd2"),
+    (("function_references",), b"\x14\x15\xd4\xd5\xd6"),
+    (("gc",), b"\xd3"),
+    (("sign_extension",), b"\xc0\xc1\xc2\xc3\xc4"),
+)
 
 
 class OpcodeKinds:
@@ -87,36 +99,18 @@ class OpcodeKinds:
     __slots__ = ("kinds", "max_align", "operands", "results")
 
     def __init__(self, features: Features) -> None:
-        kinds = [ILLEGAL] * 256
-        operands = [0] * 256
-        results = [0] * 256
-        max_align = [0] * 256
-        for byte in range(256):
-            instruction = find(byte)
-            if instruction is None or not is_enabled(instruction, features):
-                continue
-            params = instruction.params
-            outcome = instruction.results
-            kinds[byte] = _SPECIAL.get(byte, RARE)
-            if outcome:
-                results[byte] = outcome[0]
-            if params:
-                # Of a store, the value; the address below it is the memory's matter.
-                operands[byte] = params[-1]
-            if instruction.immediate == IMM_MEMARG:
-                kinds[byte] = LOAD if outcome else STORE
-                max_align[byte] = instruction.access_size.bit_length() - 1
-            elif instruction.immediate == IMM_NONE and params and outcome:
-                kinds[byte] = UNARY if len(params) == 1 else BINARY
-        # All of the instructions with a prefix: their handlers ask the features.
-        kinds[0xFB] = kinds[0xFC] = kinds[0xFD] = kinds[0xFE] = RARE
+        kinds = list(_KINDS)
+        for names, opcodes in _NEEDED:
+            if not any(getattr(features, name) for name in names):
+                for opcode in opcodes:
+                    kinds[opcode] = ILLEGAL
         #: Lists, because the interpreter indexes them faster than bytes.
         self.kinds: Final = kinds
-        #: The type of the (last) operand. Both operands of a BINARY instruction have the same type.
-        self.operands: Final = operands
-        self.results: Final = results
+        #: The type of the last operand; of a store, the value. Both operands of a BINARY one have the same type.
+        self.operands: Final = list(_OPERANDS)
+        self.results: Final = list(_RESULTS)
         #: Exponent of the natural alignment of a LOAD or STORE.
-        self.max_align: Final = max_align
+        self.max_align: Final = list(_MAX_ALIGN)
 
 
 _made: Final[dict[Features, OpcodeKinds]] = {}

@@ -6,8 +6,6 @@ A single-byte instruction is its byte. A prefixed instruction is `(prefix << 12)
 
 from __future__ import annotations
 
-from typing import Final
-
 # These are enough for most programs whose code is in a cache.
 # isort: off
 from wasm_core.constant_opcodes import (
@@ -27,6 +25,10 @@ from wasm_core.constant_opcodes import (
     REF_NULL as REF_NULL,
     V128_CONST as V128_CONST,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 # isort: on
 
 UNREACHABLE: Final = 0x00

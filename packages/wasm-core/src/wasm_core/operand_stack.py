@@ -7,11 +7,13 @@ the top of the stack with the type that it wants, and comes here only when they 
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_core.errors import InvalidError
 from wasm_core.type_codes import UNKNOWN, type_name
 from wasm_core.validation_context import ValidationContext
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 FLOOR: Final = -1
 POLYMORPHIC: Final = -2

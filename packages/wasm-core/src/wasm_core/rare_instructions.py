@@ -7,7 +7,6 @@ operand types, and returns the position after the immediates.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from wasm_core import opcodes as op
 from wasm_core.errors import InvalidError, MalformedError, Unsupported
@@ -29,6 +28,10 @@ from wasm_core.operand_stack import check, pop, pop_all, pop_any
 from wasm_core.reader import switched_off
 from wasm_core.type_codes import EXNREF, FUNCREF, I32, I64, NON_NULL, UNKNOWN, UNKNOWN_REF, type_name
 from wasm_core.validation_context import ValidationContext, is_reference
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: What `catch_ref` gives besides the values of the exception.
 _CAUGHT: Final = EXNREF | NON_NULL

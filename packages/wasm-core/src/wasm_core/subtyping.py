@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_core.defined_types import ARRAY, FUNC, STRUCT, DefinedType
 from wasm_core.types import (
     ArrayType,
@@ -18,6 +16,10 @@ from wasm_core.types import (
     TableType,
     ValueType,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: The abstract heap types that each one matches.
 _ABOVE: Final[dict[str, frozenset[str]]] = {

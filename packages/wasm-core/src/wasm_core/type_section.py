@@ -5,8 +5,6 @@ Core specification, section "Binary Format", "Types".
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_core.defined_types import (
     ARRAY,
     FUNC,
@@ -26,6 +24,10 @@ from wasm_core.immediates import read_value_type
 from wasm_core.reader import Reader, switched_off, value_type_error
 from wasm_core.type_codes import DEFINED_SHIFT, I8, I16, NON_NULL, REF_NULL_PREFIX, REF_PREFIX
 from wasm_core.types import FuncType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 
 class _Entry:

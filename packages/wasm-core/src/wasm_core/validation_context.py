@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
 from wasm_core.errors import InvalidError, MalformedError
@@ -31,7 +30,10 @@ from wasm_core.type_codes import (
 )
 from wasm_core.types import ArrayType, FieldType, FuncType, PackedType, StructType, ValueType
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_core.defined_types import DefinedType
 
 

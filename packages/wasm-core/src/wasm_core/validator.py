@@ -6,8 +6,6 @@ that of the section.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from wasm_core import opcodes as op
 from wasm_core import sections
 from wasm_core.errors import InvalidError, Unsupported
@@ -27,7 +25,10 @@ from wasm_core.types import (
 )
 from wasm_core.validation_context import context_of
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_core.defined_types import DefinedType
 
 #: Most parameters and most results of a function type. Other engines have the same limits.

@@ -9,7 +9,6 @@ a safe answer.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from wasm_ir import opcodes, types
 from wasm_ir.ir import Block, Branch, Call, Edge, Function, Inst, Signature
@@ -24,6 +23,10 @@ from wasm_ir.simplify import (
     simplify_select,
     simplify_unary,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _CONST: Final = opcodes.CONST
 _ICMP: Final = opcodes.ICMP

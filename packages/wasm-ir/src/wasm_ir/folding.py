@@ -9,9 +9,12 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable
-from typing import Final
 
 from wasm_ir import opcodes, types
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _F32: Final = struct.Struct("<f")
 _F64: Final = struct.Struct("<d")

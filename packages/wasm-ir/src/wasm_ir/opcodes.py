@@ -8,9 +8,11 @@ Invariant that lowering relies on: a register or slot that holds an i32 holds it
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_ir import types
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 # Properties of an operation.
 #: No effect, cannot trap, same operands give the same result: may be numbered, moved and removed.

@@ -6,11 +6,10 @@ Numbers of 32 bits are multiplied in 64; those of 64 bits take the high half of 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from wasm_ir import opcodes, types
 from wasm_ir.ir import Inst
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wasm_ir.builder import Builder
 

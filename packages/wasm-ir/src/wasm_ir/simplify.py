@@ -7,7 +7,6 @@ In binary operations that commute, and in comparisons, a constant is on the righ
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
 
 from wasm_ir import opcodes, types
 from wasm_ir.folding import fold_binary, fold_fcmp, fold_icmp, fold_unary, signed
@@ -19,7 +18,10 @@ from wasm_ir.reciprocals import (
     remainder_of_power_of_two,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_ir.builder import Builder
 
 _CONST: Final = opcodes.CONST

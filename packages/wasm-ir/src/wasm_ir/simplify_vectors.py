@@ -7,14 +7,16 @@ touched where every choice gives the same: a machine makes its choice once.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
 
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.folding import signed
 from wasm_ir.ir import Inst
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_ir.builder import Builder
 
 _CONST: Final = op.CONST

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from wasm_ir import opcodes, types
 from wasm_ir.ir import Block, Branch, Call, Function, Inst
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _INTEGERS: Final = (types.I32, types.I64)
 _FLOATS: Final = (types.F32, types.F64)

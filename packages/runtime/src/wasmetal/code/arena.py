@@ -34,6 +34,11 @@ _FIRST_CHUNK: Final = 16384
 _LARGEST_CHUNK: Final = 1 << 20
 
 
+def _view(address: int, size: int) -> memoryview:
+    """Memory as bytes."""
+    return memoryview((ctypes.c_ubyte * size).from_address(address)).cast("B")
+
+
 class CodeArena:
     """The reserved range of addresses in which all machine code of the process lies."""
 
@@ -67,6 +72,8 @@ class CodeArena:
             # Without memfd, or where the system refuses to map one executable: code is written in place.
             with contextlib.suppress(OSError):
                 self._map_twice()
+        #: Where code is written. (At the limit of recursion ctypes' functions raise an error of their own.)
+        self._view = _view(self._writable or self.start, self.code_size)
 
     def _map_twice(self) -> None:
         fd = host.code_file(self.code_size)
@@ -153,15 +160,16 @@ class CodeArena:
 
     def write(self, address: int, code: bytes | bytearray) -> None:
         """Put code at `address`; afterwards it can run. Pages written in place can be written only once."""
+        offset = address - self.start
         if self._writable:
-            ctypes.memmove(self._writable + (address - self.start), bytes(code), len(code))
+            self._view[offset : offset + len(code)] = code
             if self._synchronize is not None:
                 self._synchronize(address, address + len(code))
             return
         first = address & -host.PAGE
         size = page_ceil(address + len(code)) - first
         host.commit(first, size)
-        ctypes.memmove(address, bytes(code), len(code))
+        self._view[offset : offset + len(code)] = code
         host.make_executable(first, size)
         if self._synchronize is not None:
             self._synchronize(address, address + len(code))
@@ -209,7 +217,7 @@ class CodeArena:
         try:
             for start, size in self._code.ranges_in_use():
                 done = 0
-                contents = memoryview((ctypes.c_ubyte * size).from_address(self._writable + start)).cast("B")
+                contents = _view(self._writable + start, size)
                 while done < size:
                     done += os.pwrite(fd, contents[done:], start + done)
         except BaseException:

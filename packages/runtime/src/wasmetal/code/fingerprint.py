@@ -1,8 +1,11 @@
-"""What tells one state of the software from another: cached code is good for the very files that made it, only.
+"""What tells one state of the software from another: code that is kept is good for the very files that made it, only.
 
 The packages' version numbers would do for released versions, but not while one works on them. So the fingerprint takes
 the names, sizes and modification times of all files that are part of the compiler, as `make` would. It is not read from
 their contents: that would take longer than loading most programs.
+
+Code that comes with the packages has another one, of the sources' names and sizes alone: their times are those of the
+installation, and native modules may stand beside them.
 """
 
 from __future__ import annotations
@@ -13,37 +16,44 @@ import sys
 
 from wasmetal.code.checksum import digest
 
-_ENDINGS = (".py", ".so", ".pyd", ".pyc")
+_SOURCE = ".py"
+_ENDINGS = (_SOURCE, ".so", ".pyd", ".pyc")
 #: What has no part in making code.
 _SKIPPED = frozenset({"__pycache__", "cli", "registry", "testing"})
 
 
-def _files(folder: str, found: list[str]) -> None:
+def _files(folder: str, found: list[str], sources: list[str]) -> None:
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=_name):
-            if entry.name.endswith(_ENDINGS):
+            name = entry.name
+            if name.endswith(_ENDINGS):
                 status = entry.stat()
-                found.append(f"{entry.name} {status.st_size} {status.st_mtime_ns}")
-            elif entry.name not in _SKIPPED and entry.is_dir():
-                found.append(entry.name)
-                _files(entry.path, found)
+                found.append(f"{name} {status.st_size} {status.st_mtime_ns}")
+                if name.endswith(_SOURCE):
+                    sources.append(f"{name} {status.st_size}")
+            elif name not in _SKIPPED and entry.is_dir():
+                found.append(name)
+                sources.append(name)
+                _files(entry.path, found, sources)
 
 
 def _name(entry: os.DirEntry[str]) -> str:
     return entry.name
 
 
-def _describe(package: str) -> list[str]:
-    """The state of one package, imported before."""
+def _describe(package: str) -> tuple[list[str], list[str]]:
+    """The state of one package, imported before: with times, and that of its sources without."""
     module = sys.modules[package]
-    found = [package, str(getattr(module, "__version__", ""))]
+    head = [package, str(getattr(module, "__version__", ""))]
+    found, sources = head[:], head[:]
     for place in getattr(module, "__path__", None) or [module.__file__ or ""]:
         try:
-            _files(place, found)
+            _files(place, found, sources)
         except (NotADirectoryError, FileNotFoundError):
             # A module without a folder, in an archive, or frozen into a program: the state of the nearest file.
             found.append(_nearest(place))
-    return found
+            sources.append(found[-1])
+    return found, sources
 
 
 def _nearest(path: str) -> str:
@@ -58,11 +68,22 @@ def _nearest(path: str) -> str:
 
 
 @functools.cache
-def of_packages(*packages: str) -> bytes:
-    """The fingerprint of some top-level packages, which must have been imported."""
-    return digest("\n".join([line for package in packages for line in _describe(package)]).encode())
+def _of_packages(*packages: str) -> tuple[bytes, bytes]:
+    """The fingerprints of some top-level packages, which must have been imported: of all, and of their sources."""
+    described = [_describe(package) for package in packages]
+    found, sources = ["\n".join([line for each in described for line in each[number]]) for number in (0, 1)]
+    return digest(found.encode()), digest(sources.encode())
+
+
+def _compiler(backend: object) -> tuple[str, ...]:
+    return "wasm_core", "wasm_ir", "wasmetal", type(backend).__module__.partition(".")[0]
 
 
 def of_compiler(backend: object) -> bytes:
     """The fingerprint of everything that has a part in what `backend` compiles."""
-    return of_packages("wasm_core", "wasm_ir", "wasmetal", type(backend).__module__.partition(".")[0])
+    return _of_packages(*_compiler(backend))[0]
+
+
+def of_sources(backend: object) -> bytes:
+    """The fingerprint of its sources, which does not change when they are installed elsewhere."""
+    return _of_packages(*_compiler(backend))[1]

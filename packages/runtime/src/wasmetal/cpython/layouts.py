@@ -95,6 +95,11 @@ FLOAT_VALUE: Final = _float_value()
 ONE_RAISED_EXCEPTION: Final = sys.version_info >= (3, 12)
 
 
+def description() -> tuple[object, ...]:
+    """All that machine code is told about objects, and what else it takes of CPython for granted."""
+    return sys.abiflags, HEAD, TUPLE_ITEMS, INT_LAYOUT, FLOAT_VALUE, int(ONE_RAISED_EXCEPTION)
+
+
 _api: dict[str, int] = {}
 
 

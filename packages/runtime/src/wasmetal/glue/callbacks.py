@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
 
 from wasm_ir import opcodes
 from wasm_ir.ir import ABI_C, Block, Function, Inst, Signature
@@ -12,6 +11,10 @@ from wasm_ir.vmcontext import CONTEXT, STATUS_EXCEPTION, STATUS_THROWN, STORE
 from wasmetal.cpython import layouts
 from wasmetal.glue.host_layout import SUSPEND
 from wasmetal.glue.python_api import PythonBuilder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 _WORDS: Final = tuple(Signature((I64,) * count, (I64,)) for count in range(7))
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from typing import Final
 
 from wasm_core.errors import WasmError
 from wasm_core.types import FuncType, ValueType
@@ -22,6 +21,10 @@ from wasmetal.glue import ticker
 from wasmetal.glue.python_api import PythonBuilder, ir_signature, ir_type
 from wasmetal.glue.thunks import BUSY
 from wasmetal.glue.ticker_layout import TICKER
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: Fields of the store that belong to the innermost entry.
 _SAVED: Final = ("entry_fp", "entry_resume", "c_sp", "wasm_sp", "owner")

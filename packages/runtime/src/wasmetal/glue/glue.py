@@ -289,6 +289,10 @@ class Glue:
     def resolve_helper(self, funcref: int) -> int:
         """Compile the function of one of these FUNCREFs, when it is called first. Returns its address."""
 
+        (name,) = [name for name, words in self._helpers.items() if words.buffer_info()[0] == funcref]
+        # Not when it is built: it may be in the cache.
+        leave = self._helper("leave") if name == "suspend" else 0
+
         def build() -> Function:
             if name == "throw":
                 from wasmetal.glue import host as glue_host
@@ -296,9 +300,8 @@ class Glue:
                 return glue_host.throw_raised(self._raised)
             from wasmetal.glue import suspension
 
-            return suspension.leave() if name == "leave" else suspension.suspend(self._helper("leave"))
+            return suspension.leave() if name == "leave" else suspension.suspend(leave)
 
-        (name,) = [name for name, words in self._helpers.items() if words.buffer_info()[0] == funcref]
         address = self._one(name, build)
         self._helpers[name][_FUNCREF_CODE] = address
         return address
@@ -308,7 +311,11 @@ class Glue:
     @property
     def can_suspend(self) -> bool:
         """Whether the backend has what that takes."""
-        return signals.stub_addresses(self._backend).resume_entry != 0
+        return self._resume_entry != 0
+
+    @property
+    def _resume_entry(self) -> int:
+        return signals.stub_addresses(self._backend).resume_entry
 
     @property
     def suspendable_entry(self) -> int:
@@ -320,7 +327,7 @@ class Glue:
             return suspension.entry(self._fail, words.buffer_info()[0])
 
         words = self._helpers["resume"]
-        words[_FUNCREF_CODE] = signals.stub_addresses(self._backend).resume_entry
+        words[_FUNCREF_CODE] = self._resume_entry
         return self._one("suspendable_entry", build)
 
     def start(self, type: FuncType) -> Thunk:

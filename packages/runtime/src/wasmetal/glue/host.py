@@ -5,8 +5,6 @@ They are WebAssembly functions, reached through the host function's funcref and 
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_core.types import FuncType
 from wasm_ir import opcodes
 from wasm_ir.ir import ABI_WASM, Block, Function, Inst, Signature
@@ -18,6 +16,10 @@ from wasmetal.glue.host_layout import HOST, SUSPEND
 from wasmetal.glue.python_api import PythonBuilder, ir_signature
 from wasmetal.glue.suspension import SUSPENDS
 from wasmetal.glue.values import slot_count
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 
 class _HostCall:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from wasm_core.types import FuncType, ValueType
 from wasm_ir import opcodes
@@ -11,6 +10,10 @@ from wasm_ir.builder import Builder
 from wasm_ir.ir import SYMBOL_BASE, SYMBOL_SHIFT, Block, Function, Inst, Signature
 from wasm_ir.types import F32, F64, I32, I64, V128
 from wasmetal.cpython import layouts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: The IR type of each value type.
 IR_TYPE: Final[dict[ValueType, int]] = {

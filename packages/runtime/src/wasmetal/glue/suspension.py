@@ -9,7 +9,6 @@ beginning and end, and CALL.state says whether there is something to resume: not
 from __future__ import annotations
 
 import ctypes
-from typing import Final
 
 from wasm_core.errors import WasmError
 from wasm_core.types import FuncType
@@ -22,6 +21,10 @@ from wasmetal.glue.entry import VECTORCALL, Entry, load_slots, store_slots
 from wasmetal.glue.host_layout import CALL, CALL_ENDED, CALL_NEW, CALL_RUNNING, CALL_SUSPENDED
 from wasmetal.glue.python_api import PythonBuilder, ir_signature
 from wasmetal.glue.thunks import NOT_SUSPENDED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: Of `suspend`: a new reference to what was waited for, 0 with an exception set.
 SUSPENDS: Final = Signature((), (I64,))

@@ -1,4 +1,4 @@
-"""Compiling thunks, or taking them from the cache: machine code whose addresses of the outside are filled in last.
+"""Compiling thunks, or taking them ready made or from the cache: machine code whose addresses are filled in last.
 
 Thunks have the addresses of CPython's functions and objects in them, which are others in each process. In the IR each
 is a symbol (`ir.Function.symbols`); in the cache it has a name.
@@ -28,6 +28,7 @@ from wasmetal.code.checksum import digest
 from wasmetal.code.code_file import decode_code, encode_code
 from wasmetal.code.collector import paused
 from wasmetal.cpython import layouts
+from wasmetal.glue import prebuilt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ class Thunks:
         self._addresses = _FIXED | dict(addresses)
         self._thunk = thunk
         self._thunk_names = thunks
+        self._prebuilt = prebuilt.find(backend) if supports_symbols(backend) else None
         self._entry = CacheEntry(None, b"")
         #: How many more the cache may keep.
         self._keep = 0
@@ -112,7 +114,7 @@ class Thunks:
             build: Builds it if it is not there.
         """
         key = int.from_bytes(digest(name.encode(), 8), "little")
-        blob = self._entry.get(key)
+        blob = self._kept(key)
         if blob is not None:
             made, names = decode_code(blob)
             try:
@@ -146,7 +148,7 @@ class Thunks:
         values += [environment.previous_handlers[signal] for signal in passed_on]
         kinds = [(signal, min(handler, 2)) for signal, handler in previous]
         key = int.from_bytes(digest(repr(("stubs", environment.arena_size, kinds)).encode(), 8), "little")
-        blob = self._entry.get(key)
+        blob = self._kept(key)
         if blob is not None:
             code, _ = decode_code(blob)
             return _stubs(_fill_in(code, values), code.pcs)
@@ -171,6 +173,11 @@ class Thunks:
         self._entry.put(key, encode_code(code))
         return _stubs(_fill_in(code, values), entries)
 
+    def _kept(self, key: int) -> bytes | None:
+        """What need not be compiled."""
+        found = None if self._prebuilt is None else self._prebuilt.get(key)
+        return self._entry.get(key) if found is None else found
+
     def _address(self, name: str) -> int:
         if name.startswith(_API):
             return layouts.api(name.removeprefix(_API))
@@ -189,7 +196,7 @@ class Thunks:
 
 def thunks_identity(backend: Backend) -> bytes:
     """What the code of thunks depends on."""
-    python = (sys.version_info[:3], sys.abiflags, layouts.HEAD, layouts.INT_LAYOUT, layouts.FLOAT_VALUE)
+    python = (sys.version_info[:3], layouts.description())
     parts = [repr((backend.name, backend.cpu_features, python)).encode(), fingerprint.of_compiler(backend)]
     return digest(b"\0".join(parts))
 

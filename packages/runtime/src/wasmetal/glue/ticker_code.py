@@ -7,8 +7,6 @@ in one call, so that no Python signal handler can come in between.
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_ir import opcodes
 from wasm_ir.ir import ABI_C, Block, Function, Inst, Signature
 from wasm_ir.passes.loops import find_loops
@@ -16,6 +14,10 @@ from wasm_ir.types import I32, I64
 from wasm_ir.vmcontext import CONTEXT, STORE
 from wasmetal.glue.python_api import PythonBuilder
 from wasmetal.glue.ticker_layout import DEADLINE, IDLE_TICKS, LOST, TICKER
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _FUTEX_WAIT_PRIVATE: Final = 128
 _FUTEX_WAKE_PRIVATE: Final = 129

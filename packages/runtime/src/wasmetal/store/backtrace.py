@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING, Final
 
 from wasm_core.errors import BACKTRACE, MAX_FRAMES, Frame, MemoryAccess, Trap, describe
 from wasm_ir.vmcontext import STORE
 from wasmetal.store.store import Store
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasmetal.compiled.compiled_module import CompiledModule
     from wasmetal.store.members import Instance
 

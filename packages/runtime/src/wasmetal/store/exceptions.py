@@ -13,7 +13,6 @@ import threading
 from array import array
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
 from weakref import ReferenceType, WeakValueDictionary, ref
 
 from wasm_core.bisection import bisect_right
@@ -27,7 +26,10 @@ from wasmetal.store.tags import Tag, WasmException, python_exception, tag_at
 from wasmetal.system.hold import exclusive
 from wasmetal.system.host import host
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasmetal.store.members import Instance
     from wasmetal.store.store import Store
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Final
 
 from wasm_core.errors import WasmError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasmetal.store.instance_core import InstanceCore
 
 _LIMIT: Final = 1 << 63

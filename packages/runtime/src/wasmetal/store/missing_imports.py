@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import Final
 
 from wasm_core.module import Import
 from wasm_core.quoting import quoted, similar
 from wasmetal.store.linking import describe, name_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: Missing imports that are named, and of these the first that others are compared with.
 _MAX_NAMED: Final = 20

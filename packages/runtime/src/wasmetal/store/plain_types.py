@@ -7,10 +7,13 @@ for all. Objects of derived classes, and numbers that compute in a way of their 
 from __future__ import annotations
 
 import operator
-from typing import Final
 
 from wasm_core.quoting import shown
 from wasm_core.types import FuncType, GlobalType, MemoryType, TableType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 
 def _size(what: str, given: object) -> int:

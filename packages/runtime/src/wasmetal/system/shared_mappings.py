@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import weakref
 from collections import deque
-from typing import Final
 
 from wasmetal.system.address_space import Reservation
 from wasmetal.system.host import host
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: Pieces of one mapping.
 _PIECES: Final = 32

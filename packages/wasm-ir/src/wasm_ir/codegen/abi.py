@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_ir import types
 from wasm_ir.codegen.machinst import IN_ARG, OUT_ARG
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _TO_INCOMING: Final = IN_ARG - OUT_ARG
 

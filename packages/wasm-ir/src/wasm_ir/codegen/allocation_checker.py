@@ -8,7 +8,6 @@ Rideau and Leroy, "Validating Register Allocation and Spilling" (CC 2010).
 from __future__ import annotations
 
 from collections import deque
-from typing import Final
 
 from wasm_ir import types
 from wasm_ir.codegen.linear_scan import Allocation
@@ -17,6 +16,10 @@ from wasm_ir.codegen.machinst import FIRST_VREG, IN_ARG, OUT_ARG, MBlock, MFixed
 from wasm_ir.codegen.parallel_move import LOAD_CONSTANT, MOVE, MConstant
 from wasm_ir.codegen.registers import RegisterSet
 from wasm_ir.ir import Inst
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: What a location may hold: a virtual register's value, or the initial value of a register that is never allocated
 #: (both as themselves); a constant, as (IR type, bits); the lower half of one of the former, as (_LOWER_HALF, which).

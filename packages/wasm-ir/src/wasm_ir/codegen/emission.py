@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from typing import Final
 
 from wasm_core.errors import CompileError
 from wasm_ir.backend import CompiledCode
@@ -12,6 +11,10 @@ from wasm_ir.codegen.frame import Frame
 from wasm_ir.codegen.machinst import MBlock, MFunction
 from wasm_ir.codegen.target import Target
 from wasm_ir.ir import Function
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: How often emission may fail for want of longer forms.
 _LARGEST_FAR: Final = 3

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 from operator import attrgetter
-from typing import Final
 
 from wasm_core.bisection import bisect_left, bisect_right
 from wasm_ir import types
@@ -17,6 +16,10 @@ from wasm_ir.codegen.intervals import END, Interval, Intervals, Loop, Value, bui
 from wasm_ir.codegen.machinst import MFunction, spill_slot
 from wasm_ir.codegen.registers import RegisterSet
 from wasm_ir.codegen.resolution import rewrite
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: More intervals than this in lifetime holes at once, per class, are not worth the search: they keep their register.
 _MAX_INACTIVE: Final = 32

@@ -6,10 +6,12 @@ loop has asked for is loaded. Loops with calls keep nothing: calls destroy most 
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_ir import opcodes, types
 from wasm_ir.ir import Block, Function
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _CALLS: Final = (opcodes.CALL, opcodes.CALL_REF, opcodes.CALL_NATIVE, opcodes.ENTER)
 

@@ -6,13 +6,15 @@ value is needed: handlers match trees bottom-up, and whatever they took into the
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_ir import opcodes, types
 from wasm_ir.codegen.loop_constants import LoopConstants
 from wasm_ir.codegen.machinst import HAS_COLD_BLOCKS, MBlock, MEdge, MFunction, MInst
 from wasm_ir.ir import Block, Branch, Function, Inst
 from wasm_ir.mypyc_attributes import mypyc_attr
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _KEEP: Final = opcodes.EFFECT | opcodes.TRAPS
 

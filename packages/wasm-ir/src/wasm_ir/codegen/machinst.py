@@ -17,12 +17,13 @@ communicates with another through flags: compare and branch, compare and select,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from wasm_ir.ir import Inst
 from wasm_ir.mypyc_attributes import mypyc_attr
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_ir.codegen.emission import Emitter
 
 FIRST_VREG: Final = 64

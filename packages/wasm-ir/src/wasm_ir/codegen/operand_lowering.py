@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.loop_constants import LoopConstants
@@ -12,6 +10,10 @@ from wasm_ir.codegen.machinst import MInst
 from wasm_ir.codegen.vocabulary import Vocabulary
 from wasm_ir.ir import Function, Inst
 from wasm_ir.mypyc_attributes import mypyc_attr
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _CONST: Final = op.CONST
 _EXTEND_U: Final = op.EXTEND_U

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from wasm_ir import types
 from wasm_ir.codegen.machinst import MInst, MOp
 from wasm_ir.ir import Inst
 from wasm_ir.mypyc_attributes import mypyc_attr
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_ir.codegen.emission import Emitter
 
 

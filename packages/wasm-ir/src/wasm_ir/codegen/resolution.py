@@ -7,14 +7,16 @@ later.
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_core.bisection import bisect_left, bisect_right
 from wasm_ir import types
 from wasm_ir.codegen.intervals import Intervals, Value
 from wasm_ir.codegen.machinst import FIRST_VREG, HAS_COLD_BLOCKS, MBlock, MEdge, MFixed, MFunction, MInst
 from wasm_ir.codegen.parallel_move import parallel_moves
 from wasm_ir.ir import Inst
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: Marks a virtual register that is in more than one place in its life.
 _SEVERAL: Final = 1 << 40

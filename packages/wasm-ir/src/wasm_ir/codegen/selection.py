@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from wasm_core.errors import CompileError
 from wasm_ir import opcodes as op
@@ -13,6 +12,10 @@ from wasm_ir.codegen.machinst import MOp
 from wasm_ir.codegen.vocabulary import Vocabulary
 from wasm_ir.ir import Function, Inst
 from wasm_ir.mypyc_attributes import mypyc_attr
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 Handler = Callable[["Selection", Inst], None]
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, TypeVar
 
 from wasm_ir import types
 
-_Row = TypeVar("_Row")
-_Form = TypeVar("_Form")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final, TypeVar
+
+    _Row = TypeVar("_Row")
+    _Form = TypeVar("_Form")
 
 INTEGERS: Final = (types.I32, types.I64)
 FLOATS: Final = (types.F32, types.F64)

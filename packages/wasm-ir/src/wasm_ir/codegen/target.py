@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from wasm_ir.codegen.machinst import MFunction
 from wasm_ir.codegen.registers import RegisterSet
 from wasm_ir.ir import Function, Inst
 from wasm_ir.mypyc_attributes import mypyc_attr
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wasm_ir.codegen.emission import Emitter
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_core.errors import TrapCode
 from wasm_core.immediates import read_heap_type
 from wasm_core.leb128 import read_u32
@@ -14,6 +12,10 @@ from wasm_ir.frontend.tables import table_element
 from wasm_ir.ir import Call, Inst, Signature
 from wasm_ir.types import I32, I64, POINTER
 from wasm_ir.vmcontext import FUNCREF
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _UNDEFINED: Final = TrapCode.UNDEFINED_ELEMENT.value
 _UNINITIALIZED: Final = TrapCode.UNINITIALIZED_ELEMENT.value

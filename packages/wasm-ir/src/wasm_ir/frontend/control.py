@@ -5,8 +5,6 @@ The front end builds blocks in the order of the binary, which puts dominators fi
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_core.errors import TrapCode
 from wasm_core.immediates import read_value_type
 from wasm_core.leb128 import read_s33, read_u32
@@ -34,6 +32,10 @@ from wasm_ir.frontend.state import (
 )
 from wasm_ir.ir import Block, Edge, Inst
 from wasm_ir.vmcontext import STATUS_EXCEPTION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: So many constructs are looked at to find out whether there is a loop among them.
 _FAR: Final = 64

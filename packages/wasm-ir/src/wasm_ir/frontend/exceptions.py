@@ -8,7 +8,6 @@ address, with those of the catch clauses. An exception is an EXCEPTION structure
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from wasm_core import instructions as table
 from wasm_core import opcodes as wasm
@@ -22,6 +21,10 @@ from wasm_ir.frontend.fuel import reload
 from wasm_ir.frontend.state import BLOCK, FEW_VALUES, Frame, Handler, State
 from wasm_ir.ir import Block, Inst
 from wasm_ir.vmcontext import BUILTIN_EXCEPTION_ROOM, CONTEXT, EXCEPTION, STORE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _NULL_EXCEPTION: Final = TrapCode.NULL_EXCEPTION.value
 

@@ -12,8 +12,6 @@ function has it in a variable, as if it were one more local.
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_core import opcodes as wasm
 from wasm_core.errors import TrapCode
 from wasm_core.instructions import IMM_CAST_LABEL, IMM_LABEL, IMM_LABEL_TABLE
@@ -21,6 +19,10 @@ from wasm_ir import opcodes as ir
 from wasm_ir.frontend.state import State
 from wasm_ir.ir import Inst
 from wasm_ir.types import I64
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _OUT_OF_FUEL: Final = TrapCode.OUT_OF_FUEL.value
 

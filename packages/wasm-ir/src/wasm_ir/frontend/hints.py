@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
 from weakref import WeakKeyDictionary
 
 from wasm_core.module import DecodedModule
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _NOTHING: Final[dict[int, bool]] = {}
 #: Modules that have some.

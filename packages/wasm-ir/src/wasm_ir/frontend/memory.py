@@ -6,8 +6,6 @@ can, so these are compared with what the size leaves.
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_core.errors import TrapCode
 from wasm_core.leb128 import read_u32
 from wasm_ir import opcodes as ir
@@ -16,6 +14,10 @@ from wasm_ir.frontend.state import State
 from wasm_ir.ir import Inst, Signature
 from wasm_ir.types import I32, I64, POINTER
 from wasm_ir.vmcontext import BUILTIN_MEMORY_GROW, CONTEXT, GUARDED_ADDRESSES_64, GUARDED_OFFSETS, MEMORY, SEGMENT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _OUT_OF_BOUNDS: Final = TrapCode.MEMORY_OUT_OF_BOUNDS.value
 _LARGEST_OFFSET: Final = (1 << 32) - 1

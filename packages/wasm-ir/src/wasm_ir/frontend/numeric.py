@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_core import opcodes as wasm
 from wasm_ir import opcodes as ir
 from wasm_ir.types import F32, F64, I32, I64
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 # The binary format keeps these in the same order for both integer and both float types.
 _INTEGER_UNARY: Final = (ir.CLZ, ir.CTZ, ir.POPCNT)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 from weakref import WeakKeyDictionary
 
 from wasm_core import type_codes
@@ -12,6 +11,10 @@ from wasm_core.types import CompositeType, FuncType, ValueType
 from wasm_ir import types
 from wasm_ir.ir import Signature
 from wasm_ir.vmcontext import check_supported
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: Byte of a value type in the binary format -> IR type.
 IR_TYPE_OF_CODE: Final[dict[int, int]] = {

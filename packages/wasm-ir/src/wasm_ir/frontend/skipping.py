@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_core import instructions as table
-from wasm_core import opcodes as wasm
 from wasm_core.immediates import read_immediates
 from wasm_core.leb128 import read_u32
 from wasm_core.type_codes import REF_NULL_PREFIX, REF_PREFIX
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 # What follows an opcode: nothing, some LEB128 integers, some bytes, or a special case.
 _NOTHING: Final = 0
@@ -31,6 +32,19 @@ _TRY_TABLE: Final = 14
 #: What is too rare or too irregular for a shape of its own.
 _ANY: Final = 15
 
+#: By byte: what follows from the immediates in the table of instructions, which takes long to read.
+#: tests/test_skipping.py has the rules.
+# fmt: off
+_SHAPES: Final = bytes.fromhex(
+    "000007070708070c0f01000901010500010201020f0f0a0a0d0800000f0a0a0e010101010101010a0606060606060606"
+    "060606060606060606060606060606010101010304000000000000000000000000000000000000000000000000000000"
+    "000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+    "000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+    "00000000000a0a0a0a0a0a0a0a0a0a0a010001000001010a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"
+    "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"
+)
+# fmt: on
+#: The same of the kinds of immediates that instructions with a prefix have.
 _SHAPE_OF_IMMEDIATE: Final[dict[int, int]] = {
     table.IMM_NONE: _NOTHING,
     table.IMM_BLOCK: _OPEN,
@@ -63,15 +77,10 @@ _SHAPE_OF_IMMEDIATE: Final[dict[int, int]] = {
 
 
 def _shape(opcode: int) -> int:
+    """That of an instruction with a prefix."""
     instruction = table.find(opcode)
-    return _PREFIX if instruction is None else _SHAPE_OF_IMMEDIATE.get(instruction.immediate, _ANY)
-
-
-_SHAPES: Final[list[int]] = [_shape(byte) for byte in range(256)]
-_SHAPES[wasm.ELSE] = _SHAPES[wasm.CATCH_ALL] = _ELSE
-_SHAPES[wasm.END] = _END
-_SHAPES[wasm.CATCH] = _CATCH
-_SHAPES[wasm.DELEGATE] = _DELEGATE
+    assert instruction is not None
+    return _SHAPE_OF_IMMEDIATE.get(instruction.immediate, _ANY)
 
 
 def skip_unreachable(source: bytes, pos: int) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from wasm_core.body_facts import BodyFacts
 from wasm_core.errors import CompileError
 from wasm_core.module import DecodedModule
@@ -17,7 +15,10 @@ from wasm_ir.frontend_options import FrontendOptions
 from wasm_ir.ir import Block, Edge, Function, Inst, Signature
 from wasm_ir.vmcontext import CONTEXT, STORE, ContextLayout
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from wasm_ir.frontend.fuel import Fuel
 
 #: Kinds of control frames.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_core.errors import TrapCode
 from wasm_core.leb128 import read_u32
 from wasm_ir import opcodes as ir
@@ -22,6 +20,10 @@ from wasm_ir.frontend.state import State
 from wasm_ir.ir import Inst
 from wasm_ir.types import I64, POINTER
 from wasm_ir.vmcontext import BUILTIN_TABLE_GROW, TABLE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _OUT_OF_BOUNDS: Final = TrapCode.TABLE_OUT_OF_BOUNDS.value
 #: An element takes 8 bytes.

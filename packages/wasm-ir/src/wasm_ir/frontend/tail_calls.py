@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from wasm_core import opcodes as wasm
 from wasm_core.errors import Unsupported
@@ -12,6 +11,10 @@ from wasm_ir.frontend import control
 from wasm_ir.frontend.calls import indirect_callee, pop_arguments, referred_callee
 from wasm_ir.frontend.state import FEW_VALUES, State
 from wasm_ir.ir import Inst, Signature
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 
 def _arguments(s: State, signature: Signature) -> list[Inst]:

@@ -7,7 +7,6 @@ IR values for the operands. Common instructions are handled in the loop, the oth
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from wasm_core import opcodes as wasm
 from wasm_core.body_facts import BodyFacts
@@ -31,6 +30,10 @@ from wasm_ir.passes.loops import find_loops
 from wasm_ir.passes.polls import poll_in_long_leaf, thin_out_polls
 from wasm_ir.passes.trivial_params import remove_trivial_params
 from wasm_ir.vmcontext import ContextLayout, not_yet
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: How much work SSA construction may do, beyond what is needed for every function: table entries and arguments on
 #: edges. Beyond that, locals are kept in memory. (Compilers' output needs less than 2 per instruction.)

@@ -7,7 +7,6 @@ to give the same, which is the first of the results that the specification allow
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from wasm_core import opcodes as wasm
 from wasm_core.leb128 import read_u32, read_u64
@@ -18,6 +17,10 @@ from wasm_ir.ir import Inst
 from wasm_ir.opcodes import F32X4, F64X2, HIGH_HALF, I8X16, I16X8, I32X4, I64X2
 from wasm_ir.simplify_vectors import bitwise
 from wasm_ir.types import F32, F64, I32, V128
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: Instruction -> operation, imm. With one operand, two, and three; the result is a vector.
 _UNARY: Final[dict[int, tuple[int, int]]] = {

@@ -6,10 +6,12 @@ nothing but each other go too.
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_ir import opcodes
 from wasm_ir.ir import Branch, Edge, Function, Inst
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: By operation: whether it stays without users. Results stand behind their call, needed or not.
 _STAYS: Final = [

@@ -7,10 +7,12 @@ comes by compares with a third.
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_ir import opcodes, types
 from wasm_ir.ir import Block, Branch, Function, Inst
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: So many IR instructions may run without a poll: a tenth of a millisecond or two, where code is to end within 100 ms
 #: when it is asked to. A page of memory that is touched for the first time costs as much as a thousand of them.

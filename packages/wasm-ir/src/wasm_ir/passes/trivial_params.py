@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from wasm_ir import opcodes
 from wasm_ir.ir import Block, Edge, Function, Inst
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: Parameters are looked at in the order of the blocks, so that one round is enough where there is no loop. Every
 #: further round finds what depends on a loop's; code that would need more rounds keeps some parameters.
