@@ -35,45 +35,51 @@ class Loop:
 
 @mypyc_attr(acyclic=True)
 class Interval:
-    """A part of a virtual register's lifetime that has one location: a register, or memory when `register` is -1."""
+    """A part of a virtual register's lifetime that has one location: a register, or memory when `register` is -1.
 
-    __slots__ = ("end", "register", "start", "value")
+    The first part is the `Value` itself: most are never split.
+    """
 
-    def __init__(self, value: Value, start: int, end: int) -> None:
-        self.value = value
-        self.start = start
-        self.end = end
+    __slots__ = ("end", "first", "ranges", "register", "register_class", "start", "uses")
+
+    def __init__(self, first: Value | None, ranges: list[int], uses: list[int], register_class: int) -> None:
+        #: The value of which this is a later part; None for the first one.
+        self.first = first
+        #: Of the whole value: [from, to, from, to, ...] ascending. (While intervals are being built: descending, to
+        #: before from.)
+        self.ranges = ranges
+        #: Of the whole value: position << 1 | strong, ascending. A strong use needs a register, a weak one would like
+        #: one.
+        self.uses = uses
+        self.register_class = register_class
+        self.start = 0
+        self.end = 0
         self.register = -1
 
 
-@mypyc_attr(acyclic=True)
-class Value:
-    """Everything about one virtual register. It and its parts refer to each other until allocation is done."""
+#: Of values that were not split.
+_NO_PARTS: Final[list[Interval]] = []
 
-    __slots__ = (
-        "hint_register",
-        "hint_vreg",
-        "is_param",
-        "parts",
-        "ranges",
-        "register_class",
-        "second_hint",
-        "slot",
-        "type",
-        "uses",
-        "vreg",
-    )
+
+@mypyc_attr(acyclic=True)
+class Value(Interval):
+    """Everything about one virtual register. It and its later parts refer to each other until allocation is done."""
+
+    __slots__ = ("hint_register", "hint_vreg", "is_param", "later", "second_hint", "slot", "type", "vreg")
 
     def __init__(self, vreg: int, type: int) -> None:
+        # What Interval.__init__ does, without the call.
+        self.first = None
+        self.ranges = []
+        self.uses = []
+        self.register_class = types.CLASS[type]
+        self.start = 0
+        self.end = 0
+        self.register = -1
         self.vreg = vreg
         self.type = type
-        self.register_class = types.CLASS[type]
-        #: [from, to, from, to, ...] ascending. (While intervals are being built: descending, to before from.)
-        self.ranges: list[int] = []
-        #: position << 1 | strong, ascending. A strong use needs a register, a weak one would like one.
-        self.uses: list[int] = []
-        #: Its lifetime in pieces, ascending; one piece unless it was split.
-        self.parts: list[Interval]
+        #: Its parts but for the first, ascending.
+        self.later = _NO_PARTS
         #: Spill slot number, or -1. A value that has one is stored there when it is defined.
         self.slot = -1
         self.is_param = False
@@ -82,6 +88,20 @@ class Value:
         #: Virtual registers whose register would save a move, or 0.
         self.hint_vreg = 0
         self.second_hint = 0
+
+    def parts(self) -> list[Interval]:
+        """Its lifetime in pieces, ascending; one piece unless it was split."""
+        return [self, *self.later]
+
+    def insert(self, part: Interval, before: Interval) -> None:
+        """Put a new part behind one that there is."""
+        later = self.later
+        if not later:
+            self.later = [part]
+        elif later[-1] is before:
+            later.append(part)
+        else:
+            later.insert(0 if before is self else later.index(before) + 1, part)
 
 
 class Intervals:
@@ -93,7 +113,9 @@ class Intervals:
         "block_starts",
         "calls",
         "clobbered",
+        "existing",
         "fixed",
+        "special",
         "values",
     )
 
@@ -104,8 +126,12 @@ class Intervals:
         self.block_loops: list[Loop | None] = []
         #: By virtual register; None for those that never appear, and for physical registers.
         self.values: list[Value | None] = []
+        #: Those that are not None, in the same order.
+        self.existing: list[Value] = []
         #: Positions at which all caller-saved registers are destroyed, ascending.
         self.calls: list[int] = []
+        #: By instruction number: 1 for those with operands in given places, else 0.
+        self.special: list[int] = []
         #: By physical register: further [from, to, ...] in which it is taken, ascending.
         self.fixed: list[list[int]] = [[] for _ in range(FIRST_VREG)]
         #: All registers that fixed operands and clobbers write.
@@ -117,12 +143,13 @@ def build_intervals(machine: MFunction, registers: RegisterSet) -> Intervals:
     result = Intervals()
     _number_blocks(machine, result)
     _scan(machine, registers, result)
-    for value in result.values:
-        if value is not None:
-            ranges = value.ranges
-            ranges.reverse()
-            value.uses.reverse()
-            value.parts = [Interval(value, ranges[0], ranges[-1])]
+    existing = result.existing = [value for value in result.values if value is not None]
+    for value in existing:
+        ranges = value.ranges
+        ranges.reverse()
+        value.uses.reverse()
+        value.start = ranges[0]
+        value.end = ranges[-1]
     result.calls.reverse()
     for taken in result.fixed:
         taken.reverse()
@@ -205,6 +232,7 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
     marks = {loop.end: 0 for loop in result.block_loops if loop is not None}
     block_starts = result.block_starts
     block_ends = result.block_ends
+    special = result.special = [0] * ((block_ends[-1] >> 2) + 1)
     #: What is live at the start of the block that follows in the order of blocks; of a latch, a set of its own.
     following = nothing
     follows_latch = False
@@ -282,6 +310,7 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
             is_fixed = isinstance(inst, MFixed)
             if is_fixed:
                 assert isinstance(inst, MFixed)
+                special[position >> 2] = 1
                 # Behind the instruction: results arrive from fixed places.
                 taken = inst.clobbers
                 for vreg, location in inst.fixed_defs:
@@ -340,17 +369,18 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                     if vreg < FIRST_VREG:
                         i += 1
                         continue
+                    at = early
                     # Which uses must not share a register with the first definition: see MOp.
                     if late or (tied and i and not (i == 1 and op.commutative) and vreg != uses[0]):
-                        at = early + 1
-                    else:
-                        at = early
+                        at += 1
                     value = values[vreg]
                     if value is None:
                         value = values[vreg] = Value(vreg, vreg_types[vreg - FIRST_VREG])
+                    use = at << 1 | (i != weak)
                     if value not in live:
                         live.add(value)
                         value.ranges.append(at + 1)
+                        value.uses.append(use)
                         if i == 0 and (tied or op.is_move) and defs and defs[0] >= FIRST_VREG:
                             defined_value = values[defs[0]]
                             assert defined_value is not None
@@ -361,16 +391,16 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                             if defined_value.hint_vreg:
                                 defined_value.second_hint = defined_value.hint_vreg
                             defined_value.hint_vreg = vreg
-                    elif value.ranges[-1] <= at:
-                        # Live already in this instruction, but not long enough.
-                        value.ranges[-1] = at + 1
+                    else:
+                        if value.ranges[-1] <= at:
+                            # Live already in this instruction, but not long enough.
+                            value.ranges[-1] = at + 1
+                        if value.uses[-1] < use:
+                            _insert_descending(value.uses, use)
+                        else:
+                            value.uses.append(use)
                     if in_loop:
                         touched.append(value)
-                    use = at << 1 | (i != weak)
-                    if value.uses and value.uses[-1] < use:
-                        _insert_descending(value.uses, use)
-                    else:
-                        value.uses.append(use)
                     i += 1
             if is_fixed:
                 assert isinstance(inst, MFixed)
