@@ -40,21 +40,25 @@ class Interval:
     The first part is the `Value` itself: most are never split.
     """
 
-    __slots__ = ("end", "first", "ranges", "register", "register_class", "start", "uses")
+    __slots__ = ("end", "first", "hint_register", "hint_vreg", "ranges", "register", "register_class", "start", "uses")
 
-    def __init__(self, first: Value | None, ranges: list[int], uses: list[int], register_class: int) -> None:
+    def __init__(self, first: Value, start: int, end: int) -> None:
         #: The value of which this is a later part; None for the first one.
-        self.first = first
+        self.first: Value | None = first
         #: Of the whole value: [from, to, from, to, ...] ascending. (While intervals are being built: descending, to
         #: before from.)
-        self.ranges = ranges
+        self.ranges = first.ranges
         #: Of the whole value: position << 1 | strong, ascending. A strong use needs a register, a weak one would like
         #: one.
-        self.uses = uses
-        self.register_class = register_class
-        self.start = 0
-        self.end = 0
+        self.uses = first.uses
+        self.register_class = first.register_class
+        self.start = start
+        self.end = end
         self.register = -1
+        #: A physical register that would save a move, or -1; a virtual one whose register would, or 0. (Later parts ask
+        #: the value.)
+        self.hint_register = -1
+        self.hint_vreg = 0
 
 
 #: Of values that were not split.
@@ -65,17 +69,17 @@ _NO_PARTS: Final[list[Interval]] = []
 class Value(Interval):
     """Everything about one virtual register. It and its later parts refer to each other until allocation is done."""
 
-    __slots__ = ("hint_register", "hint_vreg", "is_param", "later", "second_hint", "slot", "type", "vreg")
+    __slots__ = ("is_param", "later", "second_hint", "slot", "type", "vreg")
 
-    def __init__(self, vreg: int, type: int) -> None:
-        # What Interval.__init__ does, without the call.
+    def __init__(self, vreg: int, type: int, ranges: list[int], uses: list[int]) -> None:
+        # All that Interval has but `start` and `end`, which are known in the end.
         self.first = None
-        self.ranges = []
-        self.uses = []
+        self.ranges = ranges
+        self.uses = uses
         self.register_class = types.CLASS[type]
-        self.start = 0
-        self.end = 0
         self.register = -1
+        self.hint_register = -1
+        self.hint_vreg = 0
         self.vreg = vreg
         self.type = type
         #: Its parts but for the first, ascending.
@@ -83,10 +87,7 @@ class Value(Interval):
         #: Spill slot number, or -1. A value that has one is stored there when it is defined.
         self.slot = -1
         self.is_param = False
-        #: A physical register that would save a move, or -1.
-        self.hint_register = -1
-        #: Virtual registers whose register would save a move, or 0.
-        self.hint_vreg = 0
+        #: A second virtual register that `hint_vreg` might as well be, or 0.
         self.second_hint = 0
 
     def parts(self) -> list[Interval]:
@@ -143,7 +144,7 @@ def build_intervals(machine: MFunction, registers: RegisterSet) -> Intervals:
     result = Intervals()
     _number_blocks(machine, result)
     _scan(machine, registers, result)
-    existing = result.existing = [value for value in result.values if value is not None]
+    existing = result.existing = list(filter(None, result.values))
     for value in existing:
         ranges = value.ranges
         ranges.reverse()
@@ -262,7 +263,7 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                         continue
                     value = values[arg]
                     if value is None:
-                        value = values[arg] = Value(arg, vreg_types[arg - FIRST_VREG])
+                        value = values[arg] = Value(arg, vreg_types[arg - FIRST_VREG], [], [])
                     if value not in live:
                         live.add(value)
                         value.uses.append(end - 1 << 1)
@@ -315,16 +316,17 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                 taken = inst.clobbers
                 for vreg, location in inst.fixed_defs:
                     value = values[vreg]
+                    use = position + 3 << 1
                     if value is None:
-                        value = values[vreg] = Value(vreg, vreg_types[vreg - FIRST_VREG])
-                        value.ranges += (position + 4, position + 3)
+                        ranges = [position + 4, position + 3]
+                        value = values[vreg] = Value(vreg, vreg_types[vreg - FIRST_VREG], ranges, [use])
                     else:
                         value.ranges.append(position + 3)
                         live.remove(value)
+                        value.uses.append(use)
                     if location >= 0:
                         taken |= 1 << location
                         value.hint_register = location
-                    value.uses.append(position + 3 << 1)
                 needed = 0
                 for _, location in inst.fixed_uses:
                     if location >= 0:
@@ -345,12 +347,12 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                         continue
                     value = values[vreg]
                     if value is None:
-                        value = values[vreg] = Value(vreg, vreg_types[vreg - FIRST_VREG])
-                        value.ranges += (position + 3, defined)
+                        ranges = [position + 3, defined]
+                        values[vreg] = Value(vreg, vreg_types[vreg - FIRST_VREG], ranges, [defined << 1 | 1])
                     else:
                         value.ranges.append(defined)
                         live.remove(value)
-                    value.uses.append(defined << 1 | 1)
+                        value.uses.append(defined << 1 | 1)
                 if temps:
                     for vreg in defs[len(defs) - temps :]:
                         # Written early already.
@@ -373,35 +375,39 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                     # Which uses must not share a register with the first definition: see MOp.
                     if late or (tied and i and not (i == 1 and op.commutative) and vreg != uses[0]):
                         at += 1
+                    use = at << 1 | (i != weak)
+                    i += 1
                     value = values[vreg]
                     if value is None:
-                        value = values[vreg] = Value(vreg, vreg_types[vreg - FIRST_VREG])
-                    use = at << 1 | (i != weak)
-                    if value not in live:
+                        value = values[vreg] = Value(vreg, vreg_types[vreg - FIRST_VREG], [at + 1], [use])
+                        live.add(value)
+                    elif value not in live:
                         live.add(value)
                         value.ranges.append(at + 1)
                         value.uses.append(use)
-                        if i == 0 and (tied or op.is_move) and defs and defs[0] >= FIRST_VREG:
-                            defined_value = values[defs[0]]
-                            assert defined_value is not None
-                            if value.hint_vreg:
-                                value.second_hint = defs[0]
-                            else:
-                                value.hint_vreg = defs[0]
-                            if defined_value.hint_vreg:
-                                defined_value.second_hint = defined_value.hint_vreg
-                            defined_value.hint_vreg = vreg
                     else:
+                        # Live already in this instruction, but perhaps not long enough.
                         if value.ranges[-1] <= at:
-                            # Live already in this instruction, but not long enough.
                             value.ranges[-1] = at + 1
                         if value.uses[-1] < use:
                             _insert_descending(value.uses, use)
                         else:
                             value.uses.append(use)
+                        if in_loop:
+                            touched.append(value)
+                        continue
                     if in_loop:
                         touched.append(value)
-                    i += 1
+                    if i == 1 and (tied or op.is_move) and defs and defs[0] >= FIRST_VREG:
+                        defined_value = values[defs[0]]
+                        assert defined_value is not None
+                        if value.hint_vreg:
+                            value.second_hint = defs[0]
+                        else:
+                            value.hint_vreg = defs[0]
+                        if defined_value.hint_vreg:
+                            defined_value.second_hint = defined_value.hint_vreg
+                        defined_value.hint_vreg = vreg
             if is_fixed:
                 assert isinstance(inst, MFixed)
                 for source, location in inst.fixed_uses:
@@ -409,7 +415,7 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                         continue
                     value = values[source]
                     if value is None:
-                        value = values[source] = Value(source, vreg_types[source - FIRST_VREG])
+                        value = values[source] = Value(source, vreg_types[source - FIRST_VREG], [], [])
                     if value not in live:
                         live.add(value)
                         value.ranges.append(position + 1)
@@ -421,8 +427,7 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
         for vreg in block.params:
             value = values[vreg]
             if value is None:
-                value = values[vreg] = Value(vreg, vreg_types[vreg - FIRST_VREG])
-                value.ranges += (start + 1, start)
+                value = values[vreg] = Value(vreg, vreg_types[vreg - FIRST_VREG], [start + 1, start], [])
             else:
                 value.ranges.append(start)
                 live.remove(value)

@@ -324,7 +324,17 @@ class _LinearScan:
         until = ranges[1]
         if until <= interval.start:
             until = ranges[bisect_right(ranges, interval.start) | 1]
-        self._occupy(interval, register, until)
+        # What _occupy does, without the call.
+        if until > interval.end:
+            until = interval.end
+        self.active[register] = interval
+        self.busy_until[register] = until
+        register_class = interval.register_class
+        event = until << 6 | register
+        events = self.events[register_class]
+        events.insert(bisect_left(events, event), event)
+        if until < self.next_event[register_class]:
+            self.next_event[register_class] = until
 
     # When a register is taken by instructions with fixed places.
 
@@ -429,13 +439,13 @@ class _LinearScan:
                 if part.register >= 0 and part is not interval:
                     return part.register
         else:
+            if interval.hint_register >= 0 or not interval.hint_vreg:
+                return interval.hint_register
             assert isinstance(interval, Value)
             value = interval
         if value.hint_register >= 0:
             return value.hint_register
         vreg = value.hint_vreg
-        if not vreg:
-            return -1
         values = self.intervals.values
         hint = -1
         second = value.second_hint
@@ -685,10 +695,9 @@ class _LinearScan:
         """Cut off everything from `position` (inside the interval) on; returns that part."""
         value = _value(interval)
         ranges = value.ranges
-        rest = Interval(value, ranges, value.uses, value.register_class)
         index = bisect_right(ranges, position)
-        rest.start = position if index & 1 or index == len(ranges) else ranges[index]
-        rest.end = interval.end
+        start = position if index & 1 or index == len(ranges) else ranges[index]
+        rest = Interval(value, start, interval.end)
         interval.end = position
         value.insert(rest, interval)
         return rest

@@ -169,6 +169,8 @@ class _Resolution:
             for edge in block.edges[:1] if block.lands else block.edges:
                 target = edge.block
                 following = target.id
+                if not edge.args and (not changes if following == number + 1 else following not in expected):
+                    continue
                 start = block_starts[following]
                 moves: list[Move] = []
                 if following == number + 1:
