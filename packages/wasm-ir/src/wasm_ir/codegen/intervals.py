@@ -37,53 +37,74 @@ class Loop:
 
 @mypyc_attr(acyclic=True)
 class Interval:
-    """A part of a virtual register's lifetime that has one location: a register, or memory when `register` is -1."""
+    """A part of a virtual register's lifetime that has one location: a register, or memory when `register` is -1.
 
-    __slots__ = ("end", "register", "start", "value")
+    The first part is the `Value` itself: most are never split.
+    """
 
-    def __init__(self, value: Value, start: int, end: int) -> None:
-        self.value = value
+    __slots__ = ("end", "first", "hint_register", "hint_vreg", "ranges", "register", "register_class", "start", "uses")
+
+    def __init__(self, first: Value, start: int, end: int) -> None:
+        #: The value of which this is a later part; None for the first one.
+        self.first: Value | None = first
+        #: Of the whole value: [from, to, from, to, ...] ascending. (While intervals are being built: descending, to
+        #: before from.)
+        self.ranges = first.ranges
+        #: Of the whole value: position << 1 | strong, ascending. A strong use needs a register, a weak one would like
+        #: one.
+        self.uses = first.uses
+        self.register_class = first.register_class
         self.start = start
         self.end = end
         self.register = -1
+        #: A physical register that would save a move, or -1; a virtual one whose register would, or 0. (Later parts ask
+        #: the value.)
+        self.hint_register = -1
+        self.hint_vreg = 0
+
+
+#: Of values that were not split.
+_NO_PARTS: Final[list[Interval]] = []
 
 
 @mypyc_attr(acyclic=True)
-class Value:
-    """Everything about one virtual register. It and its parts refer to each other until allocation is done."""
+class Value(Interval):
+    """Everything about one virtual register. It and its later parts refer to each other until allocation is done."""
 
-    __slots__ = (
-        "hint_register",
-        "hint_vreg",
-        "is_param",
-        "parts",
-        "ranges",
-        "register_class",
-        "second_hint",
-        "slot",
-        "type",
-        "uses",
-        "vreg",
-    )
+    __slots__ = ("is_param", "later", "second_hint", "slot", "type", "vreg")
 
-    def __init__(self, vreg: int, type: int) -> None:
+    def __init__(self, vreg: int, type: int, ranges: list[int], uses: list[int]) -> None:
+        # All that Interval has but `start` and `end`, which are known in the end.
+        self.first = None
+        self.ranges = ranges
+        self.uses = uses
+        self.register_class = types.CLASS[type]
+        self.register = -1
+        self.hint_register = -1
+        self.hint_vreg = 0
         self.vreg = vreg
         self.type = type
-        self.register_class = types.CLASS[type]
-        #: [from, to, from, to, ...] ascending. (While intervals are being built: descending, to before from.)
-        self.ranges: list[int] = []
-        #: position << 1 | strong, ascending. A strong use needs a register, a weak one would like one.
-        self.uses: list[int] = []
-        #: Its lifetime in pieces, ascending; one piece unless it was split.
-        self.parts: list[Interval]
+        #: Its parts but for the first, ascending.
+        self.later = _NO_PARTS
         #: Spill slot number, or -1. A value that has one is stored there when it is defined.
         self.slot = -1
         self.is_param = False
-        #: A physical register that would save a move, or -1.
-        self.hint_register = -1
-        #: Virtual registers whose register would save a move, or 0.
-        self.hint_vreg = 0
+        #: A second virtual register that `hint_vreg` might as well be, or 0.
         self.second_hint = 0
+
+    def parts(self) -> list[Interval]:
+        """Its lifetime in pieces, ascending; one piece unless it was split."""
+        return [self, *self.later]
+
+    def insert(self, part: Interval, before: Interval) -> None:
+        """Put a new part behind one that there is."""
+        later = self.later
+        if not later:
+            self.later = [part]
+        elif later[-1] is before:
+            later.append(part)
+        else:
+            later.insert(0 if before is self else later.index(before) + 1, part)
 
 
 class Intervals:
@@ -95,7 +116,9 @@ class Intervals:
         "block_starts",
         "calls",
         "clobbered",
+        "existing",
         "fixed",
+        "special",
         "values",
     )
 
@@ -106,8 +129,12 @@ class Intervals:
         self.block_loops: list[Loop | None] = []
         #: By virtual register; None for those that never appear, and for physical registers.
         self.values: list[Value | None] = []
+        #: Those that are not None, in the same order.
+        self.existing: list[Value] = []
         #: Positions at which all caller-saved registers are destroyed, ascending.
         self.calls: list[int] = []
+        #: By instruction number: 1 for those with operands in given places, else 0.
+        self.special: list[int] = []
         #: By physical register: further [from, to, ...] in which it is taken, ascending.
         self.fixed: list[list[int]] = [[] for _ in range(FIRST_VREG)]
         #: All registers that fixed operands and clobbers write.
@@ -119,12 +146,13 @@ def build_intervals(machine: MFunction, registers: RegisterSet) -> Intervals:
     result = Intervals()
     _number_blocks(machine, result)
     _scan(machine, registers, result)
-    for value in result.values:
-        if value is not None:
-            ranges = value.ranges
-            ranges.reverse()
-            value.uses.reverse()
-            value.parts = [Interval(value, ranges[0], ranges[-1])]
+    existing = result.existing = list(filter(None, result.values))
+    for value in existing:
+        ranges = value.ranges
+        ranges.reverse()
+        value.uses.reverse()
+        value.start = ranges[0]
+        value.end = ranges[-1]
     result.calls.reverse()
     for taken in result.fixed:
         taken.reverse()
@@ -207,6 +235,7 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
     marks = {loop.end: 0 for loop in result.block_loops if loop is not None}
     block_starts = result.block_starts
     block_ends = result.block_ends
+    special = result.special = [0] * ((block_ends[-1] >> 2) + 1)
     #: What is live at the start of the block that follows in the order of blocks; of a latch, a set of its own.
     following = nothing
     follows_latch = False
@@ -236,7 +265,7 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                         continue
                     value = values[arg]
                     if value is None:
-                        value = values[arg] = Value(arg, vreg_types[arg - FIRST_VREG])
+                        value = values[arg] = Value(arg, vreg_types[arg - FIRST_VREG], [], [])
                     if value not in live:
                         live.add(value)
                         value.uses.append(end - 1 << 1)
@@ -284,20 +313,22 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
             is_fixed = isinstance(inst, MFixed)
             if is_fixed:
                 assert isinstance(inst, MFixed)
+                special[position >> 2] = 1
                 # Behind the instruction: results arrive from fixed places.
                 taken = inst.clobbers
                 for vreg, location in inst.fixed_defs:
                     value = values[vreg]
+                    use = position + 3 << 1
                     if value is None:
-                        value = values[vreg] = Value(vreg, vreg_types[vreg - FIRST_VREG])
-                        value.ranges += (position + 4, position + 3)
+                        ranges = [position + 4, position + 3]
+                        value = values[vreg] = Value(vreg, vreg_types[vreg - FIRST_VREG], ranges, [use])
                     else:
                         value.ranges.append(position + 3)
                         live.remove(value)
+                        value.uses.append(use)
                     if location >= 0:
                         taken |= 1 << location
                         value.hint_register = location
-                    value.uses.append(position + 3 << 1)
                 needed = 0
                 for _, location in inst.fixed_uses:
                     if location >= 0:
@@ -318,12 +349,12 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                         continue
                     value = values[vreg]
                     if value is None:
-                        value = values[vreg] = Value(vreg, vreg_types[vreg - FIRST_VREG])
-                        value.ranges += (position + 3, defined)
+                        ranges = [position + 3, defined]
+                        values[vreg] = Value(vreg, vreg_types[vreg - FIRST_VREG], ranges, [defined << 1 | 1])
                     else:
                         value.ranges.append(defined)
                         live.remove(value)
-                    value.uses.append(defined << 1 | 1)
+                        value.uses.append(defined << 1 | 1)
                 if temps:
                     for vreg in defs[len(defs) - temps :]:
                         # Written early already.
@@ -342,38 +373,43 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                     if vreg < FIRST_VREG:
                         i += 1
                         continue
+                    at = early
                     # Which uses must not share a register with the first definition: see MOp.
                     if late or (tied and i and not (i == 1 and op.commutative) and vreg != uses[0]):
-                        at = early + 1
-                    else:
-                        at = early
+                        at += 1
+                    use = at << 1 | (i != weak)
+                    i += 1
                     value = values[vreg]
                     if value is None:
-                        value = values[vreg] = Value(vreg, vreg_types[vreg - FIRST_VREG])
-                    if value not in live:
+                        value = values[vreg] = Value(vreg, vreg_types[vreg - FIRST_VREG], [at + 1], [use])
+                        live.add(value)
+                    elif value not in live:
                         live.add(value)
                         value.ranges.append(at + 1)
-                        if i == 0 and (tied or op.is_move) and defs and defs[0] >= FIRST_VREG:
-                            defined_value = values[defs[0]]
-                            assert defined_value is not None
-                            if value.hint_vreg:
-                                value.second_hint = defs[0]
-                            else:
-                                value.hint_vreg = defs[0]
-                            if defined_value.hint_vreg:
-                                defined_value.second_hint = defined_value.hint_vreg
-                            defined_value.hint_vreg = vreg
-                    elif value.ranges[-1] <= at:
-                        # Live already in this instruction, but not long enough.
-                        value.ranges[-1] = at + 1
+                        value.uses.append(use)
+                    else:
+                        # Live already in this instruction, but perhaps not long enough.
+                        if value.ranges[-1] <= at:
+                            value.ranges[-1] = at + 1
+                        if value.uses[-1] < use:
+                            _insert_descending(value.uses, use)
+                        else:
+                            value.uses.append(use)
+                        if in_loop:
+                            touched.append(value)
+                        continue
                     if in_loop:
                         touched.append(value)
-                    use = at << 1 | (i != weak)
-                    if value.uses and value.uses[-1] < use:
-                        _insert_descending(value.uses, use)
-                    else:
-                        value.uses.append(use)
-                    i += 1
+                    if i == 1 and (tied or op.is_move) and defs and defs[0] >= FIRST_VREG:
+                        defined_value = values[defs[0]]
+                        assert defined_value is not None
+                        if value.hint_vreg:
+                            value.second_hint = defs[0]
+                        else:
+                            value.hint_vreg = defs[0]
+                        if defined_value.hint_vreg:
+                            defined_value.second_hint = defined_value.hint_vreg
+                        defined_value.hint_vreg = vreg
             if is_fixed:
                 assert isinstance(inst, MFixed)
                 for source, location in inst.fixed_uses:
@@ -381,7 +417,7 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                         continue
                     value = values[source]
                     if value is None:
-                        value = values[source] = Value(source, vreg_types[source - FIRST_VREG])
+                        value = values[source] = Value(source, vreg_types[source - FIRST_VREG], [], [])
                     if value not in live:
                         live.add(value)
                         value.ranges.append(position + 1)
@@ -393,8 +429,7 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
         for vreg in block.params:
             value = values[vreg]
             if value is None:
-                value = values[vreg] = Value(vreg, vreg_types[vreg - FIRST_VREG])
-                value.ranges += (start + 1, start)
+                value = values[vreg] = Value(vreg, vreg_types[vreg - FIRST_VREG], [start + 1, start], [])
             else:
                 value.ranges.append(start)
                 live.remove(value)

@@ -52,35 +52,42 @@ def allocate(machine: MFunction, registers: RegisterSet) -> Allocation:
     scan = _LinearScan(intervals, registers)
     try:
         scan.run()
-        vector_slots, spill_slots = assign_slots(intervals.values)
+        vector_slots, spill_slots = assign_slots(intervals)
         # Where a vector is while others change places in memory, for which one register is not enough.
         spare = spill_slots + 1 & ~1
         if rewrite(machine, intervals, registers.scratch, spill_slot(spare) if vector_slots else 0):
             spill_slots = spare + 2
     finally:
         # A cycle, see pipeline._take_apart; in native code the collector does not know it.
-        for value in intervals.values:
-            if value is not None:
-                value.parts.clear()
+        for value in intervals.existing:
+            if value.later:
+                value.later.clear()
     used = (scan.used | intervals.clobbered) & registers.callee_saved
-    saved = [register for register in range(64) if used >> register & 1]
+    saved: list[int] = []
+    while used:
+        lowest = used & -used
+        saved.append(lowest.bit_length() - 1)
+        used ^= lowest
     return Allocation(spill_slots, saved, vector_slots > 0)
 
 
-def assign_slots(values: list[Value | None]) -> tuple[int, int]:
+def assign_slots(intervals: Intervals) -> tuple[int, int]:
     """Give every spilled value a slot for its whole lifetime; values that do not overlap share.
 
     Vectors, which take two slots each, come first. Returns how many slots these take, and how many all take.
     """
     words: list[Value] = []
     vectors: list[Value] = []
-    for value in values:
-        if value is not None and value.slot == 0:
+    for value in intervals.existing:
+        if value.slot == 0:
             if value.type == types.V128:
                 vectors.append(value)
             else:
                 words.append(value)
             value.slot = -1
+    if not words and not vectors:
+        return 0, 0
+    values = intervals.values
     vector_slots = 0
     if vectors:
         vector_slots = 2 * _share_slots(values, vectors)
@@ -146,6 +153,15 @@ def _first_position(value: Value) -> int:
 _start_of = attrgetter("start")
 
 
+def _value(interval: Interval) -> Value:
+    """What an interval is a part of."""
+    value = interval.first
+    if value is None:
+        assert isinstance(interval, Value)
+        return interval
+    return value
+
+
 class _LinearScan:
     """The scan. Intervals are taken in the order of their starts; `active` holds, by register, who has it now."""
 
@@ -162,13 +178,19 @@ class _LinearScan:
         self.busy_until = [0] * 64
         #: Intervals in a lifetime hole, by class.
         self.inactive: list[list[Interval]] = [[], []]
-        #: By class: no active interval ends or enters a hole before this position.
+        #: By class: until << 6 | register of active intervals, ascending. Those that were taken away since stay.
+        self.events: list[list[int]] = [[], []]
+        #: By class: the position of the first of these.
         self.next_event = [END, END]
         #: No inactive one wakes or ends before this.
         self.next_wake = END
-        #: Index in `calls`, and by register in `fixed`, of the first that does not end before the scan's position.
-        self.next_call = 0
+        #: Index in `calls` of the first that is not in front of the scan's position, and where that is.
+        self.next_call = -1
+        self.call = -1
+        #: By register: index in `fixed` of the first that does not end in front of the scan's position (or that of one
+        #: in front of it), and where that begins.
         self.next_fixed = [0] * 64
+        self.fixed_start = [taken[0] if taken else END for taken in self.fixed]
         #: Intervals that came out of splits: (start, number, interval).
         self.heap: list[tuple[int, int, Interval]] = []
         self.counter = 0
@@ -176,12 +198,12 @@ class _LinearScan:
         self.used = 0
 
     def run(self) -> None:
-        ordered = [value.parts[0] for value in self.intervals.values if value is not None]
-        ordered.sort(key=_start_of)
+        ordered: list[Value] = sorted(self.intervals.existing, key=_start_of)
         heap = self.heap
         next_event = self.next_event
         position = 0
         count = len(ordered)
+        interval: Interval
         while True:
             if position < count:
                 interval = ordered[position]
@@ -194,7 +216,7 @@ class _LinearScan:
             else:
                 return
             start = interval.start
-            register_class = interval.value.register_class
+            register_class = interval.register_class
             if start >= next_event[register_class]:
                 self._advance_active(start, register_class)
             if start >= self.next_wake:
@@ -202,6 +224,8 @@ class _LinearScan:
                     # Those that wake must find their registers vacated.
                     self._advance_active(start, 1 - register_class)
                 self._advance_inactive(start)
+            if start > self.call:
+                self._advance_calls(start)
             if not self._allocate_free(interval):
                 self._allocate_blocked(interval)
 
@@ -211,35 +235,47 @@ class _LinearScan:
         """Retire active intervals of a class that end, set aside those that enter a hole."""
         active = self.active
         busy_until = self.busy_until
-        event = END
-        for register in self.allocatable[register_class]:
+        events = self.events[register_class]
+        count = bisect_left(events, position + 1 << 6)
+        over = events[:count]
+        del events[:count]
+        for event in over:
+            register = event & 63
             interval = active[register]
-            if interval is None:
+            if interval is None or busy_until[register] != event >> 6:
                 continue
-            until = busy_until[register]
-            if until <= position:
-                if interval.end <= position:
-                    active[register] = None
-                    continue
-                ranges = interval.value.ranges
-                index = bisect_right(ranges, position)
-                inactive = self.inactive[register_class]
-                if not index & 1 and len(inactive) < _MAX_INACTIVE:
-                    # In a hole: ranges[index] is where it wakes.
-                    active[register] = None
-                    wake = ranges[index]
-                    if wake < interval.end:
-                        inactive.append(interval)
-                        if wake < self.next_wake:
-                            self.next_wake = wake
-                    continue
-                until = ranges[index | 1]
-                if until > interval.end:
-                    until = interval.end
-                busy_until[register] = until
-            if until < event:
-                event = until
-        self.next_event[register_class] = event
+            if interval.end <= position:
+                active[register] = None
+                continue
+            ranges = interval.ranges
+            index = bisect_right(ranges, position)
+            inactive = self.inactive[register_class]
+            if not index & 1 and len(inactive) < _MAX_INACTIVE:
+                # In a hole: ranges[index] is where it wakes.
+                active[register] = None
+                wake = ranges[index]
+                if wake < interval.end:
+                    inactive.append(interval)
+                    if wake < self.next_wake:
+                        self.next_wake = wake
+                continue
+            until = ranges[index | 1]
+            if until > interval.end:
+                until = interval.end
+            busy_until[register] = until
+            event = until << 6 | register
+            events.insert(bisect_left(events, event), event)
+        self.next_event[register_class] = events[0] >> 6 if events else END
+
+    def _advance_calls(self, position: int) -> None:
+        """Find the first call that is not in front of `position`."""
+        calls = self.calls
+        k = self.next_call + 1
+        count = len(calls)
+        while k < count and calls[k] < position:
+            k += 1
+        self.next_call = k
+        self.call = calls[k] if k < count else END
 
     def _advance_inactive(self, position: int) -> None:
         """Give registers back to intervals whose hole is over."""
@@ -249,14 +285,14 @@ class _LinearScan:
             for interval in inactive:
                 if interval.end <= position:
                     continue
-                ranges = interval.value.ranges
+                ranges = interval.ranges
                 index = bisect_right(ranges, position)
                 if index & 1:
                     register = interval.register
                     holder = self.active[register]
                     if holder is not None:
                         # It kept its register in a hole because there were too many inactive ones already.
-                        holder_ranges = holder.value.ranges
+                        holder_ranges = holder.ranges
                         index_of_wake = bisect_right(holder_ranges, position)
                         assert not index_of_wake & 1, "two intervals in one register"
                         if holder_ranges[index_of_wake] < holder.end:
@@ -272,28 +308,42 @@ class _LinearScan:
         self.next_wake = wake
 
     def _occupy(self, interval: Interval, register: int, until: int) -> None:
+        """Note that a register has an interval in it, without a hole up to `until` or its end."""
         if until > interval.end:
             until = interval.end
         self.active[register] = interval
         self.busy_until[register] = until
-        register_class = interval.value.register_class
+        register_class = interval.register_class
+        event = until << 6 | register
+        events = self.events[register_class]
+        events.insert(bisect_left(events, event), event)
         if until < self.next_event[register_class]:
             self.next_event[register_class] = until
 
     def _assign(self, interval: Interval, register: int) -> None:
         interval.register = register
         self.used |= 1 << register
-        ranges = interval.value.ranges
+        ranges = interval.ranges
         until = ranges[1]
         if until <= interval.start:
             until = ranges[bisect_right(ranges, interval.start) | 1]
-        self._occupy(interval, register, until)
+        # What _occupy does, without the call.
+        if until > interval.end:
+            until = interval.end
+        self.active[register] = interval
+        self.busy_until[register] = until
+        register_class = interval.register_class
+        event = until << 6 | register
+        events = self.events[register_class]
+        events.insert(bisect_left(events, event), event)
+        if until < self.next_event[register_class]:
+            self.next_event[register_class] = until
 
     # When a register is taken by instructions with fixed places.
 
     def _conflict(self, taken: list[int], interval: Interval) -> int:
         """First position in [from, to, ...] pairs that the interval covers, or one before which none is, or END."""
-        ranges = interval.value.ranges
+        ranges = interval.ranges
         start = interval.start
         end = interval.end
         index = bisect_right(ranges, start) - 1 & ~1
@@ -322,17 +372,13 @@ class _LinearScan:
     def _call_conflict(self, interval: Interval) -> int:
         """First call at which the interval, which starts at the scan's position, is live, or a position before which
         there is none; or END."""
+        end = interval.end
+        if self.call >= end:
+            return END
         calls = self.calls
         start = interval.start
-        end = interval.end
         count = len(calls)
-        k = self.next_call
-        while k < count and calls[k] < start:
-            k += 1
-        self.next_call = k
-        if k == count or calls[k] >= end:
-            return END
-        ranges = interval.value.ranges
+        ranges = interval.ranges
         index = bisect_right(ranges, start) - 1 & ~1
         if index < 0:
             index = 0
@@ -356,6 +402,8 @@ class _LinearScan:
     def _fixed_conflict(self, register: int, interval: Interval) -> int:
         """First position at which an instruction takes the register from the interval, which starts at the scan's
         position; or END."""
+        if self.fixed_start[register] >= interval.end:
+            return END
         taken = self.fixed[register]
         start = interval.start
         count = len(taken)
@@ -363,56 +411,57 @@ class _LinearScan:
         while k < count and taken[k + 1] <= start:
             k += 2
         self.next_fixed[register] = k
-        if k == count or taken[k] >= interval.end:
+        if k == count:
+            self.fixed_start[register] = END
+            return END
+        self.fixed_start[register] = taken[k]
+        if taken[k] >= interval.end:
             return END
         return self._conflict(taken, interval)
 
-    def _free_until(self, interval: Interval) -> list[int]:
-        """By register of its class: up to where fixed places and inactive intervals leave it to the interval."""
-        free = [0] * 64
-        call = self._call_conflict(interval)
-        caller_saved = self.caller_saved
-        register_class = interval.value.register_class
-        for register in self.allocatable[register_class]:
-            until = call if caller_saved >> register & 1 else END
-            conflict = self._fixed_conflict(register, interval)
-            free[register] = conflict if conflict < until else until
-        inactive = self.inactive[register_class]
-        if inactive and interval is not interval.value.parts[0]:
+    def _meetings(self, interval: Interval) -> dict[int, int] | None:
+        """By register: up to where inactive intervals leave it to this one; None when there are none that matter."""
+        inactive = self.inactive[interval.register_class]
+        if not inactive or interval.first is None:
             # Only a part that came out of a split can meet one again: SSA form (Wimmer & Franz, section 4).
-            for other in inactive:
-                meeting = _intersection(other, interval)
-                if meeting < free[other.register]:
-                    free[other.register] = meeting
-        return free
+            return None
+        result: dict[int, int] = {}
+        for other in inactive:
+            meeting = _intersection(other, interval)
+            if meeting < result.get(other.register, END):
+                result[other.register] = meeting
+        return result
 
     # Choosing a register.
 
     def _hint(self, interval: Interval) -> int:
         """A register that would save a move, or -1."""
-        value = interval.value
-        if interval is not value.parts[0]:
-            for part in value.parts:
+        value = interval.first
+        if value is not None:
+            for part in value.parts():
                 if part.register >= 0 and part is not interval:
                     return part.register
+        else:
+            if interval.hint_register >= 0 or not interval.hint_vreg:
+                return interval.hint_register
+            assert isinstance(interval, Value)
+            value = interval
         if value.hint_register >= 0:
             return value.hint_register
-        values = self.intervals.values
-        active = self.active
-        hint = -1
         vreg = value.hint_vreg
+        values = self.intervals.values
+        hint = -1
         second = value.second_hint
         while vreg:
             other = values[vreg]
             if other is not None:
                 if other.is_param:
-                    part = other.parts[0]
-                    register = part.register
-                    if register >= 0 and part.start < interval.start and active[register] is None:
+                    register = other.register
+                    if register >= 0 and other.start < interval.start and self.active[register] is None:
                         # The parameter of a loop for its next round.
                         return register
                 else:
-                    register = other.parts[-1].register
+                    register = other.later[-1].register if other.later else other.register
                 if hint < 0:
                     hint = register if register >= 0 else other.hint_register
             vreg = second
@@ -423,21 +472,11 @@ class _LinearScan:
         """Take a register that is free for the interval or for its first part."""
         active = self.active
         caller_saved = self.caller_saved
-        fixed = self.fixed
-        start = interval.start
+        fixed_start = self.fixed_start
         end = interval.end
-        value = interval.value
-        register_class = value.register_class
-        call = self._call_conflict(interval)
-        #: Up to where inactive intervals leave registers to this one; see _free_until.
-        meetings: dict[int, int] | None = None
-        inactive = self.inactive[register_class]
-        if inactive and interval is not value.parts[0]:
-            meetings = {}
-            for other in inactive:
-                meeting = _intersection(other, interval)
-                if meeting < meetings.get(other.register, END):
-                    meetings[other.register] = meeting
+        register_class = interval.register_class
+        call = END if self.call >= end else self._call_conflict(interval)
+        meetings = self._meetings(interval) if self.inactive[register_class] else None
         hint = self._hint(interval)
         if hint >= 0 and (active[hint] is not None or not self.masks[register_class] >> hint & 1):
             hint = -1
@@ -445,7 +484,7 @@ class _LinearScan:
         best_until = -1
         if hint >= 0:
             until = call if caller_saved >> hint & 1 else END
-            if fixed[hint]:
+            if fixed_start[hint] < end:
                 conflict = self._fixed_conflict(hint, interval)
                 if conflict < until:
                     until = conflict
@@ -462,7 +501,7 @@ class _LinearScan:
             until = call if caller_saved >> register & 1 else END
             if until <= best_until:
                 continue
-            if fixed[register]:
+            if fixed_start[register] < end:
                 conflict = self._fixed_conflict(register, interval)
                 if conflict < until:
                     until = conflict
@@ -479,6 +518,7 @@ class _LinearScan:
         if best < 0:
             return False
         # The register is free for the beginning only. It is worth having if there is a use in it.
+        start = interval.start
         cut = self._cut(interval, best_until)
         if cut <= start or self._next_strong_use(interval, start) >= cut:
             return False
@@ -496,7 +536,7 @@ class _LinearScan:
         active = self.active
         best = -1
         best_next = loop.end - 1
-        for register in self.allocatable[interval.value.register_class]:
+        for register in self.allocatable[interval.register_class]:
             if preserved and self.caller_saved >> register & 1:
                 continue
             holder = active[register]
@@ -511,7 +551,7 @@ class _LinearScan:
         assert holder is not None
         active[best] = None
         self._evict(holder, start)
-        if interval is not interval.value.parts[0]:
+        if interval.first is not None:
             self._evict_inactive(interval, best)
         self._assign(interval, best)
         return True
@@ -533,21 +573,37 @@ class _LinearScan:
             if again >= instruction_end:
                 break
             needed = again
-        free = self._free_until(interval)
         active = self.active
+        caller_saved = self.caller_saved
+        call = self._call_conflict(interval)
+        meetings = self._meetings(interval)
         best = -1
         best_next = -1
-        for register in self.allocatable[interval.value.register_class]:
-            until = free[register]
+        for register in self.allocatable[interval.register_class]:
+            holder = active[register]
+            following = END
+            if holder is not None:
+                uses = holder.uses
+                k = bisect_left(uses, start << 1)
+                if k < len(uses):
+                    following = uses[k] >> 1
+                    if following >= holder.end:
+                        following = END
+                if following <= best_next:
+                    continue
+                if following < instruction_end and self._is_needed(holder, start, instruction_end):
+                    continue
+            # Up to where fixed places and inactive intervals leave it to this interval.
+            until = call if caller_saved >> register & 1 else END
+            conflict = self._fixed_conflict(register, interval)
+            if conflict < until:
+                until = conflict
+            if meetings is not None and meetings.get(register, END) < until:
+                until = meetings[register]
             if until <= needed:
                 continue
-            holder = active[register]
             if holder is None:
                 following = until
-            elif self._is_needed(holder, start, instruction_end):
-                continue
-            else:
-                following = self._next_use(holder, start)
             if following > best_next:
                 best = register
                 best_next = following
@@ -557,7 +613,7 @@ class _LinearScan:
             if holder is not None:
                 active[best] = None
                 self._evict(holder, start)
-            if interval is not interval.value.parts[0]:
+            if interval.first is not None:
                 self._evict_inactive(interval, best)
             until = self._fixed_limit(interval, best)
             if until < interval.end:
@@ -566,7 +622,7 @@ class _LinearScan:
                 self._assign(interval, best)
             return
         if urgent:
-            raise RuntimeError(f"no register for v{interval.value.vreg} at {start}")
+            raise RuntimeError(f"no register for v{_value(interval).vreg} at {start}")
         # Everybody else is needed sooner.
         self._spill(interval, start)
 
@@ -576,7 +632,7 @@ class _LinearScan:
         From there on it is in memory, which may begin anywhere; but where the same instruction needs it in (another)
         register the cut must be in the gap in front of that.
         """
-        uses = interval.value.uses
+        uses = interval.uses
         k = bisect_left(uses, until << 1) - 1
         last_use = uses[k] >> 1 if k >= 0 else -1
         if last_use < interval.start:
@@ -606,7 +662,7 @@ class _LinearScan:
 
     def _is_needed(self, interval: Interval, position: int, end: int) -> bool:
         """Whether the interval has a strong use from `position` on and before `end`."""
-        uses = interval.value.uses
+        uses = interval.uses
         if end > interval.end:
             end = interval.end
         end <<= 1
@@ -619,14 +675,14 @@ class _LinearScan:
         return False
 
     def _next_use(self, interval: Interval, position: int) -> int:
-        uses = interval.value.uses
+        uses = interval.uses
         k = bisect_left(uses, position << 1)
         if k < len(uses) and uses[k] >> 1 < interval.end:
             return uses[k] >> 1
         return END
 
     def _next_strong_use(self, interval: Interval, position: int) -> int:
-        uses = interval.value.uses
+        uses = interval.uses
         end = interval.end << 1
         k = bisect_left(uses, position << 1)
         count = len(uses)
@@ -640,24 +696,20 @@ class _LinearScan:
 
     def _split(self, interval: Interval, position: int) -> Interval:
         """Cut off everything from `position` (inside the interval) on; returns that part."""
-        value = interval.value
-        rest = Interval(value, position, interval.end)
-        interval.end = position
-        parts = value.parts
-        if parts[-1] is interval:
-            parts.append(rest)
-        else:
-            parts.insert(parts.index(interval) + 1, rest)
+        value = _value(interval)
         ranges = value.ranges
         index = bisect_right(ranges, position)
-        if not index & 1 and index < len(ranges):
-            rest.start = ranges[index]
+        start = position if index & 1 or index == len(ranges) else ranges[index]
+        rest = Interval(value, start, interval.end)
+        interval.end = position
+        value.insert(rest, interval)
         return rest
 
     def _to_memory(self, interval: Interval) -> None:
         interval.register = -1
-        if interval.value.slot < 0:
-            interval.value.slot = 0  # wanted; numbered by assign_slots
+        value = _value(interval)
+        if value.slot < 0:
+            value.slot = 0  # wanted; numbered by assign_slots
 
     def _spill(self, interval: Interval, after: int) -> None:
         """In memory from its start to just before the next use that needs a register, where it is queued again."""
@@ -678,7 +730,7 @@ class _LinearScan:
         position = use & ~3
         starts = self.intervals.block_starts
         loop: Loop | None = self.intervals.block_loops[bisect_right(starts, position) - 1]
-        ranges = interval.value.ranges
+        ranges = interval.ranges
         while loop is not None and loop.start > after:
             # The value must be live there: it is, unless it was defined inside.
             if loop.start < interval.start or not bisect_right(ranges, loop.start) & 1:
@@ -706,7 +758,7 @@ class _LinearScan:
         At the loop's header the value is then in memory already, and need not come back on every round.
         """
         loop: Loop | None = self.intervals.block_loops[bisect_right(self.intervals.block_starts, position) - 1]
-        uses = holder.value.uses
+        uses = holder.uses
         while loop is not None and loop.start > holder.start:
             following = bisect_left(uses, loop.start << 1)
             if following < len(uses) and uses[following] >> 1 < position:
@@ -717,7 +769,7 @@ class _LinearScan:
 
     def _evict_inactive(self, interval: Interval, register: int) -> None:
         """The same for intervals that have the register, are in a hole now, and would meet `interval` later."""
-        inactive = self.inactive[interval.value.register_class]
+        inactive = self.inactive[interval.register_class]
         start = interval.start
         for other in [other for other in inactive if other.register == register]:
             if _intersection(other, interval) < END:
@@ -732,8 +784,8 @@ def _intersection(one: Interval, other: Interval) -> int:
     end = min(one.end, other.end)
     if start >= end:
         return END
-    a = one.value.ranges
-    b = other.value.ranges
+    a = one.ranges
+    b = other.ranges
     i = bisect_right(a, start) - 1 & ~1
     j = bisect_right(b, start) - 1 & ~1
     if i < 0:

@@ -16,7 +16,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-_KEEP: Final = opcodes.EFFECT | opcodes.TRAPS
+#: By operation: whether it is done even if nobody needs its value.
+_KEPT: Final = [bool(flags & (opcodes.EFFECT | opcodes.TRAPS)) for flags in opcodes.PROPERTIES]
+#: By operation: whether memory may be another behind it, or what follows may not come before it.
+_DIVIDES: Final = [
+    bool(flags & opcodes.EFFECT) or flags & (opcodes.TRAPS | opcodes.READS) == opcodes.TRAPS
+    for flags in opcodes.PROPERTIES
+]
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -40,12 +46,10 @@ class Lowering:
         self.vregs = [0] * count
         #: Values that a user has taken into its own instruction.
         self.sunk = [0] * count
-        #: Number of effects before each memory read: two equal numbers in one block see the same memory.
+        #: Instructions of one block with no effect between them, which see the same memory, have the same number.
         self.colors = [0] * count
         #: Constants that loops keep in registers, from the first on that could be.
         self.loop_constants: LoopConstants | None = None
-        #: The block that each memory read is in.
-        self.blocks: list[int] = [-1] * count
         #: The block's machine instructions, the last one first; at the end those of the IR instruction that is being
         #: lowered, still in the order in which they will run.
         self._emitted: list[MInst] = []
@@ -103,7 +107,6 @@ class Lowering:
         return (
             self.use_counts[load.id] == 1
             and self.colors[load.id] == self._color
-            and self.blocks[load.id] == self._block
             and self.vregs[load.id] == 0
         )
 
@@ -170,19 +173,16 @@ class Lowering:
         """Count uses and number memory states."""
         counts = self.use_counts
         colors = self.colors
-        block_of = self.blocks
-        properties = opcodes.PROPERTIES
-        for number, block in enumerate(self.function.blocks):
-            color = 0
+        divides = _DIVIDES
+        color = 0
+        for block in self.function.blocks:
+            color += 1
             for inst in block.insts:
                 for arg in inst.args:
                     used = arg.id
                     counts[used] = counts[used] + 1
-                flags = properties[inst.op]
-                if flags & opcodes.READS:
-                    block_of[inst.id] = number
                 colors[inst.id] = color
-                if flags & opcodes.EFFECT or flags & (opcodes.TRAPS | opcodes.READS) == opcodes.TRAPS:
+                if divides[inst.op]:
                     color += 1
             terminator = block.terminator
             assert terminator is not None
@@ -264,12 +264,12 @@ class Lowering:
         vregs = self.vregs
         sunk = self.sunk
         colors = self.colors
-        properties = opcodes.PROPERTIES
+        kept = _KEPT
         emitted = self._emitted
         origins = self.machine.origins
         for inst in reversed(block.insts):
             id = inst.id
-            if sunk[id] or (vregs[id] == 0 and not properties[inst.op] & _KEEP):
+            if sunk[id] or (vregs[id] == 0 and not kept[inst.op]):
                 continue
             self._color = colors[id]
             start = len(emitted)

@@ -27,6 +27,8 @@ _HEAP_LOAD: Final = op.HEAP_LOAD
 _HEAP_LOAD_LAST: Final = op.HEAP_LOAD32_U
 _FULL_LOADS: Final[tuple[int, ...]] = (op.LOAD, op.HEAP_LOAD)
 
+#: Operations of which `use` does not simply take a register.
+_ELSEWHERE: Final = [code in (_EXTEND_U, _CONST, _VMCTX, _MEMORY_BASE, _WRAP) for code in range(op.COUNT)]
 #: Loads that may fault -> the same ones that may not.
 PLAIN_LOADS: Final = {
     **{code: code for code in range(op.LOAD, op.LOAD_INVARIANT)},
@@ -74,6 +76,9 @@ class OperandLowering(Lowering):
         """A register that holds `value`. Zero extension costs nothing: registers hold i32 zero-extended."""
         vreg = self.vregs[value.id]
         if vreg:
+            return vreg
+        if not _ELSEWHERE[value.op]:
+            vreg = self.vregs[value.id] = self.machine.new_vreg(value.type)
             return vreg
         operation = value.op
         while operation == _EXTEND_U:

@@ -64,9 +64,15 @@ class _Resolution:
         #: By instruction number: moves in the gap in front of it, and behind it.
         self.before: list[list[Move] | None] = [None] * count
         self.behind: list[list[Move] | None] = [None] * count
+        #: By instruction number: whether there are any, or it has operands in given places, or virtual registers are
+        #: somewhere else behind it than in front of it.
+        self.special = intervals.special
+        #: By instruction number: (virtual register, where it is from the next one on).
+        self.moved: dict[int, list[tuple[int, int]]] = {}
+        #: By virtual register: where it is at the instructions that are being rewritten.
+        self.current: list[int] = []
         #: Stores of block parameters that are also in memory, by block start.
         self.param_stores: dict[int, list[Move]] = {}
-
         #: What is in memory when something lands, and in a register at a landing pad.
         self.landing_moves: list[tuple[MBlock, list[Move]]] = []
 
@@ -96,40 +102,54 @@ class _Resolution:
         return self.places[vreg][bisect_right(self.starts[vreg], position) - 1]
 
     def _place_values(self) -> None:
+        location = self.location
+        existing = self.intervals.existing
+        for value in existing:
+            register = value.register
+            if value.later:
+                self.several.append(value)
+            elif register < 0:
+                location[value.vreg] = -1 - value.slot
+            else:
+                location[value.vreg] = register
+                if value.slot >= 0:
+                    self._store_definition(value, value.start, register, -1 - value.slot)
+        self.current = location.copy()
+        if self.several:
+            self._place_several()
+
+    def _place_several(self) -> None:
+        """Places of values that were split."""
         block_starts = set(self.intervals.block_starts)
-        for value in self.intervals.values:
-            if value is None:
-                continue
-            parts = value.parts
+        for value in self.several:
+            parts = value.parts()
             slot = -1 - value.slot
-            first = parts[0]
             vreg = value.vreg
-            if len(parts) == 1:
-                self.location[vreg] = first.register if first.register >= 0 else slot
-                if value.slot >= 0 and first.register >= 0:
-                    self._store_definition(value, first.start, first.register, slot)
-                continue
             self.location[vreg] = _SEVERAL
-            self.several.append(value)
             places = [part.register if part.register >= 0 else slot for part in parts]
+            self.current[vreg] = places[0]
             self.starts[vreg] = [part.start for part in parts]
             self.places[vreg] = places
             for i in range(1, len(parts)):
                 start = parts[i].start
                 place = places[i]
+                number = start >> 2
+                self.special[number] = 1
+                self.moved.setdefault(number, []).append((vreg, place))
                 if place >= 0 and places[i - 1] != place:
                     if start in block_starts:
                         self.changes.setdefault(start, []).append((vreg, place, places[i - 1]))
                     else:
-                        _add_move(self.before, start >> 2, (place, places[i - 1], value.type))
-            if value.slot >= 0 and first.register >= 0:
-                self._store_definition(value, first.start, first.register, slot)
+                        _add_move(self.before, number, (place, places[i - 1], value.type))
+            if value.slot >= 0 and value.register >= 0:
+                self._store_definition(value, value.start, value.register, slot)
 
     def _store_definition(self, value: Value, start: int, register: int, slot: int) -> None:
         """The one store of a value that is in memory later. (Fixed definitions are stored where they arrive.)"""
         if value.is_param:
             self.param_stores.setdefault(start, []).append((slot, register, value.type))
         elif start & 3 != 3:
+            self.special[start >> 2] = 1
             _add_move(self.behind, start >> 2, (slot, register, value.type))
 
     def _edge_moves(self) -> list[tuple[MBlock, MEdge, list[Move]]]:
@@ -141,6 +161,7 @@ class _Resolution:
         changes = self.changes
         starts = self.starts
         places = self.places
+        location = self.location
         vreg_types = self.machine.vreg_types
         expected = self._expected()
         self._land()
@@ -150,6 +171,8 @@ class _Resolution:
             for edge in block.edges[:1] if block.lands else block.edges:
                 target = edge.block
                 following = target.id
+                if not edge.args and (not changes if following == number + 1 else following not in expected):
+                    continue
                 start = block_starts[following]
                 moves: list[Move] = []
                 if following == number + 1:
@@ -167,12 +190,16 @@ class _Resolution:
                     for arg, param in zip(edge.args, target.params):
                         value = values[param]
                         assert value is not None
-                        destination = self.at(param, start)
+                        destination = location[param]
+                        if destination == _SEVERAL:
+                            destination = self.at(param, start)
                         if isinstance(arg, int):
                             if arg < FIRST_VREG:
                                 moves.append((destination, arg, value.type))
                                 continue
-                            place = self.at(arg, end)
+                            place = location[arg]
+                            if place == _SEVERAL:
+                                place = self.at(arg, end)
                             if place != destination:
                                 source_value = values[arg]
                                 assert source_value is not None
@@ -193,10 +220,10 @@ class _Resolution:
             return
         starts = [self.intervals.block_starts[number] for number in pads]
         moves: list[list[Move]] = [[] for _ in pads]
-        for value in self.intervals.values:
-            if value is None or value.slot < 0:
+        for value in self.intervals.existing:
+            if value.slot < 0:
                 continue
-            for part in value.parts:
+            for part in value.parts():
                 if part.register >= 0:
                     k = bisect_left(starts, part.start)
                     while k < len(starts) and starts[k] < part.end:
@@ -212,6 +239,8 @@ class _Resolution:
         There are never more than registers, so this is linear, which going through all values that are live is not.
         """
         result: dict[int, list[tuple[int, int]]] = {}
+        if not self.several:
+            return result
         starts: list[int] = []
         numbers: list[int] = []
         for block, start in zip(self.machine.blocks, self.intervals.block_starts):
@@ -226,7 +255,7 @@ class _Resolution:
             return result
         for value in self.several:
             vreg = value.vreg
-            for part in value.parts:
+            for part in value.parts():
                 if part.register >= 0:
                     k = bisect_left(starts, part.start)
                     while k < count and starts[k] < part.end:
@@ -243,43 +272,54 @@ class _Resolution:
         return ranges[0] < start and bisect_right(ranges, start) & 1 == 1
 
     def _rewrite_block(self, number: int, block: MBlock) -> None:
-        location = self.location
-        before = self.before
-        behind = self.behind
-        starts = self.starts
-        places = self.places
-        position = self.intervals.block_starts[number]
+        current = self.current
+        special = self.special
+        start = self.intervals.block_starts[number]
         out: list[MInst] = []
-        stores = self.param_stores.get(position)
+        stores = self.param_stores.get(start)
         if stores:
             out += self.in_order(stores)
+        index = start >> 2
         for inst in block.insts:
-            index = position >> 2
-            moves = before[index]
-            if moves is not None:
-                out += self.in_order(moves)
-            fixed = isinstance(inst, MFixed)
-            if isinstance(inst, MFixed) and inst.fixed_uses:
-                out += self._moves_to_fixed(inst, position)
-            uses = inst.uses
-            for i, vreg in enumerate(uses):
-                place = location[vreg]
-                uses[i] = place if place != _SEVERAL else places[vreg][bisect_right(starts[vreg], position + 1) - 1]
-            defs = inst.defs
-            for i, vreg in enumerate(defs):
-                place = location[vreg]
-                defs[i] = place if place != _SEVERAL else places[vreg][bisect_right(starts[vreg], position + 2) - 1]
-            if not inst.op.is_move or defs[0] != uses[0]:
-                out.append(inst)
-            if fixed:
-                assert isinstance(inst, MFixed)
-                if inst.fixed_defs:
-                    out += self._moves_from_fixed(inst, position)
-            moves = behind[index]
-            if moves is not None:
-                out += self.in_order(moves)
-            position += 4
+            if special[index]:
+                self._rewrite_special(inst, index, out)
+            else:
+                uses = inst.uses
+                for i, vreg in enumerate(uses):
+                    uses[i] = current[vreg]
+                defs = inst.defs
+                for i, vreg in enumerate(defs):
+                    defs[i] = current[vreg]
+                if not inst.op.is_move or defs[0] != uses[0]:
+                    out.append(inst)
+            index += 1
         block.insts = out
+
+    def _rewrite_special(self, inst: MInst, index: int, out: list[MInst]) -> None:
+        """An instruction that needs moves in front of it or behind it, or in which values change places."""
+        position = index << 2
+        moves = self.before[index]
+        if moves is not None:
+            out += self.in_order(moves)
+        if isinstance(inst, MFixed) and inst.fixed_uses:
+            out += self._moves_to_fixed(inst, position)
+        uses = inst.uses
+        for i, vreg in enumerate(uses):
+            uses[i] = self.at(vreg, position + 1)
+        defs = inst.defs
+        for i, vreg in enumerate(defs):
+            defs[i] = self.at(vreg, position + 2)
+        if not inst.op.is_move or defs[0] != uses[0]:
+            out.append(inst)
+        if isinstance(inst, MFixed) and inst.fixed_defs:
+            out += self._moves_from_fixed(inst, position)
+        moves = self.behind[index]
+        if moves is not None:
+            out += self.in_order(moves)
+        moved = self.moved.get(index)
+        if moved is not None:
+            for vreg, place in moved:
+                self.current[vreg] = place
 
     def _moves_to_fixed(self, inst: MFixed, position: int) -> list[MInst]:
         """Moves of fixed uses to their places."""

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 #: Parameters are looked at in the order of the blocks, so that one round is enough where there is no loop. Every
 #: further round finds what depends on a loop's; code that would need more rounds keeps some parameters.
 _MAX_ROUNDS: Final = 6
+_PARAM: Final = opcodes.PARAM
+
+#: A parameter, its position in its block, and the edges to that.
+_Param = tuple[int, Inst, list[Edge]]
 
 
 def remove_trivial_params(function: Function) -> bool:
@@ -29,10 +33,12 @@ def remove_trivial_params(function: Function) -> bool:
             if edge.args:
                 incoming[edge.block.id].append(edge)
     forwards: dict[int, Inst] = {}
+    undecided = [
+        (position, param, incoming[block.id]) for block in candidates for position, param in enumerate(block.params)
+    ]
     for _ in range(_MAX_ROUNDS):
         found = len(forwards)
-        for block in candidates:
-            _find_trivial(block, incoming[block.id], forwards)
+        undecided = _find_trivial(undecided, forwards)
         if len(forwards) == found:
             break
     if not forwards:
@@ -44,22 +50,26 @@ def remove_trivial_params(function: Function) -> bool:
     return True
 
 
-def _find_trivial(block: Block, edges: list[Edge], forwards: dict[int, Inst]) -> None:
-    for position, param in enumerate(block.params):
-        if param.id in forwards:
-            continue
+def _find_trivial(params: list[_Param], forwards: dict[int, Inst]) -> list[_Param]:
+    """Replace what is trivial. Returns what may still turn out to be: others have two values that nothing replaces."""
+    undecided: list[_Param] = []
+    for candidate in params:
+        position, param, edges = candidate
         only: Inst | None = None
         for edge in edges:
             value = edge.args[position]
-            if value.op == opcodes.PARAM and value.id in forwards:
+            if value.op == _PARAM and value.id in forwards:
                 value = edge.args[position] = _resolve(value, forwards)
             if value is not only and value is not param:
                 if only is not None:
+                    if only.op == _PARAM or value.op == _PARAM:
+                        undecided.append(candidate)
                     break
                 only = value
         else:
             if only is not None:
                 forwards[param.id] = only
+    return undecided
 
 
 def _resolve(value: Inst, forwards: dict[int, Inst]) -> Inst:
@@ -90,21 +100,21 @@ def _remove(blocks: list[Block], incoming: dict[int, list[Edge]], forwards: dict
 
 def _replace(function: Function, forwards: dict[int, Inst]) -> None:
     """Use the replacements in the place of the replaced values."""
-    param = opcodes.PARAM
     for block in function.blocks:
         for inst in block.insts:
-            args = inst.args
-            for position, value in enumerate(args):
-                if value.op == param and value.id in forwards:
-                    args[position] = forwards[value.id]
+            for value in inst.args:
+                if value.op == _PARAM and value.id in forwards:
+                    _replace_in(inst.args, forwards)
+                    break
         terminator = block.terminator
         if terminator is not None:
-            args = terminator.args
-            for position, value in enumerate(args):
-                if value.op == param and value.id in forwards:
-                    args[position] = forwards[value.id]
+            _replace_in(terminator.args, forwards)
         for edge in block.successors():
-            args = edge.args
-            for position, value in enumerate(args):
-                if value.op == param and value.id in forwards:
-                    args[position] = forwards[value.id]
+            if edge.args:
+                _replace_in(edge.args, forwards)
+
+
+def _replace_in(args: list[Inst], forwards: dict[int, Inst]) -> None:
+    for position, value in enumerate(args):
+        if value.op == _PARAM and value.id in forwards:
+            args[position] = forwards[value.id]
