@@ -29,7 +29,6 @@ from wasm_wasi import Wasi
 from wasmetal import interruption
 from wasmetal.code.arena import arena
 from wasmetal.glue import ticker
-from wasmetal.store.instance_core import instances
 from wasmetal.store.store import stores
 from wasmetal.system import lifetime
 
@@ -278,7 +277,7 @@ def status() -> dict[str, int]:
         "resident MiB": int(fields["VmRSS"].split()[0]) >> 10,
         "address space MiB": int(fields["VmSize"].split()[0]) >> 10,
         "code bytes": arena().bytes_in_use,
-        "instances": len(instances),
+        "instances": len([get for _, _, get in list(ticker._ticker.linked.values()) if get is not None and get()]),
         "stores": len(stores),
         "linked": len(ticker._ticker.linked),
         "threads": threading.active_count(),

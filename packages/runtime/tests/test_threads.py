@@ -361,9 +361,9 @@ def test_threads_come_and_go(wasm: Any) -> None:
 
 def _alive() -> tuple[int, int]:
     from wasmetal.glue import ticker
-    from wasmetal.store.instance_core import instances
+    from wasmetal.store.store import stores
 
-    return len(instances), len(ticker._ticker.linked)
+    return len(stores), len(ticker._ticker.linked)
 
 
 def run(program: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from weakref import WeakSet, WeakValueDictionary
+from weakref import WeakValueDictionary
 
 import wasm_ir  # in annotations its names are looked up when somebody asks what they mean, as are those of wasmetal
 import wasmetal
@@ -21,6 +21,7 @@ from wasmetal.memory import Buffer
 from wasmetal.registry.selection import select
 from wasmetal.store.shared_glue import glue_for
 from wasmetal.system.hold import Turns
+from wasmetal.system.lifetime import Census
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from wasm_text import SourceMap
     from wasmetal.compiled.listener import Listener
     from wasmetal.compiled.precompiled import Precompiled
-    from wasmetal.store.instance_core import InstanceCore
 
 #: Where a module comes from: a path (of a binary, or .wat), a binary's bytes, or text format (a str that starts with
 #: "(").
@@ -69,8 +69,8 @@ class Engine:
         self._backend: wasm_ir.Backend = backend
         self._turns = Turns()
         self._glue: Glue | None = None
-        #: Instances of modules of this engine, to count them.
-        self._instances: WeakSet[InstanceCore] = WeakSet()
+        #: Counts the instances of modules of this engine.
+        self._instances = Census()
         #: By content, and by listener, which code with calls to it is kept apart for.
         self._compiled: WeakValueDictionary[tuple[bytes, int], CompiledModule] = WeakValueDictionary()
 

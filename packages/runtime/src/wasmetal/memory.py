@@ -9,7 +9,7 @@ import weakref
 from wasm_core.errors import WasmError
 from wasm_core.types import MemoryType
 from wasmetal.store import linear_memory
-from wasmetal.store.linear_memory import LinearMemory, MemoryHandle
+from wasmetal.store.linear_memory import LinearMemory, MemoryHandle, MemoryPlan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ class Memory(MemoryHandle):
             type = MemoryType(type, maximum)  # type: ignore[arg-type]
         elif maximum is not None:
             raise TypeError("a memory takes a MemoryType, which has a maximum itself, or the two sizes in pages")
-        storage = LinearMemory(type, max_pages, bounds_checks)  # type: ignore[arg-type]
+        storage = LinearMemory(MemoryPlan(type, max_pages, bounds_checks))  # type: ignore[arg-type]
+        storage.show()
         if hasattr(self, "_storage"):
             raise TypeError("a memory cannot be initialized twice")
         storage.handle = weakref.ref(self)
@@ -73,7 +74,8 @@ class Memory(MemoryHandle):
 
     def _open(self) -> memoryview:
         storage = self._storage
-        return self._opened()._view if storage is None else storage._view
+        # (whatever a Memory has, has a view)
+        return self._opened()._view if storage is None else storage._view  # type: ignore[return-value]
 
     @property
     def _base(self) -> int:

@@ -86,8 +86,9 @@ def stub_addresses(backend: Backend) -> StubAddresses:
 def _handled() -> bool:
     """Whether the handlers of both signals are ours."""
     handlers = _installed.handlers
+    handler = host.fault_handler
     for number in host.FAULTS:  # noqa: SIM110 - each instance asks, and a generator takes twice as long
-        if host.fault_handler(number) not in handlers:
+        if handler(number) not in handlers:
             return False
     return True
 

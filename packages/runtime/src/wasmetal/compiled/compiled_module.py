@@ -32,7 +32,7 @@ from wasmetal.system.lifetime import anchor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final
+    from typing import Any, Final
 
     from wasm_core.body_facts import BodyFacts
     from wasm_core.names import NameSection
@@ -75,6 +75,7 @@ class CompiledModule:
         "_code_starts",
         "_definitions",
         "_entry",
+        "_entry_words",
         "_explicit",
         "_export_names",
         "_facts",
@@ -97,6 +98,7 @@ class CompiledModule:
         "glue",
         "layout",
         "listener",
+        "memory_plans",
         "module",
         "passes_functions",
         "source_map",
@@ -151,6 +153,9 @@ class CompiledModule:
         self._names: NameSection | None = None
         self._export_names: dict[int, str] | None = None
         self._template: Template | None = None
+        self._entry_words: tuple[bool, int, int] | None = None
+        #: What `store` has reckoned of the memories, for instances to come.
+        self.memory_plans: Any = None
         self._explicit: CompiledModule | None = None
         #: The module as bytes, when it has been pickled.
         self._serialized: bytes | None = None
@@ -415,6 +420,14 @@ class CompiledModule:
             if template is None:
                 template = self._template = made
         return template
+
+    @property
+    def entry_words(self) -> tuple[bool, int, int]:
+        """What a StoreContext has as `hold_gil`, `resolver` and `interrupted`."""
+        words = self._entry_words
+        if words is None:
+            words = self._entry_words = (self.config.hold_gil, self.glue.resolver, self.glue.interrupted)
+        return words
 
     def is_compiled(self, index: int) -> bool:
         """Whether function `index` has been compiled."""

@@ -86,10 +86,10 @@ _MASK: Final = (1 << 64) - 1
 class ElementPlan:
     """How to make the references of an element segment."""
 
-    mode: SegmentMode
     table: int
-    #: For active segments: where to put them in the table.
+    #: For active segments: where to put them in the table; and as a number, if it is the same in each instance.
     offset: Constant
+    at: int | None
     count: int
     #: As one integer, 64 bits per element: offset of the FUNCREF in the VMContext, and 1, for functions of the module's
     #: own; 0 for others. `offsets + context * ones` makes all references at once.
@@ -117,12 +117,15 @@ class ElementPlan:
 
 @frozen
 class DataPlan:
-    """An active data segment: bytes `source[start:end]` of the module go to a memory."""
+    """An active data segment: bytes that go to a memory."""
 
     memory: int
+    #: Where to; and as a number, if it is the same in each instance.
     offset: Constant
-    start: int
-    end: int
+    at: int | None
+    #: Address and length of the bytes, in the module's binary.
+    address: int
+    count: int
 
 
 def _lineages(types: Sequence[DefinedType], wanted: Iterable[int]) -> dict[int, array[int]]:
@@ -146,10 +149,12 @@ class Template:
     __slots__ = (
         "_layout",
         "_types_anchor",
+        "active_elements",
         "data",
-        "elements",
         "funcref_words",
+        "funcrefs",
         "globals",
+        "passive_elements",
         "reference_globals",
         "table_inits",
         "words",
@@ -195,7 +200,8 @@ class Template:
             if index >= module.imported_globals and global_type.value_type.is_reference
         ]
         self._set_data(module)
-        #: Funcrefs, if any: indices of their context words, as a slice.
+        #: How many funcrefs there are; indices of their context words, as a slice.
+        self.funcrefs = len(slots)
         start = layout.funcrefs // 8
         for index, number in slots.items():
             at = start + FUNCREF_WORDS * number
@@ -205,12 +211,15 @@ class Template:
             if lineage is not None:
                 words[at + _FUNCREF_LINEAGE] = lineage.buffer_info()[0]
         self.funcref_words = slice(start + FUNCREF_CONTEXT, start + FUNCREF_WORDS * len(slots), FUNCREF_WORDS)
-        self.elements = [_element_plan(module, layout, segment) for segment in module.elements]
-        self.data = [
-            DataPlan(segment.memory, _constant(segment.offset), segment.start, segment.end)
-            for segment in module.data
-            if segment.mode is SegmentMode.ACTIVE and segment.offset is not None
-        ]
+        #: Active element segments in their order; passive ones that are not empty, with the word of their SEGMENT.
+        self.active_elements: list[ElementPlan] = []
+        self.passive_elements: list[tuple[int, ElementPlan]] = []
+        for number, segment in enumerate(module.elements):
+            plan = _element_plan(module, layout, segment)
+            if segment.mode is SegmentMode.ACTIVE:
+                self.active_elements.append(plan)
+            elif segment.mode is SegmentMode.PASSIVE and plan.count:
+                self.passive_elements.append((layout.elements // 8 + _SEGMENT_WORDS * number, plan))
 
     def _set_globals(self, module: DecodedModule) -> None:
         at = self._layout.globals // 8 + _GLOBAL_WORDS * module.imported_globals
@@ -231,10 +240,17 @@ class Template:
         # written, before any code runs: theirs stay empty.
         source = ctypes.cast(ctypes.c_char_p(module.source), ctypes.c_void_p).value or 0
         at = self._layout.data // 8
+        #: Active data segments in their order.
+        self.data: list[DataPlan] = []
         for segment in module.data:
+            address, count = source + segment.start, segment.end - segment.start
             if segment.mode is SegmentMode.PASSIVE:
-                self.words[at] = source + segment.start
-                self.words[at + _SEGMENT_LENGTH] = segment.end - segment.start
+                self.words[at] = address
+                self.words[at + _SEGMENT_LENGTH] = count
+            elif segment.offset is not None:
+                is64 = module.memories[segment.memory].is64
+                offset = _constant(segment.offset)
+                self.data.append(DataPlan(segment.memory, offset, _index(offset, is64), address, count))
             at += _SEGMENT_WORDS
 
     def compiled(self, index: int, address: int) -> None:
@@ -265,6 +281,14 @@ def _constant(expression: ConstExpr | None) -> Constant:
     return tuple(found)
 
 
+def _index(offset: Constant, is64: bool) -> int | None:
+    """What an offset is in each instance; None if it depends on that."""
+    opcode, immediate = offset[0]
+    if len(offset) > 1 or opcode == op.GLOBAL_GET:
+        return None
+    return immediate & (_MASK if is64 else 0xFFFF_FFFF)
+
+
 def _element_plan(module: DecodedModule, layout: ContextLayout, segment: ElementSegment) -> ElementPlan:
     items: Sequence[tuple[int, int]]
     if segment.functions is not None:
@@ -282,10 +306,12 @@ def _element_plan(module: DecodedModule, layout: ContextLayout, segment: Element
             ones[number] = 1
         elif opcode != op.REF_NULL:
             others.append((number, ((opcode, immediate),)))
+    active = segment.mode is SegmentMode.ACTIVE
+    offset = _constant(segment.offset) if active else ()
     return ElementPlan(
-        mode=segment.mode,
         table=segment.table,
-        offset=_constant(segment.offset) if segment.mode is SegmentMode.ACTIVE else (),
+        offset=offset,
+        at=_index(offset, module.tables[segment.table].is64) if active else None,
         count=len(items),
         offsets=int.from_bytes(offsets.tobytes(), "little"),
         ones=int.from_bytes(ones.tobytes(), "little"),

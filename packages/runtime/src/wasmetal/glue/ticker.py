@@ -23,16 +23,21 @@ from wasmetal.glue.thunks import Thunks
 from wasmetal.glue.ticker_layout import DEADLINE, LOST, OPERATIONS, TICK, TICKER
 from wasmetal.system.hold import Turns
 from wasmetal.system.host import host
-from wasmetal.system.lifetime import untracked
+from wasmetal.system.lifetime import untrack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final
+    from typing import Any, Final, TypeVar
 
     from wasm_ir.ir import Function
 
+    _T = TypeVar("_T", bound="_Linked")
+    _Memory = tuple[object, "array[int] | None", "Callable[[], Any] | None"]
+
 _STACK_BYTES: Final = 65536
 _OWNER: Final = STORE["owner"] // 8
+_NEXT: Final = CONTEXT["next"]
+_PREVIOUS: Final = CONTEXT["previous"]
 
 _api: Final = ctypes.pythonapi
 
@@ -50,9 +55,9 @@ class _Ticker:
         #: Of all glue.
         self.thunks: weakref.WeakSet[Thunks] = weakref.WeakSet()
         self.warned = False
-        #: Address of a member of a list -> memory that the ticker reads because of it; of a VMContext, the StoreContext
-        #: is the second.
-        self.linked: dict[int, tuple[object, array[int] | None]] = {}
+        #: Address of a member of a list -> memory that the ticker reads because of it. Of a VMContext, the StoreContext
+        #: is the second, and what gives its instance the third.
+        self.linked: dict[int, _Memory] = {}
         #: Address of a member that is to be put in a list as soon as there are operations -> which one.
         self.pending: dict[int, str] = {}
         # Daemon threads may run until the very end, when modules are cleared: what is linked must stay.
@@ -157,7 +162,7 @@ def _after_fork_in_child() -> None:
         _ticker.set(field, 0)
     # What other threads ran stands still in the middle, for ever; and a new thread may get the address of one's state.
     mine = thread_state()
-    for _, words in list(_ticker.linked.values()):
+    for _, words, _ in list(_ticker.linked.values()):
         if words is not None and words[_OWNER] not in (0, mine):
             words[_OWNER] = LOST
     _after_fork()
@@ -167,7 +172,7 @@ def _after_fork() -> None:
     _ticker.set("main", main_thread_state())
     # Entry thunks start it again; but some code may be running already: of other threads in the parent, or when a host
     # function forked.
-    for _, words in list(_ticker.linked.values()):
+    for _, words, _ in list(_ticker.linked.values()):
         if words is not None and words[_OWNER] > LOST:
             _ticker.operations["start"](ADDRESS, 0)
             return
@@ -244,32 +249,35 @@ class _Linked(int):
 
     # Bound at definition, because module globals may be gone when the interpreter shuts down.
     def __del__(self, _ticker=_ticker) -> None:  # type: ignore[no-untyped-def]
-        links = int(self)
-        _ticker.pending.pop(links, None)
-        if _ticker.operations:
-            _ticker.operations["unlink"](_ticker.address, links)
-        _ticker.linked.pop(links, None)
+        if _ticker.pending:
+            _ticker.pending.pop(int(self), None)
+        operations = _ticker.operations
+        if operations:
+            operations["unlink"](_ticker.address, self)
+        _ticker.linked.pop(self, None)
 
 
-def _prepare_links(words: array[int], offset: int) -> int:
-    """Address of a new member's links, which are in a list of their own: it can be taken out before it was put in."""
-    address: int = words.buffer_info()[0] + offset
-    words[offset // 8] = 0
-    words[offset // 8 + 1] = address
-    return address
+def _link(cls: type[_T], head: str, links: int, memory: _Memory) -> _T:
+    """Put a new member in front of a list. Its links make a list of their own: it can be taken out before it is put in.
 
-
-def _link(link: _Linked, head: str, memory: tuple[object, array[int] | None]) -> None:
-    """Put a member, which is not in a list yet, in front of one."""
-    links = int(link)
+    Args:
+        cls: Of what is returned.
+        head: Which list.
+        links: Address of the member's links.
+        memory: What is to be kept.
+    """
+    link = cls(links)
+    untrack(link)
     _ticker.linked[links] = memory
-    if not _ticker.operations:
+    operations = _ticker.operations
+    if operations:
+        operations["link"](ADDRESS, ADDRESS + TICKER[head], links)
+    else:
         _ticker.pending[links] = head
         # Another thread may have made them just now.
         if _ticker.operations:
             _link_pending()
-        return
-    _ticker.operations["link"](ADDRESS, ADDRESS + TICKER[head], links)
+    return link
 
 
 def _link_pending() -> None:
@@ -289,30 +297,39 @@ class ContextLink(_Linked):
     __slots__ = ()
 
 
-def link_context(context: array[int], store: array[int]) -> ContextLink:
+def link_context(context: array[int], store: array[int], instance: Callable[[], Any]) -> ContextLink:
     """Let the ticker look at a VMContext, whose `store` must have been set.
 
     Args:
         context: The VMContext's words.
         store: The words of the StoreContext.
+        instance: A weak reference to the instance, for `instance_at`.
     """
-    link = untracked(ContextLink(_prepare_links(context, CONTEXT["next"])))
-    _link(link, "contexts", (context, store))
-    return link
+    links = context.buffer_info()[0] + _NEXT
+    context[_NEXT // 8] = 0
+    context[_PREVIOUS // 8] = links
+    return _link(ContextLink, "contexts", links, (context, store, instance))
+
+
+def instance_at(context: int) -> Any:
+    """The instance whose VMContext is at `context`; None when it is gone, or in garbage."""
+    found = _ticker.linked.get(context + _NEXT)
+    return None if found is None or found[2] is None else found[2]()
 
 
 def move_contexts(links: list[ContextLink], old: array[int], store: array[int]) -> None:
     """Give the VMContexts of a store, all of them, to another store, in one step. To do it again changes nothing."""
     addresses = [int(link) for link in links]
     for address in addresses:
-        context, its = _ticker.linked[address]
+        context, its, instance = _ticker.linked[address]
         if its is not store:
-            _ticker.linked[address] = ((context, its), store)  # both, until nobody looks at the old one any more
+            # Both, until nobody looks at the old one any more.
+            _ticker.linked[address] = ((context, its), store, instance)
     _ticker.operations["move"](ADDRESS, old.buffer_info()[0], store.buffer_info()[0])
     for address in addresses:
-        context, _ = _ticker.linked[address]
+        context, _, instance = _ticker.linked[address]
         if isinstance(context, tuple):
-            _ticker.linked[address] = (context[0], store)
+            _ticker.linked[address] = (context[0], store, instance)
 
 
 class DeadlineLink(_Linked):
@@ -323,6 +340,7 @@ class DeadlineLink(_Linked):
 
 def link_deadline(deadline: array[int]) -> DeadlineLink:
     """Let the ticker look at a DEADLINE structure."""
-    link = untracked(DeadlineLink(_prepare_links(deadline, DEADLINE["next"])))
-    _link(link, "deadlines", (deadline, None))
-    return link
+    links = deadline.buffer_info()[0] + DEADLINE["next"]
+    deadline[DEADLINE["next"] // 8] = 0
+    deadline[DEADLINE["previous"] // 8] = links
+    return _link(DeadlineLink, "deadlines", links, (deadline, None, None))

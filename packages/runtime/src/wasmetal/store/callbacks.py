@@ -22,7 +22,7 @@ from wasmetal.glue.glue import helped_glue
 from wasmetal.store import failures, interruption
 from wasmetal.store.functions import FunctionCore, host_function_at
 from wasmetal.store.instance_core import InstanceCore, instance_at
-from wasmetal.store.store import Store, stores
+from wasmetal.store.store import Store, store_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Callbacks:
     def failed(self, store: int, status: int, what: int | BaseException) -> BaseException | None:
         """Raise the trap of a call that trapped; return what nothing in WebAssembly has caught; add the backtrace to an
         exception that a host function raised."""
-        found = stores.get(store)
+        found = store_at(store)
         if isinstance(what, BaseException):
             if found is not None:
                 failures.annotate(what, found)
@@ -86,7 +86,7 @@ class Callbacks:
         """Raise what is to end the call that is running, if anything is."""
         if ticker.has_failed():
             ticker.fall_back()
-        interruption.raise_in(_words(store), stores.get(store))
+        interruption.raise_in(_words(store), store_at(store))
 
     def host_call(self, core: object, context: int, slots: int, call: object) -> object:
         """Call a host function with what is in the slots, and put its results there, unless they are to be waited

@@ -43,7 +43,7 @@ class GlobalCell:
         self.life = object()
         self.store: Store | None = None
         if store is not None:
-            store.add_global(self)
+            store.add_holder(self)
         #: Instances that keep each other alive because they share this global; None where there is one at most.
         self.group: Group | None = None
         #: The `Global` that Python sees, while there is one.

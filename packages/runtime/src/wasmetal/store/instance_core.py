@@ -11,33 +11,37 @@ import ctypes
 import weakref
 from array import array
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
-from weakref import WeakSet, WeakValueDictionary
 
 from wasm_core.errors import MemoryAccess, Trap, TrapCode, WasmError
-from wasm_core.module import ExternKind, SegmentMode
+from wasm_core.module import ExternKind
 from wasm_core.types import TagType
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, GLOBAL_SIZE, SEGMENT, check_supported
 from wasmetal.code import signals
 from wasmetal.compiled.compiled_module import CompiledModule
 from wasmetal.compiled.template import Constant, evaluate
+from wasmetal.glue import ticker
 from wasmetal.glue.ticker import ContextLink
 from wasmetal.store import callers
 from wasmetal.store.functions import FuncHandle, WasmFunction, functions, wasm_function
 from wasmetal.store.global_cells import GlobalCell
 from wasmetal.store.groups import Group, Grouped, are_united, unite
-from wasmetal.store.linear_memory import LinearMemory, MemoryHandle
+from wasmetal.store.linear_memory import LinearMemory, MemoryHandle, MemoryPlan
 from wasmetal.store.linking import Imports, resolve
 from wasmetal.store.sharing import Shared, add_importer, close_handles
 from wasmetal.store.store import Store, merge
 from wasmetal.store.tables import Quota, TableStorage
 from wasmetal.system.hold import exclusive
+from wasmetal.system.lifetime import Census
+from wasmetal.system.raw_memory import copy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final
 
     from wasm_core.defined_types import DefinedType
+    from wasm_core.module import DecodedModule
     from wasmetal.store.members import Instance
     from wasmetal.store.tags import Tag
 
@@ -45,17 +49,15 @@ if TYPE_CHECKING:
 #: Browsers have the same limit.
 MAX_MEMORIES: Final = 100
 
+#: Of modules that import nothing.
+_NO_IMPORTS: Final = Imports()
+
 #: Bits of an address, by whether it has 64.
 _MASKS: Final = (0xFFFF_FFFF, 0xFFFF_FFFF_FFFF_FFFF)
 _MEMORY_BASE: Final = CONTEXT["memory_base"] // 8
 _CODE: Final = FUNCREF["code"]
 _GLOBAL_WORDS: Final = GLOBAL_SIZE // 8
-_SEGMENT_WORDS: Final = SEGMENT.size // 8
 _SEGMENT_LENGTH: Final = SEGMENT["length"] // 8
-
-
-#: Address of a VMContext -> instance, held weakly: it leads nowhere once the instance is gone.
-instances: WeakValueDictionary[int, InstanceCore] = WeakValueDictionary()
 
 
 def instance_at(context: int) -> InstanceCore:
@@ -64,7 +66,7 @@ def instance_at(context: int) -> InstanceCore:
     Raises:
         WasmError: It is being destroyed (a finalizer in the same garbage calls it).
     """
-    instance = instances.get(context)
+    instance: InstanceCore | None = ticker.instance_at(context)
     if instance is None:
         raise WasmError("the instance is being destroyed")
     return instance
@@ -76,6 +78,7 @@ class InstanceCore:
     __slots__ = (
         "__weakref__",
         "_keep",
+        "_ticket",
         "cells",
         "closed",
         "code",
@@ -98,7 +101,7 @@ class InstanceCore:
     #: The store; replaced when stores are merged.
     store: Store
 
-    def __init__(self, module: object, siblings: WeakSet[InstanceCore], code: CompiledModule, imports: Imports) -> None:
+    def __init__(self, module: object, census: Census, code: CompiledModule, imports: Imports) -> None:
         """Allocate everything, without running any code and without writing to anything that is imported.
 
         Raises:
@@ -106,17 +109,14 @@ class InstanceCore:
             WasmError: A memory, a table or the number of instances is over the limits of the configuration.
             LinkError: The imports belong to several stores that are running.
         """
-        signals.install(code.backend, code.glue.make_stubs)
         self.module = module
         decoded = code.module
         config = code.config
-        if len(siblings) >= config.max_instances:
+        if len(census) >= config.max_instances:
             raise WasmError(f"an engine with {config.max_instances} instances is at its limit")
-        if len(decoded.memories) > MAX_MEMORIES:
-            raise WasmError(f"a module with {len(decoded.memories)} memories is over the limit of {MAX_MEMORIES}")
         if _leaving:
             _let_go()
-        siblings.add(self)
+        self._ticket = census.ticket
         self.closed = False
         #: See `store.Members`.
         self.life = object()
@@ -126,62 +126,57 @@ class InstanceCore:
         #: What Python sees of it, while there is anything.
         self.exports_handle: weakref.ref[Any] | None = None
         self.instance_handle: weakref.ref[Any] | None = None
-        #: Imported functions, and every memory and table, imported ones first.
-        self.functions: list[FuncHandle] = imports.functions
-        self.memories: list[LinearMemory] = imports.memories
-        for memory_type in decoded.memories[decoded.imported_memories :]:
-            self.memories.append(LinearMemory(memory_type, config.max_memory_pages, config.bounds_checks))
-        if decoded.imports:
-            # (what it defines is not in these lists yet, but for memories)
-            shared: list[Shared] = [*self.memories[: decoded.imported_memories], *imports.tables, *imports.cells]
+        #: Imported functions, and every memory, table and tag, imported ones first.
+        self.functions: Sequence[FuncHandle] = imports.functions
+        self.memories: Sequence[LinearMemory] = imports.memories
+        self.tables: Sequence[TableStorage] = imports.tables
+        self.tags: Sequence[Tag] = imports.tags
+        linked = bool(decoded.imports)
+        if decoded.memories:
+            signals.install(code.backend, code.glue.make_stubs)
+            self.memories = [*imports.memories, *[LinearMemory(plan) for plan in _memory_plans(code)]]
+            for memory in self.memories:
+                if not memory.guarded:
+                    code = code.with_explicit_bounds()
+        self.code = code
+        if linked:
+            # (what it defines is not in these lists yet)
+            shared: list[Shared] = [*imports.memories, *imports.tables, *imports.cells]
             if shared:
                 add_importer(shared, self)
-        for memory in self.memories:
-            if not memory.guarded:
-                code = code.with_explicit_bounds()
-        self.code = code
-        #: Every tag, imported ones first.
-        self.tags: list[Tag] = imports.tags
         if len(decoded.tag_types) > decoded.imported_tags:
-            from wasmetal.store.tags import Tag
-
-            for index in range(decoded.imported_tags, len(decoded.tag_types)):
-                tag_type = decoded.extern_type(ExternKind.TAG, index)
-                assert isinstance(tag_type, TagType)
-                self.tags.append(Tag.of_module(tag_type.type, decoded.defined_type(decoded.tag_types[index])))
+            self.tags = [*imports.tags, *_own_tags(decoded)]
         self.words: array[int] = code.template.words[:]
         #: Address of the VMContext.
         self.context: int = self.words.buffer_info()[0]
-
-        # A function forgets its instance when that is closed, but we go on calling it: hold the instance too.
-        others: list[Instance] = []
-        if self.functions:
-            others = [function._core.instance for function in self.functions if not function._core.is_host]
-        self._keep: list[Instance] = others
         #: The references of passive element segments.
-        self.segments: list[array[int]] = []
+        self.segments: Sequence[array[int]] = ()
+        #: Global index -> its cell: imported ones, those of reference types, and others as they are asked for.
+        self.cells: dict[int, GlobalCell] = {}
+        #: Instances that we need besides what we have of them.
+        self._keep: Sequence[Instance] = ()
+        if not linked:
+            # Nobody else knows the store yet.
+            store = Store()
+            store.activate(code)
+            store.adopt(self)
+            self._fill(imports)
+            return
+        # A function forgets its instance when that is closed, but we go on calling it: hold the instance too.
+        others = [function._core.instance for function in self.functions if not function._core.is_host]
+        self._keep = others
         self._join_store(imports, others)
-        instances[self.context] = self
         # Other threads may be working with the store.
         with self.store.use():
-            self._fill(imports, others)
+            self.cells.update(enumerate(imports.cells))
+            self._join_group(imports, others)
+            self._fill_imports(imports)
+            self._fill(imports)
 
-    def _fill(self, imports: Imports, others: list[Instance]) -> None:
-        """Make tables, and set up the VMContext."""
-        code = self.code
-        config = code.config
-        decoded = code.module
-        layout = code.layout
-        template = code.template
+    def _fill_imports(self, imports: Imports) -> None:
+        """Let the VMContext refer to what is imported, but for memories, tables and tags."""
+        layout = self.code.layout
         words = self.words
-        quota = Quota(config.max_table_elements)
-        for table_type in decoded.tables[decoded.imported_tables :]:
-            imports.tables.append(TableStorage(table_type, quota, self.store))
-        self.tables: list[TableStorage] = imports.tables
-        #: Global index -> its cell: imported ones, those of reference types, and others as they are asked for.
-        self.cells: dict[int, GlobalCell] = dict(enumerate(imports.cells))
-        self._join_group(imports, others)
-
         at = layout.globals // 8
         for cell in imports.cells:
             words[at] = cell.address
@@ -190,22 +185,36 @@ class InstanceCore:
         for function in self.functions:
             words[at] = function._funcref
             at += 1
-        at = layout.memories // 8
-        for memory in self.memories:
-            words[at] = memory._struct
-            at += 1
+
+    def _fill(self, imports: Imports) -> None:
+        """Make tables, and set up the rest of the VMContext."""
+        code = self.code
+        decoded = code.module
+        layout = code.layout
+        template = code.template
+        words = self.words
+        if len(decoded.tables) > decoded.imported_tables:
+            quota = Quota(code.config.max_table_elements)
+            own = decoded.tables[decoded.imported_tables :]
+            self.tables = [*imports.tables, *[TableStorage(table_type, quota, self.store) for table_type in own]]
         if self.memories:
+            at = layout.memories // 8
+            for memory in self.memories:
+                words[at] = memory._struct
+                at += 1
             words[_MEMORY_BASE] = self.memories[0]._base
-        at = layout.tables // 8
-        for table in self.tables:
-            words[at] = table.address
-            at += 1
-        at = layout.tags // 8
-        for tag in self.tags:
-            words[at] = tag.address
-            at += 1
-        if layout.funcref_slots:
-            words[template.funcref_words] = array("Q", (self.context,)) * len(layout.funcref_slots)
+        if self.tables:
+            at = layout.tables // 8
+            for table in self.tables:
+                words[at] = table.address
+                at += 1
+        if self.tags:
+            at = layout.tags // 8
+            for tag in self.tags:
+                words[at] = tag.address
+                at += 1
+        if template.funcrefs:
+            words[template.funcref_words] = array("Q", (self.context,)) * template.funcrefs
         for at, constant in template.globals:
             bits = self._evaluate(constant)
             words[at] = bits & 0xFFFF_FFFF_FFFF_FFFF
@@ -214,25 +223,24 @@ class InstanceCore:
             self.cell(index)
         for index, constant in template.table_inits:
             self.tables[index].fill(self._evaluate(constant))
-        at = layout.elements // 8
-        for plan in template.elements:
-            if plan.mode is SegmentMode.PASSIVE and plan.count:
+        if template.passive_elements:
+            segments = []
+            for at, plan in template.passive_elements:
                 segment = self._references(plan.words(self.context), plan.others)
-                self.segments.append(segment)
+                segments.append(segment)
                 words[at] = segment.buffer_info()[0]
                 words[at + _SEGMENT_LENGTH] = plan.count
-            at += _SEGMENT_WORDS
+            self.segments = segments
 
     def _join_store(self, imports: Imports, others: list[Instance]) -> None:
         # Another thread may be merging stores.
         with exclusive():
             store: Store | None = None
-            if self.code.module.imports:
-                stores = [other.store for other in others]
-                stores += [table.store for table in imports.tables]
-                stores += [cell.store for cell in imports.cells if cell.store is not None]
-                for other in stores:
-                    store = other if store is None else merge(store, other)
+            stores = [other.store for other in others]
+            stores += [table.store for table in imports.tables]
+            stores += [cell.store for cell in imports.cells if cell.store is not None]
+            for other in stores:
+                store = other if store is None else merge(store, other)
             if store is None:
                 store = Store()
             store.activate(self.code)
@@ -240,13 +248,7 @@ class InstanceCore:
 
     def _join_group(self, imports: Imports, others: list[Instance]) -> None:
         """Live with everybody who may get hold of our functions, or we of his."""
-        if not self.code.module.imports:
-            return
-        shared: list[Grouped] = [
-            table
-            for table in imports.tables[: self.code.module.imported_tables]
-            if table.type.element.is_function_reference
-        ]
+        shared: list[Grouped] = [table for table in imports.tables if table.type.element.is_function_reference]
         shared += [cell for cell in imports.cells if cell.type.value_type.is_function_reference]
         partners = list(imports.owners)
         if self.code.passes_functions:
@@ -281,30 +283,37 @@ class InstanceCore:
         Raises:
             Trap: A segment does not fit, or the start function trapped.
         """
-        if self.tables:
-            with self.store.use():
+        template = self.code.template
+        if template.active_elements:
+            if self.code.module.imports:
+                with self.store.use():
+                    self._write_elements()
+            else:
                 self._write_elements()
-        source = memoryview(self.code.module.source)
-        for data in self.code.template.data:
-            view = self.memories[data.memory]._view
-            start = self._evaluate(data.offset) & _MASKS[self.memories[data.memory].type.is64]
-            if start + data.end - data.start > len(view):
-                access = MemoryAccess(start, data.end - data.start, len(view))
-                raise Trap(TrapCode.MEMORY_OUT_OF_BOUNDS, access=access)
-            view[start : start + data.end - data.start] = source[data.start : data.end]
+        for data in template.data:
+            memory = self.memories[data.memory]
+            start = data.at
+            if start is None:
+                start = self._evaluate(data.offset) & _MASKS[memory.type.is64]
+            count = data.count
+            size = memory.size
+            if start + count > size:
+                raise Trap(TrapCode.MEMORY_OUT_OF_BOUNDS, access=MemoryAccess(start, count, size))
+            copy(memory._base + start, data.address, count)
         index = self.code.module.start
         if index is not None:
             self.function(index)()
 
     def _write_elements(self) -> None:
-        for element in self.code.template.elements:
-            if element.mode is SegmentMode.ACTIVE:
-                table = self.tables[element.table].words
+        for element in self.code.template.active_elements:
+            table = self.tables[element.table].words
+            start = element.at
+            if start is None:
                 start = self._evaluate(element.offset) & _MASKS[self.tables[element.table].type.is64]
-                if start + element.count > len(table):
-                    raise Trap(TrapCode.TABLE_OUT_OF_BOUNDS)
-                # Same length: the elements stay where they are.
-                table[start : start + element.count] = self._references(element.words(self.context), element.others)
+            if start + element.count > len(table):
+                raise Trap(TrapCode.TABLE_OUT_OF_BOUNDS)
+            # Same length: the elements stay where they are.
+            table[start : start + element.count] = self._references(element.words(self.context), element.others)
 
     # Functions.
 
@@ -383,7 +392,31 @@ class InstanceCore:
         return self.memories[0].as_memory() if self.memories else None
 
 
-def instantiate(module: object, siblings: WeakSet[InstanceCore], code: CompiledModule, imports: object) -> InstanceCore:
+def _memory_plans(code: CompiledModule) -> Sequence[MemoryPlan]:
+    """The memories that instances of a module define."""
+    plans: Sequence[MemoryPlan] | None = code.memory_plans
+    if plans is None:
+        module, config = code.module, code.config
+        if len(module.memories) > MAX_MEMORIES:
+            raise WasmError(f"a module with {len(module.memories)} memories is over the limit of {MAX_MEMORIES}")
+        own = module.memories[module.imported_memories :]
+        plans = [MemoryPlan(memory_type, config.max_memory_pages, config.bounds_checks) for memory_type in own]
+        code.memory_plans = plans
+    return plans
+
+
+def _own_tags(module: DecodedModule) -> list[Tag]:
+    from wasmetal.store.tags import Tag
+
+    found = []
+    for index in range(module.imported_tags, len(module.tag_types)):
+        tag_type = module.extern_type(ExternKind.TAG, index)
+        assert isinstance(tag_type, TagType)
+        found.append(Tag.of_module(tag_type.type, module.defined_type(module.tag_types[index])))
+    return found
+
+
+def instantiate(module: object, census: Census, code: CompiledModule, imports: object) -> InstanceCore:
     """Make an instance of a module.
 
     Raises:
@@ -392,9 +425,11 @@ def instantiate(module: object, siblings: WeakSet[InstanceCore], code: CompiledM
         MemoryError, WasmError: There is no room, or a limit is exceeded.
         Unsupported: The module needs what cannot be run yet.
     """
-    check_supported(code.module)
-    found = resolve(code, imports)
-    instance = InstanceCore(module, siblings, code, found)
+    decoded = code.module
+    if decoded.memories:
+        check_supported(decoded)
+    found = resolve(code, imports) if decoded.imports else _NO_IMPORTS
+    instance = InstanceCore(module, census, code, found)
     for tell in found.to_tell:
         tell(callers.caller_class(instance))
     instance.initialize()

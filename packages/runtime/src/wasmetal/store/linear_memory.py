@@ -58,16 +58,17 @@ def _bytes_type(size: int) -> type[ctypes.Array[ctypes.c_ubyte]]:
     return ctypes.c_ubyte * size
 
 
-def _reserve(maximum: int, minimum: int, guarded_bytes: int, bounds_checks: str) -> tuple[MemoryLease, bool]:
-    """Address space for `minimum` to `maximum` pages, and whether guard pages follow that make checks needless, in
-    `guarded_bytes` altogether."""
-    if bounds_checks != "explicit":
+def _reserve(plan: MemoryPlan) -> tuple[MemoryLease, bool]:
+    """Address space for a memory, and whether guard pages follow that make checks needless."""
+    if plan.bounds_checks != "explicit":
         try:
-            return MemoryLease.pooled(guarded_bytes, sparing=bounds_checks == "auto"), True
+            return MemoryLease.pooled(plan.guarded_bytes, plan.bounds_checks == "auto"), True
         except (OSError, MemoryError) as error:
-            if bounds_checks == "guard":
-                size = f"{guarded_bytes >> 30} GiB"
+            if plan.bounds_checks == "guard":
+                size = f"{plan.guarded_bytes >> 30} GiB"
                 raise MemoryError(f"no address space for a memory with guard pages ({size}): {error}") from error
+    minimum = -(-plan.size // PAGE_SIZE)
+    maximum = -(-plan.limit * plan.page_size // PAGE_SIZE)
     memory_pool.clear()
     # A memory never moves, so what is reserved now bounds its growth. Where not everything is to be had, half of what
     # there is stays for others.
@@ -118,6 +119,63 @@ def _limit_64(minimum: int, limit: int, bounded: bool, bounds_checks: str) -> tu
     return min(limit, max(_MOST_RESERVED, minimum)), bounds_checks
 
 
+class MemoryPlan:
+    """What all memories of a type have in common, checked and reckoned once.
+
+    Raises:
+        TypeError, ValueError: The type is no such thing, or contradicts itself or the limits.
+        WasmError: It is over the limit, or a shared memory.
+        MemoryError: There is no room for any.
+    """
+
+    __slots__ = ("bounds_checks", "committed", "guarded_bytes", "limit", "page_size", "size", "type")
+
+    def __init__(self, type: MemoryType, max_pages: int | None, bounds_checks: str) -> None:
+        if not _is_plain(type):
+            # (few programs need that, so the start of none waits for it)
+            from wasmetal.store.plain_types import memory_type
+
+            type = memory_type(type)
+        page_size = type.page_size
+        largest = MAX_PAGES
+        if type.shared:
+            raise WasmError("shared memories are not supported")
+        if page_size != PAGE_SIZE:
+            if page_size != 1:
+                raise ValueError(f"pages have {PAGE_SIZE} bytes, or one; not {page_size}")
+            largest = _MAX_BYTES
+            # The processor's pages do not end where such a memory does.
+            bounds_checks = "explicit"
+        #: Bytes of address space that a memory with guard pages takes.
+        self.guarded_bytes = _GUARDED_BYTES
+        if type.is64:
+            largest = MAX_PAGES_64 if page_size == PAGE_SIZE else (1 << 64) - 1
+            self.guarded_bytes = _GUARDED_BYTES_64
+        maximum = largest if type.maximum is None else type.maximum
+        if not 0 <= type.minimum <= maximum <= largest:
+            raise ValueError(f"a memory has from 0 to {largest} pages, minimum not above maximum; not {type}")
+        limit = maximum
+        if max_pages is not None:
+            limit = min(maximum, max(operator.index(max_pages), 0) * PAGE_SIZE // page_size)
+        if type.minimum > limit:
+            raise WasmError(f"a memory of {type.minimum} pages is over the limit of {limit}")
+        if type.is64:
+            bounded = type.maximum is not None or max_pages is not None
+            most, bounds_checks = _limit_64(type.minimum * page_size, limit * page_size, bounded, bounds_checks)
+            limit = most // page_size
+        #: The type as declared.
+        self.type = type
+        #: Bytes of a page.
+        self.page_size = page_size
+        #: Most pages that one may have.
+        self.limit = limit
+        #: How its code is to be kept in bounds.
+        self.bounds_checks = bounds_checks
+        #: Bytes that one has at first, and the same in whole pages of the system.
+        self.size = type.minimum * page_size
+        self.committed = page_ceil(self.size)
+
+
 class LinearMemory:
     """What a memory consists of: a mapping, and the structure through which code knows it.
 
@@ -139,50 +197,24 @@ class LinearMemory:
         "type",
     )
 
-    def __init__(self, type: MemoryType, max_pages: int | None, bounds_checks: str) -> None:
-        if not _is_plain(type):
-            # (few programs need that, so the start of none waits for it)
-            from wasmetal.store.plain_types import memory_type
+    def __init__(self, plan: MemoryPlan) -> None:
+        """Make one.
 
-            type = memory_type(type)
-        page_size = type.page_size
-        largest = MAX_PAGES
-        if type.shared:
-            raise WasmError("shared memories are not supported")
-        if page_size != PAGE_SIZE:
-            if page_size != 1:
-                raise ValueError(f"pages have {PAGE_SIZE} bytes, or one; not {page_size}")
-            largest = _MAX_BYTES
-            # The processor's pages do not end where such a memory does.
-            bounds_checks = "explicit"
-        guarded_bytes = _GUARDED_BYTES
-        if type.is64:
-            largest = MAX_PAGES_64 if page_size == PAGE_SIZE else (1 << 64) - 1
-            guarded_bytes = _GUARDED_BYTES_64
-        maximum = largest if type.maximum is None else type.maximum
-        if not 0 <= type.minimum <= maximum <= largest:
-            raise ValueError(f"a memory has from 0 to {largest} pages, minimum not above maximum; not {type}")
-        limit = maximum
-        if max_pages is not None:
-            limit = min(maximum, max(operator.index(max_pages), 0) * PAGE_SIZE // page_size)
-        if type.minimum > limit:
-            raise WasmError(f"a memory of {type.minimum} pages is over the limit of {limit}")
-        if type.is64:
-            bounded = type.maximum is not None or max_pages is not None
-            most, bounds_checks = _limit_64(type.minimum * page_size, limit * page_size, bounded, bounds_checks)
-            limit = most // page_size
-        size = type.minimum * page_size
-        reserved = -(-limit * page_size // PAGE_SIZE)
-        lease, guarded = _reserve(reserved, -(-size // PAGE_SIZE), guarded_bytes, bounds_checks)
-        lease.commit_first(page_ceil(size))
-        self._limit = min(limit, lease.size // page_size)
-        self._page_size = page_size
+        Raises:
+            MemoryError: There is no room.
+        """
+        lease, guarded = _reserve(plan)
+        lease.commit_first(plan.committed)
+        self._page_size = page_size = plan.page_size
+        limit = lease.size // page_size
+        self._limit = limit if limit < plan.limit else plan.limit
         self._anchor: Anchor = anchor(lease)
         #: The MEMORY structure.
-        self._words = array("Q", (lease.address, size))
-        self._view: memoryview = self._view_of(self._words[_SIZE])
+        self._words = array("Q", (lease.address, plan.size))
+        #: What Python sees of it: there is one from the first `Memory` on.
+        self._view: memoryview | None = None
         #: The type as declared.
-        self.type = type
+        self.type = plan.type
         #: Whether any access with a 32-bit index and offset faults where it is out of bounds; of a 64-bit memory, any
         #: with an index below GUARDED_ADDRESSES_64 and an offset below GUARDED_OFFSETS.
         self.guarded = guarded
@@ -244,9 +276,9 @@ class LinearMemory:
                 try:
                     start = page_ceil(size)
                     lease.commit(start, page_ceil(grown) - start)
-                    view = self._view_of(grown)
-                    # A signal handler may have let it grow meanwhile; no call stands between these.
-                    if words[_SIZE] == size:
+                    view = None if self._view is None else self._view_of(grown)
+                    # A signal handler may have let it grow meanwhile, or made a view; no call stands between these.
+                    if words[_SIZE] == size and (view is None) is (self._view is None):
                         words[_SIZE] = grown
                         self._view = view
                         return previous
@@ -260,24 +292,36 @@ class LinearMemory:
         """After growth that came to nothing: let there be what the size says, whatever handlers do meanwhile."""
         words = self._words
         size = -1
-        while size != words[_SIZE] or size != len(self._view):
+        while size != words[_SIZE] or (self._view is not None and size != len(self._view)):
             size = words[_SIZE]
             with suppress(MemoryError):
                 lease.take_back(page_ceil(size))
-            if size != len(self._view):
+            if self._view is not None and size != len(self._view):
                 self._view = self._view_of(size)
+
+    def show(self) -> None:
+        """Make the view, if there is none."""
+        with exclusive():
+            while self._view is None:
+                size = self._words[_SIZE]
+                view = self._view_of(size)
+                # A signal handler may have let it grow meanwhile; no call stands between these.
+                if self._words[_SIZE] == size:
+                    self._view = view
 
     @property
     def _matching_type(self) -> MemoryType:
         """The type that an import is matched with: the minimum is the present size."""
         type = self.type
-        pages = len(self._view) // self._page_size
+        pages = self._words[_SIZE] // self._page_size
         return MemoryType(pages, type.maximum, is64=type.is64, shared=type.shared, page_size=self._page_size)
 
     def as_memory(self) -> MemoryHandle:
         """The object that Python sees: the same one as long as it is alive."""
         found = self.handle() if self.handle is not None else None
         if found is None:
+            if self._view is None:
+                self.show()
             found = memory_class.__new__(memory_class)
             found._storage = self
             self.handle = weakref.ref(found)

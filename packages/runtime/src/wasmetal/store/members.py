@@ -37,9 +37,9 @@ class Instance(Grouped, Protocol):
     store: Store
     words: array[int]
     link: ContextLink | None
-    functions: list[FuncHandle]
-    tags: list[Tag]
-    segments: list[array[int]]
+    functions: Sequence[FuncHandle]
+    tags: Sequence[Tag]
+    segments: Sequence[array[int]]
     code: CompiledModule
     context: int
     closed: bool

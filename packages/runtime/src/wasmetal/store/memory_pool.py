@@ -3,12 +3,12 @@ costs as much as all the rest of a small instance, most of it for page tables.""
 
 from __future__ import annotations
 
-import ctypes
 from collections import deque
 from weakref import WeakSet
 
 from wasmetal.system.address_space import Reservation, mappings_are_scarce, page_ceil
 from wasmetal.system.host import host
+from wasmetal.system.raw_memory import fill
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class MemoryLease:
         self.size = reservation.size
 
     @classmethod
-    def pooled(cls, size: int, *, sparing: bool = False) -> MemoryLease:
+    def pooled(cls, size: int, sparing: bool = False) -> MemoryLease:
         """One that was used before, if there is one, and that will be used again.
 
         `sparing`: leave mappings and address space to others.
@@ -72,7 +72,9 @@ class MemoryLease:
         Raises:
             OSError: The address space is not to be had.
         """
-        pool = _free.setdefault(size, deque(maxlen=_KEEP))
+        pool = _free.get(size)
+        if pool is None:
+            pool = _free.setdefault(size, deque(maxlen=_KEEP))
         try:
             lease = cls(*pool.pop())
         except IndexError:
@@ -97,7 +99,7 @@ class MemoryLease:
             self._reservation.withdraw(size, excess)
             self._committed = size
             self._pool = pool
-        else:
+        elif excess:
             self.commit(self._committed, -excess)
 
     def commit(self, offset: int, size: int) -> None:
@@ -133,7 +135,7 @@ class MemoryLease:
 
     # The names are bound at definition, because module globals may be gone when the interpreter shuts down.
     def __del__(  # type: ignore[no-untyped-def]
-        self, clear=ctypes.memset, discard=host.discard, warm=_WARM, largest=_LARGEST
+        self, clear=fill, discard=host.discard, warm=_WARM, largest=_LARGEST
     ) -> None:
         pool = getattr(self, "_pool", None)  # none either when `__init__` was interrupted
         if pool is None:
@@ -146,7 +148,7 @@ class MemoryLease:
                 discard(self.address + warm, committed - warm)
         except OSError:  # locked in memory: unmapped instead
             return
-        clear(self.address, 0, min(committed, warm))
+        clear(self.address, 0, committed if committed < warm else warm)
         pool.append((self._reservation, committed))
 
 

@@ -34,9 +34,12 @@ class StackLease:
         """
         if size not in _free and len(_free) >= _SIZES:
             _free.clear()
-        self._pool = _free.setdefault(size, deque(maxlen=_KEEP))
+        pool = _free.get(size)
+        if pool is None:
+            pool = _free.setdefault(size, deque(maxlen=_KEEP))
+        self._pool = pool
         try:
-            self.stack = self._pool.pop()
+            self.stack = pool.pop()
         except IndexError:
             self.stack = NativeStack(size)
 

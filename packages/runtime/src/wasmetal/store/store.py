@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from array import array
 from functools import partial
-from weakref import WeakValueDictionary, ref
+from weakref import ref
 
 from wasm_core.errors import LinkError, WasmError
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, STORE
@@ -19,11 +19,11 @@ from wasmetal.store.native_stack import NativeStack
 from wasmetal.store.parked_frames import has_suspended, parked_words
 from wasmetal.store.stack_pool import StackLease
 from wasmetal.system.hold import NOTHING, Hold, exclusive, holding
-from wasmetal.system.lifetime import anchor
+from wasmetal.system.lifetime import keeper, untrack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Generic, Protocol, TypeVar
+    from typing import Any, Final, Generic, Protocol, TypeVar
 
     from wasmetal.compiled.compiled_module import CompiledModule
     from wasmetal.store.members import Instance
@@ -59,14 +59,25 @@ _IN_GARBAGE = (
 #: Above every stack: makes code call out at its next poll.
 _NO_STACK = (1 << 64) - 1
 
+#: What a StoreContext starts as.
+_UNUSED_CONTEXT: Final = array("Q", bytes(STORE.size))
+
 #: The two words that are set to zero when a store is let go of. Nobody ran: an interruption that was asked for
 #: meanwhile is not for the next one who does.
 _LEAVE = slice(_INTERRUPT, _OWNER - 1, _OWNER - _INTERRUPT)
 _LEFT = array("Q", (0, 0))
 
 
-#: Address of a StoreContext -> store, held weakly: it leads nowhere once the store is gone.
-stores: WeakValueDictionary[int, Store] = WeakValueDictionary()
+#: Address of a StoreContext -> the store, held weakly, and what there must be until the last finalizer of the garbage
+#: that it is in has run: the StoreContext, and the stack if it has one.
+stores: Final[dict[int, tuple[ref[Store], array[int], StackLease | None]]] = {}
+_StoreKeeper: Final = keeper(stores)
+
+
+def store_at(address: int) -> Store | None:
+    """The store whose StoreContext is at `address`; None when it is gone, or in garbage."""
+    found = stores.get(address)
+    return None if found is None else found[0]()
 
 
 class UnknownReference(WasmError, LookupError):
@@ -110,10 +121,14 @@ class _Member(ref[_T]):
 
     __slots__ = ("life",)
 
-    def __init__(self, member: Any) -> None:
-        super().__init__(member)  # type: ignore[call-arg]
-        #: What the member and we alone have, of a class that the collector does not know: it goes with the member.
-        self.life: object = member.life
+    #: What the member and we alone have, of a class that the collector does not know: it goes with the member.
+    life: object
+
+
+def _member(thing: Any) -> ref[Any]:
+    reference: _Member[Any] = _Member(thing)
+    reference.life = thing.life
+    return reference
 
 
 def _is_there(reference: ref[_T]) -> bool:
@@ -173,13 +188,12 @@ class Store:
 
     __slots__ = (
         "__weakref__",
-        "_globals",
         "_glue",
+        "_holders",
         "_instances",
+        "_keeper",
         "_registrations",
-        "_stack_anchor",
         "_sweep_at",
-        "_tables",
         "_use",
         "_uses_before",
         "address",
@@ -192,15 +206,21 @@ class Store:
 
     def __init__(self) -> None:
         #: The StoreContext, which says just who has taken the store before `activate`, and its address, 0 until then.
-        self.words: array[int] = array("Q", bytes(STORE.size))
+        words = _UNUSED_CONTEXT[:]
+        address = words.buffer_info()[0]
+        self.words: array[int] = words
         self.address = 0
+        stores[address] = (ref(self), words, None)
+        self._keeper = _StoreKeeper(address)
+        untrack(self._keeper)
         self.stack: NativeStack | None = None
         #: The store that this one became part of.
         self.successor: Store | None = None
         #: Who works with references that are stored nowhere has a reference to this object, so we have the only one
-        #: when nobody does. None once the store has become part of another, which has those that are in use.
-        self._use: Hold | None = Hold(int)
-        self._uses_before: Members[Hold] = Members()
+        #: when nobody does. None as long as nobody has asked, and once the store has become part of another, which has
+        #: those that are in use.
+        self._use: Hold | None = None
+        self._uses_before: Members[Hold] | None = None
         #: Address (of the object for an externref, of the FUNCREF for a funcref) -> what must stay alive.
         self.kept: dict[int, object] = {}
         #: Made when the first one is thrown.
@@ -208,13 +228,12 @@ class Store:
         self._registrations = 0
         self._sweep_at = _FIRST_SWEEP
         self._instances: Members[Instance] = Members()
-        self._tables: Members[Holder] = Members()
-        self._globals: Members[Holder] = Members()
+        self._holders: Members[Holder] | None = None
 
     def activate(self, code: CompiledModule) -> None:
         """Make the stack and the StoreContext, as the first instance's configuration says, unless there are.
 
-        To be called in a block of `exclusive`.
+        To be called in a block of `exclusive`, if anybody else knows the store.
 
         Raises:
             MemoryError: There is no room for the stack.
@@ -226,14 +245,13 @@ class Store:
         except OSError as error:
             raise MemoryError(f"no room for a stack of {code.config.max_stack_bytes} bytes: {error}") from error
         stack = lease.stack
-        hold = anchor(lease)
-        glue = code.glue
-        hold_gil, resolver, interrupted = int(code.config.hold_gil), glue.resolver, glue.interrupted
+        hold_gil, resolver, interrupted = code.entry_words
         words = self.words
-        address = words.buffer_info()[0]
-        stores[address] = self
+        address = int(self._keeper)
+        record = (stores[address][0], words, lease)
         # A signal handler may have done the same meanwhile; no call stands between these.
         if not self.address:
+            stores[address] = record
             words[_WASM_SP] = stack.top
             words[_HOLD_GIL] = hold_gil
             words[_RESOLVER] = resolver
@@ -241,10 +259,10 @@ class Store:
             words[_STACK_LIMIT] = stack.limit
             words[_STACK_TOP] = stack.top
             self.stack = stack
-            self._glue = glue  # the resolver is its code
-            self._stack_anchor = hold
+            self._glue = code.glue  # the resolver is its code
             self.address = address
-        self._prepare(self.kept)
+        if self.kept:
+            self._prepare(self.kept)
 
     def _prepare(self, kept: dict[int, object]) -> None:
         """Make host functions callable from WebAssembly that were kept when there was no glue to do it."""
@@ -269,33 +287,35 @@ class Store:
             _absorb(self._current(), self)
 
     def adopt(self, instance: Instance) -> None:
-        """Make this the store of an instance. To be called in a block of `exclusive`."""
+        """Make this the store of an instance.
+
+        To be called in a block of `exclusive`, if anybody else knows the store.
+        """
         store = self._current()
-        assert store.stack is not None
+        stack = store.stack
+        assert stack is not None
         instance.store = store
         if instance.link is None:
-            instance.words[_CONTEXT_STACK_LIMIT] = store.stack.limit
-            instance.words[_CONTEXT_STORE] = store.address
-            instance.link = ticker.link_context(instance.words, store.words)
-        store._instances.add(_Member(instance))
+            words = instance.words
+            words[_CONTEXT_STACK_LIMIT] = stack.limit
+            words[_CONTEXT_STORE] = store.address
+            instance.link = ticker.link_context(words, store.words, ref(instance))
+        store._instances.add(_member(instance))
         if store.exceptions is not None:
             store.exceptions.add_tags(instance)
         store._follow()
 
-    def add_table(self, table: Holder) -> None:
-        """Make this the store of a table."""
+    def add_holder(self, holder: Holder) -> None:
+        """Make this the store of a table, or of a global of a reference type."""
         with exclusive():
             store = self._current()
-            table.store = store
-            store._tables.add(_Member(table))
-            store._follow()
-
-    def add_global(self, cell: Holder) -> None:
-        """Make this the store of a global of a reference type."""
-        with exclusive():
-            store = self._current()
-            cell.store = store
-            store._globals.add(_Member(cell))
+            holder.store = store
+            if store._holders is None:
+                made: Members[Holder] = Members()
+                # (a signal handler may have been here; no call stands between these)
+                if store._holders is None:
+                    store._holders = made
+            store._holders.add(_member(holder))
             store._follow()
 
     @property
@@ -305,7 +325,7 @@ class Store:
 
     def holders(self) -> list[Holder]:
         """The tables, and globals of reference types, that are alive."""
-        return self._tables.alive() + self._globals.alive()
+        return [] if self._holders is None else self._holders.alive()
 
     @property
     def running(self) -> bool:
@@ -357,7 +377,7 @@ class Store:
 
     def has_garbage(self) -> bool:
         """Whether a member is in garbage, or was: finalizers may use it still, and may have saved it."""
-        return self._instances.in_garbage() or self._tables.in_garbage() or self._globals.in_garbage()
+        return self._instances.in_garbage() or (self._holders is not None and self._holders.in_garbage())
 
     # What `values.References` asks for.
 
@@ -459,12 +479,21 @@ class Store:
                     store.sweep()
         # A sweep that is going on in another thread, or below a signal handler, is given up.
         store._registrations += 1
+        if store._use is None:
+            with exclusive():
+                made = Hold(int)
+                # (a signal handler may have been here; no call stands between these)
+                if store._use is None and store.successor is None:
+                    store._use = made
+                del made  # a traceback would keep it
         return store._use or self.use()
 
     @property
     def busy(self) -> bool:
         """Whether anybody is in a block of `use`."""
-        return sys.getrefcount(self._use) > _UNUSED or bool(self._uses_before.alive())
+        if self._use is not None and sys.getrefcount(self._use) > _UNUSED:
+            return True
+        return self._uses_before is not None and bool(self._uses_before.alive())
 
     def sweep(self) -> None:
         """Let go of what no table, global or element segment refers to any more. Does nothing while the store runs."""
@@ -474,8 +503,7 @@ class Store:
             for instance in self.instances:
                 roots.append(instance.words)
                 roots += instance.segments
-            roots += [table.words for table in self._tables.alive()]
-            roots += [cell.words for cell in self._globals.alive()]
+            roots += [holder.words for holder in self.holders()]
             parked = parked_words(self.address)
             roots += parked
             if self.exceptions is not None:
@@ -557,13 +585,22 @@ def _absorb(survivor: Store, absorbed: Store) -> None:
     survivor.kept.update(absorbed.kept)
     if survivor.address:
         survivor._prepare(absorbed.kept)
-    if absorbed._use is not None:
-        survivor._uses_before.add(ref(absorbed._use))
-        absorbed._use = None
-    survivor._uses_before.add_all(absorbed._uses_before)
+    if absorbed._use is not None or absorbed._uses_before is not None:
+        before: Members[Hold] = Members()
+        # (a signal handler may have been here; no call stands between these)
+        if survivor._uses_before is None:
+            survivor._uses_before = before
+        if absorbed._use is not None:
+            survivor._uses_before.add(ref(absorbed._use))
+            absorbed._use = None
+        if absorbed._uses_before is not None:
+            survivor._uses_before.add_all(absorbed._uses_before)
     survivor._instances.add_garbage(absorbed._instances)
-    survivor._tables.add_garbage(absorbed._tables)
-    survivor._globals.add_garbage(absorbed._globals)
+    if absorbed._holders is not None:
+        holders: Members[Holder] = Members()
+        if survivor._holders is None:
+            survivor._holders = holders
+        survivor._holders.add_garbage(absorbed._holders)
     if absorbed.exceptions is not None:
         if survivor.exceptions is None:
             survivor.exceptions = absorbed.exceptions.moved_to(survivor)
@@ -575,7 +612,5 @@ def _absorb(survivor: Store, absorbed: Store) -> None:
         ticker.move_contexts(links, absorbed.words, survivor.words)
     for instance in instances:
         survivor.adopt(instance)
-    for table in absorbed._tables.alive():
-        survivor.add_table(table)
-    for cell in absorbed._globals.alive():
-        survivor.add_global(cell)
+    for holder in absorbed.holders():
+        survivor.add_holder(holder)

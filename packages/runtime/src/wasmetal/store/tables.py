@@ -72,7 +72,7 @@ class TableStorage:
         self.life = object()
         #: Set by the store; replaced when stores are merged.
         self.store: Store
-        store.add_table(self)
+        store.add_holder(self)
         #: Instances that keep each other alive because they share this table; None where there is one at most.
         self.group: Group | None = None
         #: The `Table` that Python sees, while there is one.

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+import sys
 from functools import partial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final, TypeVar
 
-_untrack: Final = ctypes.PYFUNCTYPE(None, ctypes.py_object)(("PyObject_GC_UnTrack", ctypes.pythonapi))
+#: Hides an object from the garbage collector (`untracked`).
+untrack: Final = ctypes.PYFUNCTYPE(None, ctypes.py_object)(("PyObject_GC_UnTrack", ctypes.pythonapi))
 
 if TYPE_CHECKING:
     _T = TypeVar("_T")
@@ -22,15 +24,34 @@ def untracked(thing: _T) -> _T:
     It must have no references but the one to its class. If it is in garbage its `__del__` runs when its reference
     count says so, not together with the finalizers of the garbage.
     """
-    _untrack(thing)
+    untrack(thing)
     return thing
+
+
+def keeper(held: dict[int, _T]) -> type[int]:
+    """A class of ints, to be hidden from the collector (`untrack`), that take what is under their number out of `held`
+    when they are deallocated."""
+
+    class Keeper(int):
+        __slots__ = ()
+
+        # Calls `held.pop(self)`, which an exception out of a signal handler cannot prevent: this is all C code.
+        # It does not look up names either, as module globals may be gone when the interpreter shuts down.
+        __del__ = property(partial(partial, held.pop))
+
+    return Keeper
 
 
 _held: dict[int, object] = {}
 _numbers = itertools.count(1)
 
+if TYPE_CHECKING:
+    _Keeper = int
+else:
+    _Keeper = keeper(_held)
 
-class Anchor(int):
+
+class Anchor(_Keeper):
     """Holds one object, out of reach of the garbage collector, until the anchor itself is deallocated.
 
     When the collector finds a garbage cycle it runs the finalizers of everything in it in no particular order, so
@@ -40,10 +61,6 @@ class Anchor(int):
     """
 
     __slots__ = ()
-
-    # Calls `_held.pop(self)`, which an exception out of a signal handler cannot prevent: this is all C code.
-    # It does not look up names either, as module globals may be gone when the interpreter shuts down.
-    __del__ = property(partial(partial, _held.pop))
 
     @property
     def target(self) -> object:
@@ -55,4 +72,22 @@ def anchor(target: object) -> Anchor:
     """An anchor that holds `target`."""
     number = next(_numbers)
     _held[number] = target
-    return untracked(Anchor(number))
+    made = Anchor(number)
+    untrack(made)
+    return made
+
+
+class Census:
+    """Counts the objects that hold its ticket, without a word from those that go."""
+
+    __slots__ = ("ticket",)
+
+    def __init__(self) -> None:
+        self.ticket: Final = object()
+
+    def __len__(self) -> int:
+        return sys.getrefcount(self.ticket) - _OWN
+
+
+_OWN = 0
+_OWN = len(Census())

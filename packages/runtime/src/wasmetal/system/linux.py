@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import os
 from collections.abc import Callable
+from functools import partial
 
 from wasm_core.errors import WasmError
 
@@ -70,10 +71,14 @@ class SigAction(ctypes.Structure):
 
 _sigaction = _libc.sigaction
 _sigaction.argtypes = [ctypes.c_int, ctypes.POINTER(SigAction), ctypes.POINTER(SigAction)]
-#: The same for each new instance: it holds the GIL, and does not mind `errno`.
-_look = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)(("sigaction", _libc))
-#: What `fault_handler` reads into, by signal.
-_present = {number: (action, ctypes.addressof(action)) for number in (SIGSEGV, SIGBUS) for action in (SigAction(),)}
+#: The same for each new instance with a memory: it holds the GIL, and does not mind `errno`.
+_look = ctypes.PYFUNCTYPE(ctypes.c_int)(("sigaction", _libc))
+#: By signal: what reads its action, with arguments that need no conversion, and what it is read into.
+_present = {
+    number: (partial(_look, number, None, ctypes.byref(action)), action)
+    for number in (SIGSEGV, SIGBUS)
+    for action in (SigAction(),)
+}
 
 _pthread_self = _libc.pthread_self
 _pthread_self.restype = ctypes.c_void_p
@@ -256,9 +261,9 @@ def signal_action(number: int) -> SigAction:
 
 def fault_handler(number: int) -> int:
     """The handler of signal SIGSEGV or SIGBUS. Quicker than `signal_action`. Raises OSError."""
-    action, address = _present[number]
+    look, action = _present[number]
     # Other threads may ask for the same at the same time, and get the same.
-    if _look(number, None, address):
+    if look():
         raise _error("sigaction")
     handler: int | None = action.handler
     return handler or 0
