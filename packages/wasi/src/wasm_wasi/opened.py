@@ -15,11 +15,13 @@ class Opened(list[int]):
 
     __slots__ = ()
 
+    _give_back = staticmethod(os.close)
+
     def close_last(self) -> None:
         """Close the one that was added last."""
         fd = self[-1]
         del self[-1]
-        os.close(fd)
+        self._give_back(fd)
 
     def close(self) -> None:
         """Close all."""
