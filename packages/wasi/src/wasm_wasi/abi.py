@@ -35,6 +35,7 @@ ERRNO: Final[dict[str, int]] = {name: number for number, name in enumerate(_ERRN
 SUCCESS: Final = ERRNO["SUCCESS"]
 BADF: Final = ERRNO["BADF"]
 FAULT: Final = ERRNO["FAULT"]
+FBIG: Final = ERRNO["FBIG"]
 ILSEQ: Final = ERRNO["ILSEQ"]
 INVAL: Final = ERRNO["INVAL"]
 IO: Final = ERRNO["IO"]

@@ -15,13 +15,11 @@ class Opened(list[int]):
 
     __slots__ = ()
 
-    _give_back = staticmethod(os.close)
-
     def close_last(self) -> None:
         """Close the one that was added last."""
         fd = self[-1]
         del self[-1]
-        self._give_back(fd)
+        os.close(fd)
 
     def close(self) -> None:
         """Close all."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from wasm_wasi.host.sockets import Socket, check_number, duplicate
+from wasm_wasi.host.sockets import Socket, check_number, duplicate, listening
 
 #: What stands for a socket: one of Python's, the number of an open one, or "host:port" to listen there.
 SocketSource = socket.socket | int | str
@@ -55,5 +55,5 @@ def open_socket(source: SocketSource) -> Socket:
     if isinstance(source, str):
         host, port = parse_address(source)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return Socket(socket.create_server((host, port), family=family).detach())
+        return listening(host, port, family)
     return duplicate(source)

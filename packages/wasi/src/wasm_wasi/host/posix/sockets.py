@@ -191,3 +191,12 @@ def check_number(number: int) -> None:
 def duplicate(source: socket.socket | int) -> Socket:
     """A descriptor for a socket that stays whose it is."""
     return Socket(os.dup(source if isinstance(source, int) else source.fileno()))
+
+
+def listening(host: str, port: int, family: int) -> Socket:
+    """A descriptor that listens at an address.
+
+    Raises:
+        OSError: The address cannot be used.
+    """
+    return Socket(socket.create_server((host, port), family=family).detach())
