@@ -20,6 +20,7 @@ import wasmetal
 from wasm_wasi import descriptors
 from wasm_wasi.abi import ERRNO, FdFlag, OpenFlag
 from wasm_wasi.guest_memory import GuestMemory
+from wasm_wasi.host import most_descriptors
 from wasm_wasi.paths import MAX_DEPTH
 
 RESULT, DATA = 9000, 16384
@@ -430,7 +431,7 @@ def test_deep_paths(program, directory):
 
 def test_the_host_keeps_descriptors(program, directory, monkeypatch):
     monkeypatch.setattr(os, "sysconf", lambda name: 64)
-    program.process.table.limit()
+    program.process.table.limit(most_descriptors())
     before = len(os.listdir("/proc/self/fd"))
     numbers = []
     while not (result := program.open("file"))[0]:
@@ -450,7 +451,7 @@ def test_the_host_keeps_descriptors_from_those_who_connect(start, monkeypatch):
         program = start(sockets=[listener])
         table = program.process.table
         monkeypatch.setattr(os, "sysconf", lambda name: 4)
-        table.limit()
+        table.limit(most_descriptors())
         with (
             socket.create_connection(listener.getsockname()),
             socket.create_connection(listener.getsockname()),
@@ -462,7 +463,7 @@ def test_the_host_keeps_descriptors_from_those_who_connect(start, monkeypatch):
 def test_the_limit_is_below_that_of_the_process():
     assert descriptors.MAX_DESCRIPTORS > 0
     table = descriptors.DescriptorTable()
-    table.limit()
+    table.limit(most_descriptors())
     assert 0 < table._limit <= min(descriptors.MAX_DESCRIPTORS, os.sysconf("SC_OPEN_MAX") // 4)
 
 

@@ -11,7 +11,7 @@ import tracemalloc
 import pytest
 
 from wasm_wasi.abi import ALL_RIGHTS, DIRENT, ERRNO, FDSTAT, FILESTAT, FdFlag, FileType, OpenFlag, Right, TimeFlag
-from wasm_wasi.descriptors import HostDescriptor
+from wasm_wasi.host import HostDescriptor
 
 IOVECS, RESULT, DATA = 8192, 9000, 16384
 

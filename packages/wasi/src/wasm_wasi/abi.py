@@ -35,6 +35,7 @@ ERRNO: Final[dict[str, int]] = {name: number for number, name in enumerate(_ERRN
 SUCCESS: Final = ERRNO["SUCCESS"]
 BADF: Final = ERRNO["BADF"]
 FAULT: Final = ERRNO["FAULT"]
+FBIG: Final = ERRNO["FBIG"]
 ILSEQ: Final = ERRNO["ILSEQ"]
 INVAL: Final = ERRNO["INVAL"]
 IO: Final = ERRNO["IO"]
@@ -60,12 +61,18 @@ PERM: Final = ERRNO["PERM"]
 ROFS: Final = ERRNO["ROFS"]
 XDEV: Final = ERRNO["XDEV"]
 
+
+def _from_host_errno() -> dict[int, int]:
+    # (of sockets, Windows has its own: WSAECONNRESET)
+    names = {number: name.removeprefix("WSA")[1:] for number, name in host_errno.errorcode.items()}
+    return {number: ERRNO[name] for number, name in names.items() if name in ERRNO}
+
+
 #: From the error numbers of this platform to those of WASI.
-FROM_HOST_ERRNO: Final[dict[int, int]] = {
-    number: ERRNO[name[1:]] for number, name in host_errno.errorcode.items() if name[1:] in ERRNO
-}
+FROM_HOST_ERRNO: Final[dict[int, int]] = _from_host_errno()
 # Where a platform gives two names one number, `errorcode` keeps one of them, perhaps not the one that WASI knows.
 FROM_HOST_ERRNO.setdefault(host_errno.EAGAIN, AGAIN)
+FROM_HOST_ERRNO.setdefault(host_errno.EWOULDBLOCK, AGAIN)
 FROM_HOST_ERRNO.setdefault(host_errno.ENOTSUP, NOTSUP)
 FROM_HOST_ERRNO.setdefault(host_errno.EOPNOTSUPP, NOTSUP)
 FROM_HOST_ERRNO.setdefault(host_errno.EDEADLK, ERRNO["DEADLK"])

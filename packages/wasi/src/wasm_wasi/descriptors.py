@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import os
-import select
-import stat
 from _thread import RLock, get_ident
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -21,19 +16,16 @@ from wasm_wasi.abi import (
     INVAL,
     MFILE,
     NOMEM,
-    NOSPC,
     NOTCAPABLE,
     NOTDIR,
     NOTSUP,
     SPIPE,
     STREAM_RIGHTS,
-    FdFlag,
     FileType,
     Right,
 )
 from wasm_wasi.errors import WasiError
 from wasm_wasi.guest_memory import MASK64, STEP
-from wasm_wasi.late import whole
 from wasmetal import interruption
 
 TYPE_CHECKING = False
@@ -54,16 +46,6 @@ _DIRECTORY_ONLY: Final = DIRECTORY_RIGHTS & ~FILE_RIGHTS
 #: more rights than they use.)
 READ_ONLY_MISSING: Final = Right.FD_WRITE | Right.FD_ALLOCATE | Right.FD_FILESTAT_SET_SIZE | Right.FD_FILESTAT_SET_TIMES
 
-# By `advice`; empty where the system takes none.
-_ADVICE: Final = tuple(
-    getattr(os, f"POSIX_FADV_{name}")
-    for name in ("NORMAL", "SEQUENTIAL", "RANDOM", "WILLNEED", "DONTNEED", "NOREUSE")
-    if hasattr(os, "posix_fadvise")
-)
-_WILL_NEED: Final = 3
-# Bytes that the system is asked to read ahead: it may wait for the disk, and nothing interrupts that.
-_READ_AHEAD: Final = 1 << 24
-
 # Most bytes that go to or come from a Python file object at once: they are copied, by us or by it.
 _READ_LIMIT: Final = 1 << 20
 _COPY_LIMIT: Final = 1 << 24
@@ -78,62 +60,8 @@ _CHECKED: Final = 1024
 # Bytes of a directory's entries that are put together before they go to the program.
 _ENTRIES_AT_ONCE: Final = 1 << 16
 
-# For a read or write of a pipe that must not wait; 0 where there is no such flag.
-_NOWAIT: Final = getattr(os, "RWF_NOWAIT", 0)
-# What the system says when it does not know that for pipes.
-_NO_NOWAIT: Final = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.ESPIPE})
-
-# Flags of an open file and those of WASI, both ways. Linux has no O_RSYNC of its own: it is O_SYNC, and that has the
-# bits of O_DSYNC; so the flags that a file tells may be more than it was opened with, but they mean the same.
-_HOST_FLAGS: Final = (
-    (os.O_APPEND, FdFlag.APPEND),
-    (os.O_NONBLOCK, FdFlag.NONBLOCK),
-    (getattr(os, "O_DSYNC", os.O_SYNC), FdFlag.DSYNC),
-    (getattr(os, "O_RSYNC", os.O_SYNC), FdFlag.RSYNC),
-    (os.O_SYNC, FdFlag.SYNC),
-)
-# Those that can be changed once a file is open.
-_CHANGEABLE: Final = FdFlag.APPEND | FdFlag.NONBLOCK
-
-_FILE_TYPES: Final = {
-    stat.S_IFBLK: FileType.BLOCK_DEVICE,
-    stat.S_IFCHR: FileType.CHARACTER_DEVICE,
-    stat.S_IFDIR: FileType.DIRECTORY,
-    stat.S_IFREG: FileType.REGULAR_FILE,
-    stat.S_IFSOCK: FileType.SOCKET_STREAM,
-    stat.S_IFLNK: FileType.SYMBOLIC_LINK,
-}
-
 #: The values of `abi.FILESTAT`.
 FileStat = tuple[int, int, int, int, int, int, int, int]
-
-
-def file_type(mode: int) -> int:
-    """The WASI type for `st_mode`."""
-    return _FILE_TYPES.get(stat.S_IFMT(mode), FileType.UNKNOWN)
-
-
-def file_stat(status: os.stat_result) -> FileStat:
-    """The values of `abi.FILESTAT` for what the system says about a file."""
-    return (
-        status.st_dev & MASK64,
-        status.st_ino & MASK64,
-        file_type(status.st_mode),
-        status.st_nlink,
-        status.st_size,
-        status.st_atime_ns & MASK64,
-        status.st_mtime_ns & MASK64,
-        status.st_ctime_ns & MASK64,
-    )
-
-
-def open_flags(flags: int) -> int:
-    """Flags for `os.open` from `fdflags`."""
-    host = 0
-    for bits, wasi in _HOST_FLAGS:
-        if flags & wasi:
-            host |= bits
-    return host
 
 
 class Descriptor:
@@ -176,9 +104,13 @@ class Descriptor:
         """The `fdflags`."""
         return 0
 
-    def poll_descriptor(self) -> int | None:
-        """What the system can wait for; None when this is always ready."""
-        return None
+    def waitable(self) -> bool:
+        """Whether this is something that the system can wait for; else it is always ready."""
+        return False
+
+    def blocks(self) -> bool:
+        """Whether reading and writing wait, for what is waitable."""
+        return True
 
     def host(self) -> int:
         """The descriptor of the system behind this.
@@ -256,7 +188,8 @@ class ClosedStream(Descriptor):
         return BADF
 
 
-def _limited(buffers: list[memoryview], limit: int) -> Iterator[memoryview]:
+def limited(buffers: list[memoryview], limit: int) -> Iterator[memoryview]:
+    """The first `limit` bytes of the buffers."""
     for buffer in buffers:
         yield buffer[:limit]
         limit -= len(buffer)
@@ -264,11 +197,11 @@ def _limited(buffers: list[memoryview], limit: int) -> Iterator[memoryview]:
             return
 
 
-def _one_step(buffers: list[memoryview]) -> list[memoryview]:
+def one_step(buffers: list[memoryview]) -> list[memoryview]:
     """The part of the buffers that is quick to move."""
     if len(buffers) == 1 and len(buffers[0]) <= STEP:
         return buffers
-    return list(_limited(buffers, STEP))
+    return list(limited(buffers, STEP))
 
 
 def behind(buffers: list[memoryview], count: int) -> list[memoryview]:
@@ -290,7 +223,7 @@ def in_steps(move: Callable[[list[memoryview], int], int], buffers: list[memoryv
     total = 0
     while buffers:
         interruption.check()
-        part = _one_step(buffers)
+        part = one_step(buffers)
         try:
             moved = move(part, total)
         except OSError:
@@ -362,7 +295,7 @@ class ObjectStream(Descriptor):
     def write(self, buffers: list[memoryview]) -> int:
         self._check_open()
         # A copy: the file may keep what it is given, and the program will use its buffers again.
-        data = b"".join(_limited(buffers, _COPY_LIMIT))
+        data = b"".join(limited(buffers, _COPY_LIMIT))
         written = self._file.write(data)
         if self._flush:
             self._flush()
@@ -378,199 +311,30 @@ class ObjectStream(Descriptor):
         return position
 
 
-class OfHost:
-    """What a descriptor of the system can do. It is owned: it is closed with this object at the latest."""
+class Owned:
+    """Base: something that the system knows by a number. It is closed with this object at the latest."""
 
     __slots__ = ()
 
+    #: Closes such a number.
+    _give_back: Callable[[int], None]
     #: -1 when this has none: not yet, or no more.
     fd: int
 
     def host(self) -> int:
         return self.fd
 
-    def stat(self) -> FileStat:
-        return file_stat(os.fstat(self.fd))
-
-    def flags(self) -> int:
-        host = fcntl.fcntl(self.fd, fcntl.F_GETFL)
-        return sum(wasi for bits, wasi in _HOST_FLAGS if host & bits == bits)
-
-    def set_flags(self, flags: int) -> None:
-        host = fcntl.fcntl(self.fd, fcntl.F_GETFL)
-        if (flags ^ self.flags()) & ~_CHANGEABLE:
-            raise WasiError(NOTSUP)
-        for bits, wasi in _HOST_FLAGS:
-            if wasi & _CHANGEABLE:
-                host = host | bits if flags & wasi else host & ~bits
-        fcntl.fcntl(self.fd, fcntl.F_SETFL, host)
-
     def close(self) -> None:
         if self.fd >= 0:
             fd = self.fd
             # (the slot is that of the subclasses: two bases that have some cannot be joined)
             self.fd = -1  # type: ignore[misc]
-            os.close(fd)
+            self._give_back(fd)
 
     def __del__(self) -> None:
         # (there is none when `__init__` has failed)
         if getattr(self, "fd", -1) >= 0:
             self.close()
-
-    def advise(self, offset: int, size: int, advice: int) -> None:
-        if advice == _WILL_NEED:
-            size = min(size or _READ_AHEAD, _READ_AHEAD)
-        if _ADVICE:
-            os.posix_fadvise(self.fd, offset, size, _ADVICE[advice])
-
-    def allocate(self, offset: int, size: int) -> None:
-        if not hasattr(os, "posix_fallocate"):
-            raise WasiError(NOTSUP)
-        whole("steps")
-        from wasm_wasi.steps import paced
-
-        before = os.fstat(self.fd).st_size
-        space = os.fstatvfs(self.fd)
-        # Known at once, instead of when everything is full.
-        if offset + size - max(offset, before) > space.f_bavail * space.f_frsize:
-            raise WasiError(NOSPC)
-        try:
-            for at, part in paced(size):
-                os.posix_fallocate(self.fd, offset + at, part)
-        except OSError:
-            if os.fstat(self.fd).st_size > before:
-                os.ftruncate(self.fd, before)
-            raise
-
-    def sync(self, data_only: bool) -> None:
-        whole("steps")
-        from wasm_wasi.steps import apart
-
-        apart(getattr(os, "fdatasync", os.fsync) if data_only else os.fsync, self.fd)
-
-    def set_size(self, size: int) -> None:
-        if size >= 0:
-            whole("steps")
-            from wasm_wasi.steps import paced
-
-            # To give back gigabytes takes long.
-            before = os.fstat(self.fd).st_size
-            for at, part in paced(before - size):
-                os.ftruncate(self.fd, before - at - part)
-        os.ftruncate(self.fd, size)
-
-    def set_times(self, access: int, modification: int, flags: int) -> None:
-        whole("times")
-        from wasm_wasi.times import set_times
-
-        set_times(self.fd, access, modification, flags)
-
-
-class HostDescriptor(OfHost, Descriptor):
-    """A descriptor of the system that is no directory."""
-
-    __slots__ = ("fd",)
-
-    def __init__(self, fd: int, type: int, rights: int, inheriting: int = 0) -> None:
-        """`fd`: -1 if this is to get it later."""
-        super().__init__(type, rights, inheriting)
-        self.fd = fd
-
-
-class File(HostDescriptor):
-    """A file, a pipe, a device: what is read and written."""
-
-    __slots__ = ()
-
-    def read(self, buffers: list[memoryview]) -> int:
-        if self.type == FileType.REGULAR_FILE:
-            if len(buffers) == 1 and len(buffers[0]) <= STEP:
-                return os.readv(self.fd, buffers)
-            return in_steps(self._readv, buffers)
-        # What does not end (/dev/zero) is read in parts.
-        buffers = _one_step(buffers)
-        if not buffers:
-            return 0
-        while self.waits():
-            interruption.wait(self.fd, select.POLLIN)
-            if not self._knows_nowait():
-                break
-            try:
-                return os.preadv(self.fd, buffers, -1, _NOWAIT)
-            except BlockingIOError:
-                # Another reader was faster.
-                continue
-            except OSError as error:
-                if error.errno not in _NO_NOWAIT:
-                    raise
-                break
-        return os.readv(self.fd, buffers)
-
-    def write(self, buffers: list[memoryview]) -> int:
-        if self.type == FileType.REGULAR_FILE:
-            if len(buffers) == 1 and len(buffers[0]) <= STEP:
-                return os.write(self.fd, buffers[0])
-            return in_steps(self._writev, buffers)
-        total = 0
-        waits = self.waits()
-        while buffers:
-            try:
-                moved = self._write_ready(buffers) if waits else self._writev(_one_step(buffers), 0)
-            except OSError:
-                if not total:
-                    raise
-                break
-            total += moved
-            if not waits or (len(buffers) == 1 and moved == len(buffers[0])):
-                break
-            buffers = behind(buffers, moved)
-        return total
-
-    def waits(self) -> bool:
-        """Whether reading and writing wait."""
-        return os.get_blocking(self.fd)
-
-    def _knows_nowait(self) -> bool:
-        # Others than pipes may say that they are ready and then that they would have to wait, for ever.
-        return bool(_NOWAIT) and self.type == FileType.UNKNOWN
-
-    def _write_ready(self, buffers: list[memoryview]) -> int:
-        """Wait until something can be written; write what then needs no wait."""
-        while True:
-            interruption.wait(self.fd, select.POLLOUT)
-            if self._knows_nowait():
-                try:
-                    return os.pwritev(self.fd, _one_step(buffers), -1, _NOWAIT)
-                except BlockingIOError:
-                    continue
-                except OSError as error:
-                    if error.errno not in _NO_NOWAIT:
-                        raise
-            # What a pipe that is ready takes without blocking.
-            limit = STEP if interruption.remaining() is None else select.PIPE_BUF
-            return self._writev(list(_limited(buffers, limit)), 0)
-
-    def _readv(self, buffers: list[memoryview], offset: int) -> int:
-        return os.readv(self.fd, buffers)
-
-    def _writev(self, buffers: list[memoryview], offset: int) -> int:
-        return os.writev(self.fd, buffers)
-
-    def seek(self, offset: int, whence: int) -> int:
-        return os.lseek(self.fd, offset, whence)
-
-    def pread(self, buffers: list[memoryview], offset: int) -> int:
-        if len(buffers) == 1 and len(buffers[0]) <= STEP:
-            return os.preadv(self.fd, buffers, offset)
-        return in_steps(lambda part, at: os.preadv(self.fd, part, offset + at), buffers)
-
-    def pwrite(self, buffers: list[memoryview], offset: int) -> int:
-        if len(buffers) == 1 and len(buffers[0]) <= STEP:
-            return os.pwritev(self.fd, buffers, offset)
-        return in_steps(lambda part, at: os.pwritev(self.fd, part, offset + at), buffers)
-
-    def poll_descriptor(self) -> int | None:
-        return None if self.type == FileType.REGULAR_FILE else self.fd
 
 
 class Listings:
@@ -707,55 +471,6 @@ class Directory(Descriptor):
             self._listings.remember(self, 0)
 
 
-def _first_host_place(directory: HostDirectory, path: bytes, last: int) -> Place:
-    """Many programs never use a path, so the module is imported with the first one."""
-    global _host_place
-    whole("host_places")
-    from wasm_wasi.host_places import HostPlace
-
-    _host_place = HostPlace
-    return HostPlace(directory, path, last)
-
-
-_host_place: Callable[[HostDirectory, bytes, int], Place] = _first_host_place
-
-
-class HostDirectory(OfHost, Directory):
-    """A directory of the host."""
-
-    __slots__ = ("fd",)
-
-    def __init__(
-        self,
-        fd: int,
-        preopen: bytes | None,
-        rights: int = DIRECTORY_RIGHTS,
-        inheriting: int = ALL_RIGHTS,
-        above: int | None = None,
-        read_only: bool = False,
-    ) -> None:
-        """`fd`: -1 if this is to get it later; the others as for `Directory`."""
-        super().__init__(preopen, rights, inheriting, above, read_only)
-        self.fd = fd
-
-    def place(self, path: bytes, last: int) -> Place:
-        return _host_place(self, path, last)
-
-    def inode(self) -> int:
-        return os.fstat(self.fd).st_ino
-
-    def scan(self) -> Iterator[tuple[int, bytes, int]]:
-        with os.scandir(self.fd) as entries:
-            for entry in entries:
-                yield entry.inode(), os.fsencode(entry.name), _entry_type(entry)
-
-    advise = Directory.advise
-
-    def close(self) -> None:
-        OfHost.close(self)
-        Directory.close(self)
-
-
 def _put(buffer: memoryview, data: bytearray) -> int:
     """As much of `data` as there is room for; how much that is."""
     size = min(len(buffer), len(data))
@@ -765,19 +480,6 @@ def _put(buffer: memoryview, data: bytearray) -> int:
 
 def _cookie(entry: tuple[int, int, bytes, int]) -> int:
     return entry[0]
-
-
-def _entry_type(entry: os.DirEntry[str]) -> int:
-    if entry.is_symlink():
-        return FileType.SYMBOLIC_LINK
-    if entry.is_dir(follow_symlinks=False):
-        return FileType.DIRECTORY
-    if entry.is_file(follow_symlinks=False):
-        return FileType.REGULAR_FILE
-    try:
-        return file_type(entry.stat(follow_symlinks=False).st_mode)
-    except OSError:
-        return FileType.UNKNOWN
 
 
 class DescriptorTable:
@@ -817,11 +519,13 @@ class DescriptorTable:
                 with suppress(ValueError):
                     self.closing.remove(descriptor)
 
-    def limit(self) -> None:
-        """From now on the program enters descriptors: MAX_DESCRIPTORS, or fewer if the process may have few."""
-        # The soft limit of RLIMIT_NOFILE.
-        system = os.sysconf("SC_OPEN_MAX")
-        most = MAX_DESCRIPTORS if system < 0 else min(MAX_DESCRIPTORS, system // 4)
+    def limit(self, system: int | None) -> None:
+        """From now on the program enters descriptors: MAX_DESCRIPTORS, or fewer if the process may have few.
+
+        Args:
+            system: How many the process may have; None if there is no limit.
+        """
+        most = MAX_DESCRIPTORS if system is None else min(MAX_DESCRIPTORS, system // 4)
         self._limit = len(self._table) + most
 
     def check_room(self) -> None:
@@ -929,14 +633,3 @@ class DescriptorTable:
                     del self._table[number]
             self._free = 0
         self.close_unused()
-
-
-def file_rights(fd: int, type: int) -> int:
-    """The rights that make sense for an open file of a type that is not a directory."""
-    if type == FileType.REGULAR_FILE:
-        return FILE_RIGHTS
-    rights = STREAM_RIGHTS | (Right.FD_SYNC | Right.FD_DATASYNC)
-    # C libraries take a character device without these rights for a terminal.
-    if type == FileType.CHARACTER_DEVICE and not os.isatty(fd):
-        rights |= _SEEK_TELL
-    return rights

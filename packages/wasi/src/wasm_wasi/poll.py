@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import array
-import fcntl
 import os
-import select
-import termios
 import time
 
 from wasm_wasi import clocks
@@ -31,6 +27,7 @@ from wasm_wasi.abi import (
 from wasm_wasi.descriptors import Descriptor
 from wasm_wasi.errors import WasiError
 from wasm_wasi.guest_memory import MASK32
+from wasm_wasi.host import waits
 from wasm_wasi.process import Process
 from wasmetal import interruption
 
@@ -48,6 +45,10 @@ _MOST: Final = 16384
 _WAITABLE: Final = (clocks.REALTIME, clocks.MONOTONIC)
 
 
+# By `eventtype`.
+_WANTED: Final = {EVENT_FD_READ: waits.READABLE, EVENT_FD_WRITE: waits.WRITABLE}
+
+
 class _Waiting:
     """A subscription to a descriptor that the system can wait for."""
 
@@ -59,7 +60,7 @@ class _Waiting:
         self.descriptor = descriptor
 
     def event(self, ready: int) -> Event:
-        hangup = EVENT_FD_READWRITE_HANGUP if ready & select.POLLHUP else 0
+        hangup = EVENT_FD_READWRITE_HANGUP if ready & waits.HANGUP else 0
         return self.user_data, SUCCESS, self.kind, _available(self.descriptor, self.kind), hangup
 
 
@@ -70,9 +71,7 @@ def _available(descriptor: Descriptor, kind: int) -> int:
     try:
         if descriptor.type == FileType.REGULAR_FILE:
             return max(0, descriptor.stat()[4] - descriptor.seek(0, os.SEEK_CUR))
-        count = array.array("i", [0])
-        fcntl.ioctl(descriptor.host(), termios.FIONREAD, count)
-        return count[0]
+        return waits.available(descriptor)
     except (OSError, WasiError):
         return 0
 
@@ -96,7 +95,7 @@ class Poll:
         self._events: list[Event] = []
         # (deadline, user data)
         self._clocks: list[tuple[int, int]] = []
-        self._waiting: dict[int, list[_Waiting]] = {}
+        self._waiting: dict[Descriptor, list[_Waiting]] = {}
 
     def subscribe(self, process: Process, at: int) -> None:
         view = process.guest.view
@@ -117,11 +116,10 @@ class Poll:
         access = Right.FD_READ if kind == EVENT_FD_READ else Right.FD_WRITE
         descriptor = process.table.get(number, Right.POLL_FD_READWRITE | access)
         waiting = _Waiting(user_data, kind, descriptor)
-        host = descriptor.poll_descriptor()
-        if host is None:
+        if not descriptor.waitable():
             self._events.append(waiting.event(0))
         else:
-            self._waiting.setdefault(host, []).append(waiting)
+            self._waiting.setdefault(descriptor, []).append(waiting)
 
     def renew(self, process: Process, subscriptions: int, count: int) -> None:
         """Look up all descriptors again: what the program did meanwhile may have closed some. Times stay."""
@@ -143,12 +141,10 @@ class Poll:
         self._events += [(user_data, SUCCESS, EVENT_CLOCK, 0, 0) for due, user_data in self._clocks if due <= now]
         return self._events
 
-    def hosts(self) -> dict[int, int]:
-        """What is waited for: events of `select.poll` by descriptor of the system."""
+    def wanted(self) -> dict[Descriptor, int]:
+        """What is waited for, as `waits.poll` takes it."""
         return {
-            host: (select.POLLIN if any(one.kind == EVENT_FD_READ for one in waiting) else 0)
-            | (select.POLLOUT if any(one.kind == EVENT_FD_WRITE for one in waiting) else 0)
-            for host, waiting in self._waiting.items()
+            descriptor: sum({_WANTED[one.kind] for one in waiting}) for descriptor, waiting in self._waiting.items()
         }
 
     def remaining(self) -> float | None:
@@ -170,13 +166,9 @@ class Poll:
                 return events
 
     def _poll_descriptors(self, seconds: float | None) -> None:
-        poll = select.poll()
-        for host, wanted in self.hosts().items():
-            poll.register(host, wanted)
-        for host, ready in interruption.poll(poll, seconds):
-            for one in self._waiting[host]:
-                wanted = select.POLLIN if one.kind == EVENT_FD_READ else select.POLLOUT
-                if ready & (wanted | select.POLLHUP | select.POLLERR):
+        for descriptor, ready in waits.poll(self.wanted(), seconds):
+            for one in self._waiting[descriptor]:
+                if ready & (_WANTED[one.kind] | waits.HANGUP | waits.ERROR):
                     self._events.append(one.event(ready))
 
 

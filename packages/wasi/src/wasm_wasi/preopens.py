@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from wasm_wasi import descriptors  # (it has a class of the same name as the one here)
+from wasm_wasi import descriptors, host  # (one has a class of the same name as the one here)
 
 
 class Preopen(Protocol):
@@ -46,12 +46,11 @@ class Directory:
         self.read_only = read_only
         if not os.path.isdir(self.path):
             # Says what is wrong, in the words of the system.
-            os.close(os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+            host.check_directory(self.path)
 
-    def preopen(self, name: bytes, now: Callable[[], int] | None) -> descriptors.HostDirectory:
+    def preopen(self, name: bytes, now: Callable[[], int] | None) -> host.HostDirectory:
         """The directory for one process, as `Wasi` asks for it."""
-        fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        return descriptors.HostDirectory(fd, name, read_only=self.read_only)
+        return host.HostDirectory(host.open_directory(self.path), name, read_only=self.read_only)
 
     # (no `__fspath__`: whoever took it for a path would lose the conditions)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from wasm_wasi.descriptors import DescriptorTable, HostDirectory
+from wasm_wasi import host
+from wasm_wasi.descriptors import DescriptorTable
 from wasm_wasi.guest_memory import GuestMemory
 from wasm_wasi.stdio import Inherit, Stream, open_stream
 
@@ -74,15 +75,14 @@ class Process:
                 self.table.add(open_stream(number, stream))
             for name, given in preopens.items():
                 if isinstance(given, str):
-                    fd = os.open(given, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-                    self.table.add(HostDirectory(fd, os.fsencode(name)))
+                    self.table.add(host.HostDirectory(host.open_directory(given), os.fsencode(name)))
                 else:
                     self.table.add(given.preopen(os.fsencode(name), clock))
             for socket in sockets:
                 from wasm_wasi.sockets import open_socket
 
                 self.table.add(open_socket(socket))
-            self.table.limit()
+            self.table.limit(host.most_descriptors())
         except BaseException:
             self.table.close_all()
             raise

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
+from functools import partial
 
 from wasm_wasi import clocks
 from wasm_wasi.abi import INVAL, NOTSUP, SIGNALS, U32, U64
@@ -23,6 +25,8 @@ _RANDOM_CHUNK: Final = 1 << 16
 # that could be done to one program here. The others end it.
 _IGNORED: Final = frozenset({"NONE", "CHLD", "CONT", "URG", "WINCH"})
 _STOPPING: Final = frozenset({"STOP", "TSTP", "TTIN", "TTOU"})
+
+_yield: Final = getattr(os, "sched_yield", partial(time.sleep, 0))
 
 
 def _strings_get(guest: GuestMemory, strings: Sequence[bytes], pointers: int, data: int) -> None:
@@ -84,7 +88,7 @@ def random_get(process: Process, pointer: int, size: int) -> None:
 
 
 def sched_yield(process: Process) -> None:
-    os.sched_yield()
+    _yield()
 
 
 def proc_exit(process: Process, code: int) -> NoReturn:

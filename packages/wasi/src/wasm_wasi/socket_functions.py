@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-    from wasm_wasi.sockets import Socket
+    from wasm_wasi.host.sockets import Socket
 
 _ACCEPT: Final = Right.SOCK_ACCEPT
 _READ: Final = Right.FD_READ
@@ -21,8 +21,8 @@ _SHUTDOWN: Final = Right.SOCK_SHUTDOWN
 
 
 def _socket(process: Process, fd: int, right: int) -> Socket:
-    whole("sockets")
-    from wasm_wasi.sockets import Socket
+    whole("host.sockets")
+    from wasm_wasi.host.sockets import Socket
 
     # What a thing is comes first: without rights for sockets, a file is still no socket.
     if not isinstance(process.table.get(fd, 0), Socket):

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import os
-import stat
 import sys
 
-from wasm_wasi.abi import SOCKET_RIGHTS, FileType, Right
-from wasm_wasi.descriptors import (
-    BinaryFile,
-    ClosedStream,
-    Descriptor,
-    File,
-    NullStream,
-    ObjectStream,
-    file_rights,
-    file_type,
-)
+from wasm_wasi import host
+from wasm_wasi.abi import FileType, Right
+from wasm_wasi.descriptors import BinaryFile, ClosedStream, Descriptor, NullStream, ObjectStream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,12 +27,6 @@ class Inherit:
 
 INHERIT: Final = Inherit()
 
-_ACCESS: Final = {
-    os.O_RDONLY: Right.FD_READ,
-    os.O_WRONLY: Right.FD_WRITE,
-    os.O_RDWR: (Right.FD_READ | Right.FD_WRITE),
-}
-_READ_WRITE: Final = Right.FD_READ | Right.FD_WRITE
 _NAMES: Final = ("stdin", "stdout", "stderr")
 
 
@@ -85,17 +69,16 @@ def open_stream(number: int, stream: Stream | Inherit) -> Descriptor:
             # The process was started without it. Its number may mean anything by now: what was opened since.
             return ClosedStream()
         try:
-            return _host_stream(os.dup(number), right)
+            return host.stream_of(number, right)
         except OSError:
             return ClosedStream()
     if isinstance(stream, str | os.PathLike):
-        flags = os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-        return _host_stream(os.open(stream, flags | os.O_CLOEXEC, 0o666), right)
+        return host.stream_at(stream, right)
     raw = stream.raw if isinstance(stream, io.BufferedWriter) else stream
     if isinstance(raw, io.FileIO):
         if isinstance(stream, io.BufferedWriter):
             stream.flush()
-        return _host_stream(os.dup(raw.fileno()), right)
+        return host.stream_of(raw.fileno(), right)
     return ObjectStream(stream, right)
 
 
@@ -112,21 +95,3 @@ def _is_file(name: str) -> bool:
         # It is closed. (What has no number raises a ValueError that is an OSError too.)
         return True
     return True
-
-
-def _host_stream(fd: int, right: int) -> Descriptor:
-    try:
-        mode = os.fstat(fd).st_mode
-        if stat.S_ISSOCK(mode):
-            from wasm_wasi.sockets import Socket
-
-            return Socket(fd, SOCKET_RIGHTS & ~_READ_WRITE & ~Right.FD_FDSTAT_SET_FLAGS | right)
-        kind = file_type(mode)
-        rights = file_rights(fd, kind) & ~_READ_WRITE
-        rights |= right & _ACCESS[fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE]
-        # The flags belong to the open file, which other programs may share (a terminal): not the program's to change.
-        rights &= ~Right.FD_FDSTAT_SET_FLAGS
-    except BaseException:
-        os.close(fd)
-        raise
-    return File(fd, kind, rights)

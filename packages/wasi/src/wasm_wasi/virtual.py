@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 
+from wasm_wasi import time_flags
 from wasm_wasi.abi import (
     ALL_RIGHTS,
     BUSY,
@@ -34,12 +35,12 @@ from wasm_wasi.abi import (
     FileType,
     OpenFlag,
     Right,
-    TimeFlag,
 )
 from wasm_wasi.descriptors import READ_ONLY_MISSING, Descriptor, Directory, FileStat, in_steps
 from wasm_wasi.errors import WasiError
 from wasm_wasi.guest_memory import MASK64
 from wasm_wasi.paths import MAX_DEPTH, Place
+from wasm_wasi.time_flags import KEEP, NOW
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +54,6 @@ _MAX_OFFSET: Final = (1 << 63) - 1
 _CHANGEABLE: Final = FdFlag.APPEND | FdFlag.NONBLOCK
 _READ_WRITE: Final = Right.FD_READ | Right.FD_WRITE
 _WRITES: Final = Right.FD_WRITE | Right.FD_ALLOCATE | Right.FD_FILESTAT_SET_SIZE
-_TIME_FLAGS: Final = TimeFlag.ATIM | TimeFlag.ATIM_NOW | TimeFlag.MTIM | TimeFlag.MTIM_NOW
 
 # Numbers of trees, as devices: none that the system gives has the highest bit.
 _devices: Final = count(1 << 63)
@@ -208,21 +208,14 @@ class Tree:
         return VirtualDirectory(self, self.root, name, now=now or time.time_ns)
 
 
-def _time(before: int, value: int, now: int, flags: int, given: int, given_now: int) -> int:
-    if flags & given:
-        if flags & given_now:
-            raise WasiError(INVAL)
-        return value & MASK64
-    return now if flags & given_now else before
-
-
 def _set_times(node: Node, access: int, modification: int, flags: int, now: Now) -> None:
-    if flags & ~_TIME_FLAGS:
-        raise WasiError(INVAL)
+    wanted = time_flags.wanted(access, modification, flags)
     time = now()
-    new_access = _time(node.access, access, time, flags, TimeFlag.ATIM, TimeFlag.ATIM_NOW)
-    new_modification = _time(node.modification, modification, time, flags, TimeFlag.MTIM, TimeFlag.MTIM_NOW)
-    node.access, node.modification, node.change = new_access, new_modification, time
+    node.access, node.modification = (
+        {NOW: time, KEEP: before}.get(new, new)
+        for new, before in zip(wanted, (node.access, node.modification), strict=True)
+    )
+    node.change = time
 
 
 class VirtualFile(Descriptor):

@@ -11,6 +11,7 @@ from types import TracebackType
 import wasm_wasi  # in annotations its names are looked up when somebody asks what they mean
 import wasmetal.engine
 from wasm_core.quoting import listed
+from wasm_wasi import host
 from wasm_wasi.abi import MODULE_NAME, SIGNATURES
 from wasm_wasi.errors import Exit
 from wasm_wasi.functions import func_type, guarded
@@ -309,7 +310,7 @@ def _directory(given: wasm_wasi.Preopened) -> str | Preopen:
     absolute = os.path.abspath(os.fspath(given))
     if not os.path.isdir(absolute):
         # Says what is wrong, in the words of the system.
-        os.close(os.open(absolute, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        host.check_directory(absolute)
     return absolute
 
 

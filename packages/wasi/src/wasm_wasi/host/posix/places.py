@@ -8,11 +8,10 @@ import stat
 from functools import partial
 
 from wasm_wasi.abi import DIRECTORY_RIGHTS, NAMETOOLONG, NOTCAPABLE, NOTDIR, FdFlag, FileType, OpenFlag, Right
-from wasm_wasi.descriptors import (
-    READ_ONLY_MISSING,
-    Descriptor,
+from wasm_wasi.descriptors import READ_ONLY_MISSING, Descriptor, FileStat
+from wasm_wasi.errors import WasiError
+from wasm_wasi.host.posix.files import (
     File,
-    FileStat,
     HostDescriptor,
     HostDirectory,
     file_rights,
@@ -20,7 +19,6 @@ from wasm_wasi.descriptors import (
     file_type,
     open_flags,
 )
-from wasm_wasi.errors import WasiError
 from wasm_wasi.late import whole
 from wasm_wasi.opened import Opened
 from wasm_wasi.paths import MAX_DEPTH, Place
@@ -178,8 +176,8 @@ class HostPlace(Place):
         return file_stat(self._status())
 
     def set_times(self, access: int, modification: int, flags: int) -> None:
-        whole("times")
-        from wasm_wasi.times import set_times_at
+        whole("host.posix.times")
+        from wasm_wasi.host.posix.times import set_times_at
 
         set_times_at(self.parent, self.name, access, modification, flags)
 

@@ -10,9 +10,7 @@ import ctypes
 import os
 import sys
 
-from wasm_wasi.abi import INVAL, TimeFlag
-from wasm_wasi.errors import WasiError
-from wasm_wasi.guest_memory import MASK64
+from wasm_wasi import time_flags
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,12 +28,10 @@ class _TimeSpec(ctypes.Structure):
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
-def _time(value: int, flags: int, given: int, now: int) -> _TimeSpec:
-    if flags & given:
-        if flags & now:
-            raise WasiError(INVAL)
-        return _TimeSpec(*divmod(value & MASK64, _NANOSECONDS))
-    return _TimeSpec(0, _NOW if flags & now else _OMIT)
+def _time(wanted: int) -> _TimeSpec:
+    if wanted == time_flags.NOW:
+        return _TimeSpec(0, _NOW)
+    return _TimeSpec(0, _OMIT) if wanted == time_flags.KEEP else _TimeSpec(*divmod(wanted, _NANOSECONDS))
 
 
 def _times(access: int, modification: int, flags: int) -> ctypes.Array[_TimeSpec]:
@@ -44,12 +40,7 @@ def _times(access: int, modification: int, flags: int) -> ctypes.Array[_TimeSpec
     Raises:
         WasiError: The flags contradict each other, or one is unknown (EINVAL).
     """
-    if flags & ~(TimeFlag.ATIM | TimeFlag.ATIM_NOW | TimeFlag.MTIM | TimeFlag.MTIM_NOW):
-        raise WasiError(INVAL)
-    return (_TimeSpec * 2)(
-        _time(access, flags, TimeFlag.ATIM, TimeFlag.ATIM_NOW),
-        _time(modification, flags, TimeFlag.MTIM, TimeFlag.MTIM_NOW),
-    )
+    return (_TimeSpec * 2)(*map(_time, time_flags.wanted(access, modification, flags)))
 
 
 def _check(result: int) -> None:
