@@ -7,6 +7,7 @@ from typing import Final
 from wasm_backend_amd64.lower_conditions import ConditionLowering
 from wasm_ir import opcodes as op
 from wasm_ir.codegen.selection import handlers
+from wasm_ir.codegen.vocabulary import Vocabulary
 from wasm_ir.ir import Function
 
 #: By operation.
@@ -16,6 +17,6 @@ _HANDLERS: Final = handlers(ConditionLowering, {"lower_vector": (*range(op.V_SPL
 class Amd64Lowering(ConditionLowering):
     """Lowers one function."""
 
-    def __init__(self, function: Function, features: frozenset[str]) -> None:
-        super().__init__(function, features)
+    def __init__(self, function: Function, vocabulary: Vocabulary, features: frozenset[str]) -> None:
+        super().__init__(function, vocabulary, features)
         self.handlers = _HANDLERS

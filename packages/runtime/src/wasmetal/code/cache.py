@@ -16,6 +16,7 @@ from io import FileIO
 
 from wasm_core.features import Features
 from wasm_core.lazy_attrs import frozen, values
+from wasm_ir.backend import c_convention
 from wasm_ir.frontend_options import FrontendOptions
 from wasmetal.code import fingerprint
 from wasmetal.code.checksum import digest
@@ -232,7 +233,7 @@ def module_identity(source: bytes, features: Features, options: FrontendOptions,
     """What code for a module depends on. `source`: checksum of the binary."""
     parts = [
         source,
-        repr((values(features), values(options), backend.name, backend.cpu_features)).encode(),
+        repr((values(features), values(options), backend.name, backend.cpu_features, c_convention(backend))).encode(),
         fingerprint.of_compiler(backend),
     ]
     return digest(b"\0".join(parts))

@@ -19,6 +19,7 @@ from wasm_ir.backend import (
     Relocation,
     StubEnvironment,
     Stubs,
+    c_convention,
     supports_symbols,
     supports_vectors,
 )
@@ -190,7 +191,10 @@ class Thunks:
 def thunks_identity(backend: Backend) -> bytes:
     """What the code of thunks depends on."""
     python = (sys.version_info[:3], sys.abiflags, layouts.HEAD, layouts.INT_LAYOUT, layouts.FLOAT_VALUE)
-    parts = [repr((backend.name, backend.cpu_features, python)).encode(), fingerprint.of_compiler(backend)]
+    parts = [
+        repr((backend.name, backend.cpu_features, c_convention(backend), python)).encode(),
+        fingerprint.of_compiler(backend),
+    ]
     return digest(b"\0".join(parts))
 
 
