@@ -19,7 +19,7 @@ if sys.implementation.name != "cpython":
     raise WasmError(
         f"wasmetal needs CPython: its calls are built on CPython's C API (this is {sys.implementation.name})"
     )
-if "t" in sys.abiflags:  # PEP 703
+if "free-threading" in sys.version:  # PEP 703; sys.abiflags is not there on Windows
     raise WasmError("wasmetal does not support free-threaded builds of CPython yet; use a build with the GIL")
 
 

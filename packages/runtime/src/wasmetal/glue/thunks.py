@@ -190,7 +190,7 @@ class Thunks:
 
 def thunks_identity(backend: Backend) -> bytes:
     """What the code of thunks depends on."""
-    python = (sys.version_info[:3], sys.abiflags, layouts.HEAD, layouts.INT_LAYOUT, layouts.FLOAT_VALUE)
+    python = (sys.version_info[:3], getattr(sys, "abiflags", ""), layouts.HEAD, layouts.INT_LAYOUT, layouts.FLOAT_VALUE)
     parts = [
         repr((backend.name, backend.cpu_features, c_convention(backend), python)).encode(),
         fingerprint.of_compiler(backend),

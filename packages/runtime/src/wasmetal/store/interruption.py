@@ -25,6 +25,7 @@ from wasmetal.glue import ticker
 from wasmetal.glue.ticker_layout import DEADLINE
 from wasmetal.store import failures, functions
 from wasmetal.system.hold import Hold, holding
+from wasmetal.system.host import host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ class _Thread(local):
     def told(self) -> list[int]:
         """As `dues`, when the ticker has said that the innermost one is due: it may say so of the next one."""
         if self._entries:
-            self._words[_DUE] = self._earliest()
+            self._words[_DUE] = _due(self._earliest())
         return self.dues
 
     def expect(self, block: deadline) -> Hold:
@@ -159,7 +160,7 @@ class _Thread(local):
             words[_DUE] = _LATEST
             self._words = words
             entry.link = ticker.link_deadline(words)
-        self._words[_DUE] = min(entry.due, self._earliest())
+        self._words[_DUE] = _due(min(entry.due, self._earliest()))
         others = {other.token for other in list(self._entries.values())}
         variable = _tokens()
         variable.set((*[token for token in variable.get() if token in others], entry.token))
@@ -179,6 +180,11 @@ class _Thread(local):
 
 
 _thread: Final = _Thread()
+
+
+def _due(due: int) -> int:
+    """What the ticker compares its time with."""
+    return due if due == _LATEST else host.ticker_time(due)
 
 
 def _leave(
