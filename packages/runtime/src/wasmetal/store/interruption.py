@@ -45,6 +45,8 @@ _INTERRUPT: Final = STORE["interrupt"] // 8
 _DEADLINE: Final = STORE["deadline"] // 8
 _DUE: Final = DEADLINE["due"] // 8
 _THREAD: Final = DEADLINE["thread"] // 8
+#: Seconds after which it is looked whether a wait is to end, where nothing else ends it.
+_TURN: Final = 0.04
 # In milliseconds: a C int.
 _LONGEST_POLL: Final = 2**31 - 1
 # Seconds that nobody minds waiting.
@@ -322,6 +324,8 @@ def poll(poller: select.poll, seconds: float | None = None) -> list[tuple[int, i
         Trap: An instance whose function called us was interrupted.
         BaseException: whatever a handler of a signal raises, KeyboardInterrupt for one.
     """
+    if not host.POLLS_ARE_WOKEN:
+        return _poll_in_turns(poller, seconds)
     mine = ticker.thread_state()
     if mine in _waiting:
         # A signal handler that waits while what it interrupts waits.
@@ -352,7 +356,7 @@ def wait(descriptor: int, events: int) -> None:
     Raises:
         DeadlineExceeded, Trap, BaseException: as `poll`.
     """
-    poller = select.poll()
+    poller = host.poller()
     poller.register(descriptor, events)
     check()
     if not poller.poll(0):
@@ -371,7 +375,17 @@ def sleep(seconds: float) -> None:
         check()
         time.sleep(seconds)
     else:
-        poll(select.poll(), seconds)
+        poll(host.poller(), seconds)
+
+
+def _poll_in_turns(poller: select.poll, seconds: float | None) -> list[tuple[int, int]]:
+    """Wait where neither signals nor other threads end a wait."""
+    end = None if seconds is None else time.monotonic() + seconds
+    while True:
+        left = _TURN if end is None else min(_TURN, end - time.monotonic())
+        events = _wait(poller, max(left, 0))
+        if events or (end is not None and time.monotonic() >= end):
+            return events
 
 
 def _wait(poller: select.poll, seconds: float | None) -> list[tuple[int, int]]:

@@ -6,6 +6,7 @@ Addresses and sizes are in bytes, sizes of mappings multiples of PAGE. What is r
 from __future__ import annotations
 
 import os
+import select
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -146,6 +147,15 @@ class System(Protocol):
 
         Returns the signal's number and the timer. Raises AttributeError where there are none.
         """
+
+    # Waiting.
+
+    def poller(self) -> select.poll:
+        """What waits for descriptors, or for a time (`select.poll`)."""
+
+    @property
+    def POLLS_ARE_WOKEN(self) -> bool:
+        """Whether pipes can be waited for with others, and signals end a wait."""
 
     # Files.
 

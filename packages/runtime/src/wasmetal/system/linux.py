@@ -13,6 +13,7 @@ from wasm_core.errors import WasmError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import select
     from typing import Final
 
     from wasmetal.system.interface import Call
@@ -413,6 +414,17 @@ def make_timer(handler: Callable[[], int]) -> tuple[int, int]:
         set_signal_action(number, SigAction())
         raise OSError("no timer can be made")
     return number, timer.value or 0
+
+
+# Waiting.
+
+POLLS_ARE_WOKEN: Final = True
+
+
+def poller() -> select.poll:
+    import select
+
+    return select.poll()
 
 
 # Files.

@@ -13,11 +13,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final, NoReturn
 
+    from _typeshed import HasFileno
+
     from wasmetal.system.interface import Call
 
 assert sys.platform == "win32"
 
 PAGE: Final = 4096
+
+# As select.POLLIN and select.POLLOUT are on other systems.
+POLLIN: Final = 1
+POLLOUT: Final = 4
 
 # winnt.h
 _MEM_COMMIT: Final = 0x1000
@@ -335,6 +341,49 @@ def prepare_ticker(fields: Callable[[str], int], stack_bytes: int) -> Mapping[st
 
 def make_timer(handler: Callable[[], int]) -> tuple[int, int]:
     raise AttributeError("there are no timers without threads")
+
+
+# Waiting.
+
+POLLS_ARE_WOKEN: Final = False
+
+
+class _Poller:
+    """`select.poll` for sockets, and for times."""
+
+    def __init__(self) -> None:
+        self._wanted: dict[int, int] = {}
+
+    def register(self, descriptor: int | HasFileno, events: int = POLLIN | POLLOUT) -> None:
+        self._wanted[_number(descriptor)] = events
+
+    def unregister(self, descriptor: int | HasFileno) -> None:
+        del self._wanted[_number(descriptor)]
+
+    def poll(self, milliseconds: float | None = None) -> list[tuple[int, int]]:
+        import select
+
+        wanted = self._wanted
+        seconds = None if milliseconds is None else milliseconds / 1000
+        if not wanted:
+            time.sleep(seconds or 0)
+            return []
+        readers = [number for number, events in wanted.items() if events & POLLIN]
+        writers = [number for number, events in wanted.items() if events & POLLOUT]
+        # (what refuses a connection is in the third list only)
+        readable, writable, exceptional = select.select(readers, writers, writers, seconds)
+        ready = dict.fromkeys(readable, POLLIN)
+        for number in (*writable, *exceptional):
+            ready[number] = ready.get(number, 0) | POLLOUT
+        return list(ready.items())
+
+
+def _number(descriptor: int | HasFileno) -> int:
+    return descriptor if isinstance(descriptor, int) else descriptor.fileno()
+
+
+def poller() -> _Poller:
+    return _Poller()
 
 
 # Files of the cache.
