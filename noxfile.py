@@ -189,6 +189,18 @@ def filetests(session: nox.Session) -> None:
     session.run("python", "tests/filetests/filetest.py", *session.posargs)
 
 
+def run_all(session: nox.Session, commands: list[list[str]]) -> None:
+    """Run programs, all of them whatever becomes of one, and fail if any has."""
+    failed = []
+    for command in commands:
+        try:
+            session.run(*command, external=True)
+        except nox.command.CommandFailed:
+            failed.append(" ".join(command[-2:]))
+    if failed:
+        session.error(f"failed: {', '.join(failed)}")
+
+
 def emulated_python(session: nox.Session) -> str:
     """The script that starts an emulated Python for AArch64; skips the session where there can be none."""
     made = subprocess.run([sys.executable, "tests/arm64/emulation.py"], capture_output=True, text=True, check=False)
@@ -221,14 +233,24 @@ def arm64(session: nox.Session) -> None:
         commands += [[*test, str(runtime / f"test_{name}.py")] for name in ("traps", "function", "memory", "garbage")]
         if SHARED.is_dir():
             commands += [[*suite, "-k", name] for name in ("call", "memory", "conversions", "i64", "br_table")]
-    failed = []
-    for command in commands:
-        try:
-            session.run(*command, external=True)
-        except nox.command.CommandFailed:
-            failed.append(" ".join(command[-2:]))
-    if failed:
-        session.error(f"failed: {', '.join(failed)}")
+    run_all(session, commands)
+
+
+@nox.session(python="3.11")
+def windows(session: nox.Session) -> None:
+    """Test on a Python for Windows under Wine: the runtime, a backend, the specification; arguments go to it."""
+    made = subprocess.run([sys.executable, "tests/windows/emulation.py"], capture_output=True, text=True, check=False)
+    python = made.stdout.strip()
+    if made.returncode:
+        session.skip(f"no Python for Windows: {python or made.stderr.strip()}")
+    if session.posargs:
+        session.run(python, *session.posargs, external=True)
+        return
+    test = [python, "-X", "faulthandler", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    commands = [[*test, f"packages/{name}/tests"] for name in ("backend-amd64", "runtime")]
+    if SHARED.is_dir():
+        commands += [[python, "tests/spec/runner.py", str(SHARED / "spec/scripts/2.0")], [*test, "tests/corpus"]]
+    run_all(session, commands)
 
 
 @nox.session(python="3.11")

@@ -12,11 +12,25 @@ import os
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from typing import Final
 
-_PROJECT: Final = Path(__file__).parents[2]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from other_pythons import (
+    MISSING,
+    TESTING,
+    Missing,
+    cache_folder,
+    describe_packages,
+    finish,
+    pip,
+    pure_python,
+    run,
+    sources,
+)
+
+__all__ = ["MISSING", "Missing", "default_folder", "emulator", "prepare", "write_launcher"]
+
 _EMULATOR: Final = "qemu-aarch64"
 _ARCHITECTURE: Final = "arm64"
 #: The system's part: CPython 3.11 and the libraries that its standard library is linked with.
@@ -24,30 +38,15 @@ _SYSTEM_PACKAGES: Final = (
     *("python3.11-minimal", "libpython3.11-minimal", "libpython3.11-stdlib", "libc6", "libgcc-s1", "libstdc++6"),
     *("libffi8", "libssl3", "zlib1g", "libexpat1", "libbz2-1.0", "liblzma5", "libsqlite3-0", "libuuid1", "libcrypt1"),
 )
-#: Of PyPI, in versions without machine code.
-_PYTHON_PACKAGES: Final = ("attrs", "entrypoints", "pytest", "pytest-timeout", "hypothesis", "click", "rich")
 #: The project's packages that make sense there.
 _OWN_PACKAGES: Final = ("wasm-core", "wasm-ir", "backend-arm64", "wasm-text", "runtime", "wasi")
 #: Where Python is in the unpacked system.
 _PYTHON: Final = "usr/bin/python3.11"
-#: Exit status when something is missing.
-MISSING: Final = 3
 
 
 def default_folder() -> Path:
     """Where the emulated Python is kept: in the user's cache directory."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wasmetal-arm64"
-
-
-class Missing(Exception):
-    """What cannot be had here."""
-
-
-def _run(*command: str, folder: Path | None = None) -> None:
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if result.returncode:
-        last = (result.stderr.strip() or result.stdout.strip()).splitlines()[-1:]
-        raise Missing(f"{' '.join(command[:3])} ... failed: {' '.join(last)}")
+    return cache_folder("wasmetal-arm64")
 
 
 def _prepare_system(root: Path) -> None:
@@ -62,24 +61,24 @@ def _prepare_system(root: Path) -> None:
     if _ARCHITECTURE not in foreign.stdout.split():
         if not is_root:
             raise Missing(f"as root: dpkg --add-architecture {_ARCHITECTURE} && apt-get update")
-        _run("dpkg", "--add-architecture", _ARCHITECTURE)
-        _run("apt-get", "update")
+        run("dpkg", "--add-architecture", _ARCHITECTURE)
+        run("apt-get", "update")
     downloads = root.parent / "downloads"
     shutil.rmtree(downloads, ignore_errors=True)
     downloads.mkdir(parents=True)
     download = ("apt-get", "download", *(f"{name}:{_ARCHITECTURE}" for name in _SYSTEM_PACKAGES))
     try:
-        _run(*download, folder=downloads)
+        run(*download, folder=downloads)
     except Missing:
         # The lists of packages are old, or have been removed.
         if not is_root:
             raise
-        _run("apt-get", "update")
-        _run(*download, folder=downloads)
+        run("apt-get", "update")
+        run(*download, folder=downloads)
     unpacked = root.parent / "unpacked"
     shutil.rmtree(unpacked, ignore_errors=True)
     for package in sorted(downloads.glob("*.deb")):
-        _run("dpkg", "-x", str(package), str(unpacked))
+        run("dpkg", "-x", str(package), str(unpacked))
     shutil.rmtree(downloads)
     unpacked.rename(root)
 
@@ -87,26 +86,8 @@ def _prepare_system(root: Path) -> None:
 def _prepare_python(site: Path) -> None:
     """Install packages that are Python alone, once, and say which backend there is."""
     if not (site / "pytest").exists():
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(site)]
-        portable = (
-            "--only-binary=:all:",
-            "--platform=any",
-            "--python-version=3.11",
-            "--implementation=py",
-            "--abi=none",
-        )
-        _run(*pip, *portable, *_PYTHON_PACKAGES)
-    for name in _OWN_PACKAGES:
-        description = (_PROJECT / "packages" / name / "pyproject.toml").read_text(encoding="utf-8")
-        project = tomllib.loads(description)["project"]
-        version = project["version"]
-        metadata = site / f"{project['name'].replace('-', '_')}-{version}.dist-info"
-        metadata.mkdir(exist_ok=True)
-        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {version}\n")
-        lines = []
-        for group, entries in project.get("entry-points", {}).items():
-            lines += [f"[{group}]", *(f"{key} = {value}" for key, value in entries.items())]
-        (metadata / "entry_points.txt").write_text("\n".join(lines) + "\n")
+        pip("install", "--target", str(site), *pure_python("3.11"), *TESTING)
+    describe_packages(site, _OWN_PACKAGES)
 
 
 def emulator() -> str:
@@ -124,7 +105,7 @@ def write_launcher(folder: Path, launcher: Path) -> None:
     python = root / _PYTHON
     if not python.exists() or not site.exists():
         raise Missing(f"no emulated Python in {folder}: nox -s arm64 puts one there")
-    path = ":".join(map(str, [Path(__file__).parent / "site", *_sources(), site]))
+    path = ":".join(map(str, [Path(__file__).parent / "site", *sources(_OWN_PACKAGES), site]))
     launcher.write_text(
         "#!/bin/sh\n"
         # Programs that tests start, with what they put in front, keep theirs.
@@ -133,10 +114,6 @@ def write_launcher(folder: Path, launcher: Path) -> None:
         f"exec '{emulator()}' -L '{root}' '{python}' \"$@\"\n"
     )
     launcher.chmod(0o755)
-
-
-def _sources() -> list[Path]:
-    return [_PROJECT / "packages" / name / "src" for name in _OWN_PACKAGES]
 
 
 def prepare(folder: Path) -> Path:
@@ -151,15 +128,5 @@ def prepare(folder: Path) -> Path:
     return launcher
 
 
-def main() -> int:
-    """The command line."""
-    try:
-        print(prepare(Path(sys.argv[1]) if len(sys.argv) > 1 else default_folder()))
-    except Missing as missing:
-        print(missing)
-        return MISSING
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(finish(lambda: [prepare(Path(sys.argv[1]) if len(sys.argv) > 1 else default_folder())]))

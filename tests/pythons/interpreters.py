@@ -9,30 +9,26 @@ Prints the paths of the interpreters. Exits with 3 where that cannot be done, af
 from __future__ import annotations
 
 import argparse
-import os
 import platform
 import shutil
 import struct
-import subprocess
 import sys
 import tarfile
-import tomllib
 import zipfile
 from pathlib import Path
 from typing import Final
 
-_PROJECT: Final = Path(__file__).parents[2]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from other_pythons import MISSING, PROJECT, TESTING, Missing, cache_folder, describe_packages, finish, pip, run, sources
+
+__all__ = ["MISSING", "VERSIONS", "Missing", "default_folder", "ordinary", "prepare"]
+
 _WHEEL: Final = "freeze-core==0.8.1"
 #: Version of Python -> that of the pyodide with its standard library.
 _LIBRARIES: Final = {"3.14": "314.0.7", "3.15": "315.0.0-alpha.2"}
 VERSIONS: Final = tuple(_LIBRARIES)
-_PACKAGES: Final = (
-    *("attrs", "entrypoints", "pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "click", "rich"),
-    *("hatchling", "build"),
-)
+_PACKAGES: Final = (*TESTING, "pytest-xdist", "hatchling", "build")
 _PLATFORMS: Final = ("manylinux_2_17_x86_64", "manylinux_2_28_x86_64", "any")
-#: Exit status when something is missing.
-MISSING: Final = 3
 #: The standard library has this of the build; nothing but what pip, sysconfig and the tests ask for.
 _BUILD: Final = """build_time_vars = {{
     "EXT_SUFFIX": ".cpython-{digits}-x86_64-linux-gnu.so",
@@ -47,26 +43,14 @@ _BUILD: Final = """build_time_vars = {{
 
 def default_folder() -> Path:
     """Where the interpreters are kept: in the user's cache directory."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wasmetal-pythons"
+    return cache_folder("wasmetal-pythons")
 
 
-class Missing(Exception):
-    """What cannot be had here."""
-
-
-def _run(*command: str, folder: Path | None = None) -> None:
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if result.returncode:
-        last = (result.stderr.strip() or result.stdout.strip()).splitlines()[-1:]
-        raise Missing(f"{' '.join(command[:4])} ... failed: {' '.join(last)}")
-
-
-def _pip(what: str, version: str) -> tuple[str, ...]:
-    """The command of pip for a Python that is not the one it runs on."""
+def _portable(version: str) -> tuple[str, ...]:
+    """Options of pip for a Python that is not the one it runs on."""
     abis = (f"cp{version.replace('.', '')}", "abi3", "none")
-    portable = ["--only-binary=:all:", "--implementation=cp", f"--python-version={version}"]
-    portable += [*(f"--abi={abi}" for abi in abis), *(f"--platform={name}" for name in _PLATFORMS)]
-    return (sys.executable, "-m", "pip", what, "--quiet", *portable)
+    python = ("--only-binary=:all:", "--implementation=cp", f"--python-version={version}")
+    return (*python, *(f"--abi={abi}" for abi in abis), *(f"--platform={name}" for name in _PLATFORMS))
 
 
 # The interpreter of freeze-core starts frozen programs only. It has all of CPython, so its `main` is made to jump to
@@ -128,8 +112,8 @@ def _fetch(version: str, root: Path) -> None:
     shutil.rmtree(building, ignore_errors=True)
     downloads = building / "downloads"
     downloads.mkdir(parents=True)
-    _run(*_pip("download", version), "--no-deps", "--dest", str(downloads), _WHEEL)
-    _run("npm", "pack", f"pyodide@{_LIBRARIES[version]}", folder=downloads)
+    pip("download", *_portable(version), "--no-deps", "--dest", str(downloads), _WHEEL)
+    run("npm", "pack", f"pyodide@{_LIBRARIES[version]}", folder=downloads)
     library = building / "lib" / f"python{version}"
     with tarfile.open(next(downloads.glob("pyodide-*.tgz"))) as package:
         member = package.extractfile("package/python_stdlib.zip")
@@ -155,22 +139,10 @@ def _fetch(version: str, root: Path) -> None:
 def _install(version: str, site: Path) -> None:
     """Install what tests need, once, and refer to the project's packages."""
     if not (site / "pytest").exists():
-        _run(*_pip("install", version), "--target", str(site), *_PACKAGES)
-    sources = []
-    for description in sorted((_PROJECT / "packages").glob("*/pyproject.toml")):
-        project = tomllib.loads(description.read_text(encoding="utf-8"))["project"]
-        sources.append(f"{description.parent / 'src'}\n")
-        metadata = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
-        metadata.mkdir(exist_ok=True)
-        (metadata / "METADATA").write_text(
-            f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-        )
-        groups = dict(project.get("entry-points", {}), console_scripts=project.get("scripts", {}))
-        lines = []
-        for group, entries in groups.items():
-            lines += [f"[{group}]", *(f"{key} = {value}" for key, value in entries.items())]
-        (metadata / "entry_points.txt").write_text("\n".join(lines) + "\n")
-    (site / "project.pth").write_text("".join(sources))
+        pip("install", *_portable(version), "--target", str(site), *_PACKAGES)
+    names = sorted(description.parent.name for description in (PROJECT / "packages").glob("*/pyproject.toml"))
+    describe_packages(site, names)
+    (site / "project.pth").write_text("".join(f"{source}\n" for source in sources(names)))
 
 
 def prepare(version: str, folder: Path) -> Path:
@@ -192,13 +164,7 @@ def main() -> int:
     unknown = [version for version in options.versions if version not in VERSIONS]
     if unknown:
         parser.error(f"there is no {unknown[0]}")
-    try:
-        for version in options.versions or VERSIONS:
-            print(prepare(version, options.folder))
-    except Missing as missing:
-        print(missing)
-        return MISSING
-    return 0
+    return finish(lambda: [prepare(version, options.folder) for version in options.versions or VERSIONS])
 
 
 if __name__ == "__main__":

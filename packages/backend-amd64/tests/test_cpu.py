@@ -35,12 +35,18 @@ def fake_cpuid(answers: dict[int, tuple[int, int, int, int]]) -> cpu.Cpuid:
 ALL_ONES = 0xFFFF_FFFF
 
 
-def test_code_is_what_the_assembler_makes() -> None:
+@pytest.mark.parametrize("windows", [False, True])
+def test_code_is_what_the_assembler_makes(windows: bool) -> None:
     code = bytearray()
     asm.r(code, enc.PUSH_R, asm.RBX)
-    asm.rr(code, enc.MOV_RR64, asm.R8, asm.RDX)
-    asm.rr(code, enc.MOV_RR32, asm.RAX, asm.RDI)
-    asm.rr(code, enc.MOV_RR32, asm.RCX, asm.RSI)
+    if windows:
+        asm.nop(code, 3)
+        asm.rr(code, enc.MOV_RR32, asm.RAX, asm.RCX)
+        asm.rr(code, enc.MOV_RR32, asm.RCX, asm.RDX)
+    else:
+        asm.rr(code, enc.MOV_RR64, asm.R8, asm.RDX)
+        asm.rr(code, enc.MOV_RR32, asm.RAX, asm.RDI)
+        asm.rr(code, enc.MOV_RR32, asm.RCX, asm.RSI)
     code += enc.CPUID
     for number, register in enumerate((asm.RAX, asm.RBX, asm.RCX, asm.RDX)):
         asm.rm(code, enc.MOV_MR32, register, asm.R8, -1, 0, 4 * number)
@@ -50,7 +56,7 @@ def test_code_is_what_the_assembler_makes() -> None:
     asm.rr(code, enc.XOR_RR32, asm.RCX, asm.RCX)
     code += enc.XGETBV
     code += enc.RET
-    assert bytes(code) == cpu._CODE
+    assert bytes(code) == (cpu._WINDOWS_CODE if windows else cpu._CODE)
 
 
 def test_everything() -> None:

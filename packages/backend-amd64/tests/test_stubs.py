@@ -19,7 +19,11 @@ from wasm_ir.backend import StubEnvironment
 
 PROGRAMS = Path(__file__).with_name("stub_programs.py")
 
-executed = pytest.mark.skipif(not host_support().supported, reason=host_support().reason)
+# The programs are about signals. On Windows the suite of all backends runs the stubs, and the runtime's tests of traps.
+executed = pytest.mark.skipif(
+    not host_support().supported or sys.platform == "win32",
+    reason="there are no signals" if sys.platform == "win32" else host_support().reason,
+)
 
 
 def run(program: str, *options: str) -> subprocess.CompletedProcess[str]:
@@ -68,7 +72,7 @@ def test_foreign_faults_reach_faulthandler() -> None:
         ("foreign_fault", signal.SIGSEGV),
         ("fault_in_c_code", signal.SIGSEGV),
         ("foreign_fault_ignored", signal.SIGSEGV),
-        ("sent_signal", signal.SIGBUS),
+        ("sent_signal", getattr(signal, "SIGBUS", None)),
         ("fault_in_stub", signal.SIGSEGV),
     ],
 )

@@ -1,4 +1,4 @@
-"""The calling conventions of x86-64 code: WebAssembly's own and the System V AMD64 ABI's."""
+"""The calling conventions of x86-64 code: WebAssembly's own, and those of C functions, by operating system."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from wasm_backend_amd64.registers import (
     RDI,
     RDX,
     RSI,
+    WINDOWS_CALLER_SAVED,
     XMM0,
     XMM7,
 )
@@ -40,6 +41,18 @@ NATIVE: Final = Convention(
     (XMM0,),
     NATIVE_CALLER_SAVED,
 )
+#: The same on Windows (Microsoft, "x64 calling convention"): an argument's position says which register it gets, and
+#: callees may use four words above the return address.
+WINDOWS: Final = Convention(
+    (RCX, RDX, R8, R9),
+    _FLOAT_REGISTERS[:4],
+    (RAX,),
+    (XMM0,),
+    WINDOWS_CALLER_SAVED,
+    shadow_words=4,
+)
+#: Integer arguments of C functions, for stubs.
+NATIVE_ARGUMENTS: Final = {False: (RDI, RSI, RDX), True: (RCX, RDX, R8)}
 #: How the instruction behind a call begins that leads to a landing pad: nop [rcx + disp32], which nothing else here
 #: uses. The displacement counts from its end.
 LANDING_MARKER: Final = b"\x0f\x1f\x81"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from struct import Struct
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from wasm_ir.ir import Function
 
 _I32 = Struct("<i")
+
+#: Value of `Amd64Backend.c_convention`.
+WINDOWS_CONVENTION = "windows"
 
 #: Features that generated code cannot do without: those of x86-64-v2 (System V psABI for x86-64, 3.1.1), which
 #: processors have had since 2009.
@@ -46,8 +50,12 @@ class Amd64Backend:
     #: Functions may make tail calls.
     tail_calls = True
 
-    def __init__(self, features: Iterable[str] | None = None) -> None:
-        """`features`: names of processor features (see cpu.py) that code may use; by default all of this machine."""
+    def __init__(self, features: Iterable[str] | None = None, c_convention: str | None = None) -> None:
+        """
+        Args:
+            features: Names of processor features (see cpu.py) that code may use; by default all of this machine.
+            c_convention: How C functions are called: "" (System V) or "windows"; by default as in this process.
+        """
         available = frozenset(cpu.features() if features is None else features)
         chosen = available & USED_FEATURES | REQUIRED_FEATURES
         if "avx" not in chosen:
@@ -55,6 +63,9 @@ class Amd64Backend:
         elif "avx2" in chosen and available >= _AVX512:
             chosen |= _AVX512 | available & _AVX512_EXTENSIONS
         self.cpu_features = tuple(sorted(chosen))
+        if c_convention is None:
+            c_convention = WINDOWS_CONVENTION if sys.platform == "win32" else ""
+        self.c_convention = c_convention
         self._target: Amd64Target | None = None
 
     def __repr__(self) -> str:
@@ -86,7 +97,7 @@ class Amd64Backend:
         if self._target is None:
             from wasm_backend_amd64.target import Amd64Target
 
-            self._target = Amd64Target(frozenset(self.cpu_features))
+            self._target = Amd64Target(frozenset(self.cpu_features), self.c_convention == WINDOWS_CONVENTION)
         return self._target
 
     def relocate(self, code: bytearray, address: int, relocations: list[Relocation], slots: int) -> None:
@@ -106,7 +117,7 @@ class Amd64Backend:
         """The process's stubs. Raises CompileError when the operating system's signal frames are not known."""
         from wasm_backend_amd64.stubs import build_stubs
 
-        return build_stubs(environment)
+        return build_stubs(environment, self.c_convention == WINDOWS_CONVENTION)
 
     def disassemble(self, code: bytes, address: int) -> list[tuple[int, bytes, str]] | None:
         """Instructions as (address, bytes, text in Intel syntax); None without the disassembler."""

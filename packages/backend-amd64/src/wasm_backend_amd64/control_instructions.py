@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64 import encodings as e
+from wasm_backend_amd64.abi import WINDOWS
 from wasm_backend_amd64.assembler import rm as _rm
 from wasm_backend_amd64.encodings import CC_AE, CC_B, CC_NE
 from wasm_backend_amd64.operands import REL32, branch, jump
@@ -15,13 +16,18 @@ from wasm_backend_amd64.registers import (
     RAX,
     RBP,
     RBX,
+    RDI,
+    RSI,
     RSP,
     SCRATCH,
+    VECTORS_KEPT,
+    WINDOWS_REGISTERS,
 )
+from wasm_ir import types
 from wasm_ir.backend import RELOCATION_FUNCTION_SLOT
 from wasm_ir.codegen.control import mark_landing
-from wasm_ir.codegen.machinst import ENTERS, MInst, MOp
-from wasm_ir.ir import ABI_C
+from wasm_ir.codegen.machinst import ENTERS, MFunction, MInst, MOp
+from wasm_ir.ir import ABI_C, Function
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, STORE
 
 TYPE_CHECKING = False
@@ -32,6 +38,10 @@ if TYPE_CHECKING:
 
 #: Registers that a C function which executes `enter` saves whatever the allocator did.
 ENTER_SAVED: Final = (RBX, R12, 13, 14, 15)
+#: The same on Windows.
+WINDOWS_ENTER_SAVED: Final = (RBX, RSI, RDI, R12, 13, 14, 15)
+#: The words in which a C function on Windows keeps the vector registers that it may change.
+VECTOR_WORDS: Final = 2 * len(VECTORS_KEPT)
 
 
 def call_tail(emitter: Emitter, trap_code: int) -> None:
@@ -56,9 +66,30 @@ def saved_words(emitter: Emitter) -> list[tuple[int, int]]:
     frame = emitter.frame
     saved = list(frame.saved_registers)
     if emitter.machine.flags & ENTERS and emitter.function.abi == ABI_C:
-        saved.extend(register for register in ENTER_SAVED if register not in frame.saved_registers)
+        all_saved = WINDOWS_ENTER_SAVED if on_windows(emitter) else ENTER_SAVED
+        saved.extend(register for register in all_saved if register not in frame.saved_registers)
     first = frame.saved_offset - frame.size
     return [(register, first + 8 * i) for i, register in enumerate(saved)]
+
+
+def on_windows(emitter: Emitter) -> bool:
+    """Whether C functions have the convention of Windows."""
+    return emitter.target.native_registers is WINDOWS_REGISTERS
+
+
+def keeps_vectors(function: Function, machine: MFunction) -> bool:
+    """Whether a function that is C for Windows may change vector registers which it has to keep."""
+    if function.abi != ABI_C:
+        return False
+    return bool(machine.flags & ENTERS) or any(types.CLASS[type] for type in machine.vreg_types)
+
+
+def kept_vectors(emitter: Emitter) -> list[tuple[int, int]]:
+    """Vector registers that the prologue saves, and their offsets from the frame pointer."""
+    if not on_windows(emitter) or not keeps_vectors(emitter.function, emitter.machine):
+        return []
+    first = emitter.frame.saved_offset - emitter.frame.size + 8 * len(saved_words(emitter))
+    return [(register, first + 16 * number) for number, register in enumerate(VECTORS_KEPT)]
 
 
 def context_word(emitter: Emitter) -> int:
@@ -123,6 +154,8 @@ class Return(MOp):
         code = emitter.code
         for register, offset in saved_words(emitter):
             _rm(code, e.MOV_RM64, register, RBP, -1, 0, offset)
+        for register, offset in kept_vectors(emitter):
+            _rm(code, e.MOVUPS_RM, register, RBP, -1, 0, offset)
         if emitter.frame.size:
             code.append(0xC9)  # leave
         else:
@@ -174,7 +207,10 @@ class Call(MOp):
 
 
 class CallNative(MOp):
-    """The C function in rax, on the C stack. imm: its result is an i32, of which C leaves the upper half undefined."""
+    """The C function in rax, on the C stack.
+
+    imm: stack words of arguments << 1 | whether the result is an i32, of which C leaves the upper half undefined.
+    """
 
     __slots__ = ()
 
@@ -186,10 +222,16 @@ class CallNative(MOp):
             _rm(code, e.MOV_RM64, SCRATCH, CONTEXT_REGISTER, -1, 0, CONTEXT["store"])
             _rm(code, e.MOV_MR64, RSP, SCRATCH, -1, 0, STORE["wasm_sp"])
             _rm(code, e.MOV_RM64, RSP, SCRATCH, -1, 0, STORE["c_sp"])
+            words = inst.imm >> 1
+            if words:
+                asm.ri(code, e.SUB_RI64, RSP, 8 * words + 15 & ~15)
+                for word in range(WINDOWS.shadow_words, words):
+                    _rm(code, e.MOV_RM64, SCRATCH, RBP, -1, 0, 8 * word - emitter.frame.size)
+                    _rm(code, e.MOV_MR64, SCRATCH, RSP, -1, 0, 8 * word)
             asm.r(code, e.CALL_R, RAX)
             emitter.buffer.mark(len(code), inst.offset)
             _rm(code, e.LEA_RM64, RSP, RBP, -1, 0, -emitter.frame.size)
-        if inst.imm:
+        if inst.imm & 1:
             asm.rr(code, e.MOV_RR32, RAX, RAX)
 
 

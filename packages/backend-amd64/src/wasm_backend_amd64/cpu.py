@@ -7,7 +7,8 @@ import functools
 import mmap
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from wasm_core.lazy_attrs import frozen
 from wasm_ir.backend import HostSupport
@@ -83,6 +84,10 @@ _CODE = bytes.fromhex(
     "c3"  # ret
 )
 _XGETBV = 27
+#: The same with the C convention of Windows, which differs in the registers of the arguments.
+_WINDOWS_CODE = _CODE.replace(bytes.fromhex("4c8bc28bc78bce"), bytes.fromhex("0f1f008bc18bca"))
+# winnt.h
+_MEM_COMMIT_AND_RESERVE, _MEM_RELEASE, _PAGE_READWRITE, _PAGE_EXECUTE_READ = 0x3000, 0x8000, 0x04, 0x20
 
 
 def decode_features(cpuid: Cpuid, xgetbv: Callable[[], int]) -> tuple[str, ...]:
@@ -107,6 +112,21 @@ def features_by_cpuid() -> tuple[str, ...]:
 
     The page is never writable and executable at the same time.
     """
+    with (_placed_on_windows if sys.platform == "win32" else _placed)() as address:
+        registers = (ctypes.c_uint32 * 4)()
+        call = ctypes.CFUNCTYPE(None, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_void_p)(address)
+
+        def cpuid(leaf: int, subleaf: int) -> tuple[int, int, int, int]:
+            call(leaf, subleaf, ctypes.addressof(registers))
+            return registers[0], registers[1], registers[2], registers[3]
+
+        xgetbv: Callable[[], int] = ctypes.CFUNCTYPE(ctypes.c_uint32)(address + _XGETBV)
+        return decode_features(cpuid, xgetbv)
+
+
+@contextmanager
+def _placed() -> Iterator[int]:
+    """The address of the code, executable."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     size = mmap.PAGESIZE
@@ -118,18 +138,29 @@ def features_by_cpuid() -> tuple[str, ...]:
             error = ctypes.get_errno()
             del anchor
             raise OSError(error, "mprotect refuses executable memory")
-        registers = (ctypes.c_uint32 * 4)()
-        call = ctypes.CFUNCTYPE(None, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_void_p)(address)
-
-        def cpuid(leaf: int, subleaf: int) -> tuple[int, int, int, int]:
-            call(leaf, subleaf, ctypes.addressof(registers))
-            return registers[0], registers[1], registers[2], registers[3]
-
-        xgetbv: Callable[[], int] = ctypes.CFUNCTYPE(ctypes.c_uint32)(address + _XGETBV)
         try:
-            return decode_features(cpuid, xgetbv)
+            yield address
         finally:
             del anchor
+
+
+@contextmanager
+def _placed_on_windows() -> Iterator[int]:
+    if sys.platform != "win32":
+        raise OSError("not on Windows")
+    kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
+    kernel32.VirtualAlloc.restype = ctypes.c_void_p
+    address: int | None = kernel32.VirtualAlloc(None, mmap.PAGESIZE, _MEM_COMMIT_AND_RESERVE, _PAGE_READWRITE)
+    if not address:
+        raise ctypes.WinError(ctypes.get_last_error())
+    try:
+        ctypes.memmove(address, _WINDOWS_CODE, len(_WINDOWS_CODE))
+        pages = (ctypes.c_void_p(address), ctypes.c_size_t(mmap.PAGESIZE))
+        if not kernel32.VirtualProtect(*pages, _PAGE_EXECUTE_READ, ctypes.byref(ctypes.c_uint32())):
+            raise ctypes.WinError(ctypes.get_last_error())
+        yield address
+    finally:
+        kernel32.VirtualFree(ctypes.c_void_p(address), ctypes.c_size_t(0), _MEM_RELEASE)
 
 
 def features_by_cpuinfo(text: str) -> tuple[str, ...]:
@@ -143,14 +174,16 @@ def features_by_cpuinfo(text: str) -> tuple[str, ...]:
 
 
 def machine() -> str:
-    """The architecture, as the kernel calls it; "" where there is no uname(2)."""
-    return os.uname().machine if hasattr(os, "uname") else ""
+    """The architecture, as the kernel calls it; "" where there is no uname(2), and Python does not say it either."""
+    if hasattr(os, "uname"):
+        return os.uname().machine
+    return "AMD64" if "AMD64" in sys.version else ""
 
 
 @functools.cache
 def features() -> tuple[str, ...]:
     """Optional features of this processor among FEATURE_NAMES, sorted; empty on other architectures."""
-    if machine().lower() not in _MACHINES or sys.platform == "win32":
+    if machine().lower() not in _MACHINES:
         return ()
     try:
         return features_by_cpuid()
@@ -169,6 +202,7 @@ def host_support() -> HostSupport:
         return HostSupport(False, f"this backend makes code for x86-64, the processor here is {name or 'unknown'}")
     if ctypes.sizeof(ctypes.c_void_p) != 8:
         return HostSupport(False, "Python is a 32-bit program here; x86-64 code needs a 64-bit one")
-    if not sys.platform.startswith("linux"):
-        return HostSupport(False, f"signal frames of {sys.platform} are not known to this backend, only those of Linux")
+    if sys.platform not in ("linux", "win32"):
+        what = f"signal frames of {sys.platform} are not known to this backend, only those of Linux and Windows"
+        return HostSupport(False, what)
     return HostSupport(True, f"x86-64 with {', '.join(features()) or 'no optional features'}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from wasm_backend_amd64.lower_conditions import ConditionLowering
 from wasm_ir import opcodes as op
 from wasm_ir.codegen.selection import handlers
+from wasm_ir.codegen.vocabulary import Vocabulary
 from wasm_ir.ir import Function
 
 TYPE_CHECKING = False
@@ -18,6 +19,6 @@ _HANDLERS: Final = handlers(ConditionLowering, {"lower_vector": (*range(op.V_SPL
 class Amd64Lowering(ConditionLowering):
     """Lowers one function."""
 
-    def __init__(self, function: Function, features: frozenset[str]) -> None:
-        super().__init__(function, features)
+    def __init__(self, function: Function, vocabulary: Vocabulary, features: frozenset[str]) -> None:
+        super().__init__(function, vocabulary, features)
         self.handlers = _HANDLERS

@@ -29,11 +29,11 @@ from wasm_backend_amd64.conditions import (
 from wasm_backend_amd64.control_instructions import BR_TABLE
 from wasm_backend_amd64.lower_memory import MemoryLowering
 from wasm_backend_amd64.operands import pack_value
-from wasm_backend_amd64.vocabulary import VOCABULARY
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.machinst import MInst
 from wasm_ir.codegen.operand_lowering import signed
+from wasm_ir.codegen.vocabulary import Vocabulary
 from wasm_ir.ir import Function, Inst
 
 TYPE_CHECKING = False
@@ -55,8 +55,8 @@ class ConditionLowering(MemoryLowering):
     for the instruction.
     """
 
-    def __init__(self, function: Function, features: frozenset[str]) -> None:
-        super().__init__(function, VOCABULARY, features)
+    def __init__(self, function: Function, vocabulary: Vocabulary, features: frozenset[str]) -> None:
+        super().__init__(function, vocabulary, features)
         self.operands: list[int] = []
         self.imm = 0
         self.offset = 0

@@ -68,10 +68,15 @@ _FLOATS = tuple(range(XMM0, XMM15))
 CALLEE_SAVED: Final = mask(RBX, R8, R9, R12, R13)
 #: The same for the System V AMD64 ABI.
 NATIVE_CALLEE_SAVED: Final = mask(RBX, R12, R13)
+#: The same for the C convention of Windows, which also preserves some vector registers: see VECTORS_KEPT.
+WINDOWS_CALLEE_SAVED: Final = mask(RBX, RSI, RDI, R12, R13)
+#: What C functions preserve on Windows, of each 16 bytes.
+VECTORS_KEPT: Final = tuple(range(XMM6, XMM15 + 1))
 #: Everything that the allocator can give away.
 ALLOCATABLE: Final = mask(*_INTEGERS, *_FLOATS)
 CALLER_SAVED: Final = ALLOCATABLE & ~CALLEE_SAVED
 NATIVE_CALLER_SAVED: Final = ALLOCATABLE & ~NATIVE_CALLEE_SAVED
+WINDOWS_CALLER_SAVED: Final = ALLOCATABLE & ~WINDOWS_CALLEE_SAVED & ~mask(*VECTORS_KEPT)
 
 #: In functions with WebAssembly's convention.
 REGISTERS: Final = RegisterSet(
@@ -85,11 +90,19 @@ REGISTERS: Final = RegisterSet(
     callee_saved=CALLEE_SAVED,
     caller_saved=CALLER_SAVED,
 )
-#: In functions with the C convention.
+#: In functions with the C convention (System V).
 NATIVE_REGISTERS: Final = RegisterSet(
     names=REGISTERS.names,
     allocatable=((RAX, RCX, RDX, RSI, RDI, R8, R9, R10, RBX, R12, R13), _FLOATS),
     scratch=REGISTERS.scratch,
     callee_saved=NATIVE_CALLEE_SAVED,
     caller_saved=NATIVE_CALLER_SAVED,
+)
+#: The same on Windows. Of the vector registers, the prologue keeps what has to be kept.
+WINDOWS_REGISTERS: Final = RegisterSet(
+    names=REGISTERS.names,
+    allocatable=((RAX, RCX, RDX, R8, R9, R10, RBX, RSI, RDI, R12, R13), _FLOATS),
+    scratch=REGISTERS.scratch,
+    callee_saved=WINDOWS_CALLEE_SAVED,
+    caller_saved=WINDOWS_CALLER_SAVED,
 )

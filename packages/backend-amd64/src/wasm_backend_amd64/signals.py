@@ -1,4 +1,4 @@
-"""What a signal handler in machine code finds where, per operating system."""
+"""What a handler of faults in machine code finds where, per operating system."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wasm_core.lazy_attrs import frozen
 class SignalLayout:
     """Offsets in bytes and numbers that belong to one operating system on x86-64."""
 
-    #: In the ucontext_t that a handler gets as its third argument: the saved registers.
+    #: In the ucontext_t that a handler gets as its third argument, or in the CONTEXT: the saved registers.
     context_rip: int
     context_r11: int
     context_rcx: int
@@ -25,6 +25,8 @@ class SignalLayout:
     #: Numbers of system calls.
     getpid: int
     kill: int
+    #: Whether the handler is a vectored one, of Windows.
+    vectored: bool = False
 
 
 # Linux: ucontext_t is flags, link and stack (40 bytes), then gregs in the order r8..r15, rdi, rsi, rbp, rbx, rdx, rax,
@@ -42,6 +44,19 @@ _LAYOUTS = {
         sigaction_size=152,
         getpid=39,
         kill=62,
+    ),
+    # CONTEXT and EXCEPTION_RECORD of winnt.h. Of accesses to what is not there, the record has whether it was a write,
+    # then the address.
+    "win32": SignalLayout(
+        context_rip=0xF8,
+        context_r11=0xD0,
+        context_rcx=0x80,
+        info_code=0,
+        info_address=40,
+        sigaction_size=0,
+        getpid=0,
+        kill=0,
+        vectored=True,
     ),
 }
 

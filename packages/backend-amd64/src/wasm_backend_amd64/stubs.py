@@ -1,4 +1,4 @@
-"""Machine code that exists once per process: trap exit, signal handler, and what calls the lazy compiler.
+"""Machine code that exists once per process: trap exit, handler of faults, and what calls the lazy compiler.
 
 See `wasm_ir.backend.Stubs` for what each does. Registers are those of the calling convention in `abi`: r15 is the
 VMContext, rbp the frame pointer, r10 the funcref at entries through one, and r11 is free everywhere.
@@ -7,7 +7,7 @@ VMContext, rbp the frame pointer, r10 the funcref at entries through one, and r1
 from __future__ import annotations
 
 from wasm_backend_amd64 import encodings as enc
-from wasm_backend_amd64.abi import KEPT_CONTEXT, KEPT_RESULTS, LANDING_MARKER
+from wasm_backend_amd64.abi import KEPT_CONTEXT, KEPT_RESULTS, LANDING_MARKER, NATIVE_ARGUMENTS, WINDOWS
 from wasm_backend_amd64.assembler import (
     R8,
     R9,
@@ -42,6 +42,8 @@ from wasm_ir.backend import StubEnvironment, Stubs
 from wasm_ir.vmcontext import CONTEXT, STATUS_EXCEPTION, STATUS_THROWN, STATUS_TRAP, STORE
 
 _SIG_DFL, _SIG_IGN = 0, 1
+#: winerror.h; EXCEPTION_IN_PAGE_ERROR is the next number.
+_ACCESS_VIOLATION = 0xC0000005
 
 #: Arguments of WebAssembly functions, what these preserve and C functions do not (r8, r9), and the funcref.
 _SAVED_INTEGER = (RDI, RSI, RDX, RCX, R8, R9, R10)
@@ -58,26 +60,29 @@ _POLL_FRAME = -_POLL_FLOAT_OFFSET
 _BY_FUNCREF, _BY_SLOT, _BY_CALL = range(3)
 
 
-def build_stubs(environment: StubEnvironment) -> Stubs:
-    """Assemble the stubs. Raises CompileError when the operating system's signal frames are not known."""
+def build_stubs(environment: StubEnvironment, windows: bool = False) -> Stubs:
+    """Assemble the stubs; `windows`: C functions have its convention.
+
+    Raises CompileError when the operating system's signal frames are not known.
+    """
     layout = signal_layout()
     code = bytearray()
     trap_exit, fault_exit = _trap_exits(code)
     _align(code)
     lazy_funcref = len(code)
-    _lazy(code, _BY_FUNCREF)
+    _lazy(code, _BY_FUNCREF, windows)
     _align(code)
     lazy_slot = len(code)
-    _lazy(code, _BY_CALL)
+    _lazy(code, _BY_CALL, windows)
     _align(code)
     lazy_tail = len(code)
-    _lazy(code, _BY_SLOT)
+    _lazy(code, _BY_SLOT, windows)
     _align(code)
     tail_return = len(code)
     _tail_return(code)
     _align(code)
     poll_exit = len(code)
-    _poll_exit(code, trap_exit)
+    _poll_exit(code, trap_exit, windows)
     _align(code)
     throw_exit = len(code)
     walk = _throw_exit(code)
@@ -87,7 +92,8 @@ def build_stubs(environment: StubEnvironment) -> Stubs:
     _align(code)
     signal_handler = len(code)
     addresses: list[int] = []
-    _signal_handler(code, environment, layout, fault_exit, addresses)
+    make_handler = _vectored_handler if layout.vectored else _signal_handler
+    make_handler(code, environment, layout, fault_exit, addresses)
     return Stubs(
         bytes(code),
         trap_exit,
@@ -144,7 +150,7 @@ def _trap_exits(code: bytearray) -> tuple[int, int]:
     return trap_exit, fault_exit
 
 
-def _lazy(code: bytearray, by: int) -> None:
+def _lazy(code: bytearray, by: int, windows: bool) -> None:
     """Call the store's resolver on the C stack, with all argument registers kept, and go where it says."""
     r(code, enc.PUSH_R, RBP)
     rr(code, enc.MOV_RR64, RBP, RSP)
@@ -154,24 +160,23 @@ def _lazy(code: bytearray, by: int) -> None:
     for number, register in enumerate(_SAVED_FLOAT):
         rm(code, enc.MOVUPS_MR, register, RBP, -1, 0, _FLOAT_OFFSET + 16 * number)
 
+    funcref, slot, context = NATIVE_ARGUMENTS[windows]
     if by == _BY_FUNCREF:
-        rr(code, enc.MOV_RR64, RDI, R10)
-        rr(code, enc.XOR_RR32, RSI, RSI)
+        rr(code, enc.MOV_RR64, funcref, R10)
+        rr(code, enc.XOR_RR32, slot, slot)
     elif by == _BY_SLOT:
-        rr(code, enc.XOR_RR32, RDI, RDI)
-        rr(code, enc.MOV_RR64, RSI, R11)
+        rr(code, enc.XOR_RR32, funcref, funcref)
+        rr(code, enc.MOV_RR64, slot, R11)
     else:
         # The call was `call [rip + disp32]`: the displacement in front of the return address leads to the slot.
-        rr(code, enc.XOR_RR32, RDI, RDI)
+        rr(code, enc.XOR_RR32, funcref, funcref)
         _load(code, RAX, RBP, 8)
-        rm(code, enc.MOVSXD_RM64, RSI, RAX, -1, 0, -4)
-        rr(code, enc.ADD_RR64, RSI, RAX)
+        rm(code, enc.MOVSXD_RM64, slot, RAX, -1, 0, -4)
+        rr(code, enc.ADD_RR64, slot, RAX)
     # The caller's VMContext, of another instance perhaps. Those that call each other have one store.
-    rr(code, enc.MOV_RR64, RDX, R15)
-    _load(code, RAX, RDX, CONTEXT["store"])
-    _store(code, RAX, STORE["wasm_sp"], RSP)
-    _load(code, RSP, RAX, STORE["c_sp"])
-    m(code, enc.CALL_M, RAX, -1, 0, STORE["resolver"])
+    rr(code, enc.MOV_RR64, context, R15)
+    _load(code, RAX, context, CONTEXT["store"])
+    _call_on_c_stack(code, STORE["resolver"], windows)
 
     rr(code, enc.TEST_RR64, RAX, RAX)
     refused = jcc32(code, enc.CC_E)
@@ -192,6 +197,15 @@ def _lazy(code: bytearray, by: int) -> None:
     _load(code, RCX, RBP, 0)
     _store(code, RAX, STORE["trap_fp"], RCX)
     _leave(code, RAX, STATUS_EXCEPTION)
+
+
+def _call_on_c_stack(code: bytearray, field: int, windows: bool) -> None:
+    """Call the C function in a field of the store, whose address is in rax."""
+    _store(code, RAX, STORE["wasm_sp"], RSP)
+    _load(code, RSP, RAX, STORE["c_sp"])
+    if windows:
+        ri(code, enc.SUB_RI64, RSP, 8 * WINDOWS.shadow_words)
+    m(code, enc.CALL_M, RAX, -1, 0, field)
 
 
 def _tail_return(code: bytearray) -> None:
@@ -215,7 +229,7 @@ def _tail_return(code: bytearray) -> None:
     code += enc.RET
 
 
-def _poll_exit(code: bytearray, trap_exit: int) -> None:
+def _poll_exit(code: bytearray, trap_exit: int, windows: bool) -> None:
     """Called by a function's prologue or loop (return address on the stack) with the lowest address it needs in r11.
 
     All registers are kept but r11, also those that C functions preserve anyway: by them.
@@ -236,10 +250,8 @@ def _poll_exit(code: bytearray, trap_exit: int) -> None:
     _store(code, RAX, STORE["trap_pc"], RCX)
     _load(code, RCX, RBP, 0)
     _store(code, RAX, STORE["trap_fp"], RCX)
-    _store(code, RAX, STORE["wasm_sp"], RSP)
-    _load(code, RSP, RAX, STORE["c_sp"])
-    rr(code, enc.MOV_RR64, RDI, R15)
-    m(code, enc.CALL_M, RAX, -1, 0, STORE["interrupted"])
+    rr(code, enc.MOV_RR64, NATIVE_ARGUMENTS[windows][0], R15)
+    _call_on_c_stack(code, STORE["interrupted"], windows)
     rr(code, enc.TEST_RR64, RAX, RAX)
     leaves = jcc32(code, enc.CC_NE)
     for number in range(16):
@@ -306,18 +318,22 @@ def _address(code: bytearray, register: int, address: int, addresses: list[int])
     addresses.append(len(code) - 8)
 
 
-def _signal_handler(
-    code: bytearray, environment: StubEnvironment, layout: SignalLayout, fault_exit: int, addresses: list[int]
-) -> None:
-    """The SA_SIGINFO handler: rdi = signal, rsi = siginfo_t *, rdx = ucontext_t *.
+def _redirect(
+    code: bytearray,
+    environment: StubEnvironment,
+    layout: SignalLayout,
+    fault_exit: int,
+    addresses: list[int],
+    record: int,
+    foreign: list[int],
+) -> int:
+    """Change the saved registers, at rdx, so that a fault of ours goes on at its exit.
 
     A fault is ours when its pc lies in the arena but not in the stubs, which begin at offset 0: were one of those to
-    fault, resuming it as a trap would fault again for ever.
+    fault, resuming it as a trap would fault again for ever. Jumps that leave for others are added to `foreign`.
+    `record` is the register with the address of what says where the fault was.
+    Uses rax, rcx, r8 and r9. Returns the place of the displacement that is to lead to the end of the stubs.
     """
-    code += enc.ENDBR64
-    # A signal that somebody sent (kill, raise) says nothing about the instruction at the pc.
-    mi(code, enc.CMP_MI32, RSI, -1, 0, layout.info_code, 0)
-    foreign = [jcc32(code, enc.CC_LE)]
     _load(code, RAX, RDX, layout.context_rip)
     _address(code, RCX, environment.arena_start, addresses)
     ri(code, enc.MOV_RI64, R8, environment.arena_size)
@@ -334,9 +350,46 @@ def _signal_handler(
     foreign.append(jcc32(code, enc.CC_B))
     patch_rel32(code, rip(code, enc.LEA_RM64, RCX), fault_exit)
     _store(code, RDX, layout.context_r11, RAX)
-    _load(code, RAX, RSI, layout.info_address)
+    _load(code, RAX, record, layout.info_address)
     _store(code, RDX, layout.context_rcx, RAX)
     _store(code, RDX, layout.context_rip, RCX)
+    return end_of_stubs
+
+
+def _vectored_handler(
+    code: bytearray, environment: StubEnvironment, layout: SignalLayout, fault_exit: int, addresses: list[int]
+) -> None:
+    """A vectored handler of Windows: rcx = EXCEPTION_POINTERS *, which is an EXCEPTION_RECORD * and a CONTEXT *.
+
+    It says whether to go on with the registers in the CONTEXT, or to ask the next handler.
+    """
+    code += enc.ENDBR64
+    _load(code, R10, RCX, 0)
+    _load(code, RDX, RCX, 8)
+    foreign = []
+    rm(code, enc.MOV_RM32, RAX, R10, -1, 0, layout.info_code)
+    ri(code, enc.ADD_RI32, RAX, (1 << 32) - _ACCESS_VIOLATION)
+    ri(code, enc.CMP_RI32, RAX, 1)
+    foreign.append(jcc32(code, enc.CC_A))
+    end_of_stubs = _redirect(code, environment, layout, fault_exit, addresses, R10, foreign)
+    ri(code, enc.MOV_RI32, RAX, 0xFFFF_FFFF)  # EXCEPTION_CONTINUE_EXECUTION
+    code += enc.RET
+    for position in foreign:
+        patch_rel32(code, position, len(code))
+    rr(code, enc.XOR_RR32, RAX, RAX)  # EXCEPTION_CONTINUE_SEARCH
+    code += enc.RET
+    patch_rel32(code, end_of_stubs, len(code))
+
+
+def _signal_handler(
+    code: bytearray, environment: StubEnvironment, layout: SignalLayout, fault_exit: int, addresses: list[int]
+) -> None:
+    """The SA_SIGINFO handler: rdi = signal, rsi = siginfo_t *, rdx = ucontext_t *."""
+    code += enc.ENDBR64
+    # A signal that somebody sent (kill, raise) says nothing about the instruction at the pc.
+    mi(code, enc.CMP_MI32, RSI, -1, 0, layout.info_code, 0)
+    foreign = [jcc32(code, enc.CC_LE)]
+    end_of_stubs = _redirect(code, environment, layout, fault_exit, addresses, RSI, foreign)
     code += enc.RET
 
     for position in foreign:

@@ -7,11 +7,15 @@ from wasm_backend_amd64 import encodings as e
 from wasm_backend_amd64.abi import LANDING_MARKER
 from wasm_backend_amd64.control_instructions import (
     ENTER_SAVED,
+    VECTOR_WORDS,
+    WINDOWS_ENTER_SAVED,
     call_tail,
     check_stack,
     context_word,
     emit_poll_sites,
     emit_trap_tails,
+    keeps_vectors,
+    kept_vectors,
     saved_words,
 )
 from wasm_backend_amd64.encodings import Encoding
@@ -28,7 +32,9 @@ from wasm_backend_amd64.registers import (
     REGISTERS,
     RSP,
     SCRATCH,
+    WINDOWS_REGISTERS,
 )
+from wasm_backend_amd64.vocabulary import VOCABULARIES
 from wasm_core.errors import CompileError
 from wasm_ir import types
 from wasm_ir.codegen.machinst import CALLS_REFERENCES, ENTERS, MAKES_CALLS, MFunction
@@ -56,18 +62,23 @@ _STORES: Final[tuple[Encoding, ...]] = (e.MOV_MR64, e.MOV_MR64, e.MOV_MR64, e.MO
 class Amd64Target(Target):
     """What the shared code generator asks of this architecture."""
 
-    def __init__(self, features: frozenset[str]) -> None:
-        """`features`: names of the processor features that code may use (see cpu.py)."""
+    def __init__(self, features: frozenset[str], windows: bool = False) -> None:
+        """`features`: names of the processor features that code may use (see cpu.py); `windows`: C functions have the
+        convention of Windows."""
         # Aligned to what processors fetch at once, or a part of it.
-        super().__init__(REGISTERS, NATIVE_REGISTERS, loop_alignment=16, shortens_jumps=True)
+        native = WINDOWS_REGISTERS if windows else NATIVE_REGISTERS
+        super().__init__(REGISTERS, native, loop_alignment=16, shortens_jumps=True)
         self.features = features
+        self.windows = windows
 
     def lower(self, function: Function) -> MFunction:
         """Instruction selection. Raises CompileError for what this backend does not have."""
-        return Amd64Lowering(function, self.features).run()
+        return Amd64Lowering(function, VOCABULARIES[self.windows], self.features).run()
 
     def extra_frame_words(self, function: Function, machine: MFunction) -> int:
         """Room for registers that `enter` destroys, or for the VMContext that calls through references change."""
+        if self.windows and keeps_vectors(function, machine):
+            return len(WINDOWS_ENTER_SAVED) + VECTOR_WORDS
         if machine.flags & ENTERS:
             return len(ENTER_SAVED)
         return 1 if machine.flags & CALLS_REFERENCES else 0
@@ -88,12 +99,19 @@ class Amd64Target(Target):
         if in_wasm and size >= _PAGE:
             asm.rm(code, e.LEA_RM64, SCRATCH, RSP, -1, 0, -size)
             check_stack(emitter, SCRATCH, 0)
+        elif self.windows and not in_wasm:
+            # The pages of a thread's stack come one by one, each when it is touched after the one above.
+            for depth in range(_PAGE, size + 1, _PAGE):
+                asm.rm(code, e.MOV_RM64, SCRATCH, RSP, -1, 0, -depth)
         if size:
             asm.ri(code, e.SUB_RI64, RSP, size)
         if in_wasm and size < _PAGE and flags & MAKES_CALLS and function.checks_stack:
             check_stack(emitter, RSP, 0)
         for register, offset in saved_words(emitter):
             asm.rm(code, e.MOV_MR64, register, RBP, -1, 0, offset)
+        if self.windows:
+            for register, offset in kept_vectors(emitter):
+                asm.rm(code, e.MOVUPS_MR, register, RBP, -1, 0, offset)
         if in_wasm and flags & CALLS_REFERENCES:
             asm.rm(code, e.MOV_MR64, CONTEXT_REGISTER, RBP, -1, 0, context_word(emitter))
 

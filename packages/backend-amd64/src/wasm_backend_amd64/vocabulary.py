@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from wasm_backend_amd64 import control_instructions as control
-from wasm_backend_amd64.abi import ENTER_CLOBBERS, NATIVE, WASM
+from wasm_backend_amd64.abi import ENTER_CLOBBERS, NATIVE, WASM, WINDOWS
 from wasm_backend_amd64.instructions import CONSTANT, FLOAT_CONSTANT
 from wasm_backend_amd64.registers import CALLEE_REGISTER, CONTEXT_REGISTER, MEMORY_REGISTER, R10, RAX
 from wasm_backend_amd64.tail_calls import TAIL_CALL, TAIL_CALL_REF
+from wasm_ir.codegen.abi import Convention
 from wasm_ir.codegen.control import CallRef
 from wasm_ir.codegen.vocabulary import Vocabulary
 
@@ -14,30 +15,36 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-VOCABULARY: Final = Vocabulary(
-    name="amd64",
-    vectors=True,
-    loop_registers=8,
-    context_register=CONTEXT_REGISTER,
-    memory_register=MEMORY_REGISTER,
-    callee_register=CALLEE_REGISTER,
-    native_register=RAX,
-    store_register=RAX,
-    status_register=R10,
-    wasm=WASM,
-    native=NATIVE,
-    enter_clobbers=ENTER_CLOBBERS,
-    constant=CONSTANT,
-    float_constants={**FLOAT_CONSTANT},
-    call=control.CALL,
-    call_ref=CallRef(CALLEE_REGISTER, CONTEXT_REGISTER, MEMORY_REGISTER),
-    call_native=control.CALL_NATIVE,
-    enter=control.ENTER,
-    ret=control.RETURN,
-    unwind=control.UNWIND,
-    invoke=control.INVOKE,
-    invoke_ref=CallRef(CALLEE_REGISTER, CONTEXT_REGISTER, MEMORY_REGISTER, lands=True),
-    throw=control.THROW,
-    tail_call=TAIL_CALL,
-    tail_call_ref=TAIL_CALL_REF,
-)
+
+def _vocabulary(native: Convention) -> Vocabulary:
+    return Vocabulary(
+        name="amd64",
+        vectors=True,
+        loop_registers=8,
+        context_register=CONTEXT_REGISTER,
+        memory_register=MEMORY_REGISTER,
+        callee_register=CALLEE_REGISTER,
+        native_register=RAX,
+        store_register=RAX,
+        status_register=R10,
+        wasm=WASM,
+        native=native,
+        enter_clobbers=ENTER_CLOBBERS,
+        constant=CONSTANT,
+        float_constants={**FLOAT_CONSTANT},
+        call=control.CALL,
+        call_ref=CallRef(CALLEE_REGISTER, CONTEXT_REGISTER, MEMORY_REGISTER),
+        call_native=control.CALL_NATIVE,
+        enter=control.ENTER,
+        ret=control.RETURN,
+        unwind=control.UNWIND,
+        invoke=control.INVOKE,
+        invoke_ref=CallRef(CALLEE_REGISTER, CONTEXT_REGISTER, MEMORY_REGISTER, lands=True),
+        throw=control.THROW,
+        tail_call=TAIL_CALL,
+        tail_call_ref=TAIL_CALL_REF,
+    )
+
+
+#: By whether C functions have the convention of Windows.
+VOCABULARIES: Final = {False: _vocabulary(NATIVE), True: _vocabulary(WINDOWS)}

@@ -163,3 +163,11 @@ def supports_tail_calls(backend: object) -> bool:
 def supports_symbols(backend: object) -> bool:
     """Whether a backend makes RELOCATION_SYMBOL for constants that stand for symbols."""
     return bool(getattr(backend, "symbols", False))
+
+
+def c_convention(backend: object) -> str:
+    """How a backend's code calls C functions, where one machine knows several ways ("windows"); "" for the usual one.
+
+    Code for one is not good for another.
+    """
+    return str(getattr(backend, "c_convention", ""))

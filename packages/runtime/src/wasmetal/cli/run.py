@@ -139,7 +139,7 @@ def _preopens(directories: Iterable[str]) -> dict[str, tuple[str, bool]]:
         if guest in preopens:
             raise _usage(f"two directories have the name {guest!r}", "--dir")
         try:
-            os.close(os.open(host, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+            os.scandir(host).close()
         except OSError as error:
             raise Failure(f"--dir {host}: {error.strerror}") from None
         preopens[guest] = host, read_only

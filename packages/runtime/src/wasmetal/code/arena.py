@@ -345,7 +345,7 @@ def _make_arena() -> CodeArena:
         except OSError as error:
             refusal = error
             continue
-        os.register_at_fork(
+        host.at_fork(
             before=made.before_fork,
             after_in_parent=made.after_fork_in_parent,
             after_in_child=made.after_fork_in_child,

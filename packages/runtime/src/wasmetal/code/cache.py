@@ -9,17 +9,18 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import sys
 import time
 from collections.abc import Callable
 from io import FileIO
 
 from wasm_core.features import Features
 from wasm_core.lazy_attrs import frozen, values
+from wasm_ir.backend import c_convention
 from wasm_ir.frontend_options import FrontendOptions
 from wasmetal.code import fingerprint
 from wasmetal.code.checksum import digest
-from wasmetal.code.code_file import CodeFile, encode_file, is_ours, open_file
+from wasmetal.code.code_file import CodeFile, encode_file, open_file
+from wasmetal.system.host import host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,15 +45,8 @@ _SAVE_PART: Final = 0.25
 
 
 def default_directory() -> str:
-    """The user's directory for the cache (XDG Base Directory Specification; ~/Library/Caches on macOS)."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(base):  # else it is not set, or to be ignored as the specification says
-        return os.path.join(base, "wasmetal")
-    home = os.path.expanduser("~")
-    if not os.path.isabs(home):
-        # A user without a home, as in containers; `refusal` sees to it that nobody has been there before us.
-        return os.path.join("/tmp", f"wasmetal-{os.geteuid()}")
-    return os.path.join(home, "Library/Caches" if sys.platform == "darwin" else ".cache", "wasmetal")
+    """The user's directory for the cache."""
+    return host.cache_directory()
 
 
 @frozen
@@ -86,7 +80,7 @@ class CodeCache:
             return str(error.strerror)
         if not stat.S_ISDIR(status.st_mode):
             return "it is not a directory"
-        if not is_ours(status):
+        if not host.is_ours(status):
             return "others can write to it"
         return ""
 
@@ -143,13 +137,11 @@ class CodeCache:
 
     def _locked(self) -> FileIO:
         """Keep other processes from writing for as long as the file is open, if it does not take too long."""
-        import fcntl
-
         file = _open(os.path.join(self.directory, _LOCK), os.O_RDWR)
         end = time.monotonic() + _PATIENCE
         while True:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                host.lock_file(file.fileno())
                 break
             except OSError:
                 if time.monotonic() > end:
@@ -182,7 +174,7 @@ class CodeCache:
 
 def _open(path: str, flags: int) -> FileIO:
     """Open or create a file to write to. In one call: no exception can come before somebody has the descriptor."""
-    flags |= os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags |= os.O_CREAT | host.OPEN_FLAGS
     return next(map(FileIO, map(os.open, (path,), (flags,), (0o600,)), ("wb",)))
 
 
@@ -232,7 +224,7 @@ def module_identity(source: bytes, features: Features, options: FrontendOptions,
     """What code for a module depends on. `source`: checksum of the binary."""
     parts = [
         source,
-        repr((values(features), values(options), backend.name, backend.cpu_features)).encode(),
+        repr((values(features), values(options), backend.name, backend.cpu_features, c_convention(backend))).encode(),
         fingerprint.of_compiler(backend),
     ]
     return digest(b"\0".join(parts))

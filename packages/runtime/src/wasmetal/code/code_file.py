@@ -23,6 +23,7 @@ from struct import Struct, error
 
 from wasm_ir.backend import CompiledCode, Relocation
 from wasmetal.code.checksum import digest
+from wasmetal.system.host import host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -154,14 +155,9 @@ def _bytes(code: str, words: Iterable[int]) -> bytes:
 def _read(fd: int, offset: int, size: int) -> bytes:
     """Bytes of a file; fewer than asked for where it ends or cannot be read."""
     try:
-        return os.pread(fd, size, offset) if fd >= 0 else b""
+        return host.read_at(fd, size, offset) if fd >= 0 else b""
     except OSError:
         return b""
-
-
-def is_ours(status: os.stat_result) -> bool:
-    """Whether a file or directory belongs to this process's user, and nobody else may write to it."""
-    return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def open_file(path: str, identity: bytes, *, mark_use: bool = False) -> CodeFile | None:
@@ -176,19 +172,18 @@ def open_file(path: str, identity: bytes, *, mark_use: bool = False) -> CodeFile
         The file; None when there is none, or it is damaged, or another user could have written it.
     """
     try:
-        # Not waiting for the other end of what may be a FIFO.
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        fd = os.open(path, os.O_RDONLY | host.OPEN_FLAGS | host.NOT_WAITING)
     except OSError:
         return None
     try:
         status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode) or not is_ours(status):
+        if not stat.S_ISREG(status.st_mode) or not host.is_ours(status):
             return None
         size = status.st_size
         if mark_use:
             with contextlib.suppress(OSError):  # a file system that is read only
-                os.utime(fd)
-        if size > SMALL:
+                os.utime(fd if os.utime in os.supports_fd else path)
+        if size > SMALL and host.REPLACES_OPEN_FILES:
             kept, fd = fd, -1
             return CodeFile(_read(kept, 0, _FIRST_READ), identity, size, kept)
         return CodeFile(_read(fd, 0, size), identity, size)

@@ -103,7 +103,7 @@ def _install(backend: Backend, make: Callable[[StubEnvironment], Stubs]) -> Stub
             arena_start=code_arena.start,
             arena_size=code_arena.code_size,
             previous_handlers=previous,
-            sigaction=host.address_of("sigaction"),
+            sigaction=host.default_setter(),
         )
     )
     address = _installed.region.place(made.code, alignment=64)

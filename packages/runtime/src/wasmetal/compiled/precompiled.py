@@ -20,7 +20,7 @@ from wasm_core.features import Features
 from wasm_core.lazy_attrs import frozen
 from wasm_core.module import DecodedModule
 from wasm_ir import vmcontext
-from wasm_ir.backend import CompiledCode
+from wasm_ir.backend import CompiledCode, c_convention
 from wasm_ir.frontend_options import FrontendOptions
 from wasm_ir.vmcontext import ContextLayout, Layout
 from wasmetal.code.checksum import digest
@@ -109,6 +109,7 @@ def serialize(
         "runtime": runtime_interface(),
         "backend": backend.name,
         "cpu_features": list(backend.cpu_features),
+        "c_convention": c_convention(backend),
         "features": _fields(features),
         "options": _fields(options),
         "source": digest(source).hex(),
@@ -151,6 +152,8 @@ def deserialize(content: bytes, backend: Backend, config: Settings) -> Precompil
         raise WasmError("the module was compiled by another version of wasmetal: compile it again")
     if description["backend"] != backend.name:
         raise WasmError(f"the module was compiled for {description['backend']}, not for {backend.name}")
+    if description["c_convention"] != c_convention(backend):
+        raise WasmError("the module was compiled for another operating system: C functions are called differently here")
     missing = set(description["cpu_features"]).difference(backend.cpu_features)
     if missing:
         raise WasmError(f"the module was compiled for processors with {', '.join(sorted(missing))}")

@@ -1,7 +1,7 @@
 """How deep calls may nest on a thread's own stack, which host functions and the C library run on.
 
-A thread's limit is in thread-specific data (pthread_getspecific(3)): inverted, so that 0 is a thread whose limit nobody
-has asked for, and on which an entry thunk lets nothing through.
+A thread's limit is in thread-specific data (pthread_getspecific(3), TlsGetValue): inverted, so that 0 is a thread whose
+limit nobody has asked for, and on which an entry thunk lets nothing through.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 RESERVE: Final = 1 << 18
 
 #: What entry thunks read.
-C_STACK: Final = Layout("getspecific", "key")
+C_STACK: Final = Layout("thread_value", "key")
 
 _INVERT: Final = (1 << 64) - 1
 _KEY: Final = host.new_thread_key()
-_words: Final = (ctypes.c_uint64 * (C_STACK.size // 8))(host.address_of("pthread_getspecific"), _KEY)
+_words: Final = (ctypes.c_uint64 * (C_STACK.size // 8))(host.address_of(host.THREAD_VALUE), _KEY)
 ADDRESS: Final = ctypes.addressof(_words)
 # Finalizers may call functions until the very end, when modules have been cleared.
 ctypes.pythonapi.Py_IncRef(ctypes.py_object(_words))

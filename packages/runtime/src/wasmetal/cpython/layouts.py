@@ -19,7 +19,7 @@ if sys.implementation.name != "cpython":
     raise WasmError(
         f"wasmetal needs CPython: its calls are built on CPython's C API (this is {sys.implementation.name})"
     )
-if "t" in sys.abiflags:  # PEP 703
+if "free-threading" in sys.version:  # PEP 703; sys.abiflags is not there on Windows
     raise WasmError("wasmetal does not support free-threaded builds of CPython yet; use a build with the GIL")
 
 
@@ -97,7 +97,7 @@ ONE_RAISED_EXCEPTION: Final = sys.version_info >= (3, 12)
 
 def description() -> tuple[object, ...]:
     """All that machine code is told about objects, and what else it takes of CPython for granted."""
-    return sys.abiflags, HEAD, TUPLE_ITEMS, INT_LAYOUT, FLOAT_VALUE, int(ONE_RAISED_EXCEPTION)
+    return getattr(sys, "abiflags", ""), HEAD, TUPLE_ITEMS, INT_LAYOUT, FLOAT_VALUE, int(ONE_RAISED_EXCEPTION)
 
 
 _api: dict[str, int] = {}

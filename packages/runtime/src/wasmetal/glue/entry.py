@@ -32,7 +32,7 @@ _SAVED: Final = ("entry_fp", "entry_resume", "c_sp", "wasm_sp", "owner")
 VECTORCALL: Final = Signature((I64, I64, I64, I64), (I64,))
 #: (funcref, context, address of slots) -> 0, or 1 with an exception set.
 _RAW: Final = Signature((I64, I64, I64), (I64,))
-#: C_STACK.getspecific
+#: C_STACK.thread_value
 _WORD: Final = Signature((I64,), (I64,))
 #: TICKER.start
 _WORDS: Final = Signature((I64, I64), (I64,))
@@ -65,7 +65,7 @@ class Entry:
         b = self._b
         place = b.stack_slot(16)
         words = b.pointer(c_stack.ADDRESS)
-        inverted = b.call_native(b.get(words, C_STACK["getspecific"]), _WORD, (b.get(words, C_STACK["key"]),))
+        inverted = b.call_native(b.get(words, C_STACK["thread_value"]), _WORD, (b.get(words, C_STACK["key"]),))
         limit = b.binary(opcodes.XOR, I64, inverted, b.const(I64, -1))
         b.guard(b.icmp(opcodes.LT_U, place, limit), deep)
         owned, free = b.new_block(), b.new_block()

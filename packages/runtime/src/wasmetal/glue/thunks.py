@@ -19,6 +19,7 @@ from wasm_ir.backend import (
     Relocation,
     StubEnvironment,
     Stubs,
+    c_convention,
     supports_symbols,
     supports_vectors,
 )
@@ -197,7 +198,10 @@ class Thunks:
 def thunks_identity(backend: Backend) -> bytes:
     """What the code of thunks depends on."""
     python = (sys.version_info[:3], layouts.description())
-    parts = [repr((backend.name, backend.cpu_features, python)).encode(), fingerprint.of_compiler(backend)]
+    parts = [
+        repr((backend.name, backend.cpu_features, c_convention(backend), python)).encode(),
+        fingerprint.of_compiler(backend),
+    ]
     return digest(b"\0".join(parts))
 
 

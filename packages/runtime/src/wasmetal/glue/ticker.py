@@ -62,14 +62,12 @@ class _Ticker:
         self.pending: dict[int, str] = {}
         # Daemon threads may run until the very end, when modules are cleared: what is linked must stay.
         _api.Py_IncRef(ctypes.py_object(self.linked))
-        self.set("futex", host.futex_number())
         self.set("tick_nanoseconds", TICK)
+        self.set("tick_milliseconds", TICK // 1_000_000)
         for field, name in host.TICKER_FUNCTIONS.items():
             self.set(field, host.address_of(name))
-        mutex, all_signals, attributes = [
-            self.address + TICKER[name] for name in ("mutex", "all_signals", "attributes")
-        ]
-        host.prepare_thread(mutex, all_signals, attributes, _STACK_BYTES)
+        for field, value in host.prepare_ticker(self.address_of, _STACK_BYTES).items():
+            self.set(field, value)
         self.set("main", main_thread_state())
 
     def get(self, field: str) -> int:
@@ -77,6 +75,9 @@ class _Ticker:
 
     def set(self, field: str, value: int) -> None:
         self.words[TICKER[field] // 8] = value
+
+    def address_of(self, field: str) -> int:
+        return self.address + TICKER[field]
 
 
 def main_thread_state() -> int:
@@ -140,7 +141,7 @@ def prepare(thunks: Thunks) -> None:
             prototype = ctypes.PYFUNCTYPE(ctypes.c_uint64, *[ctypes.c_uint64] * (arguments + 1))
             operations[name] = prototype(address)
         _ticker.set("code", region.place(thunks.code("ticker", functools.partial(_build, "ticker"))))
-        os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)
+        host.at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)
         _ticker.operations = operations
         _link_pending()
 

@@ -14,15 +14,14 @@ from wasm_ir.types import I32, I64
 from wasm_ir.vmcontext import CONTEXT, STORE
 from wasmetal.glue.python_api import PythonBuilder
 from wasmetal.glue.ticker_layout import DEADLINE, IDLE_TICKS, LOST, TICKER
+from wasmetal.system.host import host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-_FUTEX_WAIT_PRIVATE: Final = 128
-_FUTEX_WAKE_PRIVATE: Final = 129
-_CLOCK_MONOTONIC: Final = 1
-_SIG_BLOCK, _SIG_SETMASK = 0, 2
+#: asm-generic/errno-base.h, errno.h: no thread is to be had.
+_EAGAIN: Final = 11
 
 _WORDS: Final = tuple(Signature((I64,) * count, (I64,)) for count in range(7))
 
@@ -51,11 +50,26 @@ class _Builder(PythonBuilder):
         words = [self.const(I64, word) if isinstance(word, int) else word for word in arguments]
         return self.call_native(self.field(function), _WORDS[len(words)], words)
 
+    def step(self, name: str) -> Inst:
+        """What the system does for this by calling C functions; the result of the last one."""
+        results = [
+            self.c(function, *[self._argument(argument) for argument in arguments])
+            for function, arguments in host.TICKER_CALLS[name]
+        ]
+        return results[-1] if results else self.zero()
+
+    def _argument(self, argument: int | str) -> Inst | int:
+        if isinstance(argument, int):
+            return argument
+        if argument == "&":
+            return self.ticker
+        return self.address_of(argument[1:]) if argument.startswith("&") else self.field(argument)
+
     def lock(self) -> None:
-        self.c("mutex_lock", self.address_of("mutex"))
+        self.step("lock")
 
     def unlock(self) -> None:
-        self.c("mutex_unlock", self.address_of("mutex"))
+        self.step("unlock")
 
     def set_timer(self, interval: str) -> None:
         self.c("timer_settime", self.field("timer"), 0, self.address_of(interval), 0)
@@ -154,19 +168,21 @@ def start() -> Function:
     b.unlock()
     b.either(b.is_zero(b.field("joinable")), create, join)
     b.switch_to(join)
-    b.c("join", b.field("thread"), 0)
+    b.step("join")
     b.set_field("joinable", 0)
     b.jump(create)
     b.switch_to(create)
     b.set_field("stop", 0)
     b.set_field("alive", 1)
     b.set_field("active", 1)
-    # Signals are for others: they are to wake whoever waits in a system call.
-    b.c("sigmask", _SIG_BLOCK, b.address_of("all_signals"), b.address_of("old_signals"))
-    error = b.unary(
-        opcodes.WRAP, I32, b.c("create", b.address_of("thread"), b.address_of("attributes"), b.field("code"), b.ticker)
-    )
-    b.c("sigmask", _SIG_SETMASK, b.address_of("old_signals"), 0)
+    b.step("block_signals")
+    created = b.step("create")
+    if host.CREATING_GIVES_THREAD:
+        b.set(b.ticker, created, TICKER["thread"])
+        error = b.binary(opcodes.IMUL, I32, b.is_zero(created), b.const(I32, _EAGAIN))
+    else:
+        error = b.unary(opcodes.WRAP, I32, created)
+    b.step("restore_signals")
     b.either(error, failed, made)
     b.switch_to(made)
     b.set_field("joinable", 1)
@@ -212,8 +228,8 @@ def stop_now() -> Function:
     b.either(b.is_zero(b.field("joinable")), gone, there)
     b.switch_to(there)
     b.set_field("stop", 1)
-    b.c("syscall", b.field("futex"), b.address_of("stop"), _FUTEX_WAKE_PRIVATE, 1)
-    b.c("join", b.field("thread"), 0)
+    b.step("wake")
+    b.step("join")
     for name in ("joinable", "alive", "active", "stop"):
         b.set_field(name, 0)
     b.jump(gone)
@@ -229,7 +245,7 @@ def _look(b: _Builder) -> Inst:
     The mutex is held. Returns whether any store runs; `b` is in a new block.
     """
     scan, member, busy, deadlines, deadline, passed, judged, mark, scanned = (b.new_block() for _ in range(9))
-    b.c("clock_gettime", _CLOCK_MONOTONIC, b.address_of("now_seconds"))
+    b.step("now")
     seconds = b.binary(opcodes.IMUL, I64, b.field("now_seconds"), b.const(I64, 1_000_000_000))
     now = b.binary(opcodes.IADD, I64, seconds, b.field("now_nanoseconds"))
     b.jump(scan, (b.field("contexts"), b.zero()))
@@ -284,7 +300,7 @@ def ticker() -> Function:
 
     idle_ticks = b.append_param(loop, I64)
     b.switch_to(loop)
-    b.c("syscall", b.field("futex"), b.address_of("stop"), _FUTEX_WAIT_PRIVATE, 0, b.address_of("tick_seconds"))
+    b.step("wait")
     b.either(b.is_zero(b.field("stop")), look, stopped)
     b.switch_to(look)
     b.lock()
@@ -332,7 +348,7 @@ def tick(address: int) -> Function:
     # Read from there, because nothing can be added to a symbol.
     b.ticker = b.get(b.pointer(address), TICKER["address"])
     leave, running, idle, ending, last_tick, last_look, woken, over, done = (b.new_block() for _ in range(9))
-    b.guard(b.unary(opcodes.WRAP, I32, b.c("mutex_trylock", b.address_of("mutex"))), leave)
+    b.guard(b.unary(opcodes.WRAP, I32, b.step("trylock")), leave)
     found = _look(b)
     b.either(b.is_zero(found), idle, running)
     b.switch_to(running)

@@ -32,8 +32,11 @@ _METADATA: Final = (".dist-info", ".egg-info")
 
 
 def machine() -> str:
-    """The kind of this machine, as the kernel reports it."""
-    return os.uname().machine
+    """The kind of this machine, as the kernel reports it; without uname(2), as Python does."""
+    if hasattr(os, "uname"):
+        return os.uname().machine
+    # (`platform.machine` takes as long as a start)
+    return sys.version.rpartition("(")[2].rstrip(")]")
 
 
 def resolve(value: str) -> type[Backend]:

@@ -25,6 +25,7 @@ from wasmetal.glue import ticker
 from wasmetal.glue.ticker_layout import DEADLINE
 from wasmetal.store import failures, functions
 from wasmetal.system.hold import Hold, holding
+from wasmetal.system.host import host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ _INTERRUPT: Final = STORE["interrupt"] // 8
 _DEADLINE: Final = STORE["deadline"] // 8
 _DUE: Final = DEADLINE["due"] // 8
 _THREAD: Final = DEADLINE["thread"] // 8
+#: Seconds after which it is looked whether a wait is to end, where nothing else ends it.
+_TURN: Final = 0.04
 # In milliseconds: a C int.
 _LONGEST_POLL: Final = 2**31 - 1
 # Seconds that nobody minds waiting.
@@ -133,7 +136,7 @@ class _Thread(local):
     def told(self) -> list[int]:
         """As `dues`, when the ticker has said that the innermost one is due: it may say so of the next one."""
         if self._entries:
-            self._words[_DUE] = self._earliest()
+            self._words[_DUE] = _due(self._earliest())
         return self.dues
 
     def expect(self, block: deadline) -> Hold:
@@ -159,7 +162,7 @@ class _Thread(local):
             words[_DUE] = _LATEST
             self._words = words
             entry.link = ticker.link_deadline(words)
-        self._words[_DUE] = min(entry.due, self._earliest())
+        self._words[_DUE] = _due(min(entry.due, self._earliest()))
         others = {other.token for other in list(self._entries.values())}
         variable = _tokens()
         variable.set((*[token for token in variable.get() if token in others], entry.token))
@@ -179,6 +182,11 @@ class _Thread(local):
 
 
 _thread: Final = _Thread()
+
+
+def _due(due: int) -> int:
+    """What the ticker compares its time with."""
+    return due if due == _LATEST else host.ticker_time(due)
 
 
 def _leave(
@@ -316,6 +324,8 @@ def poll(poller: select.poll, seconds: float | None = None) -> list[tuple[int, i
         Trap: An instance whose function called us was interrupted.
         BaseException: whatever a handler of a signal raises, KeyboardInterrupt for one.
     """
+    if not host.POLLS_ARE_WOKEN:
+        return _poll_in_turns(poller, seconds)
     mine = ticker.thread_state()
     if mine in _waiting:
         # A signal handler that waits while what it interrupts waits.
@@ -346,7 +356,7 @@ def wait(descriptor: int, events: int) -> None:
     Raises:
         DeadlineExceeded, Trap, BaseException: as `poll`.
     """
-    poller = select.poll()
+    poller = host.poller()
     poller.register(descriptor, events)
     check()
     if not poller.poll(0):
@@ -365,7 +375,17 @@ def sleep(seconds: float) -> None:
         check()
         time.sleep(seconds)
     else:
-        poll(select.poll(), seconds)
+        poll(host.poller(), seconds)
+
+
+def _poll_in_turns(poller: select.poll, seconds: float | None) -> list[tuple[int, int]]:
+    """Wait where neither signals nor other threads end a wait."""
+    end = None if seconds is None else time.monotonic() + seconds
+    while True:
+        left = _TURN if end is None else min(_TURN, end - time.monotonic())
+        events = _wait(poller, max(left, 0))
+        if events or (end is not None and time.monotonic() >= end):
+            return events
 
 
 def _wait(poller: select.poll, seconds: float | None) -> list[tuple[int, int]]:

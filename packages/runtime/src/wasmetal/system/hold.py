@@ -13,10 +13,11 @@ traceback would keep. So use it as an operand of `with`, without `as`:
 from __future__ import annotations
 
 import _thread
-import os
 from collections.abc import Callable
 from functools import partial
 from itertools import repeat
+
+from wasmetal.system.host import host
 
 #: How long to wait for a turn, in seconds.
 _PATIENCE: Final = 5.0
@@ -87,7 +88,7 @@ def _forked() -> None:
     _forks += 1
 
 
-os.register_at_fork(after_in_child=_forked)
+host.at_fork(after_in_child=_forked)
 
 
 class Turns:

@@ -6,15 +6,18 @@ import sys
 
 from wasm_core.errors import WasmError
 
-if sys.platform != "linux":
-    raise WasmError(f"wasmetal runs on Linux only so far, not on {sys.platform}")
-
-from wasmetal.system import linux
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
     from wasmetal.system.interface import System
 
-host: Final[System] = linux
+#: By `sys.platform`: the module that is its port.
+_PORTS: Final = {"linux": "linux", "win32": "windows"}
+
+if sys.platform not in _PORTS:
+    raise WasmError(f"wasmetal runs on {' and '.join(_PORTS)} only so far, not on {sys.platform}")
+
+_port = __import__(f"wasmetal.system.{_PORTS[sys.platform]}", fromlist=["__name__"])
+
+host: Final[System] = _port

@@ -5,8 +5,14 @@ Addresses and sizes are in bytes, sizes of mappings multiples of PAGE. What is r
 
 from __future__ import annotations
 
+import os
+import select
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
+
+#: A call of a C function by the ticker's code: its field of the ticker's structure, and the arguments: a number, the
+#: value of a field, or its address ("&field"; "&" is that of the structure).
+Call = tuple[str, tuple[int | str, ...]]
 
 
 class System(Protocol):
@@ -70,13 +76,16 @@ class System(Protocol):
 
     @property
     def FAULTS(self) -> Sequence[int]:
-        """Numbers of the signals that accesses to what is not there raise."""
+        """Numbers of the signals or exceptions that accesses to what is not there raise."""
 
     def fault_handler(self, number: int) -> int:
-        """Address of the handler of one of them, 0 for the default."""
+        """Address of the handler that comes first for one of them; 0 for the default, or where one cannot know."""
 
     def set_fault_handler(self, number: int, handler: int) -> None:
-        """Set it to machine code (SA_SIGINFO: number, siginfo, context)."""
+        """Let machine code come first (of the kind that the backend makes for this system: `Stubs.signal_handler`)."""
+
+    def default_setter(self) -> int:
+        """Address of the C function by which a handler gives up a signal (sigaction(2)), 0 where it need not."""
 
     # The stack of the calling thread, and what belongs to a thread.
 
@@ -92,8 +101,21 @@ class System(Protocol):
     def set_thread_value(self, key: int, value: int) -> None:
         """Set it."""
 
+    @property
+    def THREAD_VALUE(self) -> str:
+        """Name of the C function that returns the calling thread's word for a key."""
+
     def address_of(self, name: str) -> int:
         """Address of a function of the C library. Raises AttributeError."""
+
+    def at_fork(
+        self,
+        *,
+        before: Callable[[], object] = ...,
+        after_in_parent: Callable[[], object] = ...,
+        after_in_child: Callable[[], object] = ...,
+    ) -> None:
+        """Have functions called when the process forks, if it can (`os.register_at_fork`)."""
 
     # The ticker (`glue.ticker_code` has its code, `glue.ticker_layout` its structure).
 
@@ -101,14 +123,62 @@ class System(Protocol):
     def TICKER_FUNCTIONS(self) -> Mapping[str, str]:
         """Field of the structure -> name of the C function that goes there."""
 
-    def futex_number(self) -> int:
-        """Number of the system call futex. Raises WasmError on an unknown machine."""
+    @property
+    def TICKER_CALLS(self) -> Mapping[str, tuple[Call, ...]]:
+        """What the code does by calling these: "lock" and "unlock" its mutex, and "trylock" it (0: done; only where
+        there are timers); "wait" for a tick, or until somebody "wake"s whoever waits; put the time into fields ("now");
+        "create" the thread and "join" it; "block_signals" before that and "restore_signals" afterwards."""
 
-    def prepare_thread(self, mutex: int, all_signals: int, attributes: int, stack_bytes: int) -> None:
-        """Initialize a mutex, a full set of signals and a thread's attributes at these addresses."""
+    @property
+    def CREATING_GIVES_THREAD(self) -> bool:
+        """Whether "create" returns the thread, 0 if it fails. Else it returns 0, or the number of an error."""
+
+    def prepare_ticker(self, fields: Callable[[str], int], stack_bytes: int) -> Mapping[str, int]:
+        """Initialize what is at the addresses of fields; returns values for fields.
+
+        Raises WasmError on an unknown machine.
+        """
+
+    def ticker_time(self, nanoseconds: int) -> int:
+        """A time of `time.monotonic_ns`, as "now" would give it."""
 
     def make_timer(self, handler: Callable[[], int]) -> tuple[int, int]:
         """A timer whose signal is handled by machine code, the address of which `handler` gives.
 
         Returns the signal's number and the timer. Raises AttributeError where there are none.
         """
+
+    # Waiting.
+
+    def poller(self) -> select.poll:
+        """What waits for descriptors, or for a time (`select.poll`)."""
+
+    @property
+    def POLLS_ARE_WOKEN(self) -> bool:
+        """Whether pipes can be waited for with others, and signals end a wait."""
+
+    # Files.
+
+    def cache_directory(self) -> str:
+        """The user's directory for the cache."""
+
+    @property
+    def OPEN_FLAGS(self) -> int:
+        """Flags of `os.open` for files of bytes that only this process is to have, and that are no links."""
+
+    @property
+    def NOT_WAITING(self) -> int:
+        """Such a flag for not waiting until a FIFO has another end."""
+
+    @property
+    def REPLACES_OPEN_FILES(self) -> bool:
+        """Whether a file can be replaced by another while somebody has it open."""
+
+    def is_ours(self, status: os.stat_result) -> bool:
+        """Whether a file or directory belongs to this process's user, and nobody else may write to it."""
+
+    def lock_file(self, file: int) -> None:
+        """Keep others from having this lock until the descriptor is closed; raises OSError if somebody has it."""
+
+    def read_at(self, file: int, size: int, offset: int) -> bytes:
+        """Bytes of a file; fewer than asked for where it ends."""

@@ -6,14 +6,18 @@ import _thread
 import contextlib
 import ctypes
 import os
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from wasm_core.errors import WasmError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import select
     from typing import Final
+
+    from wasmetal.system.interface import Call
 
 PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
@@ -275,6 +279,13 @@ def set_signal_action(number: int, action: SigAction) -> None:
         raise _error("sigaction")
 
 
+def default_setter() -> int:
+    return address_of("sigaction")
+
+
+THREAD_VALUE: Final = "pthread_getspecific"
+
+
 def new_thread_key() -> int:
     """A new key of thread-specific data, 0 in every thread (pthread_key_create(3)). Raises OSError."""
     key = ctypes.c_uint()
@@ -294,6 +305,9 @@ def set_thread_value(key: int, value: int) -> None:
     error = _pthread_setspecific(key, value)
     if error:
         raise _error("pthread_setspecific", error)
+
+
+at_fork = os.register_at_fork
 
 
 def thread_stack() -> tuple[int, int]:
@@ -334,35 +348,58 @@ def _main_stack_limit() -> int:
 
 #: What the ticker's code calls: its field of the ticker's structure -> function of the C library.
 TICKER_FUNCTIONS: Final = {
-    "mutex_lock": "pthread_mutex_lock",
-    "mutex_unlock": "pthread_mutex_unlock",
-    "mutex_trylock": "pthread_mutex_trylock",
-    "syscall": "syscall",
-    "clock_gettime": "clock_gettime",
+    "lock": "pthread_mutex_lock",
+    "unlock": "pthread_mutex_unlock",
+    "trylock": "pthread_mutex_trylock",
+    "wait": "syscall",
+    "wake": "syscall",
+    "clock": "clock_gettime",
     "create": "pthread_create",
     "join": "pthread_join",
     "sigmask": "pthread_sigmask",
 }
 # linux/futex.h; the numbers of the system call are from asm/unistd.h.
 _SYS_FUTEX: Final = {"x86_64": 202, "aarch64": 98}
+_FUTEX_WAIT_PRIVATE: Final = 128
+_FUTEX_WAKE_PRIVATE: Final = 129
+# bits/sigaction.h
+_SIG_BLOCK: Final = 0
+_SIG_SETMASK: Final = 2
 # bits/time.h, bits/sigevent-consts.h
 _CLOCK_MONOTONIC: Final = 1
 _SIGEV_SIGNAL: Final = 0
 _SIGEVENT_BYTES: Final = 64
 
+TICKER_CALLS: Final[Mapping[str, tuple[Call, ...]]] = {
+    "lock": (("lock", ("&mutex",)),),
+    "unlock": (("unlock", ("&mutex",)),),
+    "trylock": (("trylock", ("&mutex",)),),
+    "wait": (("wait", ("futex", "&stop", _FUTEX_WAIT_PRIVATE, 0, "&tick_seconds")),),
+    "wake": (("wake", ("futex", "&stop", _FUTEX_WAKE_PRIVATE, 1)),),
+    "now": (("clock", (_CLOCK_MONOTONIC, "&now_seconds")),),
+    "create": (("create", ("&thread", "&attributes", "code", "&")),),
+    "join": (("join", ("thread", 0)),),
+    # Signals are for others: they are to wake whoever waits in a system call.
+    "block_signals": (("sigmask", (_SIG_BLOCK, "&all_signals", "&old_signals")),),
+    "restore_signals": (("sigmask", (_SIG_SETMASK, "&old_signals", 0)),),
+}
+CREATING_GIVES_THREAD: Final = False
 
-def futex_number() -> int:
+
+def prepare_ticker(fields: Callable[[str], int], stack_bytes: int) -> Mapping[str, int]:
     machine = os.uname().machine
     if machine not in _SYS_FUTEX:
         raise WasmError(f"wasmetal does not know the system calls of {machine}")
-    return _SYS_FUTEX[machine]
+    mutex, all_signals, attributes = [ctypes.c_void_p(fields(name)) for name in ("mutex", "all_signals", "attributes")]
+    _libc.pthread_mutex_init(mutex, None)
+    _libc.sigfillset(all_signals)
+    _libc.pthread_attr_init(attributes)
+    _libc.pthread_attr_setstacksize(attributes, ctypes.c_size_t(stack_bytes))
+    return {"futex": _SYS_FUTEX[machine]}
 
 
-def prepare_thread(mutex: int, all_signals: int, attributes: int, stack_bytes: int) -> None:
-    _libc.pthread_mutex_init(ctypes.c_void_p(mutex), None)
-    _libc.sigfillset(ctypes.c_void_p(all_signals))
-    _libc.pthread_attr_init(ctypes.c_void_p(attributes))
-    _libc.pthread_attr_setstacksize(ctypes.c_void_p(attributes), ctypes.c_size_t(stack_bytes))
+def ticker_time(nanoseconds: int) -> int:
+    return nanoseconds
 
 
 def make_timer(handler: Callable[[], int]) -> tuple[int, int]:
@@ -382,3 +419,45 @@ def make_timer(handler: Callable[[], int]) -> tuple[int, int]:
         set_signal_action(number, SigAction())
         raise OSError("no timer can be made")
     return number, timer.value or 0
+
+
+# Waiting.
+
+POLLS_ARE_WOKEN: Final = True
+
+
+def poller() -> select.poll:
+    import select
+
+    return select.poll()
+
+
+# Files.
+
+
+def cache_directory() -> str:
+    # XDG Base Directory Specification.
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if os.path.isabs(base):  # else it is not set, or to be ignored as the specification says
+        return os.path.join(base, "wasmetal")
+    home = os.path.expanduser("~")
+    if not os.path.isabs(home):
+        # A user without a home, as in containers; `refusal` sees to it that nobody has been there before us.
+        return os.path.join("/tmp", f"wasmetal-{os.geteuid()}")
+    return os.path.join(home, ".cache", "wasmetal")
+
+
+OPEN_FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC
+NOT_WAITING: Final = os.O_NONBLOCK
+REPLACES_OPEN_FILES: Final = True
+read_at = os.pread
+
+
+def is_ours(status: os.stat_result) -> bool:
+    return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def lock_file(file: int) -> None:
+    import fcntl
+
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -36,19 +36,27 @@ class Convention:
         int_results: tuple[int, ...],
         float_results: tuple[int, ...],
         clobbers: int,
+        shadow_words: int = 0,
     ) -> None:
+        """`shadow_words`: not zero where an argument's place in the list says which register of either class it gets,
+        and the caller leaves the callee that many stack words, for the arguments in registers."""
         self._argument_registers = (int_arguments, float_arguments)
         self._result_registers = (int_results, float_results)
         self._arguments: dict[tuple[int, ...], Assignment] = {}
         self._results: dict[tuple[int, ...], Assignment] = {}
         #: Bit mask of the registers that a call destroys.
         self.clobbers = clobbers
+        self.shadow_words = shadow_words
 
     def arguments(self, value_types: tuple[int, ...]) -> Assignment:
         """Where arguments of these types go."""
         found = self._arguments.get(value_types)
         if found is None:
-            found = self._arguments[value_types] = assign(value_types, self._argument_registers)
+            if self.shadow_words:
+                found = _assign_by_position(value_types, self._argument_registers, self.shadow_words)
+            else:
+                found = assign(value_types, self._argument_registers)
+            self._arguments[value_types] = found
         return found
 
     def results(self, value_types: tuple[int, ...]) -> Assignment:
@@ -57,6 +65,17 @@ class Convention:
         if found is None:
             found = self._results[value_types] = assign(value_types, self._result_registers)
         return found
+
+
+def _assign_by_position(
+    value_types: tuple[int, ...], registers: tuple[tuple[int, ...], tuple[int, ...]], shadow_words: int
+) -> Assignment:
+    """Give each value the register of its class at its own position, or the stack word there; no vectors."""
+    places: list[int] = []
+    for position, value_type in enumerate(value_types):
+        of_class = registers[types.CLASS[value_type]]
+        places.append(of_class[position] if position < len(of_class) else OUT_ARG - position)
+    return Assignment(places, max(shadow_words, len(value_types)))
 
 
 def assign(value_types: tuple[int, ...], registers: tuple[tuple[int, ...], tuple[int, ...]]) -> Assignment:

@@ -105,12 +105,16 @@ class CallLowering(OperandLowering):
         vocabulary = self.vocabulary
         native = vocabulary.native
         signature = inst.signature
-        if native.arguments(signature.params).words or native.results(signature.results).words:
+        words = native.arguments(signature.params).words
+        if (words and not native.shadow_words) or native.results(signature.results).words:
             raise CompileError("call of a C function with arguments or results on the stack")
-        narrow = int(signature.results == (types.I32,))
+        narrow = words << 1 | int(signature.results == (types.I32,))
         target = [(self.value(inst.args[0]), vocabulary.native_register)]
         operation = vocabulary.call_native
         clobbers = vocabulary.enter_clobbers if inst.imm else native.clobbers
+        if self.function.abi == ABI_WASM:
+            # The allocator takes what all calls destroy here to be destroyed by each.
+            clobbers |= vocabulary.wasm.clobbers
         self._lower_call(operation, inst, narrow, native, inst.args[1:], [inst], target, [], clobbers)
 
     def lower_enter(self, inst: Inst) -> None:

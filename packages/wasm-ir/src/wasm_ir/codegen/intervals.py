@@ -49,11 +49,11 @@ class Interval:
         self.first: Value | None = first
         #: Of the whole value: [from, to, from, to, ...] ascending. (While intervals are being built: descending, to
         #: before from.)
-        self.ranges = first.ranges
+        self.ranges: list[int] = first.ranges
         #: Of the whole value: position << 1 | strong, ascending. A strong use needs a register, a weak one would like
         #: one.
-        self.uses = first.uses
-        self.register_class = first.register_class
+        self.uses: list[int] = first.uses
+        self.register_class: int = first.register_class
         self.start = start
         self.end = end
         self.register = -1

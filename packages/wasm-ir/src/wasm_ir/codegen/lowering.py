@@ -104,11 +104,7 @@ class Lowering:
 
         It must have no other user, stand in the same block, and have no effect between it and here.
         """
-        return (
-            self.use_counts[load.id] == 1
-            and self.colors[load.id] == self._color
-            and self.vregs[load.id] == 0
-        )
+        return self.use_counts[load.id] == 1 and self.colors[load.id] == self._color and self.vregs[load.id] == 0
 
     def sink(self, value: Inst) -> None:
         """Declare that the instruction being lowered does `value`'s work: it will not be lowered itself."""

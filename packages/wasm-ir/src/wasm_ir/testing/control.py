@@ -11,7 +11,7 @@ import pytest
 from wasm_core.errors import CompileError, TrapCode
 from wasm_ir import opcodes as op
 from wasm_ir import types
-from wasm_ir.backend import supports_vectors
+from wasm_ir.backend import c_convention, supports_vectors
 from wasm_ir.builder import Builder
 from wasm_ir.ir import ABI_C, ABI_WASM, Function, Inst, Signature
 from wasm_ir.testing.fixtures import BackendFixtures
@@ -451,6 +451,8 @@ class ControlTests(BackendFixtures):
     # What there is not.
 
     def test_too_many_arguments_for_c(self, native: Native) -> None:
+        if c_convention(native.backend) == "windows":
+            pytest.skip("C functions may have arguments on the stack")
         signature = Signature((I64,) * 9, ())
 
         def body(b: Builder, p: list[Inst]) -> list[Inst]:

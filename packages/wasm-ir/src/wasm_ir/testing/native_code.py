@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
+from typing import Any
 
 from wasm_core.errors import TrapCode
 from wasm_ir import opcodes as op
@@ -92,12 +94,23 @@ def host_backend() -> type[Backend] | None:
     return None
 
 
+def _executable(size: int) -> Any:
+    """Memory that can be written and executed."""
+    if sys.platform != "win32":
+        return mmap.mmap(-1, size, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    allocate = ctypes.WinDLL("kernel32").VirtualAlloc
+    allocate.restype = ctypes.c_void_p
+    # winnt.h: MEM_COMMIT | MEM_RESERVE, PAGE_EXECUTE_READWRITE. It stays until the process ends.
+    address = allocate(None, ctypes.c_size_t(size), 0x3000, 0x40)
+    return (ctypes.c_char * size).from_address(address)
+
+
 class Native:
     """One store, one VMContext, one memory, and an arena of executable memory."""
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
-        self._arena = mmap.mmap(-1, _ARENA_SIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+        self._arena = _executable(_ARENA_SIZE)
         self._anchors = [ctypes.c_char.from_buffer(self._arena)]
         self.base = ctypes.addressof(self._anchors[0])
         self._used = 0
