@@ -93,11 +93,17 @@ def pythons(session: nox.Session) -> None:
         session.error(f"failed: {', '.join(failed)}")
 
 
-@nox.session
+#: Those that native wheels are made for.
+NATIVE_PYTHONS = ["3.11", "3.12", "3.13"]
+#: mypy must see attrs, from which the packages' classes come, and pytest, which the tests of all backends need.
+BUILD_NATIVE = ("mypy[mypyc]>=2,<3", "setuptools", "wheel", "hatchling", "packaging", "attrs", "pytest")
+
+
+# The environment is kept, as what was compiled is (native/objects.py): after a small change a build takes a minute.
+@nox.session(reuse_venv=True)
 def mypyc(session: nox.Session) -> None:
     """Build native wheels for this Python of the compiler's packages into dist-native/, and run the tests on them."""
-    # mypy must see attrs, from which the packages' classes come, and pytest, which the tests of all backends need.
-    session.install("mypy[mypyc]", "setuptools", "wheel", "hatchling", "packaging", "attrs", "pytest")
+    session.install(*BUILD_NATIVE)
     session.run("python", "native/build.py", "dist-native")
     wheels = [str(wheel) for wheel in sorted((ROOT / "dist-native").glob("*.whl"))]
     pure = [argument for name in ("runtime", "wasi") for argument in ("-e", f"packages/{name}")]
@@ -106,6 +112,28 @@ def mypyc(session: nox.Session) -> None:
     session.install(*wheels, *pure, "click", "rich", *tools)
     session.run("python", "native/check.py")
     session.run("pytest", *(session.posargs or ["--numprocesses=auto"]))
+
+
+@nox.session(python="3.11")
+def wheels(session: nox.Session) -> None:
+    """Build into dist/ what a release has for this machine: sdists, pure wheels, native ones for each Python there."""
+    session.install("build", "hatchling")
+    output = ROOT / "dist"
+    shutil.rmtree(output, ignore_errors=True)
+    for name in PACKAGES:
+        session.run("python", "-m", "build", "--no-isolation", "--outdir", str(output), f"packages/{name}")
+    for python in NATIVE_PYTHONS:
+        session.notify(f"native_wheels-{python}")
+
+
+@nox.session(python=NATIVE_PYTHONS, reuse_venv=True, default=False)
+def native_wheels(session: nox.Session) -> None:
+    """Build native wheels for one Python, beside what is in dist/."""
+    session.install(*BUILD_NATIVE)
+    folder = Path(session.create_tmp())
+    session.run("python", "native/build.py", str(folder))
+    for wheel in folder.glob("*.whl"):
+        shutil.copy2(wheel, ROOT / "dist")
 
 
 @nox.session(python="3.11")

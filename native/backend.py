@@ -23,7 +23,7 @@ def build_wheel(
     if package not in build.INTERPRETED:
         raise SystemExit(f"NATIVE_PACKAGE must be one of {', '.join(build.INTERPRETED)}, not {package!r}")
     with tempfile.TemporaryDirectory() as folder:
-        build.build_wheels(Path(folder))
+        build.build_wheels(Path(folder), [package])
         (wheel,) = Path(folder).glob(f"{build.import_name(package)}-*.whl")
         shutil.copy2(wheel, wheel_directory)
     return wheel.name

@@ -1,25 +1,29 @@
 """Builds native wheels of the compiler's packages with mypyc: python native/build.py OUTPUT_FOLDER (as `nox -s mypyc`).
 
 The packages themselves always build as pure wheels. This takes those wheels, adds the extension modules to them, which
-Python prefers to the sources beside them, and marks them for this platform. The C is compiled twice, the second time by
-a profile of what the first did with the examples (GCC manual, "Optimize Options").
+Python prefers to the sources beside them, and marks them for this platform. The C of hot modules is compiled twice, the
+second time by a profile of what the first did with the examples (GCC manual, "Optimize Options"). Object files stay in
+build/native, and the next build takes those whose C has not changed.
 """
 
 from __future__ import annotations
 
-import copy
 import os
+import platform
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from shutil import copy2, copytree, rmtree
-from typing import Final
+from time import time
+from typing import Any, Final
 
 from mypyc.build import mypycify
+from objects import Toolchain
 from packaging import tags
-from setuptools import Distribution, Extension
-from setuptools.command.build_ext import build_ext
+from setuptools import Extension
 
 ROOT: Final = Path(__file__).parent.parent
 
@@ -71,6 +75,44 @@ INTERPRETED: Final[dict[str, tuple[str, ...]]] = {
     "backend-arm64": ("backend", "cpu", "signals", "stubs"),
 }
 
+#: What `platform.machine` says -> the package that compiles for such a machine.
+BACKENDS: Final = {
+    **dict.fromkeys(("x86_64", "AMD64"), "backend-amd64"),
+    **dict.fromkeys(("aarch64", "arm64", "ARM64"), "backend-arm64"),
+}
+OTHER_BACKENDS: Final = {"backend-amd64", "backend-arm64"} - {BACKENDS.get(platform.machine(), "")}
+
+#: Modules that few programs need much of, by patterns: they are compiled once, to be small. So is the backend that is
+#: for another machine.
+COLD: Final = (
+    *(
+        "*vector*",
+        "*shuffle*",
+        "*tail_calls",
+        "*_division",
+        "frontend/exceptions",
+        "frontend/fuel",
+        "frontend/listener",
+    ),
+    *("testing/*", "*disassembl*", "encoder", "quoting", "names", "custom_sections", "const_expr", "constant_opcodes"),
+    *("gc_instructions", "subtyping", "symbols", "type_section"),
+)
+
+#: No profile is taken of these packages, which are compiled for speed all the same.
+UNCOUNTED: Final = {"wasm-text"}
+
+#: For all: functions of a library are nobody else's, so the linker need not look them up by name; those that nobody
+#: calls can be left out; with several C files mypyc defines the table of another package's functions in each of them.
+COMPILE: Final = ("-fvisibility=hidden", "-ffunction-sections", "-fdata-sections", "-fcommon")
+LINK: Final = {
+    "linux": ("-s", "-Wl,--gc-sections", "-Wl,-O1", "-Wl,--hash-style=gnu", "-Wl,-z,noseparate-code"),
+    "darwin": ("-Wl,-dead_strip", "-Wl,-x"),
+}.get(sys.platform, ())
+SMALL: Final = ("-Os",)
+COUNT: Final = "-fprofile-generate"
+#: Seconds that an object file is kept that no build uses.
+KEPT: Final = 3 * 24 * 3600
+
 
 def compiled_modules(package: str) -> list[str]:
     """Paths, relative to the root, of the modules of a package that are compiled."""
@@ -97,18 +139,10 @@ def import_name(package: str) -> str:
     return module_name(compiled_modules(package)[0]).partition(".")[0]
 
 
-class BuildApart(build_ext):
-    """Compiles each extension in a folder of its own: mypyc's run-time library is part of several of them."""
-
-    def build_extension(self, ext: Extension) -> None:
-        command = copy.copy(self)
-        command.build_temp = str(Path(self.build_temp) / ext.name)
-        build_ext.build_extension(command, ext)
-
-
 def translate(folder: Path) -> list[Extension]:
     """Translate all packages to C in one go, so that they call each other without Python in between."""
     groups = [(compiled_modules(package), import_name(package)) for package in INTERPRETED]
+    rmtree(folder / "c", ignore_errors=True)
     extensions: list[Extension] = mypycify(
         # Without a cache: mypyc does not say again what C files of its own a cached module needs.
         ["--config-file=pyproject.toml", f"--cache-dir={os.devnull}", *(path for files, _ in groups for path in files)],
@@ -121,39 +155,109 @@ def translate(folder: Path) -> list[Extension]:
         target_dir=str(folder / "c"),
     )
     for extension in extensions:
-        # Functions of a library are nobody else's: the linker need not look them up by name. The second option: with
-        # several C files mypyc defines the table of another package's functions in each of them.
-        extension.extra_compile_args += ["-fvisibility=hidden", "-fcommon"]
+        extension.extra_compile_args = [*extension.extra_compile_args, *COMPILE]
+        extension.extra_link_args = [*extension.extra_link_args, *LINK]
     return extensions
 
 
-def compile_extensions(extensions: list[Extension], libraries: Path, folder: Path, *options: str) -> None:
-    """Compile and link the C, with these options of gcc besides."""
-    extensions = copy.deepcopy(extensions)
+def options_of_modules() -> dict[str, Sequence[str] | None]:
+    """By name, without its ending, of the C file that a module becomes: its options, None where a profile is used."""
+    options: dict[str, Sequence[str] | None] = {}
+    for package in INTERPRETED:
+        for path in compiled_modules(package):
+            inside = Path(*Path(path).with_suffix("").parts[4:])
+            if package in OTHER_BACKENDS or any(inside.match(pattern) for pattern in COLD):
+                chosen: Sequence[str] | None = SMALL
+            else:
+                chosen = () if package in UNCOUNTED else None
+            options[f"__native_{module_name(path).replace('.', '___')}"] = chosen
+    return options
+
+
+def in_parallel(run: Callable[..., None], calls: Iterable[tuple[Any, ...]]) -> None:
+    """Make calls, as many at a time as there are processors; one that fails ends it."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        try:
+            for _ in pool.map(lambda arguments: run(*arguments), calls):
+                pass
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def compile_sources(
+    toolchain: Toolchain, extensions: list[Extension], options: Callable[[str, Extension], Sequence[str]]
+) -> list[tuple[Extension, dict[str, Path]]]:
+    """Compile the C of some extensions, with options for each file; returns the object files of each."""
+    made = []
+    calls = {}
     for extension in extensions:
-        extension.extra_compile_args += options
-        extension.extra_link_args += options
-    command = BuildApart(Distribution({"name": "native", "ext_modules": extensions}))
-    command.build_lib = str(libraries)
-    # The same folder each time: the profile of an object file is looked for beside it.
-    command.build_temp = str(folder / "objects")
-    command.parallel = 2
-    command.force = True
-    command.ensure_finalized()
-    command.run()
+        objects = {}
+        for source in extension.sources:
+            chosen = options(source, extension)
+            objects[source] = path = toolchain.object_path(source, extension, chosen)
+            calls[path] = (source, extension, chosen, path)
+        made.append((extension, objects))
+    # What takes longest first.
+    longest = sorted(calls.values(), key=lambda call: -Path(call[0]).stat().st_size)
+    in_parallel(toolchain.compile, longest)
+    return made
+
+
+def link(toolchain: Toolchain, made: list[tuple[Extension, dict[str, Path]]], libraries: Path, *options: str) -> None:
+    """Link extensions into a folder, which is emptied before."""
+    rmtree(libraries, ignore_errors=True)
+    in_parallel(toolchain.link, ((extension, objects.values(), libraries, options) for extension, objects in made))
+
+
+def train(toolchain: Toolchain, made: list[tuple[Extension, dict[str, Path]]], folder: Path) -> None:
+    """Run what counts, and keep the profile of each object file that counts and has none yet, beside it."""
+    instrumented = folder / "instrumented"
+    link(toolchain, made, instrumented, COUNT)
+    for package in INTERPRETED:
+        copytree(ROOT / "packages" / package / "src", instrumented, dirs_exist_ok=True)
+    counts = folder / "counts"
+    rmtree(counts, ignore_errors=True)
+    # Whoever changes one module gets the same counts for the others.
+    environment = {**os.environ, "PYTHONPATH": str(instrumented), "PYTHONHASHSEED": "0", "GCOV_PREFIX": str(counts)}
+    subprocess.run([sys.executable, str(ROOT / "native" / "train.py")], env=environment, check=True)
+    for path in counts.rglob("*.gcda"):
+        profile = toolchain.objects / path.name
+        if not profile.exists():
+            copy2(path, profile)
 
 
 def build_extensions(folder: Path) -> None:
     """Make the extension modules of all packages, in the folder `lib` of this one."""
     extensions = translate(folder)
-    instrumented = folder / "instrumented"
-    compile_extensions(extensions, instrumented, folder, "-fprofile-generate")
-    for package in INTERPRETED:
-        copytree(ROOT / "packages" / package / "src", instrumented, dirs_exist_ok=True)
-    environment = {**os.environ, "PYTHONPATH": str(instrumented)}
-    subprocess.run([sys.executable, str(ROOT / "native" / "train.py")], env=environment, check=True)
-    # What the training does not reach has no profile.
-    compile_extensions(extensions, folder / "lib", folder, "-fprofile-use", "-Wno-missing-profile")
+    toolchain = Toolchain(folder / "objects")
+    started = time()
+    of_modules = options_of_modules()
+
+    def count(source: str, extension: Extension) -> Sequence[str]:
+        # mypyc's own C files are used by all.
+        options = of_modules.get(Path(source).stem)
+        return (COUNT,) if options is None else options
+
+    def use(source: str, extension: Extension) -> Sequence[str]:
+        options = count(source, extension)
+        if options != (COUNT,):
+            return options
+        profile = toolchain.object_path(source, extension, options).with_suffix(".gcda")
+        return (f"-fprofile-use={profile}", "-Wno-missing-profile") if profile.exists() else ()
+
+    if toolchain.is_gcc:
+        made = compile_sources(toolchain, extensions, count)
+        counting = [
+            path
+            for extension, objects in made
+            for source, path in objects.items()
+            if count(source, extension) == (COUNT,)
+        ]
+        if not all(path.with_suffix(".gcda").exists() for path in counting):
+            train(toolchain, made, folder)
+    link(toolchain, compile_sources(toolchain, extensions, use), folder / "lib")
+    toolchain.forget(started - KEPT)
 
 
 def add_extensions(wheel: Path, package: str, libraries: Path, folder: Path, output: Path) -> None:
@@ -175,19 +279,23 @@ def add_extensions(wheel: Path, package: str, libraries: Path, folder: Path, out
     subprocess.run([sys.executable, "-m", "wheel", "pack", str(content), "--dest-dir", str(output)], check=True)
 
 
-def build_wheels(output: Path) -> None:
-    """Build all wheels into a folder, which is emptied before, by way of build/native."""
+def build_wheel(package: str, folder: Path, output: Path) -> None:
+    """Build the wheel of a package, whose extension modules are made, into a folder."""
+    pure = folder / "pure" / package
+    rmtree(pure, ignore_errors=True)
+    make = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(pure)]
+    subprocess.run(make, cwd=ROOT / "packages" / package, stdout=subprocess.DEVNULL, check=True)
+    (wheel,) = pure.glob("*.whl")
+    add_extensions(wheel, package, folder / "lib", folder, output)
+
+
+def build_wheels(output: Path, packages: Iterable[str] = INTERPRETED) -> None:
+    """Build the wheels of some packages into a folder, which is emptied before, by way of build/native."""
     rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
     folder = ROOT / "build" / "native"
-    rmtree(folder, ignore_errors=True)
     build_extensions(folder)
-    pure = folder / "pure"
-    make = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir"]
-    for package in INTERPRETED:
-        subprocess.run([*make, str(pure / package), str(ROOT / "packages" / package)], check=True)
-        (wheel,) = (pure / package).glob("*.whl")
-        add_extensions(wheel, package, folder / "lib", folder, output)
+    in_parallel(build_wheel, ((package, folder, output) for package in packages))
 
 
 def main() -> None:

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from time import process_time
 
-from benchmarks import sources
+from benchmarks import native_wheels, sources
 from benchmarks.model import Options, Row, Section
-from benchmarks.paths import ROOT
 from benchmarks.workers import Failed, Measured, Worker
 
 _TIMEOUT = 600.0
 _TOTAL = "total"
 _NATIVE = "native"
-#: Prints how the compiler is built, and processor time per instruction, of the second time.
+#: Prints processor time per instruction, of the second time.
 _NATIVE_PROGRAM = """
 import sys
 from time import process_time
 from benchmarks import sources
-from benchmarks.compiling import build, compile_module
+from benchmarks.compiling import compile_module
 source = sources.read(sys.argv[1])
 for _ in range(2):
     started = process_time()
     compiled = compile_module(source)
     seconds = process_time() - started
-print(build().split(",")[0], seconds / compiled.instructions * 1e6, sep=",")
+print(seconds / compiled.instructions * 1e6)
 """
 
 
@@ -62,18 +60,6 @@ def _prepare_wasmtime(name: str) -> Callable[[], Measured]:
     return measure
 
 
-def _native(python: str, name: str) -> float:
-    """Microseconds per instruction with native wheels, in a process of their own."""
-    command = [python, "-P", "-c", f"import sys; sys.path.append({str(ROOT)!r})\n{_NATIVE_PROGRAM}", name]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
-    if done.returncode:
-        raise Failed(done.stderr.strip().rpartition("\n")[2][:300])
-    how, _, sample = done.stdout.strip().rpartition(",")
-    if how != "compiled with mypyc":
-        raise Failed(f"the compiler is {how} there")
-    return float(sample)
-
-
 def _measure_row(name: str, rounds: int, native: str) -> Row:
     samples: dict[str, list[float]] = {}
     missing: dict[str, str] = {}
@@ -94,7 +80,7 @@ def _measure_row(name: str, rounds: int, native: str) -> Row:
                 for subject, value in {**phases, _TOTAL: total, "wasmtime": other / instructions}.items():
                     samples.setdefault(subject, []).append(value)
                 if native:
-                    samples.setdefault(_NATIVE, []).append(_native(native, name))
+                    samples.setdefault(_NATIVE, []).append(float(native_wheels.output(native, _NATIVE_PROGRAM, name)))
     except Failed as error:
         missing[_TOTAL] = str(error)
     finally:
@@ -107,6 +93,8 @@ def measure(options: Options) -> Section:
     """Compile every function of some modules."""
     from benchmarks.compiling import build
 
+    if options.native:
+        native_wheels.check(options.native)
     rows = [_measure_row(name, min(options.rounds, 3), options.native) for name in sources.names(options)]
     with_native = [_NATIVE] if options.native else []
     return Section(

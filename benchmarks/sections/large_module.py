@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks import native_wheels
 from benchmarks.generate import large_module
 from benchmarks.model import Options, Row, Section
 from benchmarks.paths import BUILD, HERE
@@ -20,11 +21,13 @@ _WAYS = {
     "wasmetal, eager compilation": ("wasmetal", {"compile": "eager"}),
     "wasmtime": ("wasmtime", {}),
 }
+#: Of these, what is measured with native wheels too.
+_NATIVE_WAYS = ("wasmetal", "wasmetal, eager compilation")
 _TIMEOUT = 3000.0
 
 
-def _measure(path: Path, engine: str, settings: dict[str, str]) -> dict[str, float] | str:
-    command = [sys.executable, str(HERE / "load_module.py"), str(path), engine, json.dumps(settings)]
+def _measure(python: str, path: Path, engine: str, settings: dict[str, str]) -> dict[str, float] | str:
+    command = [python, str(HERE / "load_module.py"), str(path), engine, json.dumps(settings)]
     try:
         done = subprocess.run(command, timeout=_TIMEOUT, capture_output=True, text=True, check=False)
     except subprocess.TimeoutExpired:
@@ -44,8 +47,13 @@ def measure(options: Options) -> Section:
     path.write_bytes(source)
     time = Row("until the first call returned, s", {}, {})
     peak = Row("peak memory, MB", {}, {})
-    for way, (engine, settings) in _WAYS.items():
-        answer = _measure(path, engine, settings)
+    ways = {way: (sys.executable, *how) for way, how in _WAYS.items()}
+    if options.native:
+        native_wheels.check(options.native)
+        for way in _NATIVE_WAYS:
+            ways[f"native{way.removeprefix('wasmetal')}"] = (options.native, *_WAYS[way])
+    for way, how in ways.items():
+        answer = _measure(how[0], path, *how[1:])
         for row, key in ((time, "seconds"), (peak, "megabytes")):
             if isinstance(answer, str):
                 row.missing[way] = answer  # type: ignore[index]
@@ -56,8 +64,8 @@ def measure(options: Options) -> Section:
         title="A large module",
         unit="",
         mean=False,
-        subjects=list(_WAYS),
-        ratios=[("wasmetal", "wasmtime"), ("wasmetal, eager compilation", "wasmtime")],
+        subjects=list(ways),
+        ratios=[(way, "wasmtime") for way in ways if way.endswith(("wasmetal", "native", "eager compilation"))],
         rows=[time, peak],
         notes=[
             f"Generated: {_FUNCTIONS // scale:,} functions, {len(source) / 1e6:.1f} MB, "

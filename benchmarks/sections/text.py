@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from time import process_time
 
-from benchmarks import sources
+from benchmarks import native_wheels, sources
 from benchmarks.model import Options, Row, Section
 from benchmarks.paths import SHARED
 from benchmarks.workers import Measured, Subject, Unavailable, measure_row
@@ -18,6 +18,20 @@ from benchmarks.workers import Measured, Subject, Unavailable, measure_row
 _TIMEOUT = 600.0
 _SCRIPTS = SHARED / "spec" / "scripts" / "2.0"
 _CHOSEN = ("simd/simd_f32x4", "simd/simd_i16x8_extmul_i8x16", "float_exprs", "conversions")
+
+#: Prints processor time, of the second time.
+_NATIVE_PROGRAM = """
+import sys
+from time import process_time
+import wasm_text
+from benchmarks import native_wheels, sources
+text = wasm_text.format(sources.read(sys.argv[1])).encode()
+for _ in range(2):
+    started = process_time()
+    wasm_text.assemble(text)
+    seconds = process_time() - started
+print(seconds)
+"""
 
 
 def _module_text(name: str) -> bytes:
@@ -39,6 +53,11 @@ def _prepare_module(engine: str, name: str) -> Callable[[], Measured]:
         return _per_megabyte(process_time() - started, text), None
 
     return measure
+
+
+def _prepare_native(python: str, name: str) -> Callable[[], Measured]:
+    text = _module_text(name)
+    return lambda: (_per_megabyte(float(native_wheels.output(python, _NATIVE_PROGRAM, name)), text), None)
 
 
 def _prepare_script(name: str) -> Callable[[], Measured]:
@@ -87,25 +106,29 @@ def _rows(options: Options) -> list[Row]:
     rows = []
     for name in sources.names(options):
         subjects = {engine: Subject(_prepare_module, (engine, name)) for engine in ("wasm_text", "wasmtime")}
+        if options.native:
+            subjects["native"] = Subject(_prepare_native, (options.native, name))
         rows.append(measure_row(name, subjects, rounds, timeout=_TIMEOUT, missing={"wast2json": "reads scripts"}))
+    reads_modules = dict.fromkeys(("wasmtime", "native") if options.native else ("wasmtime",), "reads modules")
     for name in _CHOSEN if _SCRIPTS.is_dir() else ():
         if options.wants(name):
             scripts = {
                 "wasm_text": Subject(_prepare_script, (name,)),
                 "wast2json": Subject(_prepare_wast2json, (name,)),
             }
-            rows.append(measure_row(name, scripts, rounds, timeout=_TIMEOUT, missing={"wasmtime": "reads modules"}))
+            rows.append(measure_row(name, scripts, rounds, timeout=_TIMEOUT, missing=reads_modules))
     return rows
 
 
 def measure(options: Options) -> Section:
     """Assemble what the printer makes of some modules, and the modules of some scripts."""
+    with_native = ["native"] if options.native else []
     return Section(
         key="text",
         title="Reading the text format, per megabyte of text",
         unit="ms",
-        subjects=["wasm_text", "wasmtime", "wast2json"],
-        ratios=[("wasm_text", "wasmtime"), ("wasm_text", "wast2json")],
+        subjects=["wasm_text", *with_native, "wasmtime", "wast2json"],
+        ratios=[("wasm_text", "wasmtime"), *[(each, "wasmtime") for each in with_native], ("wasm_text", "wast2json")],
         rows=_rows(options),
         notes=[
             "Processor time on one thread. wasmtime: `wasmtime.wat2wasm`; wast2json: wabt's program, its start and the "
