@@ -84,26 +84,15 @@ BACKENDS: Final = {
     **dict.fromkeys(("x86_64", "AMD64"), "backend-amd64"),
     **dict.fromkeys(("aarch64", "arm64", "ARM64"), "backend-arm64"),
 }
-OTHER_BACKENDS: Final = {"backend-amd64", "backend-arm64"} - {BACKENDS.get(platform.machine(), "")}
+#: What is compiled once, to be small: the backend that is for another machine, the text format.
+COLD_PACKAGES: Final = {"backend-amd64", "backend-arm64", "wasm-text"} - {BACKENDS.get(platform.machine(), "")}
 
-#: Modules that few programs need much of, by patterns: they are compiled once, to be small. So is the backend that is
-#: for another machine.
+#: Modules of the others that few programs need much of, or that do most as they are imported, by patterns.
 COLD: Final = (
-    *(
-        "*vector*",
-        "*shuffle*",
-        "*tail_calls",
-        "*_division",
-        "frontend/exceptions",
-        "frontend/fuel",
-        "frontend/listener",
-    ),
-    *("testing/*", "*disassembl*", "encoder", "quoting", "names", "custom_sections", "const_expr", "constant_opcodes"),
-    *("gc_instructions", "subtyping", "symbols", "type_section"),
+    *("*vector*", "*shuffle*", "*tail_calls", "*_division", "encodings", "folding", "reciprocals", "symbols"),
+    *("frontend/exceptions", "frontend/fuel", "frontend/listener", "*disassembl*", "encoder", "quoting", "names"),
+    *("const_expr", "constant_opcodes", "custom_sections", "gc_instructions", "subtyping", "type_section"),
 )
-
-#: No profile is taken of these packages, which are compiled for speed all the same.
-UNCOUNTED: Final = {"wasm-text"}
 
 #: For all: functions of a library are nobody else's, so the linker need not look them up by name; those that nobody
 #: calls can be left out; with several C files mypyc defines the table of another package's functions in each of them.
@@ -115,6 +104,8 @@ LINK: Final = {
     "linux": ("-s", "-Wl,--gc-sections", "-Wl,-O1", "-Wl,--hash-style=gnu", "-Wl,-z,noseparate-code"),
     "darwin": ("-Wl,-dead_strip", "-Wl,-x"),
 }.get(sys.platform, ())
+#: Besides, for the small ones that load a module out of a library: nothing of theirs needs to be set up.
+LINK_LOADERS: Final = {"linux": ("-nostartfiles", "-Wl,--build-id=none")}.get(sys.platform, ())
 SMALL: Final = ("-Os",)
 COUNT: Final = "-fprofile-generate"
 #: Warnings are about what was inlined in one compilation and not in the other.
@@ -166,7 +157,8 @@ def translate(folder: Path) -> list[Extension]:
     free_at_once(folder / "c")
     for extension in extensions:
         extension.extra_compile_args = [*extension.extra_compile_args, *COMPILE]
-        extension.extra_link_args = [*extension.extra_link_args, *LINK]
+        loads = () if extension.name.endswith("__mypyc") else LINK_LOADERS
+        extension.extra_link_args = [*extension.extra_link_args, *LINK, *loads]
     return extensions
 
 
@@ -196,11 +188,8 @@ def options_of_modules() -> dict[str, Sequence[str] | None]:
     for package in INTERPRETED:
         for path in compiled_modules(package):
             inside = Path(*Path(path).with_suffix("").parts[4:])
-            if package in OTHER_BACKENDS or any(inside.match(pattern) for pattern in COLD):
-                chosen: Sequence[str] | None = SMALL
-            else:
-                chosen = () if package in UNCOUNTED else None
-            options[f"__native_{module_name(path).replace('.', '___')}"] = chosen
+            cold = package in COLD_PACKAGES or any(inside.match(pattern) for pattern in COLD)
+            options[f"__native_{module_name(path).replace('.', '___')}"] = SMALL if cold else None
     return options
 
 
