@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from shutil import copy2, copytree, rmtree
 from time import time
 from typing import Any, Final
 
 from mypyc.build import mypycify
-from objects import Toolchain
+from objects import Compilation, Toolchain
 from packaging import tags
 from setuptools import Extension
 
@@ -63,9 +65,11 @@ INTERPRETED: Final[dict[str, tuple[str, ...]]] = {
             "testing/large",
             "testing/memory",
             "testing/native_code",
+            "testing/scalar_model",
             "testing/stubs",
             "testing/suite",
             "testing/tail_calls",
+            "testing/vector_model",
             "testing/vector_trees",
             "testing/vectors",
         ),
@@ -80,36 +84,32 @@ BACKENDS: Final = {
     **dict.fromkeys(("x86_64", "AMD64"), "backend-amd64"),
     **dict.fromkeys(("aarch64", "arm64", "ARM64"), "backend-arm64"),
 }
-OTHER_BACKENDS: Final = {"backend-amd64", "backend-arm64"} - {BACKENDS.get(platform.machine(), "")}
+#: What is compiled once, to be small: the backend that is for another machine, the text format.
+COLD_PACKAGES: Final = {"backend-amd64", "backend-arm64", "wasm-text"} - {BACKENDS.get(platform.machine(), "")}
 
-#: Modules that few programs need much of, by patterns: they are compiled once, to be small. So is the backend that is
-#: for another machine.
+#: Modules of the others that few programs need much of, or that do most as they are imported, by patterns.
 COLD: Final = (
-    *(
-        "*vector*",
-        "*shuffle*",
-        "*tail_calls",
-        "*_division",
-        "frontend/exceptions",
-        "frontend/fuel",
-        "frontend/listener",
-    ),
-    *("testing/*", "*disassembl*", "encoder", "quoting", "names", "custom_sections", "const_expr", "constant_opcodes"),
-    *("gc_instructions", "subtyping", "symbols", "type_section"),
+    *("*vector*", "*shuffle*", "*tail_calls", "*_division", "encodings", "folding", "reciprocals", "symbols"),
+    *("frontend/exceptions", "frontend/fuel", "frontend/listener", "*disassembl*", "encoder", "quoting", "names"),
+    *("const_expr", "constant_opcodes", "custom_sections", "gc_instructions", "subtyping", "type_section"),
 )
-
-#: No profile is taken of these packages, which are compiled for speed all the same.
-UNCOUNTED: Final = {"wasm-text"}
 
 #: For all: functions of a library are nobody else's, so the linker need not look them up by name; those that nobody
 #: calls can be left out; with several C files mypyc defines the table of another package's functions in each of them.
-COMPILE: Final = ("-fvisibility=hidden", "-ffunction-sections", "-fdata-sections", "-fcommon")
+COMPILE: Final = (
+    *("-fvisibility=hidden", "-ffunction-sections", "-fdata-sections", "-fcommon"),
+    *("-fno-asynchronous-unwind-tables", "-fno-unwind-tables"),
+)
 LINK: Final = {
     "linux": ("-s", "-Wl,--gc-sections", "-Wl,-O1", "-Wl,--hash-style=gnu", "-Wl,-z,noseparate-code"),
     "darwin": ("-Wl,-dead_strip", "-Wl,-x"),
 }.get(sys.platform, ())
+#: Besides, for the small ones that load a module out of a library: nothing of theirs needs to be set up.
+LINK_LOADERS: Final = {"linux": ("-nostartfiles", "-Wl,--build-id=none")}.get(sys.platform, ())
 SMALL: Final = ("-Os",)
 COUNT: Final = "-fprofile-generate"
+#: Warnings are about what was inlined in one compilation and not in the other.
+USE: Final = ("-fprofile-use", "-Wno-missing-profile", "-Wno-error")
 #: Seconds that an object file is kept that no build uses.
 KEPT: Final = 3 * 24 * 3600
 
@@ -154,10 +154,32 @@ def translate(folder: Path) -> list[Extension]:
         multi_file=True,
         target_dir=str(folder / "c"),
     )
+    free_at_once(folder / "c")
     for extension in extensions:
         extension.extra_compile_args = [*extension.extra_compile_args, *COMPILE]
-        extension.extra_link_args = [*extension.extra_link_args, *LINK]
+        loads = () if extension.name.endswith("__mypyc") else LINK_LOADERS
+        extension.extra_link_args = [*extension.extra_link_args, *LINK, *loads]
     return extensions
+
+
+#: How mypyc frees an object of a class that the collector does not know, for that is what `acyclic` says.
+ACYCLIC_DEALLOC: Final = re.compile(
+    r"(_dealloc\(\w+ \*self\)\n\{\n)    CPy_TRASHCAN_BEGIN\(self, \w+\)\n(.*?)    CPy_TRASHCAN_END\(self\)\n", re.DOTALL
+)
+
+
+def free_at_once(folder: Path) -> None:
+    """Do not let CPython put off freeing objects that its collector does not know.
+
+    Where it has descended too far while it frees what refers to each other, it puts objects into a list, whose link is
+    in front of an object that the collector knows; in front of others it is part of something else. Lists, which are
+    between any two objects of ours, are still put off, so that nothing descends further.
+    """
+    for path in folder.glob("__native_*.c"):
+        text = path.read_text()
+        changed, count = ACYCLIC_DEALLOC.subn(r"\1\2", text)
+        if count:
+            path.write_text(changed)
 
 
 def options_of_modules() -> dict[str, Sequence[str] | None]:
@@ -166,11 +188,8 @@ def options_of_modules() -> dict[str, Sequence[str] | None]:
     for package in INTERPRETED:
         for path in compiled_modules(package):
             inside = Path(*Path(path).with_suffix("").parts[4:])
-            if package in OTHER_BACKENDS or any(inside.match(pattern) for pattern in COLD):
-                chosen: Sequence[str] | None = SMALL
-            else:
-                chosen = () if package in UNCOUNTED else None
-            options[f"__native_{module_name(path).replace('.', '___')}"] = chosen
+            cold = package in COLD_PACKAGES or any(inside.match(pattern) for pattern in COLD)
+            options[f"__native_{module_name(path).replace('.', '___')}"] = SMALL if cold else None
     return options
 
 
@@ -185,35 +204,24 @@ def in_parallel(run: Callable[..., None], calls: Iterable[tuple[Any, ...]]) -> N
             raise
 
 
-def compile_sources(
-    toolchain: Toolchain, extensions: list[Extension], options: Callable[[str, Extension], Sequence[str]]
-) -> list[tuple[Extension, dict[str, Path]]]:
-    """Compile the C of some extensions, with options for each file; returns the object files of each."""
-    made = []
-    calls = {}
-    for extension in extensions:
-        objects = {}
-        for source in extension.sources:
-            chosen = options(source, extension)
-            objects[source] = path = toolchain.object_path(source, extension, chosen)
-            calls[path] = (source, extension, chosen, path)
-        made.append((extension, objects))
-    # What takes longest first.
-    longest = sorted(calls.values(), key=lambda call: -Path(call[0]).stat().st_size)
-    in_parallel(toolchain.compile, longest)
-    return made
+def compile_all(toolchain: Toolchain, steps: Iterable[Compilation]) -> None:
+    """Compile C files, each once, what takes longest first."""
+    in_parallel(
+        toolchain.compile, ((step,) for step in sorted(set(steps), key=lambda step: -step.source.stat().st_size))
+    )
 
 
-def link(toolchain: Toolchain, made: list[tuple[Extension, dict[str, Path]]], libraries: Path, *options: str) -> None:
-    """Link extensions into a folder, which is emptied before."""
+def link_all(
+    toolchain: Toolchain, steps: Iterable[tuple[Extension, list[Compilation]]], libraries: Path, *options: str
+) -> None:
+    """Link extensions of what was compiled into a folder, which is emptied before."""
     rmtree(libraries, ignore_errors=True)
-    in_parallel(toolchain.link, ((extension, objects.values(), libraries, options) for extension, objects in made))
+    calls = ((extension, map(toolchain.object_path, parts), libraries, options) for extension, parts in steps)
+    in_parallel(toolchain.link, calls)
 
 
-def train(toolchain: Toolchain, made: list[tuple[Extension, dict[str, Path]]], folder: Path) -> None:
-    """Run what counts, and keep the profile of each object file that counts and has none yet, beside it."""
-    instrumented = folder / "instrumented"
-    link(toolchain, made, instrumented, COUNT)
+def train(toolchain: Toolchain, instrumented: Path, folder: Path) -> None:
+    """Run what counts, and keep the profile of each object file that has none yet beside it."""
     for package in INTERPRETED:
         copytree(ROOT / "packages" / package / "src", instrumented, dirs_exist_ok=True)
     counts = folder / "counts"
@@ -234,29 +242,38 @@ def build_extensions(folder: Path) -> None:
     started = time()
     of_modules = options_of_modules()
 
-    def count(source: str, extension: Extension) -> Sequence[str]:
-        # mypyc's own C files are used by all.
-        options = of_modules.get(Path(source).stem)
-        return (COUNT,) if options is None else options
+    def step(source: str, extension: Extension, counting: bool) -> Compilation:
+        base = Compilation(Path(source), tuple(extension.include_dirs), tuple(extension.extra_compile_args))
+        # Besides modules there are mypyc's own C files, which all use, and in folders what loads a module.
+        beside = None if Path(source).parent == folder / "c" else SMALL
+        options = of_modules.get(Path(source).stem, beside)
+        if options is not None or not toolchain.is_gcc:
+            return replace(base, options=(*base.options, *(options or ())))
+        counted = replace(base, options=(*base.options, COUNT))
+        if counting:
+            return counted
+        profile = profile_of(counted)
+        return replace(base, options=(*base.options, *USE), profile=profile) if profile.stat().st_size else base
 
-    def use(source: str, extension: Extension) -> Sequence[str]:
-        options = count(source, extension)
-        if options != (COUNT,):
-            return options
-        profile = toolchain.object_path(source, extension, options).with_suffix(".gcda")
-        return (f"-fprofile-use={profile}", "-Wno-missing-profile") if profile.exists() else ()
+    def profile_of(counted: Compilation) -> Path:
+        return toolchain.object_path(counted).with_suffix(".gcda")
 
-    if toolchain.is_gcc:
-        made = compile_sources(toolchain, extensions, count)
-        counting = [
-            path
-            for extension, objects in made
-            for source, path in objects.items()
-            if count(source, extension) == (COUNT,)
-        ]
-        if not all(path.with_suffix(".gcda").exists() for path in counting):
-            train(toolchain, made, folder)
-    link(toolchain, compile_sources(toolchain, extensions, use), folder / "lib")
+    def steps(counting: bool) -> list[tuple[Extension, list[Compilation]]]:
+        return [(each, [step(source, each, counting) for source in each.sources]) for each in extensions]
+
+    counted = steps(True)
+    every = {each for _, parts in counted for each in parts}
+    compile_all(toolchain, every)
+    profiles = [profile_of(each) for each in every if COUNT in each.options]
+    if not all(profile.exists() for profile in profiles):
+        link_all(toolchain, counted, folder / "instrumented", COUNT)
+        train(toolchain, folder / "instrumented", folder)
+        for profile in profiles:
+            # Empty where there is nothing to count.
+            profile.touch()
+    final = steps(False)
+    compile_all(toolchain, (each for _, parts in final for each in parts))
+    link_all(toolchain, final, folder / "lib")
     toolchain.forget(started - KEPT)
 
 

@@ -8,9 +8,11 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
+from shutil import copy2, rmtree
 from typing import Final
 
 from setuptools import Extension  # First: what follows is its own, no longer Python's.
@@ -28,6 +30,16 @@ def _run(command: Sequence[str]) -> None:
     made = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if made.returncode:
         raise Failure(f"{shlex.join(command)}\n{made.stdout}")
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """A C file, folders of headers, options, and the profile (.gcda) for `-fprofile-use` if that is among them."""
+
+    source: Path
+    folders: tuple[str, ...]
+    options: tuple[str, ...]
+    profile: Path | None = None
 
 
 class Headers:
@@ -70,7 +82,8 @@ class Toolchain:
     def __init__(self, objects: Path) -> None:
         self.objects = objects
         self._unfinished = objects / "unfinished"
-        self._unfinished.mkdir(parents=True, exist_ok=True)
+        rmtree(self._unfinished, ignore_errors=True)
+        self._unfinished.mkdir(parents=True)
         # As setuptools: from how Python was made, and variables such as CC and CFLAGS.
         compiler = ccompiler.new_compiler()
         sysconfig.customize_compiler(compiler)
@@ -81,23 +94,28 @@ class Toolchain:
         self._tools = "\0".join([said, sys.version, *self._compile])
         self._headers: dict[tuple[str, ...], Headers] = {}
 
-    def object_path(self, source: str, extension: Extension, options: Sequence[str]) -> Path:
-        """Where the object file is, or will be, of a C file of an extension compiled with these options besides."""
-        folders = tuple(extension.include_dirs)
-        headers = self._headers.setdefault(folders, Headers(folders))
-        told = "\0".join([self._tools, *extension.extra_compile_args, *options])
-        digest = sha256(told.encode() + headers.hash(Path(source))).hexdigest()[:32]
-        return self.objects / f"{Path(source).stem}-{digest}.o"
+    def object_path(self, step: Compilation) -> Path:
+        """Where the object file of a compilation is, or will be."""
+        headers = self._headers.setdefault(step.folders, Headers(step.folders))
+        profile = step.profile.name if step.profile else ""
+        told = "\0".join([self._tools, *step.options, profile])
+        digest = sha256(told.encode() + headers.hash(step.source)).hexdigest()[:32]
+        return self.objects / f"{step.source.stem}-{digest}.o"
 
-    def compile(self, source: str, extension: Extension, options: Sequence[str], path: Path) -> None:
+    def compile(self, step: Compilation) -> None:
         """Compile a C file; one that was compiled before stays."""
+        path = self.object_path(step)
         if path.exists():
             path.touch()
             return
-        folders = [f"-I{folder}" for folder in (*extension.include_dirs, sysconfig.get_python_inc())]
-        # Out of the way until whole, with its own name already: gcc writes that into objects that count.
+        # Out of the way until whole, with its own name already: by that gcc finds profiles, and names those to be made.
         made = self._unfinished / path.name
-        _run([*self._compile, *folders, *extension.extra_compile_args, *options, "-c", source, "-o", str(made)])
+        profile = made.with_suffix(".gcda")
+        if step.profile:
+            copy2(step.profile, profile)
+        folders = [f"-I{folder}" for folder in (*step.folders, sysconfig.get_python_inc())]
+        _run([*self._compile, *folders, *step.options, "-c", str(step.source), "-o", str(made)])
+        profile.unlink(missing_ok=True)
         made.rename(path)
 
     def link(self, extension: Extension, objects: Iterable[Path], libraries: Path, options: Sequence[str]) -> None:

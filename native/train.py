@@ -1,24 +1,41 @@
-"""What the profile for compiling the compiler is taken of: it compiles the examples."""
+"""What the profile for compiling the compiler is taken of: it compiles examples, tests' and benchmarks' modules."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from wasm_backend_amd64 import Amd64Backend
 from wasm_backend_arm64 import Arm64Backend
 from wasm_core.body_validator import validate_body
 from wasm_core.decoder import decode
+from wasm_core.validator import validate_module
 from wasm_ir.backend import Backend
 from wasm_ir.frontend import translate
 from wasm_ir.frontend_options import FrontendOptions
 from wasm_ir.vmcontext import ContextLayout
+from wasm_text import assemble
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+ROOT = Path(__file__).parent.parent
 
 
-def compile_all(path: Path, backend: Backend, options: FrontendOptions) -> None:
+def sources() -> Iterator[bytes]:
+    """The modules: real programs, an even mix of instructions, and each instruction a few times."""
+    sys.path.append(str(ROOT))
+    from benchmarks.generate import functions_of
+
+    for path in sorted((ROOT / "examples").glob("*/*.wasm")):
+        yield path.read_bytes()
+    yield functions_of(1_000, 5)
+    for path in sorted((ROOT / "tests/filetests").glob("*.wat")):
+        yield assemble(path.read_bytes())
+
+
+def compile_all(source: bytes, backend: Backend, options: FrontendOptions) -> None:
     """Compile every function of a module."""
-    module = decode(path.read_bytes())
+    module = decode(source)
+    validate_module(module)
     layout = ContextLayout(module)
     for index in range(module.imported_functions, len(module.function_types)):
         facts = validate_body(module, index)
@@ -27,10 +44,10 @@ def compile_all(path: Path, backend: Backend, options: FrontendOptions) -> None:
 
 def main() -> None:
     """Compile for both architectures, with guard pages and with explicit checks."""
-    for path in sorted(EXAMPLES.glob("*/*.wasm")):
+    for source in sources():
         for explicit in (False, True):
             for backend in (Amd64Backend(), Arm64Backend()):
-                compile_all(path, backend, FrontendOptions(explicit_bounds=explicit, listener=False))
+                compile_all(source, backend, FrontendOptions(explicit_bounds=explicit, listener=False))
 
 
 if __name__ == "__main__":

@@ -34,21 +34,8 @@ _pack_i32: Final = _I32.pack
 # The two that ModRM and SIB treat differently, as constants for the compiler.
 _RSP: Final = 4
 _RBP: Final = 5
-
-
-def _modrm(mod: int) -> list[bytes]:
-    """ModRM, and SIB where the base needs one, for [base + disp] by (reg & 7) << 4 | base."""
-    table = []
-    for key in range(128):
-        base = key & 7
-        modrm = bytes([mod << 6 | (key >> 4) << 3 | base])
-        table.append(modrm + b"\x24" if base == _RSP else modrm)
-    return table
-
-
-_MOD_NO_DISP: Final = _modrm(0)
-_MOD_DISP8: Final = _modrm(1)
-_MOD_DISP32: Final = _modrm(2)
+#: In the keys of `Encoding.places`: with a displacement of four bytes, which comes behind.
+_FAR: Final = 1 << 24
 
 
 def rr(code: bytearray, enc: Encoding, first: int, second: int) -> None:
@@ -68,54 +55,58 @@ def rri(code: bytearray, enc: Encoding, first: int, second: int, imm: int) -> No
 
 def rm(code: bytearray, enc: Encoding, reg: int, base: int, index: int, shift: int, disp: int) -> None:
     """A register and memory, whichever is the destination."""
+    if index == _RSP:
+        raise ValueError("rsp cannot be an index")
+    if base >= 0:
+        place = (index + 1 << 2 | shift) << 16 | (reg & 15) << 12 | base << 8
+        if -128 <= disp <= 127:
+            encoded = enc.places.get(place | disp & 0xFF)
+            code += _near(enc, place, disp) if encoded is None else encoded
+        else:
+            encoded = enc.places.get(place | _FAR)
+            code += _far(enc, place) if encoded is None else encoded
+            code += _pack_i32(disp)
+        return
     if index < 0:
-        if base >= 0:
-            if -128 <= disp <= 127:
-                encoded = enc.near.get((reg & 15) << 12 | base << 8 | disp & 0xFF)
-                code += _near(enc, reg & 15, base, disp) if encoded is None else encoded
-            else:
-                code += (enc.heads or enc.make_heads())[reg & 12 | base >> 3]
-                code += _MOD_DISP32[(reg & 7) << 4 | base]
-                code += _pack_i32(disp)
-            return
         # An absolute address: SIB without base and index (ModRM alone would be relative to rip).
         code += (enc.heads or enc.make_heads())[reg & 12]
         code.append((reg & 7) << 3 | 4)
         code.append(0x25)
-        code += _pack_i32(disp)
-        return
-    if index == _RSP:
-        raise ValueError("rsp cannot be an index")
-    if base >= 0:
-        code += (enc.heads or enc.make_heads())[reg & 12 | index >> 2 & 2 | base >> 3]
-        sib = shift << 6 | (index & 7) << 3 | base & 7
-        if disp == 0 and base & 7 != _RBP:
-            code.append((reg & 7) << 3 | 4)
-            code.append(sib)
-        elif -128 <= disp <= 127:
-            code.append((reg & 7) << 3 | 0x44)
-            code.append(sib)
-            code.append(disp & 0xFF)
-        else:
-            code.append((reg & 7) << 3 | 0x84)
-            code.append(sib)
-            code += _pack_i32(disp)
     else:
         code += (enc.heads or enc.make_heads())[reg & 12 | index >> 2 & 2]
         code.append((reg & 7) << 3 | 4)
         code.append(shift << 6 | (index & 7) << 3 | 5)
-        code += _pack_i32(disp)
+    code += _pack_i32(disp)
 
 
-def _near(enc: Encoding, reg: int, base: int, disp: int) -> bytes:
-    """Bytes of the form with a register and memory at a displacement of a byte; remembered in `near`."""
-    encoded = (enc.heads or enc.make_heads())[reg & 12 | base >> 3]
-    if disp == 0 and base & 7 != _RBP:
-        encoded += _MOD_NO_DISP[(reg & 7) << 4 | base]
+def _near(enc: Encoding, place: int, disp: int) -> bytes:
+    """Bytes of the form with a register and memory at a displacement of a byte; remembered in `places`."""
+    if disp == 0 and place >> 8 & 7 != _RBP:
+        encoded = _to_place(enc, place, 0)
     else:
-        encoded += _MOD_DISP8[(reg & 7) << 4 | base] + bytes((disp & 0xFF,))
-    enc.near[reg << 12 | base << 8 | disp & 0xFF] = encoded
+        encoded = _to_place(enc, place, 1) + bytes((disp & 0xFF,))
+    enc.places[place | disp & 0xFF] = encoded
     return encoded
+
+
+def _far(enc: Encoding, place: int) -> bytes:
+    """The same up to a displacement of four bytes."""
+    encoded = enc.places[place | _FAR] = _to_place(enc, place, 2)
+    return encoded
+
+
+def _to_place(enc: Encoding, place: int, mod: int) -> bytes:
+    """What stands in front of the displacement, whose size `mod` says. `place`: as `rm` packs it."""
+    base = place >> 8 & 15
+    reg = place >> 12 & 15
+    scaled = place >> 16
+    modrm = mod << 6 | (reg & 7) << 3
+    if scaled < 4:
+        head = (enc.heads or enc.make_heads())[reg & 12 | base >> 3]
+        return head + bytes((modrm | 4, 0x24) if base & 7 == _RSP else (modrm | base & 7,))
+    index = (scaled >> 2) - 1
+    sib = (scaled & 3) << 6 | (index & 7) << 3 | base & 7
+    return (enc.heads or enc.make_heads())[reg & 12 | index >> 2 & 2 | base >> 3] + bytes((modrm | 4, sib))
 
 
 def rmi(code: bytearray, enc: Encoding, reg: int, base: int, index: int, shift: int, disp: int, imm: int) -> None:

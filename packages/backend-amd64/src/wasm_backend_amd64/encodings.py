@@ -117,11 +117,11 @@ class Encoding:
         "imm_size",
         "memory",
         "name",
-        "near",
         "opcode",
         "operands",
         "pack",
         "pairs",
+        "places",
         "prefix",
         "short",
         "singles",
@@ -165,8 +165,9 @@ class Encoding:
         self.heads: list[bytes] = []
         #: Complete register forms by first << 4 | second, filled as they are needed.
         self.pairs: dict[int, bytes] = {}
-        #: Complete forms with memory at base + a byte, by reg << 12 | base << 8 | the byte, filled as they are needed.
-        self.near: dict[int, bytes] = {}
+        #: Forms with memory, by what `assembler.rm` packs: complete, or up to a displacement of four bytes; filled as
+        #: they are needed.
+        self.places: dict[int, bytes] = {}
         #: Complete register forms of instructions with one register operand. See `make_singles`.
         self.singles: list[bytes] = []
 
