@@ -19,7 +19,6 @@ from wasm_backend_amd64.operands import mark_fault, rm_constant, rm_frame, unpac
 from wasm_backend_amd64.registers import RSP
 from wasm_ir.backend import RELOCATION_SYMBOL, Relocation
 from wasm_ir.codegen.machinst import MInst, MOp
-from wasm_ir.symbols import symbol_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -324,6 +323,8 @@ def load_integer(emitter: Emitter, register: int, bits: int) -> None:
     else:
         asm.ri(emitter.code, e.MOV_RI64, register, bits)
         if emitter.function.symbols:
+            from wasm_ir.symbols import symbol_number
+
             symbol = symbol_number(bits)
             if symbol >= 0:
                 emitter.buffer.relocations.append(Relocation(len(emitter.code) - 8, RELOCATION_SYMBOL, symbol))

@@ -13,7 +13,17 @@ if TYPE_CHECKING:
     from typing import Final
 
 #: By operation.
-_HANDLERS: Final = handlers(ConditionLowering, {"lower_vector": (*range(op.V_SPLAT, op.V_PROMOTE + 1),)})
+_HANDLERS: Final = handlers(
+    ConditionLowering,
+    {
+        "lower_float": (
+            *(op.FADD, op.FSUB, op.FMUL, op.FDIV, op.FMIN, op.FMAX, op.FCOPYSIGN, op.FABS, op.FNEG),
+            *(op.FSQRT, op.DEMOTE, op.PROMOTE, op.FCEIL, op.FFLOOR, op.FTRUNC, op.FNEAREST),
+            *(op.FTOI_S, op.FTOI_U, op.FTOI_SAT_S, op.FTOI_SAT_U, op.ITOF_S, op.ITOF_U, op.BITCAST),
+        ),
+        "lower_vector": (*range(op.V_SPLAT, op.V_PROMOTE + 1),),
+    },
+)
 
 
 class Amd64Lowering(ConditionLowering):

@@ -252,7 +252,13 @@ class ConditionLowering(MemoryLowering):
     def lower_br_table(self, inst: Inst) -> None:
         self.emit(MInst(BR_TABLE, [self.temp()], [self.use(inst.args[0])], 0))
 
-    # Vectors. Most programs have none, and need not wait for the tables.
+    # Floats and vectors. Programs that have none need not wait for the tables.
+
+    def lower_float(self, inst: Inst) -> None:
+        """All operations on floats but comparisons, and conversions."""
+        from wasm_backend_amd64.lower_float import HANDLERS
+
+        HANDLERS[inst.op](self, inst)
 
     def lower_vector(self, inst: Inst) -> None:
         """All operations on vectors but select, and loads and stores of 16 bytes."""

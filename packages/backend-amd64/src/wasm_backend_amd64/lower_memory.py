@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wasm_backend_amd64.addressing import fits
 from wasm_backend_amd64.instructions import LEA_SLOT, LOAD, MODIFY, MODIFY_IMM, STORE, STORE_IMM
-from wasm_backend_amd64.lower_float import FloatLowering
+from wasm_backend_amd64.lower_division import DivisionLowering
 from wasm_backend_amd64.operands import pack_value
 from wasm_core.errors import CompileError
 from wasm_ir import opcodes as op
@@ -22,7 +22,7 @@ _HEAP_STORE: Final = op.HEAP_STORE
 _EXTRACT_U: Final = op.V_EXTRACT_U
 
 
-class MemoryLowering(FloatLowering):
+class MemoryLowering(DivisionLowering):
     """Handlers of memory operations."""
 
     def lower_load(self, inst: Inst) -> None:

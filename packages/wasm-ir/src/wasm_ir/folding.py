@@ -6,7 +6,6 @@ a NaN is involved whose bits the specification leaves open.
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Callable
 
@@ -152,7 +151,7 @@ _UNARY: Final[dict[int, _UnaryFold]] = {
 
 
 def _fold_to_int(op: int, type: int, value: float) -> int | None:
-    if value != value or math.isinf(value):
+    if value - value != 0.0:  # infinite, or a NaN
         return None
     result = int(value)
     width = types.BITS[type]
@@ -187,7 +186,9 @@ def fold_unary(op: int, type: int, operand_type: int, a: int) -> int | None:
     if op == opcodes.PROMOTE or op == opcodes.DEMOTE:
         return from_float(type, value)
     if op == opcodes.FSQRT:
-        return from_float(type, math.sqrt(value)) if value >= 0 else None
+        from math import sqrt
+
+        return from_float(type, sqrt(value)) if value >= 0 else None
     if op in (opcodes.FTOI_S, opcodes.FTOI_U, opcodes.FTOI_SAT_S, opcodes.FTOI_SAT_U):
         return _fold_to_int(op, type, value)
     return None

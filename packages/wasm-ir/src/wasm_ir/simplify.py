@@ -11,12 +11,6 @@ from collections.abc import Callable
 from wasm_ir import opcodes, types
 from wasm_ir.folding import fold_binary, fold_fcmp, fold_icmp, fold_unary, signed
 from wasm_ir.ir import Inst
-from wasm_ir.reciprocals import (
-    divide_by_power_of_two,
-    divide_signed,
-    divide_unsigned,
-    remainder_of_power_of_two,
-)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,6 +104,8 @@ def _div_s_const(b: Builder, type: int, x: Inst, c: int) -> Inst | None:
     divisor = signed(c, types.BITS[type])
     if divisor == 0 or divisor == -1:
         return None
+    from wasm_ir.reciprocals import divide_by_power_of_two, divide_signed
+
     size = abs(divisor)
     divide = divide_signed if size & (size - 1) else divide_by_power_of_two
     return divide(b, type, x, divisor)
@@ -119,6 +115,8 @@ def _div_u_const(b: Builder, type: int, x: Inst, c: int) -> Inst | None:
     if c == 0:
         return None
     if c & (c - 1):
+        from wasm_ir.reciprocals import divide_unsigned
+
         return divide_unsigned(b, type, x, c)
     return b.binary(opcodes.SHR_U, type, x, b.const(type, c.bit_length() - 1))
 
@@ -126,6 +124,8 @@ def _div_u_const(b: Builder, type: int, x: Inst, c: int) -> Inst | None:
 def _rem_s_const(b: Builder, type: int, x: Inst, c: int) -> Inst | None:
     if c == 1 or c == types.MASKS[type]:
         return b.const(type, 0)
+    from wasm_ir.reciprocals import divide_signed, remainder_of_power_of_two
+
     # The sign of the divisor makes no difference.
     size = abs(signed(c, types.BITS[type]))
     if size & (size - 1):
@@ -137,6 +137,8 @@ def _rem_u_const(b: Builder, type: int, x: Inst, c: int) -> Inst | None:
     if c == 0:
         return None
     if c & (c - 1):
+        from wasm_ir.reciprocals import divide_unsigned
+
         return _remainder(b, type, x, c, divide_unsigned(b, type, x, c))
     return b.binary(opcodes.AND, type, x, b.const(type, c - 1))
 

@@ -13,7 +13,6 @@ from wasm_ir import opcodes as ir
 from wasm_ir import types
 from wasm_ir.frontend.calls import is_null
 from wasm_ir.frontend.fuel import check, save
-from wasm_ir.frontend.listener import listen_after
 from wasm_ir.frontend.signatures import IR_TYPE_OF_CODE, ir_type_of_code
 from wasm_ir.frontend.skipping import skip_unreachable
 from wasm_ir.frontend.state import (
@@ -408,6 +407,8 @@ def _end_function(s: State, frame: Frame) -> None:
     if s.reachable:
         values = _arguments(s, frame)
         if s.options.listener:
+            from wasm_ir.frontend.listener import listen_after
+
             listen_after(s, values)
         if s.fuel is not None:
             save(s)

@@ -18,13 +18,11 @@ from wasm_core.module import DecodedModule
 from wasm_ir import opcodes as ir
 from wasm_ir import types
 from wasm_ir.frontend import calls, control, fuel, memory, numeric, tables, variables
-from wasm_ir.frontend.listener import listen_before
 from wasm_ir.frontend.locals import Locals, TooManyValuesError
 from wasm_ir.frontend.signatures import ir_type_of_code, signatures_of
 from wasm_ir.frontend.state import FUNCTION, Frame, State
 from wasm_ir.frontend_options import FrontendOptions
 from wasm_ir.ir import ABI_WASM, Block, Function, Inst
-from wasm_ir.passes.cold import mark_cold_blocks
 from wasm_ir.passes.dce import eliminate_dead_code
 from wasm_ir.passes.loops import find_loops
 from wasm_ir.passes.polls import poll_in_long_leaf, thin_out_polls
@@ -106,6 +104,8 @@ def _translate(
             thin_out_polls(function, ends)
         poll_in_long_leaf(function)
     if state.hints:
+        from wasm_ir.passes.cold import mark_cold_blocks
+
         mark_cold_blocks(function)
     if not options.vectors:
         from wasm_ir.vectorless import refuse_vectors
@@ -137,6 +137,8 @@ def _start(
     s.begin(entry, None, 0, 0, 0)
     s.defs.update(enumerate(params))
     if options.listener:
+        from wasm_ir.frontend.listener import listen_before
+
         listen_before(s, params)
     if options.fuel:
         fuel.begin(s)
