@@ -133,8 +133,8 @@ class Intervals:
         self.existing: list[Value] = []
         #: Positions at which all caller-saved registers are destroyed, ascending.
         self.calls: list[int] = []
-        #: By instruction number: 1 for those with operands in given places, else 0.
-        self.special: list[int] = []
+        #: By instruction number: whether it has operands in given places.
+        self.special: list[bool] = []
         #: By physical register: further [from, to, ...] in which it is taken, ascending.
         self.fixed: list[list[int]] = [[] for _ in range(FIRST_VREG)]
         #: All registers that fixed operands and clobbers write.
@@ -235,7 +235,7 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
     marks = {loop.end: 0 for loop in result.block_loops if loop is not None}
     block_starts = result.block_starts
     block_ends = result.block_ends
-    special = result.special = [0] * ((block_ends[-1] >> 2) + 1)
+    special = result.special = [False] * ((block_ends[-1] >> 2) + 1)
     #: What is live at the start of the block that follows in the order of blocks; of a latch, a set of its own.
     following = nothing
     follows_latch = False
@@ -313,7 +313,7 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
             is_fixed = isinstance(inst, MFixed)
             if is_fixed:
                 assert isinstance(inst, MFixed)
-                special[position >> 2] = 1
+                special[position >> 2] = True
                 # Behind the instruction: results arrive from fixed places.
                 taken = inst.clobbers
                 for vreg, location in inst.fixed_defs:
@@ -341,30 +341,31 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                     _take(fixed, taken & needed, position + 1, position + 3)
                     _take(fixed, taken & ~needed, position + 2, position + 3)
                     _take(fixed, needed & ~taken, position + 1, position + 2)
+            early = position + 1
+            defined = position + 2
+            strong = early * 2 + 1
             if defs:
                 temps = op.temps
-                defined = position + 2
                 for vreg in defs:
                     if vreg < FIRST_VREG:
                         continue
                     value = values[vreg]
                     if value is None:
                         ranges = [position + 3, defined]
-                        values[vreg] = Value(vreg, vreg_types[vreg - FIRST_VREG], ranges, [defined << 1 | 1])
+                        values[vreg] = Value(vreg, vreg_types[vreg - FIRST_VREG], ranges, [strong + 2])
                     else:
                         value.ranges.append(defined)
                         live.remove(value)
-                        value.uses.append(defined << 1 | 1)
+                        value.uses.append(strong + 2)
                 if temps:
                     for vreg in defs[len(defs) - temps :]:
                         # Written early already.
                         value = values[vreg]
                         assert value is not None
-                        value.ranges[-1] = position + 1
-                        value.uses.append(position + 1 << 1 | 1)
+                        value.ranges[-1] = early
+                        value.uses.append(strong)
             uses = inst.uses
             if uses:
-                early = position + 1
                 late = op.late
                 tied = op.tied
                 weak = op.stack_use
@@ -373,24 +374,28 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                     if vreg < FIRST_VREG:
                         i += 1
                         continue
-                    at = early
-                    # Which uses must not share a register with the first definition: see MOp.
+                    # It is live up to there.
+                    to = defined
+                    use = strong
                     if late or (tied and i and not (i == 1 and op.commutative) and vreg != uses[0]):
-                        at += 1
-                    use = at << 1 | (i != weak)
+                        # It must not share a register with the first definition: see MOp.
+                        to += 1
+                        use += 2
+                    if i == weak:
+                        use -= 1
                     i += 1
                     value = values[vreg]
                     if value is None:
-                        value = values[vreg] = Value(vreg, vreg_types[vreg - FIRST_VREG], [at + 1], [use])
+                        value = values[vreg] = Value(vreg, vreg_types[vreg - FIRST_VREG], [to], [use])
                         live.add(value)
                     elif value not in live:
                         live.add(value)
-                        value.ranges.append(at + 1)
+                        value.ranges.append(to)
                         value.uses.append(use)
                     else:
                         # Live already in this instruction, but perhaps not long enough.
-                        if value.ranges[-1] <= at:
-                            value.ranges[-1] = at + 1
+                        if value.ranges[-1] < to:
+                            value.ranges[-1] = to
                         if value.uses[-1] < use:
                             _insert_descending(value.uses, use)
                         else:

@@ -62,12 +62,13 @@ def allocate(machine: MFunction, registers: RegisterSet) -> Allocation:
         for value in intervals.existing:
             if value.later:
                 value.later.clear()
-    used = (scan.used | intervals.clobbered) & registers.callee_saved
     saved: list[int] = []
-    while used:
-        lowest = used & -used
-        saved.append(lowest.bit_length() - 1)
-        used ^= lowest
+    preserved = registers.callee_saved
+    while preserved:
+        register = (preserved & -preserved).bit_length() - 1
+        preserved ^= 1 << register
+        if scan.used[register] or intervals.clobbered >> register & 1:
+            saved.append(register)
     return Allocation(spill_slots, saved, vector_slots > 0)
 
 
@@ -168,17 +169,18 @@ class _LinearScan:
     def __init__(self, intervals: Intervals, registers: RegisterSet) -> None:
         self.intervals = intervals
         self.allocatable: tuple[tuple[int, ...], ...] = registers.allocatable
-        #: Per class: the same as a bit mask.
-        self.masks = tuple(sum(1 << register for register in group) for group in registers.allocatable)
-        self.caller_saved = registers.caller_saved
+        #: Per class, by register: whether it is one of them.
+        self.members = [[register in group for register in range(64)] for group in registers.allocatable]
+        #: By register: whether a call destroys it.
+        self.caller_saved = [registers.caller_saved >> register & 1 == 1 for register in range(64)]
         self.calls = intervals.calls
         self.fixed = intervals.fixed
-        #: By register: the interval that occupies it, and until when it does so without a hole.
+        #: By register: the interval that occupies it, and the event that says until when it does so without a hole.
         self.active: list[Interval | None] = [None] * 64
-        self.busy_until = [0] * 64
+        self.event = [0] * 64
         #: Intervals in a lifetime hole, by class.
         self.inactive: list[list[Interval]] = [[], []]
-        #: By class: until << 6 | register of active intervals, ascending. Those that were taken away since stay.
+        #: By class: until * 64 + register of active intervals, descending.
         self.events: list[list[int]] = [[], []]
         #: By class: the position of the first of these.
         self.next_event = [END, END]
@@ -194,8 +196,8 @@ class _LinearScan:
         #: Intervals that came out of splits: (start, number, interval).
         self.heap: list[tuple[int, int, Interval]] = []
         self.counter = 0
-        #: Bit mask of registers that were assigned.
-        self.used = 0
+        #: Whether each register was ever assigned.
+        self.used = [False] * 64
 
     def run(self) -> None:
         ordered: list[Value] = sorted(self.intervals.existing, key=_start_of)
@@ -234,16 +236,13 @@ class _LinearScan:
     def _advance_active(self, position: int, register_class: int) -> None:
         """Retire active intervals of a class that end, set aside those that enter a hole."""
         active = self.active
-        busy_until = self.busy_until
         events = self.events[register_class]
-        count = bisect_left(events, position + 1 << 6)
-        over = events[:count]
-        del events[:count]
-        for event in over:
+        limit = position * 64 + 64
+        while events and events[-1] < limit:
+            event = events.pop()
             register = event & 63
             interval = active[register]
-            if interval is None or busy_until[register] != event >> 6:
-                continue
+            assert interval is not None
             if interval.end <= position:
                 active[register] = None
                 continue
@@ -262,10 +261,23 @@ class _LinearScan:
             until = ranges[index | 1]
             if until > interval.end:
                 until = interval.end
-            busy_until[register] = until
-            event = until << 6 | register
-            events.insert(bisect_left(events, event), event)
-        self.next_event[register_class] = events[0] >> 6 if events else END
+            self._add_event(register_class, register, until)
+        self.next_event[register_class] = events[-1] >> 6 if events else END
+
+    def _add_event(self, register_class: int, register: int, until: int) -> None:
+        """Note until when a register is occupied without a hole."""
+        event = until * 64 + register
+        self.event[register] = event
+        events = self.events[register_class]
+        k = len(events)
+        if k and events[-1] < event:
+            # What ends soon comes last, and most that begin do.
+            k -= 1
+            while k and events[k - 1] < event:
+                k -= 1
+            events.insert(k, event)
+        else:
+            events.append(event)
 
     def _advance_calls(self, position: int) -> None:
         """Find the first call that is not in front of `position`."""
@@ -295,6 +307,7 @@ class _LinearScan:
                         holder_ranges = holder.ranges
                         index_of_wake = bisect_right(holder_ranges, position)
                         assert not index_of_wake & 1, "two intervals in one register"
+                        self._vacate(register, holder.register_class)
                         if holder_ranges[index_of_wake] < holder.end:
                             self._spill(self._split(holder, position), position)
                     self._occupy(interval, register, ranges[index])
@@ -307,35 +320,44 @@ class _LinearScan:
             inactive[:] = kept
         self.next_wake = wake
 
+    def _vacate(self, register: int, register_class: int) -> None:
+        """Note that a register has nothing in it any more, before that ends."""
+        self.active[register] = None
+        self.events[register_class].remove(self.event[register])
+
     def _occupy(self, interval: Interval, register: int, until: int) -> None:
         """Note that a register has an interval in it, without a hole up to `until` or its end."""
         if until > interval.end:
             until = interval.end
         self.active[register] = interval
-        self.busy_until[register] = until
         register_class = interval.register_class
-        event = until << 6 | register
-        events = self.events[register_class]
-        events.insert(bisect_left(events, event), event)
+        self._add_event(register_class, register, until)
         if until < self.next_event[register_class]:
             self.next_event[register_class] = until
 
     def _assign(self, interval: Interval, register: int) -> None:
         interval.register = register
-        self.used |= 1 << register
+        self.used[register] = True
         ranges = interval.ranges
         until = ranges[1]
         if until <= interval.start:
             until = ranges[bisect_right(ranges, interval.start) | 1]
-        # What _occupy does, without the call.
+        # What _occupy does, without the calls.
         if until > interval.end:
             until = interval.end
         self.active[register] = interval
-        self.busy_until[register] = until
         register_class = interval.register_class
-        event = until << 6 | register
+        event = until * 64 + register
+        self.event[register] = event
         events = self.events[register_class]
-        events.insert(bisect_left(events, event), event)
+        k = len(events)
+        if k and events[-1] < event:
+            k -= 1
+            while k and events[k - 1] < event:
+                k -= 1
+            events.insert(k, event)
+        else:
+            events.append(event)
         if until < self.next_event[register_class]:
             self.next_event[register_class] = until
 
@@ -442,8 +464,6 @@ class _LinearScan:
                 if part.register >= 0 and part is not interval:
                     return part.register
         else:
-            if interval.hint_register >= 0 or not interval.hint_vreg:
-                return interval.hint_register
             assert isinstance(interval, Value)
             value = interval
         if value.hint_register >= 0:
@@ -476,14 +496,16 @@ class _LinearScan:
         end = interval.end
         register_class = interval.register_class
         call = END if self.call >= end else self._call_conflict(interval)
-        meetings = self._meetings(interval) if self.inactive[register_class] else None
-        hint = self._hint(interval)
-        if hint >= 0 and (active[hint] is not None or not self.masks[register_class] >> hint & 1):
+        meetings = None if interval.first is None else self._meetings(interval)
+        hint = interval.hint_register
+        if hint < 0 and (interval.hint_vreg or interval.first is not None):
+            hint = self._hint(interval)
+        if hint >= 0 and (active[hint] is not None or not self.members[register_class][hint]):
             hint = -1
         best = -1
         best_until = -1
         if hint >= 0:
-            until = call if caller_saved >> hint & 1 else END
+            until = call if caller_saved[hint] else END
             if fixed_start[hint] < end:
                 conflict = self._fixed_conflict(hint, interval)
                 if conflict < until:
@@ -498,7 +520,7 @@ class _LinearScan:
         for register in self.allocatable[register_class]:
             if active[register] is not None:
                 continue
-            until = call if caller_saved >> register & 1 else END
+            until = call if caller_saved[register] else END
             if until <= best_until:
                 continue
             if fixed_start[register] < end:
@@ -537,7 +559,7 @@ class _LinearScan:
         best = -1
         best_next = loop.end - 1
         for register in self.allocatable[interval.register_class]:
-            if preserved and self.caller_saved >> register & 1:
+            if preserved and self.caller_saved[register]:
                 continue
             holder = active[register]
             if holder is not None and holder.start < start:
@@ -549,7 +571,7 @@ class _LinearScan:
             return False
         holder = active[best]
         assert holder is not None
-        active[best] = None
+        self._vacate(best, interval.register_class)
         self._evict(holder, start)
         if interval.first is not None:
             self._evict_inactive(interval, best)
@@ -579,12 +601,13 @@ class _LinearScan:
         meetings = self._meetings(interval)
         best = -1
         best_next = -1
+        first = start * 2
         for register in self.allocatable[interval.register_class]:
             holder = active[register]
             following = END
             if holder is not None:
                 uses = holder.uses
-                k = bisect_left(uses, start << 1)
+                k = bisect_left(uses, first)
                 if k < len(uses):
                     following = uses[k] >> 1
                     if following >= holder.end:
@@ -594,7 +617,7 @@ class _LinearScan:
                 if following < instruction_end and self._is_needed(holder, start, instruction_end):
                     continue
             # Up to where fixed places and inactive intervals leave it to this interval.
-            until = call if caller_saved >> register & 1 else END
+            until = call if caller_saved[register] else END
             conflict = self._fixed_conflict(register, interval)
             if conflict < until:
                 until = conflict
@@ -611,7 +634,7 @@ class _LinearScan:
         if best >= 0 and (urgent or best_next > first_use or active[best] is None):
             holder = active[best]
             if holder is not None:
-                active[best] = None
+                self._vacate(best, interval.register_class)
                 self._evict(holder, start)
             if interval.first is not None:
                 self._evict_inactive(interval, best)
@@ -652,7 +675,7 @@ class _LinearScan:
 
     def _fixed_limit(self, interval: Interval, register: int) -> int:
         """Up to where fixed places leave `register` to the interval."""
-        until = self._call_conflict(interval) if self.caller_saved >> register & 1 else END
+        until = self._call_conflict(interval) if self.caller_saved[register] else END
         taken = self.fixed[register]
         if taken:
             conflict = self._conflict(taken, interval)

@@ -134,7 +134,7 @@ class _Resolution:
                 start = parts[i].start
                 place = places[i]
                 number = start >> 2
-                self.special[number] = 1
+                self.special[number] = True
                 self.moved.setdefault(number, []).append((vreg, place))
                 if place >= 0 and places[i - 1] != place:
                     if start in block_starts:
@@ -149,8 +149,9 @@ class _Resolution:
         if value.is_param:
             self.param_stores.setdefault(start, []).append((slot, register, value.type))
         elif start & 3 != 3:
-            self.special[start >> 2] = 1
-            _add_move(self.behind, start >> 2, (slot, register, value.type))
+            number = start >> 2
+            self.special[number] = True
+            _add_move(self.behind, number, (slot, register, value.type))
 
     def _edge_moves(self) -> list[tuple[MBlock, MEdge, list[Move]]]:
         """For every edge that needs moves: where from, the edge, the moves."""
@@ -285,11 +286,22 @@ class _Resolution:
                 self._rewrite_special(inst, index, out)
             else:
                 uses = inst.uses
-                for i, vreg in enumerate(uses):
-                    uses[i] = current[vreg]
+                if uses:
+                    # Mostly one or two: a loop costs more than what is done in it.
+                    uses[0] = current[uses[0]]
+                    count = len(uses)
+                    if count == 2:
+                        uses[1] = current[uses[1]]
+                    elif count != 1:
+                        for i in range(1, count):
+                            uses[i] = current[uses[i]]
                 defs = inst.defs
-                for i, vreg in enumerate(defs):
-                    defs[i] = current[vreg]
+                if defs:
+                    defs[0] = current[defs[0]]
+                    count = len(defs)
+                    if count != 1:
+                        for i in range(1, count):
+                            defs[i] = current[defs[i]]
                 if not inst.op.is_move or defs[0] != uses[0]:
                     out.append(inst)
             index += 1
