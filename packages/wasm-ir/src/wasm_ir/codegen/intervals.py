@@ -260,7 +260,10 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
             has_following = there is following
             live = there.copy()
             if edge.args:
-                for arg, param in zip(edge.args, edge.block.params):
+                params = edge.block.params
+                i = -1
+                for arg in edge.args:
+                    i += 1
                     if not isinstance(arg, int) or arg < FIRST_VREG:
                         continue
                     value = values[arg]
@@ -272,9 +275,9 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                         if in_loop:
                             touched.append(value)
                         if value.hint_vreg:
-                            value.second_hint = param
+                            value.second_hint = params[i]
                         else:
-                            value.hint_vreg = param
+                            value.hint_vreg = params[i]
         elif len(edges) == 2:
             one = live_in[edges[0].block.id]
             other = live_in[edges[1].block.id]
@@ -468,10 +471,13 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
             readers[number] += 1
             args = edge_block.edges[0].args
             if args:
-                for arg, param in zip(args, block.params):
-                    value = values[param]
-                    if isinstance(arg, int) and arg >= FIRST_VREG and value is not None and not value.hint_vreg:
-                        value.hint_vreg = arg
+                i = 0
+                for arg in args:
+                    if isinstance(arg, int) and arg >= FIRST_VREG:
+                        value = values[block.params[i]]
+                        if value is not None and not value.hint_vreg:
+                            value.hint_vreg = arg
+                    i += 1
     for vreg, ends in loop_uses.items():
         value = values[vreg]
         assert value is not None

@@ -169,10 +169,14 @@ class _LinearScan:
     def __init__(self, intervals: Intervals, registers: RegisterSet) -> None:
         self.intervals = intervals
         self.allocatable: tuple[tuple[int, ...], ...] = registers.allocatable
-        #: Per class, by register: whether it is one of them.
-        self.members = [[register in group for register in range(64)] for group in registers.allocatable]
-        #: By register: whether a call destroys it.
-        self.caller_saved = [registers.caller_saved >> register & 1 == 1 for register in range(64)]
+        #: By register: the class that it is allocated for, or -1; whether a call destroys it.
+        self.classes = [-1] * 64
+        self.caller_saved = [False] * 64
+        for register_class, group in enumerate(registers.allocatable):
+            for register in group:
+                self.classes[register] = register_class
+                if registers.caller_saved >> register & 1:
+                    self.caller_saved[register] = True
         self.calls = intervals.calls
         self.fixed = intervals.fixed
         #: By register: the interval that occupies it, and the event that says until when it does so without a hole.
@@ -192,7 +196,10 @@ class _LinearScan:
         #: By register: index in `fixed` of the first that does not end in front of the scan's position (or that of one
         #: in front of it), and where that begins.
         self.next_fixed = [0] * 64
-        self.fixed_start = [taken[0] if taken else END for taken in self.fixed]
+        self.fixed_start = [END] * 64
+        for register, taken in enumerate(self.fixed):
+            if taken:
+                self.fixed_start[register] = taken[0]
         #: Intervals that came out of splits: (start, number, interval).
         self.heap: list[tuple[int, int, Interval]] = []
         self.counter = 0
@@ -500,7 +507,7 @@ class _LinearScan:
         hint = interval.hint_register
         if hint < 0 and (interval.hint_vreg or interval.first is not None):
             hint = self._hint(interval)
-        if hint >= 0 and (active[hint] is not None or not self.members[register_class][hint]):
+        if hint >= 0 and (active[hint] is not None or self.classes[hint] != register_class):
             hint = -1
         best = -1
         best_until = -1

@@ -159,7 +159,7 @@ class Lowering:
                 start = len(emitted)
                 self.lower_entry(block.params)
                 self._turn_round(start)
-            else:
+            elif block.params:
                 mblock.params = [self.define(param) for param in block.params]
             emitted.reverse()
             mblock.insts = emitted
@@ -197,6 +197,8 @@ class Lowering:
         order = self.machine.blocks
         result: list[MBlock] = []
         by_id: dict[int, MBlock] = {}
+        #: Edges whose targets are filled in when all blocks are there, where they leave from, ids of the targets.
+        waiting: list[tuple[MEdge, MBlock, int]] = []
         for block in self.function.blocks:
             mblock = by_id[block.id] = MBlock(len(order))
             result.append(mblock)
@@ -220,36 +222,40 @@ class Lowering:
                         order.append(split)
                         mblock.edges.append(MEdge(split, []))
                         split.predecessors.append(mblock)
+                        medge = MEdge(split, [])
+                        split.edges.append(medge)
+                        waiting.append((medge, split, edge.block.id))
                     else:
-                        mblock.edges.append(MEdge(mblock, [], edge.is_cold))  # target filled in below
+                        medge = MEdge(mblock, [], edge.is_cold)
+                        mblock.edges.append(medge)
+                        waiting.append((medge, mblock, edge.block.id))
             elif edges:
-                mblock.edges.append(MEdge(mblock, []))
-        for block, mblock in zip(self.function.blocks, result):
-            for edge, medge in zip(block.successors(), mblock.edges):
-                target = by_id[edge.block.id]
-                if medge.block is mblock:
-                    medge.block = target
-                    target.predecessors.append(mblock)
-                else:
-                    medge.block.edges.append(MEdge(target, []))
-                    target.predecessors.append(medge.block)
+                medge = MEdge(mblock, [])
+                mblock.edges.append(medge)
+                waiting.append((medge, mblock, edges[0].block.id))
+        for medge, origin, number in waiting:
+            target = medge.block = by_id[number]
+            target.predecessors.append(origin)
         return result
 
     def _lower_terminator(self, block: Block, mblock: MBlock) -> None:
         terminator = block.terminator
         assert terminator is not None
         if isinstance(terminator, Branch):
-            split = len(terminator.targets) > 1
-            for edge, medge in zip(terminator.targets, mblock.edges):
-                if not edge.args:
-                    continue
-                args = [self.value(arg) for arg in edge.args]
-                if split:
-                    medge.block.edges[0].args = args
-                    self.lower_jump()
-                    medge.block.insts = [self._emitted.pop()]
-                else:
-                    medge.args = args
+            number = 0
+            for edge in terminator.targets:
+                if edge.args:
+                    args: list[int | Inst] = []
+                    for arg in edge.args:
+                        args.append(arg if arg.op == opcodes.CONST else self.use(arg))
+                    medge = mblock.edges[number]
+                    if len(terminator.targets) > 1:
+                        medge.block.edges[0].args = args
+                        self.lower_jump()
+                        medge.block.insts = [self._emitted.pop()]
+                    else:
+                        medge.args = args
+                number += 1
         self._color = self.colors[terminator.id]
         self.lower_inst(terminator)
         if self.machine.origins is not None:

@@ -6,7 +6,7 @@ from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.loop_constants import LoopConstants
 from wasm_ir.codegen.lowering import Lowering
-from wasm_ir.codegen.machinst import MInst
+from wasm_ir.codegen.machinst import FIRST_VREG, MInst
 from wasm_ir.codegen.vocabulary import Vocabulary
 from wasm_ir.ir import Function, Inst
 from wasm_ir.mypyc_attributes import mypyc_attr
@@ -78,7 +78,10 @@ class OperandLowering(Lowering):
         if vreg:
             return vreg
         if not _ELSEWHERE[value.op]:
-            vreg = self.vregs[value.id] = self.machine.new_vreg(value.type)
+            # What new_vreg does, without the call.
+            vreg_types = self.machine.vreg_types
+            vreg = self.vregs[value.id] = FIRST_VREG + len(vreg_types)
+            vreg_types.append(value.type)
             return vreg
         operation = value.op
         while operation == _EXTEND_U:

@@ -188,7 +188,10 @@ class _Resolution:
                         if source != destination:
                             moves.append((destination, source, vreg_types[vreg - FIRST_VREG]))
                 if edge.args:
-                    for arg, param in zip(edge.args, target.params):
+                    i = 0
+                    for arg in edge.args:
+                        param = target.params[i]
+                        i += 1
                         value = values[param]
                         assert value is not None
                         destination = location[param]

@@ -27,10 +27,10 @@ def eliminate_dead_code(function: Function) -> None:
     """
     live = _mark(function)
     for block in function.blocks:
-        insts = block.insts
-        kept = [inst for inst in insts if live[inst.id]]
-        if len(kept) != len(insts):
-            block.insts = kept
+        for inst in block.insts:
+            if not live[inst.id]:
+                block.insts = [inst for inst in block.insts if live[inst.id]]
+                break
     _remove_params(function, live)
 
 
@@ -121,11 +121,12 @@ def _remove_params(function: Function, live: list[int]) -> None:
     kept: dict[int, list[int]] = {}
     for block in function.blocks[1:]:
         params = block.params
-        if params:
-            keep = [position for position, param in enumerate(params) if live[param.id]]
-            if len(keep) != len(params):
+        for param in params:
+            if not live[param.id]:
+                keep = [position for position, param in enumerate(params) if live[param.id]]
                 kept[block.id] = keep
                 block.params = [params[position] for position in keep]
+                break
     if not kept:
         return
     for block in function.blocks:

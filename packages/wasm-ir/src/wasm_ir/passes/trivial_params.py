@@ -89,9 +89,12 @@ def _remove(blocks: list[Block], incoming: dict[int, list[Edge]], forwards: dict
     """Take the replaced parameters, and the arguments for them, out of blocks and edges."""
     for block in blocks:
         params = block.params
-        keep = [position for position, param in enumerate(params) if param.id not in forwards]
-        if len(keep) == len(params):
+        for param in params:
+            if param.id in forwards:
+                break
+        else:
             continue
+        keep = [position for position, param in enumerate(params) if param.id not in forwards]
         block.params = [params[position] for position in keep]
         for edge in incoming[block.id]:
             args = edge.args
