@@ -471,13 +471,13 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
             readers[number] += 1
             args = edge_block.edges[0].args
             if args:
-                i = 0
+                i = -1
                 for arg in args:
+                    i += 1
                     if isinstance(arg, int) and arg >= FIRST_VREG:
                         value = values[block.params[i]]
                         if value is not None and not value.hint_vreg:
                             value.hint_vreg = arg
-                    i += 1
     for vreg, ends in loop_uses.items():
         value = values[vreg]
         assert value is not None

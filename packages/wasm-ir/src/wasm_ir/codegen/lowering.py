@@ -242,8 +242,9 @@ class Lowering:
         terminator = block.terminator
         assert terminator is not None
         if isinstance(terminator, Branch):
-            number = 0
+            number = -1
             for edge in terminator.targets:
+                number += 1
                 if edge.args:
                     args: list[int | Inst] = []
                     for arg in edge.args:
@@ -255,7 +256,6 @@ class Lowering:
                         medge.block.insts = [self._emitted.pop()]
                     else:
                         medge.args = args
-                number += 1
         self._color = self.colors[terminator.id]
         self.lower_inst(terminator)
         if self.machine.origins is not None:
