@@ -159,6 +159,31 @@ def closes(instance: wasmetal.Instance) -> None:
     make(SOURCE).close()
 
 
+def images(instance: wasmetal.Instance) -> None:
+    """Instances of a module with much data: the first copies it, the second makes an image, the third takes that."""
+    module = ENGINE.compile(b"".join((LARGE, b"\x00\x04\x01n", next(_numbers).to_bytes(2, "little"))))
+    for _ in range(2):
+        made = [module.instantiate() for _ in range(3)]
+        for each in made:
+            exports: Any = each.exports
+            memory = exports.memory
+            assert memory[:8] == b"12345678" and not any(memory[65536:])
+            exports.grow(1)
+            memory[:] = b"x" * len(memory)
+
+
+def large() -> bytes:
+    b = WasmBuilder()
+    b.memory(2, export="memory")
+    b.func("i", "i", b.op.get(0) + b.op.MEMORY_GROW, export="grow")
+    b.data(b.op.i32(0), b"12345678" * 8192)
+    data: bytes = b.build()
+    return data
+
+
+LARGE = large()
+
+
 class Waiting:
     """What a host function waits for here."""
 
@@ -195,7 +220,7 @@ def awaits(instance: wasmetal.Instance) -> None:
 
 
 WORK: dict[str, Callable[[wasmetal.Instance], None]] = {
-    work.__name__: work for work in (load, calls, grows, deadlines, merges, closes, awaits)
+    work.__name__: work for work in (load, calls, grows, deadlines, merges, closes, awaits, images)
 }
 
 

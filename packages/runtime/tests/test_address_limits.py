@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import wasmetal
+from wasmetal.store import memory_pool
 from wasmetal.system import linux
 
 PROGRAM = """
@@ -89,6 +90,7 @@ def test_a_refused_reservation(wasm: Any, monkeypatch: pytest.MonkeyPatch) -> No
         return reserve(size)
 
     monkeypatch.setattr(linux, "reserve", refuse)
+    memory_pool.clear()
     checked = wasmetal.Module(b.build()).instantiate()
     assert guarded.exports.memory.guarded and not checked.exports.memory.guarded
     users = [wasmetal.Module(user.build()).instantiate({"m": each}) for each in (guarded, checked)]

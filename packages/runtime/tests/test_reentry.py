@@ -36,6 +36,8 @@ def run(*arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[st
         ("closes", "opcode", 5),
         ("closes", "line", 1),
         ("awaits", "opcode", 31),
+        ("images", "opcode", 97),
+        ("images", "line", 17),
     ],
 )
 def test_an_exception_at_each_event(work: str, events: str, stride: int) -> None:

@@ -13,6 +13,7 @@ from array import array
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 
 from wasm_core.errors import MemoryAccess, Trap, TrapCode, WasmError
 from wasm_core.module import ExternKind
@@ -20,7 +21,7 @@ from wasm_core.types import TagType
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, GLOBAL_SIZE, SEGMENT, check_supported
 from wasmetal.code import signals
 from wasmetal.compiled.compiled_module import CompiledModule
-from wasmetal.compiled.template import Constant, evaluate
+from wasmetal.compiled.template import Constant, Template, evaluate
 from wasmetal.glue import ticker
 from wasmetal.glue.ticker import ContextLink
 from wasmetal.store import callers
@@ -32,9 +33,9 @@ from wasmetal.store.linking import Imports, resolve
 from wasmetal.store.sharing import Shared, add_importer, close_handles
 from wasmetal.store.store import Store, merge
 from wasmetal.store.tables import Quota, TableStorage
+from wasmetal.system.address_space import copy
 from wasmetal.system.hold import exclusive
 from wasmetal.system.lifetime import Census
-from wasmetal.system.raw_memory import copy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from wasm_core.defined_types import DefinedType
     from wasm_core.module import DecodedModule
     from wasmetal.store.members import Instance
+    from wasmetal.store.memory_image import MemoryImage
     from wasmetal.store.tags import Tag
 
 #: Most memories that an instance can have: binaries of a few bytes would else take any amount of address space.
@@ -51,6 +53,9 @@ MAX_MEMORIES: Final = 100
 
 #: Of modules that import nothing.
 _NO_IMPORTS: Final = Imports()
+
+#: Fewer bytes of data are copied sooner than pages of them are mapped.
+_LEAST_IMAGE: Final = 1 << 16
 
 #: Bits of an address, by whether it has 64.
 _MASKS: Final = (0xFFFF_FFFF, 0xFFFF_FFFF_FFFF_FFFF)
@@ -290,8 +295,13 @@ class InstanceCore:
                     self._write_elements()
             else:
                 self._write_elements()
-        for data in template.data:
+        imported = self.code.module.imported_memories
+        for number, data in enumerate(template.data):
             memory = self.memories[data.memory]
+            image = memory.image
+            # (an imported one may begin with the image of another module)
+            if image is not None and number in image.segments and data.memory >= imported:
+                continue
             start = data.at
             if start is None:
                 start = self._evaluate(data.offset) & _MASKS[memory.type.is64]
@@ -399,10 +409,20 @@ def _memory_plans(code: CompiledModule) -> Sequence[MemoryPlan]:
         module, config = code.module, code.config
         if len(module.memories) > MAX_MEMORIES:
             raise WasmError(f"a module with {len(module.memories)} memories is over the limit of {MAX_MEMORIES}")
-        own = module.memories[module.imported_memories :]
-        plans = [MemoryPlan(memory_type, config.max_memory_pages, config.bounds_checks) for memory_type in own]
+        plans = []
+        for index in range(module.imported_memories, len(module.memories)):
+            plan = MemoryPlan(module.memories[index], config.max_memory_pages, config.bounds_checks)
+            if sum([data.count for data in code.template.data if data.memory == index]) >= _LEAST_IMAGE:
+                plan.begin_with(partial(_make_image, code.module, code.template, index))
+            plans.append(plan)
         code.memory_plans = plans
     return plans
+
+
+def _make_image(module: DecodedModule, template: Template, memory: int) -> MemoryImage | None:
+    from wasmetal.store.memory_image import make_image
+
+    return make_image(module, template, memory, _LEAST_IMAGE)
 
 
 def _own_tags(module: DecodedModule) -> list[Tag]:

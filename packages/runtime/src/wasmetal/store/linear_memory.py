@@ -6,6 +6,7 @@ import ctypes
 import operator
 import weakref
 from array import array
+from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 
@@ -16,12 +17,13 @@ from wasmetal.store import memory_pool
 from wasmetal.store.memory_pool import MemoryLease
 from wasmetal.store.store import Members
 from wasmetal.system.address_space import Reservation, mappings_are_scarce, page_ceil
-from wasmetal.system.hold import exclusive
+from wasmetal.system.hold import Turns, exclusive
 from wasmetal.system.lifetime import Anchor, anchor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wasmetal.store.members import Instance
+    from wasmetal.store.memory_image import MemoryImage
 
 #: What a 32-bit index plus a 32-bit constant offset can reach, and something for the width of the access.
 _GUARDED_BYTES = (8 << 30) + PAGE_SIZE
@@ -58,11 +60,12 @@ def _bytes_type(size: int) -> type[ctypes.Array[ctypes.c_ubyte]]:
     return ctypes.c_ubyte * size
 
 
-def _reserve(plan: MemoryPlan) -> tuple[MemoryLease, bool]:
-    """Address space for a memory, and whether guard pages follow that make checks needless."""
+def _reserve(plan: MemoryPlan, image: MemoryImage | None) -> tuple[MemoryLease, bool]:
+    """Address space for a memory, preferably one that begins with `image`; and whether guard pages follow that make
+    checks needless."""
     if plan.bounds_checks != "explicit":
         try:
-            return MemoryLease.pooled(plan.guarded_bytes, plan.bounds_checks == "auto"), True
+            return MemoryLease.pooled(plan.guarded_bytes, plan.bounds_checks == "auto", image), True
         except (OSError, MemoryError) as error:
             if plan.bounds_checks == "guard":
                 size = f"{plan.guarded_bytes >> 30} GiB"
@@ -128,7 +131,7 @@ class MemoryPlan:
         MemoryError: There is no room for any.
     """
 
-    __slots__ = ("bounds_checks", "committed", "guarded_bytes", "limit", "page_size", "size", "type")
+    __slots__ = ("_images", "bounds_checks", "committed", "guarded_bytes", "limit", "page_size", "size", "type")
 
     def __init__(self, type: MemoryType, max_pages: int | None, bounds_checks: str) -> None:
         if not _is_plain(type):
@@ -174,6 +177,47 @@ class MemoryPlan:
         #: Bytes that one has at first, and the same in whole pages of the system.
         self.size = type.minimum * page_size
         self.committed = page_ceil(self.size)
+        self._images: Images | None = None
+
+    def begin_with(self, make: Callable[[], MemoryImage | None]) -> None:
+        """Let all memories but the first begin with the image that `make` makes, if it makes one."""
+        self._images = Images(make)
+
+    @property
+    def image(self) -> MemoryImage | None:
+        """What the next memory may begin with; None for zeros."""
+        return None if self._images is None else self._images.next()
+
+
+class Images:
+    """Makes an image when a second memory wants it: most programs have one, and would have its data twice."""
+
+    __slots__ = ("_asked", "_image", "_is_made", "_make", "_turns")
+
+    def __init__(self, make: Callable[[], MemoryImage | None]) -> None:
+        self._make = make
+        self._turns = Turns()
+        self._asked = False
+        self._is_made = False
+        self._image: MemoryImage | None = None
+
+    def next(self) -> MemoryImage | None:
+        """The image for one more memory; None for the first, and if there cannot be any."""
+        if not self._is_made:
+            if not self._asked:
+                self._asked = True
+                return None
+            with self._turns.wait():
+                if not self._is_made:
+                    try:
+                        image = self._make()
+                    except OSError:
+                        image = None
+                    # (a signal handler may have made one meanwhile; no call stands between these)
+                    if not self._is_made:
+                        self._image = image
+                        self._is_made = True
+        return self._image
 
 
 class LinearMemory:
@@ -193,6 +237,7 @@ class LinearMemory:
         "definer_closed",
         "guarded",
         "handle",
+        "image",
         "importers",
         "type",
     )
@@ -203,8 +248,13 @@ class LinearMemory:
         Raises:
             MemoryError: There is no room.
         """
-        lease, guarded = _reserve(plan)
+        image = plan.image
+        lease, guarded = _reserve(plan, image)
         lease.commit_first(plan.committed)
+        if image is not None and guarded:
+            lease.begin_with(image)
+        #: What it began with; None for zeros.
+        self.image = lease.image
         self._page_size = page_size = plan.page_size
         limit = lease.size // page_size
         self._limit = limit if limit < plan.limit else plan.limit

@@ -45,7 +45,8 @@ class PerInstance(Protocol):
         """The objects for one new instance, by name, and whom to tell once that instance is there.
 
         The latter is called when the instance has its memories but none of its code has run. It may get at the memory
-        and the exports through the `Caller`, but keeping that would keep the instance alive.
+        and the exports through the `Caller`, but keeping that would keep the instance alive. What active data segments
+        write is there already, or comes later.
         """
 
 

@@ -6,15 +6,18 @@ from __future__ import annotations
 from collections import deque
 from weakref import WeakSet
 
-from wasmetal.system.address_space import Reservation, mappings_are_scarce, page_ceil
+from wasmetal.system.address_space import Reservation, fill, mappings_are_scarce, page_ceil
 from wasmetal.system.host import host
-from wasmetal.system.raw_memory import fill
+from wasmetal.system.lifetime import Census
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
+    from wasmetal.store.memory_image import MemoryImage
     from wasmetal.system.shared_mappings import Piece
+
+    Pool = deque[tuple[Reservation | Piece, int]]
 
 #: Reservations without a user that are kept, at most, by size.
 _KEEP: Final = 16
@@ -24,11 +27,26 @@ _WARM: Final = 1 << 18
 #: back, more than what is zeroed by hand.
 _LARGEST: Final = 1 << 26 if host.DISCARDED_IS_ZERO else _WARM
 
-#: By size: reservations, and how many of their first bytes are committed. All of these are zero.
-_free: Final[dict[int, deque[tuple[Reservation | Piece, int]]]] = {}
+#: What a memory that begins with an image takes, of the mappings that the system allows; its store has a stack, too.
+_MAPPINGS_OF_IMAGES: Final = 4
 
-#: All that were made to be pooled.
-_guarded: Final[WeakSet[Reservation]] = WeakSet()
+#: By size: reservations, and how many of their first bytes are committed. All of these are zero.
+_free: Final[dict[int, Pool]] = {}
+#: Images, which have the same: these bytes are as the image says.
+_images: Final[WeakSet[MemoryImage]] = WeakSet()
+
+#: Counts those that were made to be pooled.
+_guarded: Final = Census()
+
+
+class _Guarded(Reservation):
+    """A reservation that is made to be pooled."""
+
+    __slots__ = ("_ticket",)
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self._ticket = _guarded.ticket
 
 
 #: So many of them leave half as much address space as they take: that has been tried.
@@ -50,28 +68,47 @@ def _may_have_another(size: int) -> bool:
     return True
 
 
+def pool_of(image: MemoryImage) -> Pool:
+    """For reservations without a user that begin with an image; it goes with the image."""
+    _images.add(image)
+    return deque(maxlen=_KEEP)
+
+
 class MemoryLease:
     """The address space of one memory, given back when the lease is deallocated. Hold leases by anchors."""
 
-    __slots__ = ("_committed", "_pool", "_reservation", "address", "size")
+    __slots__ = ("_committed", "_pool", "_reservation", "address", "image", "size")
 
     def __init__(self, reservation: Reservation | Piece, committed: int = 0) -> None:
         """Have a reservation to oneself, of which so many bytes are committed."""
         self._reservation = reservation
         self._committed = committed
-        self._pool: deque[tuple[Reservation | Piece, int]] | None = None
+        self._pool: Pool | None = None
+        #: What it begins with, if that is not all zeros.
+        self.image: MemoryImage | None = None
         self.address = reservation.address
         self.size = reservation.size
 
     @classmethod
-    def pooled(cls, size: int, sparing: bool = False) -> MemoryLease:
+    def pooled(cls, size: int, sparing: bool = False, image: MemoryImage | None = None) -> MemoryLease:
         """One that was used before, if there is one, and that will be used again.
 
-        `sparing`: leave mappings and address space to others.
+        Args:
+            size: In bytes.
+            sparing: Leave mappings and address space to others.
+            image: Prefer one that begins with this.
 
         Raises:
             OSError: The address space is not to be had.
         """
+        if image is not None and image.free:
+            try:
+                lease = cls(*image.free.pop())
+                lease.image = image
+                lease._pool = image.free
+                return lease
+            except IndexError:  # another thread
+                pass
         pool = _free.get(size)
         if pool is None:
             pool = _free.setdefault(size, deque(maxlen=_KEEP))
@@ -80,9 +117,7 @@ class MemoryLease:
         except IndexError:
             if sparing and not _may_have_another(size):
                 raise OSError("too many memories with guard pages") from None
-            reservation = Reservation(size)
-            _guarded.add(reservation)
-            lease = cls(reservation)
+            lease = cls(_Guarded(size))
         lease._pool = pool
         return lease
 
@@ -101,6 +136,18 @@ class MemoryLease:
             self._pool = pool
         elif excess:
             self.commit(self._committed, -excess)
+
+    def begin_with(self, image: MemoryImage) -> None:
+        """Let what was committed just now begin with an image, if it does not yet, and if that can be."""
+        if self.image is None and not mappings_are_scarce(_MAPPINGS_OF_IMAGES):
+            # Whatever comes of it, this is not a pool for it any more.
+            self._pool = None
+            try:
+                image.map(self.address)
+            except OSError:
+                return
+            self.image = image
+            self._pool = image.free
 
     def commit(self, offset: int, size: int) -> None:
         """Add `size` bytes behind the first `offset`, which are committed. Raises MemoryError."""
@@ -135,12 +182,21 @@ class MemoryLease:
 
     # The names are bound at definition, because module globals may be gone when the interpreter shuts down.
     def __del__(  # type: ignore[no-untyped-def]
-        self, clear=fill, discard=host.discard, warm=_WARM, largest=_LARGEST
+        self, clear=fill, discard=host.discard, warm=_WARM, largest=_LARGEST, keep=_KEEP
     ) -> None:
         pool = getattr(self, "_pool", None)  # none either when `__init__` was interrupted
-        if pool is None:
+        # (what would go for want of room need not be zeroed)
+        if pool is None or len(pool) >= keep:
             return
         committed = self._committed
+        if self.image is not None:
+            # (whose pages stay in the file, so it may be of any size)
+            try:
+                discard(self.address, committed)
+            except OSError:  # locked in memory: unmapped instead
+                return
+            pool.append((self._reservation, committed))
+            return
         if committed > largest:
             return
         try:
@@ -156,3 +212,5 @@ def clear() -> None:
     """Unmap what is not in use."""
     for pool in list(_free.values()):
         pool.clear()
+    for image in list(_images):
+        image.free.clear()

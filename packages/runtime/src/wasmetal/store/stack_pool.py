@@ -51,9 +51,10 @@ class StackLease:
         read=ctypes.string_at,
         sample: int = _SAMPLE,
         unused: bytes = _UNUSED,
+        keep: int = _KEEP,
     ) -> None:
         # The names are bound at definition, because module globals may be gone when the interpreter shuts down.
-        if not hasattr(self, "stack"):
+        if not hasattr(self, "stack") or len(self._pool) >= keep:
             return
         stack = self.stack
         low = stack.limit - reserve

@@ -1,8 +1,12 @@
-"""Reserved address space, of which parts are committed as they are needed: linear memories live here."""
+"""Reserved address space, of which parts are committed as they are needed: linear memories live here. And what writes
+there by address."""
 
 from __future__ import annotations
 
-import weakref
+import atexit
+import ctypes
+import itertools
+from collections.abc import Callable
 
 from wasmetal.system.host import host
 
@@ -15,8 +19,22 @@ _MAPPINGS_EACH: Final = 2
 #: Fewer reservations than this are never too many.
 _FEW: Final = 1000
 
-#: Addresses of all reservations.
-_alive: Final[set[int]] = set()
+#: Number of a reservation -> its address and size, until it is given back.
+_alive: Final[dict[int, tuple[int, int]]] = {}
+_numbers: Final = itertools.count(1)
+#: Not empty when the interpreter shuts down. What is there then stays: threads may run until the process ends.
+_shutdown: Final[list[bool]] = []
+atexit.register(_shutdown.append, True)
+
+
+#: (target, source, size): copy bytes. The GIL is held: to give it up for some KiB can cost a turn of another thread.
+copy: Final[Callable[[int, int, int], object]] = ctypes.PYFUNCTYPE(
+    None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t
+)(host.address_of("memmove"))
+#: (target, byte, size): set bytes, in the same way.
+fill: Final[Callable[[int, int, int], object]] = ctypes.PYFUNCTYPE(
+    None, ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t
+)(host.address_of("memset"))
 
 
 def page_ceil(size: int) -> int:
@@ -30,7 +48,7 @@ class Reservation:
     Nothing in it may be touched before `commit`. It is given back when the object goes, or by `release`.
     """
 
-    __slots__ = ("__weakref__", "_finalizer", "address", "size")
+    __slots__ = ("__weakref__", "_number", "address", "size")
 
     def __init__(self, size: int) -> None:
         """Reserve `size` bytes, rounded up to whole pages.
@@ -39,13 +57,12 @@ class Reservation:
             ValueError: the size is not positive.
             OSError: the address space is not to be had.
         """
+        self._number = number = next(_numbers)
         if size <= 0:
             raise ValueError("the size of a reservation must be positive")
-        self.size = page_ceil(size)
-        self.address = host.reserve(self.size)
-        _alive.add(self.address)
-        self._finalizer = weakref.finalize(self, _unmap, self.address, self.size)
-        self._finalizer.atexit = False
+        self.size = size = page_ceil(size)
+        self.address = address = host.reserve(size)
+        _alive[number] = (address, size)
 
     def commit(self, offset: int, size: int) -> None:
         """Make `size` bytes from `offset` readable and writable (both rounded outwards to whole pages of the operating
@@ -79,18 +96,23 @@ class Reservation:
 
     @property
     def released(self) -> bool:
-        return not self._finalizer.alive
+        return self._number not in _alive
 
     def release(self) -> None:
         """Give the range back now. Nothing may point into it any more. Doing it again does nothing."""
-        self._finalizer()
+        found = _alive.pop(self._number, None)
+        if found is not None:
+            host.release(*found)
+
+    # Bound at definition, because module globals may be gone when the interpreter shuts down.
+    def __del__(self, _shutdown: list[bool] = _shutdown) -> None:
+        if not _shutdown:
+            self.release()
 
 
-def _unmap(address: int, size: int) -> None:
-    _alive.discard(address)
-    host.release(address, size)
+def mappings_are_scarce(each: int = _MAPPINGS_EACH) -> bool:
+    """Whether reservations have so many of the mappings that the system allows that the others may need the rest.
 
-
-def mappings_are_scarce() -> bool:
-    """Whether reservations have so many of the mappings that the system allows that the others may need the rest."""
-    return len(_alive) > _FEW and _MAPPINGS_EACH * len(_alive) > host.most_mappings() // 2
+    `each`: how many one reservation takes.
+    """
+    return len(_alive) > _FEW and each * len(_alive) > host.most_mappings() // 2

@@ -47,7 +47,19 @@ class System(Protocol):
 
     @property
     def DISCARDED_IS_ZERO(self) -> bool:
-        """Whether what was discarded reads as zero."""
+        """Whether what was discarded reads as zero (or, of pages of an image, as the image)."""
+
+    def image_file(self, size: int, pieces: Sequence[tuple[int, int, int]]) -> int:
+        """A file of that size which nobody can write any more; returns its descriptor.
+
+        `pieces`: (offset in the file, address, size) of what is in it, written in this order; the rest is zeros.
+        """
+
+    def map_image(self, file: int, size: int, address: int) -> None:
+        """Map such a file in a reservation, readable and writable: what is written there is nowhere else.
+
+        Where that cannot be (`discard` must bring back what is in the file), `image_file` raises OSError.
+        """
 
     def keep_small_pages(self, address: int, size: int) -> None:
         """Advise against huge pages there."""

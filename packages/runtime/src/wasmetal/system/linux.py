@@ -7,7 +7,7 @@ import contextlib
 import ctypes
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from wasm_core.errors import WasmError
@@ -37,7 +37,12 @@ MADV_REMOVE: Final = 9
 MADV_NOHUGEPAGE: Final = 15
 
 MFD_CLOEXEC: Final = 1
+MFD_ALLOW_SEALING: Final = 2
 MFD_EXEC: Final = 0x10
+
+# linux/fcntl.h: F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW and F_SEAL_WRITE.
+_F_ADD_SEALS: Final = 1033
+_SEALS: Final = 0xF
 
 SIGBUS: Final = 7
 SIGSEGV: Final = 11
@@ -176,6 +181,28 @@ DISCARDED_IS_ZERO: Final = True
 def discard(address: int, size: int, _advise=madvise, _unneeded=MADV_DONTNEED) -> None:  # type: ignore[no-untyped-def]
     # Bound at definition, because module globals may be gone when the interpreter shuts down.
     _advise(address, size, _unneeded)
+
+
+def image_file(size: int, pieces: Sequence[tuple[int, int, int]]) -> int:
+    import fcntl  # most programs have no images
+
+    file = _memory_file("wasmetal-image", MFD_CLOEXEC | MFD_ALLOW_SEALING)
+    try:
+        os.ftruncate(file, size)
+        for offset, source, count in pieces:
+            done = 0
+            while done < count:
+                rest = (ctypes.c_char * (count - done)).from_address(source + done)
+                done += os.pwrite(file, rest, offset + done)
+        fcntl.fcntl(file, _F_ADD_SEALS, _SEALS)
+    except BaseException:
+        os.close(file)
+        raise
+    return file
+
+
+def map_image(file: int, size: int, address: int) -> None:
+    mmap(size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, file, address=address)
 
 
 def keep_small_pages(address: int, size: int) -> None:
