@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import struct
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -150,3 +153,93 @@ def directory(tmp_path: Path) -> Path:
 def program(start: StartProgram, directory: Path) -> Program:
     """A program with `directory` as descriptor 3."""
     return start(preopens={"/": str(directory)})
+
+
+@pytest.fixture
+def is_open() -> Callable[[int], bool]:
+    """Tells whether the system still knows a descriptor, by the number that it has there."""
+
+    def ask(host: int) -> bool:
+        try:
+            if sys.platform == "win32":
+                from wasm_wasi.host.windows.native import access_of
+
+                access_of(host)
+            else:
+                os.fstat(host)
+        except OSError:
+            return False
+        return True
+
+    return ask
+
+
+@pytest.fixture
+def press_ctrl_c() -> Callable[[], None]:
+    """Does, from any thread, what Ctrl-C does."""
+
+    def press() -> None:
+        if sys.platform == "win32":
+            # (os.kill would end the process)
+            signal.raise_signal(signal.SIGINT)
+        else:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    return press
+
+
+#: What a test needs that Windows has not, or Wine; by name of the test, of all its cases.
+_NOT_ON_WINDOWS = {
+    "FIFOs and sockets among files": (
+        "test_opening_and_reading_a_fifo_without_a_writer",
+        "test_opening_a_fifo_without_a_reader",
+        "test_what_has_no_reader_ever",
+    ),
+    "devices among files": ("test_endless_devices",),
+    "functions of POSIX, which the test replaces": (
+        "test_an_error_in_the_middle_tells_what_was_moved",
+        "test_allocation_that_takes_long",
+        "test_allocation_that_fails_leaves_the_size",
+        "test_a_disk_that_is_slow",
+    ),
+    "a limit of descriptors": (
+        "test_the_host_keeps_descriptors",
+        "test_the_host_keeps_descriptors_from_those_who_connect",
+        "test_the_limit_is_below_that_of_the_process",
+    ),
+    "moving a directory away while something in it is open": ("test_nothing_is_told_about_what_is_above",),
+}
+_NOT_ON_WINE = {
+    "symbolic links": (
+        "test_metadata",
+        "test_listing",
+        "test_renaming_and_linking",
+        "test_times_of_a_link_or_of_what_it_points_to",
+        "test_no_slash_behind_what_is_no_directory",
+        "test_dangling_links",
+        "test_long_chains_of_links",
+    ),
+    "times of access": ("test_size_and_times", "test_times_that_are_left_alone_or_now"),
+    "the speed to make so many files": ("test_a_large_directory",),
+    "knowing that a peer has ended while there is more to read": ("test_waiting_for_all",),
+}
+
+
+def _is_wine() -> bool:
+    if sys.platform != "win32":
+        return False
+    import ctypes
+
+    return hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if sys.platform != "win32":
+        return
+    missing = {name: need for need, names in _NOT_ON_WINDOWS.items() for name in names}
+    if _is_wine():
+        missing |= {name: f"{need} (Wine)" for need, names in _NOT_ON_WINE.items() for name in names}
+    for item in items:
+        need = missing.get(getattr(item, "originalname", item.name))
+        if need is not None:
+            item.add_marker(pytest.mark.skip(reason=need))

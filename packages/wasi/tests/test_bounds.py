@@ -6,9 +6,9 @@ import errno
 import io
 import mmap
 import os
-import signal
 import socket
 import struct
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -51,7 +51,8 @@ class BigMemory:
     """A gibibyte, of which there is as much as is touched."""
 
     def __init__(self) -> None:
-        self._bytes = mmap.mmap(-1, 1 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        private = {} if sys.platform == "win32" else {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS}
+        self._bytes = mmap.mmap(-1, 1 << 30, **private)
 
     def view(self) -> memoryview:
         return memoryview(self._bytes)
@@ -73,10 +74,10 @@ def test_random_numbers(program):
         program.call("random_get", 0, 1 << 30)
 
 
-def test_ctrl_c(program):
+def test_ctrl_c(program, press_ctrl_c):
     # Some thread gets the signal; the main one is to notice, and all of this takes seconds.
     with_big_memory(program)
-    timer = threading.Timer(LIMIT, os.kill, (os.getpid(), signal.SIGINT))
+    timer = threading.Timer(LIMIT, press_ctrl_c)
     timer.start()
     start = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
@@ -310,7 +311,7 @@ def test_a_million_subscriptions(program):
 
 def test_a_large_directory(program, directory):
     for number in range(20_000):
-        os.mknod(directory / "sub" / f"{number}")
+        (directory / "sub" / f"{number}").touch()
     with_big_memory(program)
     fd = program.open("sub", OpenFlag.DIRECTORY)[1]
     with ends(0.02):

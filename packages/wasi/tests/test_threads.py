@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import struct
@@ -59,14 +58,6 @@ def pipe():
     os.close(writer)
 
 
-def is_open(host: int) -> bool:
-    try:
-        fcntl.fcntl(host, fcntl.F_GETFD)
-    except OSError:
-        return False
-    return True
-
-
 def blocked_reader(process: Process, results: list[tuple[int, bytes]]) -> threading.Thread:
     """A thread that reads from stdin, and waits."""
     program = Program(process)
@@ -79,7 +70,7 @@ def blocked_reader(process: Process, results: list[tuple[int, bytes]]) -> thread
 
 
 @pytest.mark.parametrize("how", ["fd_close", "fd_renumber", "close all"])
-def test_what_is_used_is_closed_when_the_call_ends(pipe, how: str) -> None:
+def test_what_is_used_is_closed_when_the_call_ends(pipe, how: str, is_open) -> None:
     process, writer = pipe
     host = process.table.get(0, 0).host()
     results: list[tuple[int, bytes]] = []
@@ -101,7 +92,7 @@ def test_what_is_used_is_closed_when_the_call_ends(pipe, how: str) -> None:
     assert not process.table.used and not process.table.closing
 
 
-def test_what_is_not_used_is_closed_at_once(pipe, tmp_path) -> None:
+def test_what_is_not_used_is_closed_at_once(pipe, tmp_path, is_open) -> None:
     process, writer = pipe
     (tmp_path / "file").write_bytes(b"content")
     directory = Process((), (), {"/": str(tmp_path)}, (None, None, None))

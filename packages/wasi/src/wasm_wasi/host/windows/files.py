@@ -211,6 +211,10 @@ class File(HostDescriptor):
         native.set_size(self.fd, size)
 
 
+#: For who has seen that a pipe has something, and reads that: another reader would let him wait in the system.
+_reading: Final = RLock()
+
+
 class Pipe(HostDescriptor):
     """A pipe. Windows has nothing that waits for one: we look again and again."""
 
@@ -242,20 +246,21 @@ class Pipe(HostDescriptor):
         whole("host.windows.waits")
         from wasm_wasi.host.windows import waits
 
-        try:
-            while True:
-                there = native.pipe_content(self.fd)
-                if there != 0:
-                    break
-                if not self.blocks():
-                    raise WasiError(AGAIN)
-                waits.wait(self, READABLE)
-        except OSError:
-            # Nobody has the other end.
-            return 0
         buffer = buffers[0]
-        if there is not None:
-            return native.read(self.fd, buffer[:there])
+        while True:
+            try:
+                with _reading:
+                    there = native.pipe_content(self.fd)
+                    if there:
+                        return native.read(self.fd, buffer[:there])
+            except OSError:
+                # Nobody has the other end.
+                return 0
+            if there is None:
+                break
+            if not self.blocks():
+                raise WasiError(AGAIN)
+            waits.wait(self, READABLE)
         data = bytearray(min(len(buffer), _PIPE_STEP))
         count = waits.apart(partial(_read, native.duplicate(self.fd), data))
         buffer[:count] = data[:count]

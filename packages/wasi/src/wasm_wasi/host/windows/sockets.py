@@ -7,6 +7,7 @@ import errno
 import socket
 import threading
 from ctypes import byref, c_int, c_int16, c_uint32, c_void_p
+from functools import partial
 
 from wasm_wasi.abi import (
     AGAIN,
@@ -20,7 +21,7 @@ from wasm_wasi.abi import (
     ReceiveFlag,
     ShutdownFlag,
 )
-from wasm_wasi.descriptors import Descriptor, FileStat, limited
+from wasm_wasi.descriptors import Descriptor, FileStat, behind, limited
 from wasm_wasi.errors import WasiError
 from wasm_wasi.guest_memory import STEP
 from wasm_wasi.host.windows import waits
@@ -38,7 +39,7 @@ _EVENTS: Final = ((0x0300, READABLE), (0x0010, WRITABLE), (0x0001, ERROR), (0x00
 _TOO_LONG: Final = 10040
 # Seconds between two looks at a socket for more than is there.
 _AGAIN: Final = 0.01
-# Most bytes that a socket which waits itself is given at once: a thread does that.
+# Most bytes that are sent at once, which are copied.
 _SENT: Final = 1 << 16
 # By `sdflags`.
 _SHUTDOWN: Final = {
@@ -149,36 +150,33 @@ class Socket(Descriptor):
         """Receive into the buffers: how many bytes, and the `roflags`."""
         if flags & ~(ReceiveFlag.PEEK | ReceiveFlag.WAITALL):
             raise WasiError(INVAL)
-        stream = self.type == FileType.SOCKET_STREAM
-        whole = stream and self.blocks() and bool(flags & ReceiveFlag.WAITALL)
+        whole = self.type == FileType.SOCKET_STREAM and self.blocks() and bool(flags & ReceiveFlag.WAITALL)
         peek = socket.MSG_PEEK if flags & ReceiveFlag.PEEK else 0
-        data = bytearray(min(sum(map(len, buffers)), STEP))
-        received = truncated = 0
+        size = min(sum(map(len, buffers)), STEP) if peek else sum(map(len, buffers))
+        received = 0
         while True:
             try:
-                count, truncated = self._receive(memoryview(data)[0 if peek else received :], peek)
+                count, truncated = self._receive(behind(buffers, 0 if peek else received), peek)
             except (OSError, WasiError):
                 if not received or peek:
                     raise
-                break
+                return received, 0
             received = count if peek else received + count
-            if not whole or received >= len(data) or (not count and not peek):
-                break
+            if not whole or received >= size or (not count and not peek):
+                return received, truncated
             if peek:
                 if self.ready(READABLE) & (HANGUP | ERROR):
-                    break
+                    return received, truncated
                 interruption.sleep(_AGAIN)
-        at = 0
-        for buffer in buffers:
-            part = data[at : min(at + len(buffer), received)]
-            buffer[: len(part)] = part
-            at += len(part)
-        return received, truncated
 
-    def _receive(self, buffer: memoryview, flags: int) -> tuple[int, int]:
+    def _receive(self, buffers: list[memoryview], flags: int) -> tuple[int, int]:
+        """Wait for something and receive it, not more than a step of it."""
         if self._listens:
             # Nothing comes from it: those who try are to be told.
-            return self._socket.recv_into(buffer, len(buffer), flags), 0
+            return self._socket.recv_into(bytearray(1)), 0
+        target = buffers[0][:STEP] if len(buffers) == 1 else memoryview(bytearray(min(sum(map(len, buffers)), STEP)))
+        if not len(target):
+            return 0, 0
         while True:
             self._wait(READABLE)
             with self._using:
@@ -186,44 +184,50 @@ class Socket(Descriptor):
                     # Another thread was faster.
                     continue
                 try:
-                    if not len(buffer):
-                        return 0, 0
-                    return self._socket.recv_into(buffer, len(buffer), flags), 0
+                    count, truncated = self._socket.recv_into(target, len(target), flags), 0
                 except BlockingIOError:
                     if not self.blocks():
                         raise
+                    continue
                 except OSError as error:
                     if error.errno != _TOO_LONG:
                         raise
-                    return len(buffer), RECEIVED_TRUNCATED
+                    count, truncated = len(target), RECEIVED_TRUNCATED
+            break
+        if len(buffers) > 1:
+            at = 0
+            for buffer in buffers:
+                part = target[at : min(at + len(buffer), count)]
+                buffer[: len(part)] = part
+                at += len(part)
+        return count, truncated
 
     def send(self, buffers: list[memoryview]) -> int:
         """Send the buffers, all of them if the socket blocks; how many bytes."""
         if self.type != FileType.SOCKET_STREAM:
             self._wait(WRITABLE)
             return self._socket.send(b"".join(buffers))
-        data = memoryview(b"".join(limited(buffers, STEP)))
-        sent = 0
-        while sent < len(data):
+        sent, size = 0, sum(map(len, buffers))
+        while True:
             try:
                 self._wait(WRITABLE)
-                sent += self._send(data[sent:])
+                sent += self._send(behind(buffers, sent))
             except BlockingIOError:
                 if self.blocks():
                     continue
                 if sent:
-                    break
+                    return sent
                 raise
             except (OSError, WasiError):
                 if sent:
-                    break
+                    return sent
                 raise
-        return sent
+            if not self.blocks() or sent >= size:
+                return sent
 
-    def _send(self, data: memoryview) -> int:
-        if self._own:
-            return self._socket.send(data)
-        return waits.apart(lambda: self._socket.send(data[:_SENT]))
+    def _send(self, buffers: list[memoryview]) -> int:
+        data = b"".join(limited(buffers, _SENT))
+        return self._socket.send(data) if self._own else waits.apart(partial(self._socket.send, data))
 
     def shut_down(self, directions: int) -> None:
         """End one direction or both (`sdflags`)."""
