@@ -48,6 +48,7 @@ NOMEM: Final = ERRNO["NOMEM"]
 NOSPC: Final = ERRNO["NOSPC"]
 NOSYS: Final = ERRNO["NOSYS"]
 NOTCAPABLE: Final = ERRNO["NOTCAPABLE"]
+NOTCONN: Final = ERRNO["NOTCONN"]
 NOTDIR: Final = ERRNO["NOTDIR"]
 NOTSOCK: Final = ERRNO["NOTSOCK"]
 NOTSUP: Final = ERRNO["NOTSUP"]
@@ -76,6 +77,8 @@ FROM_HOST_ERRNO.setdefault(host_errno.EWOULDBLOCK, AGAIN)
 FROM_HOST_ERRNO.setdefault(host_errno.ENOTSUP, NOTSUP)
 FROM_HOST_ERRNO.setdefault(host_errno.EOPNOTSUPP, NOTSUP)
 FROM_HOST_ERRNO.setdefault(host_errno.EDEADLK, ERRNO["DEADLK"])
+# What Windows says of a socket that was shut down.
+FROM_HOST_ERRNO.setdefault(host_errno.ESHUTDOWN, ERRNO["PIPE"])
 
 
 # Plain ints in classes: they are combined and tested on every call, and enums of so many members take 8 ms to make.

@@ -13,6 +13,7 @@ from wasm_wasi.abi import (
     AGAIN,
     INVAL,
     LISTENER_RIGHTS,
+    NOTCONN,
     NOTSUP,
     RECEIVED_TRUNCATED,
     SOCKET_RIGHTS,
@@ -67,12 +68,14 @@ class Socket(Descriptor):
         fdflags: NONBLOCK or nothing.
     """
 
-    __slots__ = ("_fdflags", "_listens", "_own", "_socket", "_using")
+    __slots__ = ("_ended", "_fdflags", "_listens", "_own", "_socket", "_using")
 
     def __init__(self, given: socket.socket, own: bool, fdflags: int = 0) -> None:
         self._socket = given
         self._own = own
         self._fdflags = fdflags
+        # Directions that the program has ended: the system waits, and has errors of its own.
+        self._ended = 0
         # For one thread at a time: who saw a peer is to get it.
         self._using = threading.RLock()
         if own:
@@ -104,6 +107,15 @@ class Socket(Descriptor):
 
     def ready(self, events: int) -> int:
         """For what of `waits.READABLE`, ... it is ready."""
+        if events & READABLE and self._ended & ShutdownFlag.RD:
+            return READABLE
+        happened = self._happened(events | WRITABLE)
+        if happened & HANGUP:
+            # Its end can be read. That the peer sends no more is no hangup, as long as it receives.
+            happened = (happened | READABLE) & ~(HANGUP if happened & WRITABLE else 0)
+        return happened & (events | ERROR | HANGUP)
+
+    def _happened(self, events: int) -> int:
         wanted = sum(theirs for theirs, ours in _EVENTS if ours & events and ours & (READABLE | WRITABLE))
         entry = _PollEntry(self.host(), wanted, 0)
         if _poll(byref(entry), 1, 0) <= 0:
@@ -165,15 +177,17 @@ class Socket(Descriptor):
             if not whole or received >= size or (not count and not peek):
                 return received, truncated
             if peek:
-                if self.ready(READABLE) & (HANGUP | ERROR):
+                if self._happened(READABLE) & (HANGUP | ERROR):
                     return received, truncated
                 interruption.sleep(_AGAIN)
 
     def _receive(self, buffers: list[memoryview], flags: int) -> tuple[int, int]:
         """Wait for something and receive it, not more than a step of it."""
         if self._listens:
-            # Nothing comes from it: those who try are to be told.
-            return self._socket.recv_into(bytearray(1)), 0
+            # Nothing comes from it.
+            raise WasiError(NOTCONN)
+        if self._ended & ShutdownFlag.RD:
+            return 0, 0
         target = buffers[0][:STEP] if len(buffers) == 1 else memoryview(bytearray(min(sum(map(len, buffers)), STEP)))
         if not len(target):
             return 0, 0
@@ -234,6 +248,7 @@ class Socket(Descriptor):
         if directions not in _SHUTDOWN:
             raise WasiError(INVAL)
         self._socket.shutdown(_SHUTDOWN[directions])
+        self._ended |= directions
 
     def close(self) -> None:
         self._socket.close()
@@ -254,7 +269,7 @@ def check_number(number: int) -> None:
     try:
         socket.socket(fileno=number).detach()
     except OSError as error:
-        if error.errno == errno.ENOTSOCK:
+        if error.errno in (errno.ENOTSOCK, errno.EOPNOTSUPP):
             raise ValueError(f"{number} is not a socket") from None
         raise
 
