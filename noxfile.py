@@ -25,7 +25,7 @@ SAME_EVERYWHERE = ("wasm-core", "wasm-ir", "backend-amd64", "backend-arm64", "wa
 #: What goes with these: tests of code, of types and of pages.
 TESTS_OF_THE_SAME = (
     *("arm64", "backends", "corpus", "filetests", "packaging", "programs", "spec", "typing", "test_directions.py"),
-    *("test_docs.py", "test_pages.py", "test_site.py", "test_third_party_backend.py"),
+    *("windows", "test_docs.py", "test_pages.py", "test_site.py", "test_third_party_backend.py"),
 )
 #: Filetests expect instructions as this version writes them.
 CAPSTONE = "capstone>=5,<6"
