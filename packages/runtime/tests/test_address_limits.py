@@ -12,7 +12,7 @@ import pytest
 
 import wasmetal
 from wasmetal.store import memory_pool
-from wasmetal.system import linux
+from wasmetal.system.host import host
 
 PROGRAM = """
 import resource
@@ -82,14 +82,14 @@ def test_a_refused_reservation(wasm: Any, monkeypatch: pytest.MonkeyPatch) -> No
     user.import_memory("m", "memory", 1)
     user.func("i", "i", op.get(0) + op.I32_LOAD, export="load")
     guarded = wasmetal.Module(b.build()).instantiate()
-    reserve = linux.reserve
+    reserve = host.reserve
 
     def refuse(size: int) -> int:
         if size >= 8 << 30:
             raise OSError("refused")
         return reserve(size)
 
-    monkeypatch.setattr(linux, "reserve", refuse)
+    monkeypatch.setattr(host, "reserve", refuse)
     memory_pool.clear()
     checked = wasmetal.Module(b.build()).instantiate()
     assert guarded.exports.memory.guarded and not checked.exports.memory.guarded

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from systems import mappings, posix, windows
 
 from wasmetal.code.arena import CodeArena, arena
 from wasmetal.code.page_allocator import PageAllocator
-from wasmetal.system import linux
+from wasmetal.system.host import host
 
 amd64 = pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the code in this test is x86-64")
 
@@ -29,28 +30,21 @@ def returning(number: int) -> bytes:
 
 def protections(start: int, end: int) -> set[str]:
     """Protections of all mappings that overlap a range."""
-    found = set()
-    for line in Path("/proc/self/maps").read_text().splitlines():
-        span, protection = line.split()[:2]
-        low, high = (int(part, 16) for part in span.split("-"))
-        if low < end and start < high:
-            found.add(protection)
-    return found
+    return {protection for low, high, protection in mappings() if low < end and start < high}
 
 
 def all_protections() -> set[str]:
     return protections(0, 1 << 64)
 
 
-def writable_code() -> set[str]:
+def writable_code() -> set[tuple[int, int, str]]:
     """Mappings that are writable and executable. (libffi makes some for callbacks, as another test may have used.)"""
-    lines = [line.split() for line in Path("/proc/self/maps").read_text().splitlines()]
-    return {line[0] for line in lines if "w" in line[1] and "x" in line[1]}
+    return {mapping for mapping in mappings() if {"w", "x"} <= set(mapping[2])}
 
 
 @pytest.fixture(params=[True, False], ids=["two mappings", "in place"])
 def own_arena(request: pytest.FixtureRequest) -> CodeArena:
-    if request.param and not hasattr(ctypes.CDLL(None), "memfd_create"):
+    if request.param and (windows or not hasattr(ctypes.CDLL(None), "memfd_create")):
         pytest.skip("no memory here that could be mapped twice")
     made = CodeArena(1 << 24, dual_mapping=request.param)
     assert made.dual_mapping == request.param
@@ -63,7 +57,7 @@ def test_code_runs_and_is_never_writable_and_executable(own_arena: CodeArena) ->
     others = writable_code()
     stop = threading.Event()
     seen: set[str] = set()
-    writable: set[str] = set()
+    writable: set[tuple[int, int, str]] = set()
 
     def watch() -> None:
         while not stop.is_set():
@@ -89,7 +83,7 @@ def test_code_runs_and_is_never_writable_and_executable(own_arena: CodeArena) ->
 def test_code_written_in_place_has_its_own_pages() -> None:
     region = CodeArena(1 << 24, dual_mapping=False).region()
     first, second = region.place(returning(1)), region.place(returning(2))
-    assert first // linux.PAGE != second // linux.PAGE
+    assert first // host.PAGE != second // host.PAGE
 
 
 @amd64
@@ -136,6 +130,7 @@ def test_collected_regions_give_everything_back(own_arena: CodeArena) -> None:
     assert protections(own_arena.data_start, own_arena.start + own_arena.size) == {"---p"}
 
 
+@posix
 def test_memory_goes_back_to_the_system() -> None:
     own_arena = CodeArena(1 << 26)
     region = own_arena.region()
@@ -212,6 +207,7 @@ def in_child(work: object) -> int:
 
 
 @amd64
+@posix
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")
 def test_fork_separates_the_code_of_parent_and_child() -> None:
     region = arena().region()
@@ -245,6 +241,7 @@ def test_fork_separates_the_code_of_parent_and_child() -> None:
 
 
 @amd64
+@posix
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")
 def test_parent_may_change_code_while_the_child_starts() -> None:
     """The child's copy is made before the fork."""

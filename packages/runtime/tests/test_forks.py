@@ -9,6 +9,10 @@ import subprocess
 import sys
 import textwrap
 
+from systems import posix
+
+pytestmark = posix
+
 PRELUDE = """
 import os, threading, time, warnings
 import wasmetal

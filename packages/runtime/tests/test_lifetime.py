@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gc
-import resource
+import mmap
 import sys
 import threading
 import weakref
 from pathlib import Path
 
 import pytest
+from systems import windows
 
 import wasmetal
 from wasmetal import Engine, Func, FuncType, Global, GlobalType, Memory, MemoryType, Module, Table, TableType
@@ -19,7 +20,7 @@ from wasmetal.system.lifetime import _held
 
 pytestmark = pytest.mark.usefixtures("clean")
 
-needs_proc = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="no /proc")
+needs_proc = pytest.mark.skipif(windows or not Path("/proc/self/statm").exists(), reason="no /proc")
 
 
 class Object:
@@ -28,7 +29,7 @@ class Object:
 
 def address_space() -> int:
     """Bytes of address space that the process has."""
-    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    return int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import array
 import gc
-import resource
 import subprocess
 import sys
 
@@ -306,8 +305,10 @@ print("done")
 
 
 @pytest.mark.usefixtures("address_limit")
-@pytest.mark.skipif(resource.getrlimit(resource.RLIMIT_AS)[1] != resource.RLIM_INFINITY, reason="limited already")
 def test_little_address_space(wasm) -> None:
+    resource = pytest.importorskip("resource")
+    if resource.getrlimit(resource.RLIMIT_AS)[1] != resource.RLIM_INFINITY:
+        pytest.skip("limited already")
     builder = wasm()
     op = wasm.op
     builder.memory(1, export="memory")

@@ -9,8 +9,11 @@ import sys
 import textwrap
 
 import pytest
+from systems import posix
 
 from wasmetal.registry import backends as registry
+
+pytestmark = posix
 
 if not any(info.selected for info in registry.backends()):
     pytest.skip("a backend is needed for its signal handler", allow_module_level=True)
