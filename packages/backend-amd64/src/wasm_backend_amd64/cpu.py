@@ -112,7 +112,7 @@ def features_by_cpuid() -> tuple[str, ...]:
 
     The page is never writable and executable at the same time.
     """
-    with (_placed_on_windows if sys.platform == "win32" else _placed)() as address:
+    with _placed() as address:
         registers = (ctypes.c_uint32 * 4)()
         call = ctypes.CFUNCTYPE(None, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_void_p)(address)
 
@@ -124,43 +124,45 @@ def features_by_cpuid() -> tuple[str, ...]:
         return decode_features(cpuid, xgetbv)
 
 
-@contextmanager
-def _placed() -> Iterator[int]:
-    """The address of the code, executable."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    size = mmap.PAGESIZE
-    with mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as page:
-        page.write(_CODE)
-        anchor = ctypes.c_char.from_buffer(page)
-        address = ctypes.addressof(anchor)
-        if libc.mprotect(address, size, mmap.PROT_READ | mmap.PROT_EXEC) != 0:
-            error = ctypes.get_errno()
-            del anchor
-            raise OSError(error, "mprotect refuses executable memory")
+if sys.platform == "win32":
+
+    @contextmanager
+    def _placed() -> Iterator[int]:
+        """The address of the code, executable."""
+        kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
+        kernel32.VirtualAlloc.restype = ctypes.c_void_p
+        address: int | None = kernel32.VirtualAlloc(None, mmap.PAGESIZE, _MEM_COMMIT_AND_RESERVE, _PAGE_READWRITE)
+        if not address:
+            raise ctypes.WinError(ctypes.get_last_error())
         try:
+            ctypes.memmove(address, _WINDOWS_CODE, len(_WINDOWS_CODE))
+            pages = (ctypes.c_void_p(address), ctypes.c_size_t(mmap.PAGESIZE))
+            if not kernel32.VirtualProtect(*pages, _PAGE_EXECUTE_READ, ctypes.byref(ctypes.c_uint32())):
+                raise ctypes.WinError(ctypes.get_last_error())
             yield address
         finally:
-            del anchor
+            kernel32.VirtualFree(ctypes.c_void_p(address), ctypes.c_size_t(0), _MEM_RELEASE)
 
+else:
 
-@contextmanager
-def _placed_on_windows() -> Iterator[int]:
-    if sys.platform != "win32":
-        raise OSError("not on Windows")
-    kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
-    kernel32.VirtualAlloc.restype = ctypes.c_void_p
-    address: int | None = kernel32.VirtualAlloc(None, mmap.PAGESIZE, _MEM_COMMIT_AND_RESERVE, _PAGE_READWRITE)
-    if not address:
-        raise ctypes.WinError(ctypes.get_last_error())
-    try:
-        ctypes.memmove(address, _WINDOWS_CODE, len(_WINDOWS_CODE))
-        pages = (ctypes.c_void_p(address), ctypes.c_size_t(mmap.PAGESIZE))
-        if not kernel32.VirtualProtect(*pages, _PAGE_EXECUTE_READ, ctypes.byref(ctypes.c_uint32())):
-            raise ctypes.WinError(ctypes.get_last_error())
-        yield address
-    finally:
-        kernel32.VirtualFree(ctypes.c_void_p(address), ctypes.c_size_t(0), _MEM_RELEASE)
+    @contextmanager
+    def _placed() -> Iterator[int]:
+        """The address of the code, executable."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+        size = mmap.PAGESIZE
+        with mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as page:
+            page.write(_CODE)
+            anchor = ctypes.c_char.from_buffer(page)
+            address = ctypes.addressof(anchor)
+            if libc.mprotect(address, size, mmap.PROT_READ | mmap.PROT_EXEC) != 0:
+                error = ctypes.get_errno()
+                del anchor
+                raise OSError(error, "mprotect refuses executable memory")
+            try:
+                yield address
+            finally:
+                del anchor
 
 
 def features_by_cpuinfo(text: str) -> tuple[str, ...]:

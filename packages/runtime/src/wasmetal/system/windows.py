@@ -7,7 +7,7 @@ import ctypes
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -180,6 +180,15 @@ def discard(  # type: ignore[no-untyped-def]
     for start, part, protection in _committed(address, size):
         if not _free(start, part, _decommit) or not _allocate(start, part, _commit, protection):
             raise _error("memory that was given back is not to be had again")
+
+
+def image_file(size: int, pieces: Sequence[tuple[int, int, int]]) -> int:
+    # Views of sections begin at multiples of 64 KiB, and what was written in one is not to be brought back.
+    raise OSError("no images of memories on Windows")
+
+
+def map_image(file: int, size: int, address: int) -> None:
+    raise OSError("no images of memories on Windows")
 
 
 def keep_small_pages(address: int, size: int) -> None:
