@@ -144,7 +144,7 @@ def types(session: nox.Session) -> None:
     # What is for another system is checked as if for it.
     as_windows = ("--platform=win32", "--follow-imports=silent")
     session.run("mypy", *as_windows, "packages/runtime/src/wasmetal/system/windows.py")
-    session.run("mypy", "--platform=win32", "--exclude", "/host/posix/", "packages/wasi/src")
+    session.run("mypy", *as_windows, "--exclude", "/host/posix/", "packages/wasi/src")
 
 
 @nox.session(python="3.11")

@@ -61,7 +61,9 @@ def needs_directory(program: Path) -> bool:
 
 def _files(folder: Path) -> dict[str, bytes]:
     """The content of all files, by path."""
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
 
 
 def _directory(source: Path, scratch: Path, kind: str) -> Preopened:
