@@ -154,7 +154,7 @@ def translate(folder: Path) -> list[Extension]:
         multi_file=True,
         target_dir=str(folder / "c"),
     )
-    free_at_once(folder / "c")
+    mend(folder / "c")
     for extension in extensions:
         extension.extra_compile_args = [*extension.extra_compile_args, *COMPILE]
         loads = () if extension.name.endswith("__mypyc") else LINK_LOADERS
@@ -166,20 +166,30 @@ def translate(folder: Path) -> list[Extension]:
 ACYCLIC_DEALLOC: Final = re.compile(
     r"(_dealloc\(\w+ \*self\)\n\{\n)    CPy_TRASHCAN_BEGIN\(self, \w+\)\n(.*?)    CPy_TRASHCAN_END\(self\)\n", re.DOTALL
 )
+#: Where what loads a module begins, and what it does first.
+LOADER: Final = "    PyObject *tmp;\n"
+REFUSAL: Final = """    if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+        PyErr_SetString(PyExc_ImportError, "native wheels run in the main interpreter of a process (PEP 734)");
+        return NULL;
+    }
+"""
 
 
-def free_at_once(folder: Path) -> None:
-    """Do not let CPython put off freeing objects that its collector does not know.
+def mend(folder: Path) -> None:
+    """Change what must not be as mypyc has it.
 
-    Where it has descended too far while it frees what refers to each other, it puts objects into a list, whose link is
-    in front of an object that the collector knows; in front of others it is part of something else. Lists, which are
-    between any two objects of ours, are still put off, so that nothing descends further.
+    CPython puts off freeing objects where it has descended too far while it frees what refers to each other: it puts
+    them into a list, whose link is in front of an object that its collector knows; in front of others it is part of
+    something else. Lists, which are between any two objects of ours, are still put off, so nothing descends further.
+
+    A subinterpreter would get the module objects of the main interpreter, and empty them when it ends.
     """
     for path in folder.glob("__native_*.c"):
-        text = path.read_text()
-        changed, count = ACYCLIC_DEALLOC.subn(r"\1\2", text)
+        changed, count = ACYCLIC_DEALLOC.subn(r"\1\2", path.read_text())
         if count:
             path.write_text(changed)
+    for path in folder.glob("*/**/*.c"):
+        path.write_text(path.read_text().replace(LOADER, LOADER + REFUSAL, 1))
 
 
 def options_of_modules() -> dict[str, Sequence[str] | None]:

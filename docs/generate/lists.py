@@ -72,7 +72,8 @@ def settings() -> str:
 
 def layout(name: str) -> str:
     """A structure that code and runtime share: its fields and what the source says of them."""
-    source = inspect.getsource(vmcontext)
+    # (the module may be an extension)
+    source = (ROOT / "packages/wasm-ir/src/wasm_ir/vmcontext.py").read_text()
     body = re.split(rf"^{name}: Final = Layout\($", source, flags=re.MULTILINE)[1].partition("\n)")[0]
     offsets = getattr(vmcontext, name).offsets
     rows = []

@@ -14,6 +14,7 @@ else:
         """What there is to know.
 
         `allow_interpreted_subclasses`: classes that are not compiled may have this one as a base.
+        `native_class`: False leaves it a class as all others, to whose objects attributes can be added.
         `acyclic`: objects are never part of a cycle of references, so that the collector need not know them.
         """
         return lambda cls: cls

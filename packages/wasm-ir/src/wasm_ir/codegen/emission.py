@@ -11,6 +11,7 @@ from wasm_ir.codegen.frame import Frame
 from wasm_ir.codegen.machinst import MBlock, MFunction
 from wasm_ir.codegen.target import Target
 from wasm_ir.ir import Function
+from wasm_ir.mypyc_attributes import mypyc_attr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _LARGEST_FAR: Final = 3
 
 
+@mypyc_attr(native_class=False)
 class OutOfReach(Exception):
     """Raised by Target.patch: a label is too far away for the instruction that refers to it."""
 

@@ -13,8 +13,10 @@ from wasm_core.bisection import bisect_left
 from wasm_core.body_facts import BodyFacts
 from wasm_ir.builder import Builder
 from wasm_ir.ir import Block, Edge, Inst
+from wasm_ir.mypyc_attributes import mypyc_attr
 
 
+@mypyc_attr(native_class=False)
 class TooManyValuesError(Exception):
     """There are so many locals and branches that locals should not be SSA values."""
 
