@@ -282,7 +282,7 @@ class _ModuleValidator:
                     raise self._error(f"unknown table {segment.table}", sections.ELEMENT)
                 expected = tables[segment.table].element
                 found = segment.type
-                if segment.functions is not None and self.features.function_references:
+                if found != expected and segment.functions is not None and self.features.function_references:
                     # Indices of functions stand for references that are not null.
                     found = ValueType.reference("func", nullable=False)
                 if not self._matches(found, expected):

@@ -16,44 +16,39 @@ import sys
 
 from wasmetal.code.checksum import digest
 
-_SOURCE = ".py"
-_ENDINGS = (_SOURCE, ".so", ".pyd", ".pyc")
+_ENDINGS = (".py", ".so", ".pyd", ".pyc")
 #: What has no part in making code.
 _SKIPPED = frozenset({"__pycache__", "cli", "registry", "testing"})
 
 
-def _files(folder: str, found: list[str], sources: list[str]) -> None:
+def _files(folder: str, found: list[str]) -> None:
+    """Name, size and time of the last change of each file."""
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=_name):
             name = entry.name
             if name.endswith(_ENDINGS):
                 status = entry.stat()
                 found.append(f"{name} {status.st_size} {status.st_mtime_ns}")
-                if name.endswith(_SOURCE):
-                    sources.append(f"{name} {status.st_size}")
             elif name not in _SKIPPED and entry.is_dir():
-                found.append(name)
-                sources.append(name)
-                _files(entry.path, found, sources)
+                found.append(f"{name} 0 0")
+                _files(entry.path, found)
 
 
 def _name(entry: os.DirEntry[str]) -> str:
     return entry.name
 
 
-def _describe(package: str) -> tuple[list[str], list[str]]:
-    """The state of one package, imported before: with times, and that of its sources without."""
+def _describe(package: str) -> list[str]:
+    """The state of one package, imported before."""
     module = sys.modules[package]
-    head = [package, str(getattr(module, "__version__", ""))]
-    found, sources = head[:], head[:]
+    found = [f"{package} {getattr(module, '__version__', '')} 0"]
     for place in getattr(module, "__path__", None) or [module.__file__ or ""]:
         try:
-            _files(place, found, sources)
+            _files(place, found)
         except (NotADirectoryError, FileNotFoundError):
             # A module without a folder, in an archive, or frozen into a program: the state of the nearest file.
             found.append(_nearest(place))
-            sources.append(found[-1])
-    return found, sources
+    return found
 
 
 def _nearest(path: str) -> str:
@@ -70,9 +65,10 @@ def _nearest(path: str) -> str:
 @functools.cache
 def _of_packages(*packages: str) -> tuple[bytes, bytes]:
     """The fingerprints of some top-level packages, which must have been imported: of all, and of their sources."""
-    described = [_describe(package) for package in packages]
-    found, sources = ["\n".join([line for each in described for line in each[number]]) for number in (0, 1)]
-    return digest(found.encode()), digest(sources.encode())
+    found = [line for package in packages for line in _describe(package)]
+    # (native modules stand beside their sources)
+    sources = [line[: line.rindex(" ")] for line in found if ".so " not in line and ".pyd " not in line]
+    return digest("\n".join(found).encode()), digest("\n".join(sources).encode())
 
 
 def _compiler(backend: object) -> tuple[str, ...]:

@@ -67,6 +67,13 @@ def host_types() -> Iterator[FuncType]:
         yield _type(letters, "i")
 
 
+def generic_host_types() -> Iterator[FuncType]:
+    """Of those that want to know their caller."""
+    for letters in ("", "i", "ii", "iii", "iiii"):
+        yield _type(letters, "")
+        yield _type(letters, "i")
+
+
 def raw_types() -> Iterator[FuncType]:
     """Of functions that the runtime calls: start functions for one."""
     yield _type("", "")
@@ -102,6 +109,7 @@ def _make(backend: Backend, cache: CodeCache) -> None:
         glue.entry(type)
     for type in host_types():
         glue.host(type)
+    for type in generic_host_types():
         glue.host_generic(type)
     for type in raw_types():
         glue.raw(type)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from wasm_ir.backend import c_convention
 from wasmetal.code import fingerprint
 from wasmetal.code.checksum import digest
 from wasmetal.code.code_file import CodeFile
@@ -36,7 +37,7 @@ def file_name(backend: Backend) -> str:
 
 def identity(backend: Backend, sources: bytes) -> bytes:
     """What a file depends on. `sources`: fingerprint of what it was made from."""
-    system = getattr(host, "__name__", "")
+    system = getattr(host, "__name__", ""), c_convention(backend)
     return digest(repr((LAYOUT, backend.name, system, layouts.description())).encode() + sources)
 
 

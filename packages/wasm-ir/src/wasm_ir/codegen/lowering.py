@@ -7,7 +7,6 @@ value is needed: handlers match trees bottom-up, and whatever they took into the
 from __future__ import annotations
 
 from wasm_ir import opcodes, types
-from wasm_ir.codegen.loop_constants import LoopConstants
 from wasm_ir.codegen.machinst import HAS_COLD_BLOCKS, MBlock, MEdge, MFunction, MInst
 from wasm_ir.ir import Block, Branch, Function, Inst
 from wasm_ir.mypyc_attributes import mypyc_attr
@@ -15,6 +14,8 @@ from wasm_ir.mypyc_attributes import mypyc_attr
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
+
+    from wasm_ir.codegen.loop_constants import LoopConstants
 
 #: By operation: whether it is done even if nobody needs its value.
 _KEPT: Final = [bool(flags & (opcodes.EFFECT | opcodes.TRAPS)) for flags in opcodes.PROPERTIES]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from wasm_ir import opcodes as op
 from wasm_ir import types
-from wasm_ir.codegen.loop_constants import LoopConstants
 from wasm_ir.codegen.lowering import Lowering
 from wasm_ir.codegen.machinst import FIRST_VREG, MInst
 from wasm_ir.codegen.vocabulary import Vocabulary
@@ -163,6 +162,8 @@ class OperandLowering(Lowering):
         if bits and vocabulary.loop_registers:
             constants = self.loop_constants
             if constants is None:
+                from wasm_ir.codegen.loop_constants import LoopConstants
+
                 constants = self.loop_constants = LoopConstants(self.function, vocabulary.loop_registers)
             vreg = constants.find(self._block, bits)
             if vreg:

@@ -6,7 +6,6 @@ from wasm_core.errors import TrapCode
 from wasm_core.immediates import read_heap_type
 from wasm_core.leb128 import read_u32
 from wasm_ir import opcodes as ir
-from wasm_ir.frontend.fuel import reload
 from wasm_ir.frontend.state import FEW_VALUES, State
 from wasm_ir.frontend.tables import table_element
 from wasm_ir.ir import Call, Inst, Signature
@@ -39,6 +38,8 @@ def _called(s: State, call: Call, signature: Signature) -> None:
     if s.handlers:
         s.land()
     if s.fuel is not None:
+        from wasm_ir.frontend.fuel import reload
+
         reload(s)
     count = len(signature.params) + len(signature.results)
     if count > FEW_VALUES:

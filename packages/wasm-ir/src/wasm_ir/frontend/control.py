@@ -12,7 +12,6 @@ from wasm_core.type_codes import EMPTY_BLOCK, ONE_BYTE_CODES, REF_NULL_PREFIX, R
 from wasm_ir import opcodes as ir
 from wasm_ir import types
 from wasm_ir.frontend.calls import is_null
-from wasm_ir.frontend.fuel import check, save
 from wasm_ir.frontend.signatures import IR_TYPE_OF_CODE, ir_type_of_code
 from wasm_ir.frontend.skipping import skip_unreachable
 from wasm_ir.frontend.state import (
@@ -97,6 +96,8 @@ def loop(s: State, pos: int) -> int:
     if s.options.polls:
         builder.poll()
     if s.fuel is not None:
+        from wasm_ir.frontend.fuel import check, save
+
         save(s)
         check(s)
     return pos
@@ -267,6 +268,8 @@ def branch_to(s: State, frame: Frame) -> None:
 def return_or_branch(s: State, frame: Frame) -> None:
     if frame.kind == FUNCTION and not s.options.listener:
         if s.fuel is not None:
+            from wasm_ir.frontend.fuel import save
+
             save(s)
         s.builder.ret(_arguments(s, frame))
     else:
@@ -411,6 +414,8 @@ def _end_function(s: State, frame: Frame) -> None:
 
             listen_after(s, values)
         if s.fuel is not None:
+            from wasm_ir.frontend.fuel import save
+
             save(s)
         builder.ret(values)
         s.reachable = False

@@ -19,8 +19,6 @@ def branch_hints_of(module: DecodedModule, index: int) -> dict[int, bool]:
     """By byte offset in the module of a conditional branch in a function: whether it is expected to be taken."""
     hints = _found.get(module)
     if hints is None:
-        if not any(custom.name.startswith("metadata.code.") for custom in module.customs):
-            return _NOTHING
         from wasm_core.custom_sections import branch_hints
 
         hints = _found[module] = branch_hints(module)

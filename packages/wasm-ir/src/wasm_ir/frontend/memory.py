@@ -9,7 +9,6 @@ from __future__ import annotations
 from wasm_core.errors import TrapCode
 from wasm_core.leb128 import read_u32
 from wasm_ir import opcodes as ir
-from wasm_ir.frontend.fuel import charge_bulk, charge_growth
 from wasm_ir.frontend.state import State
 from wasm_ir.ir import Inst, Signature
 from wasm_ir.types import I32, I64, POINTER
@@ -196,6 +195,8 @@ def memory_grow(s: State, pos: int) -> int:
     pages = pop_address(s)
     previous = s.builtin(BUILTIN_MEMORY_GROW, builder.const(I64, memory), pages, builder.const(I64, 0))
     if s.fuel is not None:
+        from wasm_ir.frontend.fuel import charge_growth
+
         charge_growth(s, pages, previous)
     push_size(s, previous, s.module.memories[memory].is64)
     return pos
@@ -211,6 +212,8 @@ def memory_copy(s: State, pos: int) -> int:
     check_range(s, source, length, origin_size, _OUT_OF_BOUNDS, s.module.memories[origin].is64)
     check_range(s, destination, length, target_size, _OUT_OF_BOUNDS, s.module.memories[target].is64)
     if s.fuel is not None:
+        from wasm_ir.frontend.fuel import charge_bulk
+
         charge_bulk(s, length)
     to = builder.binary(ir.IADD, I64, _base(s, target), destination)
     move_bytes(s, to, builder.binary(ir.IADD, I64, _base(s, origin), source), length)
@@ -225,6 +228,8 @@ def memory_fill(s: State, pos: int) -> int:
     destination = pop_address(s)
     check_range(s, destination, length, _size(s, memory), _OUT_OF_BOUNDS, s.module.memories[memory].is64)
     if s.fuel is not None:
+        from wasm_ir.frontend.fuel import charge_bulk
+
         charge_bulk(s, length)
     address = builder.binary(ir.IADD, I64, _base(s, memory), destination)
     _call_bulk(s, "memset", _MEMSET, (address, value, length))
@@ -239,6 +244,8 @@ def memory_init(s: State, pos: int) -> int:
     check_range(s, source, length, segment_field(s, s.layout.data, segment, "length"), _OUT_OF_BOUNDS, False)
     check_range(s, destination, length, _size(s, memory), _OUT_OF_BOUNDS, s.module.memories[memory].is64)
     if s.fuel is not None:
+        from wasm_ir.frontend.fuel import charge_bulk
+
         charge_bulk(s, length)
     to = builder.binary(ir.IADD, POINTER, _base(s, memory), destination)
     address = segment_field(s, s.layout.data, segment, "address")

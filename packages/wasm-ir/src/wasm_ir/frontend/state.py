@@ -8,7 +8,6 @@ from wasm_core.module import DecodedModule
 from wasm_ir import opcodes as ir
 from wasm_ir import types
 from wasm_ir.builder import Builder
-from wasm_ir.frontend.hints import branch_hints_of
 from wasm_ir.frontend.locals import BlockRecord, Locals
 from wasm_ir.frontend.signatures import signatures_of
 from wasm_ir.frontend_options import FrontendOptions
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from typing import Final
 
     from wasm_ir.frontend.fuel import Fuel
+
+_NO_HINTS: Final[dict[int, bool]] = {}
 
 #: Kinds of control frames.
 FUNCTION: Final = 0
@@ -183,7 +184,11 @@ class State:
         self.defs: dict[int, Inst] = {}
         self.reachable = True
         #: Byte offset of a conditional branch -> whether it is expected to be taken.
-        self.hints = branch_hints_of(module, function.index)
+        self.hints: dict[int, bool] = _NO_HINTS
+        if any(custom.name.startswith("metadata.code.") for custom in module.customs):
+            from wasm_ir.frontend.hints import branch_hints_of
+
+            self.hints = branch_hints_of(module, function.index)
         #: What `passes` may count still.
         self.room = PASSED_BASE + PASSED_PER_INSTRUCTION * facts.instruction_count
         #: Byte offset of the instruction being translated.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from wasm_core.errors import TrapCode
 from wasm_core.leb128 import read_u32
 from wasm_ir import opcodes as ir
-from wasm_ir.frontend.fuel import charge_bulk, charge_growth
 from wasm_ir.frontend.memory import (
     check_range,
     drop_segment,
@@ -87,6 +86,8 @@ def table_grow(s: State, pos: int) -> int:
     value = s.stack.pop()
     previous = s.builtin(BUILTIN_TABLE_GROW, builder.const(I64, table), count, value)
     if s.fuel is not None:
+        from wasm_ir.frontend.fuel import charge_growth
+
         charge_growth(s, count, previous)
     push_size(s, previous, s.module.tables[table].is64)
     return pos
@@ -99,6 +100,8 @@ def table_init(s: State, pos: int) -> int:
     check_range(s, source, length, segment_field(s, s.layout.elements, segment, "length"), _OUT_OF_BOUNDS, False)
     check_range(s, destination, length, _field(s, table, "size"), _OUT_OF_BOUNDS, s.module.tables[table].is64)
     if s.fuel is not None:
+        from wasm_ir.frontend.fuel import charge_bulk
+
         charge_bulk(s, length)
     _move_elements(
         s,
@@ -123,6 +126,8 @@ def table_copy(s: State, pos: int) -> int:
     check_range(s, source, length, _field(s, origin, "size"), _OUT_OF_BOUNDS, tables[origin].is64)
     check_range(s, destination, length, _field(s, target, "size"), _OUT_OF_BOUNDS, tables[target].is64)
     if s.fuel is not None:
+        from wasm_ir.frontend.fuel import charge_bulk
+
         charge_bulk(s, length)
     _move_elements(
         s,
@@ -146,6 +151,8 @@ def table_fill(s: State, pos: int) -> int:
     start = pop_address(s)
     check_range(s, start, length, _field(s, table, "size"), _OUT_OF_BOUNDS, s.module.tables[table].is64)
     if s.fuel is not None:
+        from wasm_ir.frontend.fuel import charge_bulk
+
         charge_bulk(s, length)
     first = _element_address(s, _field(s, table, "elements"), start)
     last = _element_address(s, first, length)

@@ -17,7 +17,7 @@ from wasm_core.leb128 import read_s64, read_u32, read_u64
 from wasm_core.module import DecodedModule
 from wasm_ir import opcodes as ir
 from wasm_ir import types
-from wasm_ir.frontend import calls, control, fuel, memory, numeric, tables, variables
+from wasm_ir.frontend import calls, control, memory, numeric, tables, variables
 from wasm_ir.frontend.locals import Locals, TooManyValuesError
 from wasm_ir.frontend.signatures import ir_type_of_code, signatures_of
 from wasm_ir.frontend.state import FUNCTION, Frame, State
@@ -141,7 +141,9 @@ def _start(
 
         listen_before(s, params)
     if options.fuel:
-        fuel.begin(s)
+        from wasm_ir.frontend.fuel import begin
+
+        begin(s)
     s.control.append(Frame(FUNCTION, 0, signature.results, s.locals.current, s.where))
     return s
 
@@ -171,6 +173,8 @@ def _run(s: State, kinds: list[int]) -> None:
     has_index = memory.HAS_INDEX
     locals = s.locals
     counted = s.fuel is not None
+    if counted:
+        from wasm_ir.frontend.fuel import charge
     pos = s.where
     defs = s.defs
     while s.control:
@@ -273,7 +277,7 @@ def _run(s: State, kinds: list[int]) -> None:
         else:
             s.where = builder.offset = where
             if counted:
-                fuel.charge(s)
+                charge(s)
             pos = _HANDLERS[opcode](s, pos)
             defs = s.defs
 
