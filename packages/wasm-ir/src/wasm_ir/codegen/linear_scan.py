@@ -197,9 +197,8 @@ class _LinearScan:
         #: in front of it), and where that begins.
         self.next_fixed = [0] * 64
         self.fixed_start = [END] * 64
-        for register, taken in enumerate(self.fixed):
-            if taken:
-                self.fixed_start[register] = taken[0]
+        for register in intervals.fixed_registers:
+            self.fixed_start[register] = self.fixed[register][0]
         #: Intervals that came out of splits: (start, number, interval).
         self.heap: list[tuple[int, int, Interval]] = []
         self.counter = 0
