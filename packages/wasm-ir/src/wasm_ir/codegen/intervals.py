@@ -107,6 +107,10 @@ class Value(Interval):
             later.insert(0 if before is self else later.index(before) + 1, part)
 
 
+#: Of registers that no instruction with fixed places takes.
+_NEVER: Final[list[int]] = []
+
+
 class Intervals:
     """What the allocator works on."""
 
@@ -118,6 +122,7 @@ class Intervals:
         "clobbered",
         "existing",
         "fixed",
+        "fixed_registers",
         "special",
         "values",
     )
@@ -136,7 +141,9 @@ class Intervals:
         #: By instruction number: whether it has operands in given places.
         self.special: list[bool] = []
         #: By physical register: further [from, to, ...] in which it is taken, ascending.
-        self.fixed: list[list[int]] = [[] for _ in range(FIRST_VREG)]
+        self.fixed: list[list[int]] = [_NEVER] * FIRST_VREG
+        #: The registers of which there are any.
+        self.fixed_registers: list[int] = []
         #: All registers that fixed operands and clobbers write.
         self.clobbered = 0
 
@@ -154,8 +161,8 @@ def build_intervals(machine: MFunction, registers: RegisterSet) -> Intervals:
         value.start = ranges[0]
         value.end = ranges[-1]
     result.calls.reverse()
-    for taken in result.fixed:
-        taken.reverse()
+    for register in result.fixed_registers:
+        result.fixed[register].reverse()
     _find_tight_loops(machine, result)
     return result
 
@@ -213,7 +220,6 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
     While a value is live, its `ranges` are open: of odd length, the last range's start not there yet.
     """
     caller_saved = registers.caller_saved
-    fixed = result.fixed
     calls = result.calls
     clobbered = 0
     vreg_types = machine.vreg_types
@@ -339,11 +345,11 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                 clobbered |= taken | needed
                 if taken & caller_saved == caller_saved:
                     calls.append(position + 1)
-                    _take(fixed, (taken | needed) & ~caller_saved, position + 1, position + 3)
+                    _take(result, (taken | needed) & ~caller_saved, position + 1, position + 3)
                 else:
-                    _take(fixed, taken & needed, position + 1, position + 3)
-                    _take(fixed, taken & ~needed, position + 2, position + 3)
-                    _take(fixed, needed & ~taken, position + 1, position + 2)
+                    _take(result, taken & needed, position + 1, position + 3)
+                    _take(result, taken & ~needed, position + 2, position + 3)
+                    _take(result, needed & ~taken, position + 1, position + 2)
             early = position + 1
             defined = position + 2
             strong = early * 2 + 1
@@ -521,8 +527,14 @@ def _insert_descending(uses: list[int], use: int) -> None:
     uses.insert(low, use)
 
 
-def _take(fixed: list[list[int]], mask: int, start: int, end: int) -> None:
+def _take(result: Intervals, mask: int, start: int, end: int) -> None:
+    fixed = result.fixed
     while mask:
         lowest = mask & -mask
-        fixed[lowest.bit_length() - 1] += (end, start)
+        register = lowest.bit_length() - 1
+        if fixed[register]:
+            fixed[register] += (end, start)
+        else:
+            fixed[register] = [end, start]
+            result.fixed_registers.append(register)
         mask ^= lowest

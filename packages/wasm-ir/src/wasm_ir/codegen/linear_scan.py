@@ -197,9 +197,8 @@ class _LinearScan:
         #: in front of it), and where that begins.
         self.next_fixed = [0] * 64
         self.fixed_start = [END] * 64
-        for register, taken in enumerate(self.fixed):
-            if taken:
-                self.fixed_start[register] = taken[0]
+        for register in intervals.fixed_registers:
+            self.fixed_start[register] = self.fixed[register][0]
         #: Intervals that came out of splits: (start, number, interval).
         self.heap: list[tuple[int, int, Interval]] = []
         self.counter = 0
@@ -265,26 +264,8 @@ class _LinearScan:
                     if wake < self.next_wake:
                         self.next_wake = wake
                 continue
-            until = ranges[index | 1]
-            if until > interval.end:
-                until = interval.end
-            self._add_event(register_class, register, until)
+            self._occupy(interval, register, ranges[index | 1])
         self.next_event[register_class] = events[-1] >> 6 if events else END
-
-    def _add_event(self, register_class: int, register: int, until: int) -> None:
-        """Note until when a register is occupied without a hole."""
-        event = until * 64 + register
-        self.event[register] = event
-        events = self.events[register_class]
-        k = len(events)
-        if k and events[-1] < event:
-            # What ends soon comes last, and most that begin do.
-            k -= 1
-            while k and events[k - 1] < event:
-                k -= 1
-            events.insert(k, event)
-        else:
-            events.append(event)
 
     def _advance_calls(self, position: int) -> None:
         """Find the first call that is not in front of `position`."""
@@ -338,7 +319,18 @@ class _LinearScan:
             until = interval.end
         self.active[register] = interval
         register_class = interval.register_class
-        self._add_event(register_class, register, until)
+        event = until * 64 + register
+        self.event[register] = event
+        events = self.events[register_class]
+        k = len(events)
+        if k and events[-1] < event:
+            # What ends soon comes last, and most that begin do.
+            k -= 1
+            while k and events[k - 1] < event:
+                k -= 1
+            events.insert(k, event)
+        else:
+            events.append(event)
         if until < self.next_event[register_class]:
             self.next_event[register_class] = until
 
@@ -349,24 +341,7 @@ class _LinearScan:
         until = ranges[1]
         if until <= interval.start:
             until = ranges[bisect_right(ranges, interval.start) | 1]
-        # What _occupy does, without the calls.
-        if until > interval.end:
-            until = interval.end
-        self.active[register] = interval
-        register_class = interval.register_class
-        event = until * 64 + register
-        self.event[register] = event
-        events = self.events[register_class]
-        k = len(events)
-        if k and events[-1] < event:
-            k -= 1
-            while k and events[k - 1] < event:
-                k -= 1
-            events.insert(k, event)
-        else:
-            events.append(event)
-        if until < self.next_event[register_class]:
-            self.next_event[register_class] = until
+        self._occupy(interval, register, until)
 
     # When a register is taken by instructions with fixed places.
 
