@@ -151,7 +151,7 @@ class InstanceCore:
                 add_importer(shared, self)
         if len(decoded.tag_types) > decoded.imported_tags:
             self.tags = [*imports.tags, *_own_tags(decoded)]
-        self.words: array[int] = code.template.words[:]
+        self.words: array[int] = code.template.context_words()
         #: Address of the VMContext.
         self.context: int = self.words.buffer_info()[0]
         #: The references of passive element segments.
@@ -218,8 +218,6 @@ class InstanceCore:
             for tag in self.tags:
                 words[at] = tag.address
                 at += 1
-        if template.funcrefs:
-            words[template.funcref_words] = array("Q", (self.context,)) * template.funcrefs
         for at, constant in template.globals:
             bits = self._evaluate(constant)
             words[at] = bits & 0xFFFF_FFFF_FFFF_FFFF

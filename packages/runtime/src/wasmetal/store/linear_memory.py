@@ -131,7 +131,7 @@ class MemoryPlan:
         MemoryError: There is no room for any.
     """
 
-    __slots__ = ("_images", "bounds_checks", "committed", "guarded_bytes", "limit", "page_size", "size", "type")
+    __slots__ = ("bounds_checks", "committed", "guarded_bytes", "images", "limit", "page_size", "size", "type")
 
     def __init__(self, type: MemoryType, max_pages: int | None, bounds_checks: str) -> None:
         if not _is_plain(type):
@@ -177,16 +177,12 @@ class MemoryPlan:
         #: Bytes that one has at first, and the same in whole pages of the system.
         self.size = type.minimum * page_size
         self.committed = page_ceil(self.size)
-        self._images: Images | None = None
+        #: Makes what memories may begin with; None for zeros.
+        self.images: Images | None = None
 
     def begin_with(self, make: Callable[[], MemoryImage | None]) -> None:
         """Let all memories but the first begin with the image that `make` makes, if it makes one."""
-        self._images = Images(make)
-
-    @property
-    def image(self) -> MemoryImage | None:
-        """What the next memory may begin with; None for zeros."""
-        return None if self._images is None else self._images.next()
+        self.images = Images(make)
 
 
 class Images:
@@ -248,7 +244,7 @@ class LinearMemory:
         Raises:
             MemoryError: There is no room.
         """
-        image = plan.image
+        image = None if plan.images is None else plan.images.next()
         lease, guarded = _reserve(plan, image)
         lease.commit_first(plan.committed)
         if image is not None and guarded:
@@ -358,6 +354,17 @@ class LinearMemory:
                 # A signal handler may have let it grow meanwhile; no call stands between these.
                 if self._words[_SIZE] == size:
                     self._view = view
+
+    def is_plainly(self, wanted: MemoryType) -> bool:
+        """Whether it can be imported as `wanted`, as far as that is to be seen without making a type."""
+        type = self.type
+        return (
+            type.maximum == wanted.maximum
+            and type.is64 is wanted.is64
+            and type.page_size == wanted.page_size
+            and not wanted.shared
+            and self._words[_SIZE] >= wanted.minimum * self._page_size
+        )
 
     @property
     def _matching_type(self) -> MemoryType:
