@@ -444,7 +444,7 @@ def instantiate(module: object, census: Census, code: CompiledModule, imports: o
         Unsupported: The module needs what cannot be run yet.
     """
     decoded = code.module
-    if decoded.memories:
+    if decoded.memories and code.memory_plans is None:
         check_supported(decoded)
     found = resolve(code, imports) if decoded.imports else _NO_IMPORTS
     instance = InstanceCore(module, census, code, found)

@@ -18,7 +18,7 @@ from wasmetal.store.memory_pool import MemoryLease
 from wasmetal.store.store import Members
 from wasmetal.system.address_space import Reservation, mappings_are_scarce, page_ceil
 from wasmetal.system.hold import Turns, exclusive
-from wasmetal.system.lifetime import Anchor, anchor
+from wasmetal.system.lifetime import untrack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ class LinearMemory:
 
     __slots__ = (
         "__weakref__",
-        "_anchor",
+        "_lease",
         "_limit",
         "_page_size",
         "_view",
@@ -254,7 +254,8 @@ class LinearMemory:
         self._page_size = page_size = plan.page_size
         limit = lease.size // page_size
         self._limit = limit if limit < plan.limit else plan.limit
-        self._anchor: Anchor = anchor(lease)
+        self._lease = lease
+        untrack(lease)
         #: The MEMORY structure.
         self._words = array("Q", (lease.address, plan.size))
         #: What Python sees of it: there is one from the first `Memory` on.
@@ -275,7 +276,7 @@ class LinearMemory:
         if not size:
             return memoryview(bytearray())
         data = _bytes_type(size).from_address(self._words[_BASE])
-        data.anchor = self._anchor  # type: ignore[attr-defined]  # views keep the mapping alive
+        data.lease = self._lease  # type: ignore[attr-defined]  # views keep the mapping alive
         return memoryview(data).cast("B")
 
     @property
@@ -296,16 +297,14 @@ class LinearMemory:
 
     def reaches(self, address: int) -> bool:
         """Whether an access at `address` is one by way of this memory: to it, or what is reserved behind it."""
-        lease = self._anchor.target
-        assert isinstance(lease, MemoryLease)
+        lease = self._lease
         return lease.address <= address < lease.address + lease.size
 
     def _grow(self, pages: int) -> int:
         """As the instruction memory.grow: the previous number of pages, or -1."""
         words = self._words
         page_size = self._page_size
-        lease = self._anchor.target
-        assert isinstance(lease, MemoryLease)
+        lease = self._lease
         again = False
         with exclusive():
             while True:
