@@ -207,7 +207,7 @@ class Images:
                 if not self._is_made:
                     try:
                         image = self._make()
-                    except OSError:
+                    except (OSError, MemoryError):
                         image = None
                     # (a signal handler may have made one meanwhile; no call stands between these)
                     if not self._is_made:
