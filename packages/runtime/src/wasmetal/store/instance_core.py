@@ -200,8 +200,14 @@ class InstanceCore:
         words = self.words
         if len(decoded.tables) > decoded.imported_tables:
             quota = Quota(code.config.max_table_elements)
-            own = decoded.tables[decoded.imported_tables :]
-            self.tables = [*imports.tables, *[TableStorage(table_type, quota, self.store) for table_type in own]]
+            alone = not decoded.imports
+            self.tables = [
+                *imports.tables,
+                *[
+                    TableStorage(table_type, quota, self.store, alone=alone)
+                    for table_type in decoded.tables[decoded.imported_tables :]
+                ],
+            ]
         if self.memories:
             at = layout.memories // 8
             for memory in self.memories:
