@@ -147,7 +147,9 @@ class Template:
     """The words of a VMContext, and how to fill in what depends on the instance."""
 
     __slots__ = (
+        "_last",
         "_layout",
+        "_made",
         "_types_anchor",
         "active_elements",
         "data",
@@ -211,6 +213,10 @@ class Template:
             if lineage is not None:
                 words[at + _FUNCREF_LINEAGE] = lineage.buffer_info()[0]
         self.funcref_words = slice(start + FUNCREF_CONTEXT, start + FUNCREF_WORDS * len(slots), FUNCREF_WORDS)
+        #: An address, and the words of a VMContext there; 0 for `words` themselves.
+        self._made = (0, words)
+        #: Where the last VMContext was that was not at that address.
+        self._last = 0
         #: Active element segments in their order; passive ones that are not empty, with the word of their SEGMENT.
         self.active_elements: list[ElementPlan] = []
         self.passive_elements: list[tuple[int, ElementPlan]] = []
@@ -258,6 +264,24 @@ class Template:
         number = self._layout.funcref_slots.get(index)
         if number is not None:
             self.words[self._layout.funcrefs // 8 + FUNCREF_WORDS * number + _FUNCREF_CODE] = address
+            self._made = (0, self.words)
+
+    def context_words(self) -> array[int]:
+        """The words of a new VMContext; its functions know it."""
+        made = self._made
+        address, source = made
+        words = source[:]
+        context = words.buffer_info()[0]
+        if context != address and self.funcrefs:
+            words[self.funcref_words] = array("Q", (context,)) * self.funcrefs
+            if context == self._last:
+                # Instances that are made and dropped one after the other are in one place.
+                copied = words[:]
+                # (a function may have been compiled meanwhile; no call stands between these)
+                if self._made is made:
+                    self._made = (context, copied)
+            self._last = context
+        return words
 
 
 def _constant(expression: ConstExpr | None) -> Constant:

@@ -151,7 +151,7 @@ class InstanceCore:
                 add_importer(shared, self)
         if len(decoded.tag_types) > decoded.imported_tags:
             self.tags = [*imports.tags, *_own_tags(decoded)]
-        self.words: array[int] = code.template.words[:]
+        self.words: array[int] = code.template.context_words()
         #: Address of the VMContext.
         self.context: int = self.words.buffer_info()[0]
         #: The references of passive element segments.
@@ -200,8 +200,14 @@ class InstanceCore:
         words = self.words
         if len(decoded.tables) > decoded.imported_tables:
             quota = Quota(code.config.max_table_elements)
-            own = decoded.tables[decoded.imported_tables :]
-            self.tables = [*imports.tables, *[TableStorage(table_type, quota, self.store) for table_type in own]]
+            alone = not decoded.imports
+            self.tables = [
+                *imports.tables,
+                *[
+                    TableStorage(table_type, quota, self.store, alone=alone)
+                    for table_type in decoded.tables[decoded.imported_tables :]
+                ],
+            ]
         if self.memories:
             at = layout.memories // 8
             for memory in self.memories:
@@ -218,8 +224,6 @@ class InstanceCore:
             for tag in self.tags:
                 words[at] = tag.address
                 at += 1
-        if template.funcrefs:
-            words[template.funcref_words] = array("Q", (self.context,)) * template.funcrefs
         for at, constant in template.globals:
             bits = self._evaluate(constant)
             words[at] = bits & 0xFFFF_FFFF_FFFF_FFFF
@@ -446,7 +450,7 @@ def instantiate(module: object, census: Census, code: CompiledModule, imports: o
         Unsupported: The module needs what cannot be run yet.
     """
     decoded = code.module
-    if decoded.memories:
+    if decoded.memories and code.memory_plans is None:
         check_supported(decoded)
     found = resolve(code, imports) if decoded.imports else _NO_IMPORTS
     instance = InstanceCore(module, census, code, found)

@@ -18,7 +18,7 @@ from wasmetal.store.memory_pool import MemoryLease
 from wasmetal.store.store import Members
 from wasmetal.system.address_space import Reservation, mappings_are_scarce, page_ceil
 from wasmetal.system.hold import Turns, exclusive
-from wasmetal.system.lifetime import Anchor, anchor
+from wasmetal.system.lifetime import untrack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class MemoryPlan:
         MemoryError: There is no room for any.
     """
 
-    __slots__ = ("_images", "bounds_checks", "committed", "guarded_bytes", "limit", "page_size", "size", "type")
+    __slots__ = ("bounds_checks", "committed", "guarded_bytes", "images", "limit", "page_size", "size", "type")
 
     def __init__(self, type: MemoryType, max_pages: int | None, bounds_checks: str) -> None:
         if not _is_plain(type):
@@ -177,16 +177,12 @@ class MemoryPlan:
         #: Bytes that one has at first, and the same in whole pages of the system.
         self.size = type.minimum * page_size
         self.committed = page_ceil(self.size)
-        self._images: Images | None = None
+        #: Makes what memories may begin with; None for zeros.
+        self.images: Images | None = None
 
     def begin_with(self, make: Callable[[], MemoryImage | None]) -> None:
         """Let all memories but the first begin with the image that `make` makes, if it makes one."""
-        self._images = Images(make)
-
-    @property
-    def image(self) -> MemoryImage | None:
-        """What the next memory may begin with; None for zeros."""
-        return None if self._images is None else self._images.next()
+        self.images = Images(make)
 
 
 class Images:
@@ -211,7 +207,7 @@ class Images:
                 if not self._is_made:
                     try:
                         image = self._make()
-                    except OSError:
+                    except (OSError, MemoryError):
                         image = None
                     # (a signal handler may have made one meanwhile; no call stands between these)
                     if not self._is_made:
@@ -229,7 +225,7 @@ class LinearMemory:
 
     __slots__ = (
         "__weakref__",
-        "_anchor",
+        "_lease",
         "_limit",
         "_page_size",
         "_view",
@@ -248,7 +244,7 @@ class LinearMemory:
         Raises:
             MemoryError: There is no room.
         """
-        image = plan.image
+        image = None if plan.images is None else plan.images.next()
         lease, guarded = _reserve(plan, image)
         lease.commit_first(plan.committed)
         if image is not None and guarded:
@@ -258,7 +254,8 @@ class LinearMemory:
         self._page_size = page_size = plan.page_size
         limit = lease.size // page_size
         self._limit = limit if limit < plan.limit else plan.limit
-        self._anchor: Anchor = anchor(lease)
+        self._lease = lease
+        untrack(lease)
         #: The MEMORY structure.
         self._words = array("Q", (lease.address, plan.size))
         #: What Python sees of it: there is one from the first `Memory` on.
@@ -279,7 +276,7 @@ class LinearMemory:
         if not size:
             return memoryview(bytearray())
         data = _bytes_type(size).from_address(self._words[_BASE])
-        data.anchor = self._anchor  # type: ignore[attr-defined]  # views keep the mapping alive
+        data.lease = self._lease  # type: ignore[attr-defined]  # views keep the mapping alive
         return memoryview(data).cast("B")
 
     @property
@@ -300,16 +297,14 @@ class LinearMemory:
 
     def reaches(self, address: int) -> bool:
         """Whether an access at `address` is one by way of this memory: to it, or what is reserved behind it."""
-        lease = self._anchor.target
-        assert isinstance(lease, MemoryLease)
+        lease = self._lease
         return lease.address <= address < lease.address + lease.size
 
     def _grow(self, pages: int) -> int:
         """As the instruction memory.grow: the previous number of pages, or -1."""
         words = self._words
         page_size = self._page_size
-        lease = self._anchor.target
-        assert isinstance(lease, MemoryLease)
+        lease = self._lease
         again = False
         with exclusive():
             while True:
@@ -358,6 +353,17 @@ class LinearMemory:
                 # A signal handler may have let it grow meanwhile; no call stands between these.
                 if self._words[_SIZE] == size:
                     self._view = view
+
+    def is_plainly(self, wanted: MemoryType) -> bool:
+        """Whether it can be imported as `wanted`, as far as that is to be seen without making a type."""
+        type = self.type
+        return (
+            type.maximum == wanted.maximum
+            and type.is64 is wanted.is64
+            and type.page_size == wanted.page_size
+            and not wanted.shared
+            and self._words[_SIZE] >= wanted.minimum * self._page_size
+        )
 
     @property
     def _matching_type(self) -> MemoryType:

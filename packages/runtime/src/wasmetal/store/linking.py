@@ -252,9 +252,10 @@ def _memory(found: Imports, code: CompiledModule, entry: Import, value: object) 
     if not _is(value, MemoryHandle):
         raise _incompatible(entry, _describe_value(value))
     storage = value._opened()
-    actual = storage._matching_type
-    if not _matches(actual, wanted):
-        raise _incompatible(entry, describe(actual))
+    if not storage.is_plainly(wanted):
+        actual = storage._matching_type
+        if not _matches(actual, wanted):
+            raise _incompatible(entry, describe(actual))
     if not storage.guarded and code.config.bounds_checks == "guard" and wanted.page_size == PAGE_SIZE:
         raise LinkError(f"{name_of(entry)} has no guard pages, which Config(bounds_checks='guard') needs")
     found.memories.append(storage)

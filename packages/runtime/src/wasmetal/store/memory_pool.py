@@ -75,7 +75,8 @@ def pool_of(image: MemoryImage) -> Pool:
 
 
 class MemoryLease:
-    """The address space of one memory, given back when the lease is deallocated. Hold leases by anchors."""
+    """The address space of one memory, given back when the lease is deallocated: it must be `untracked`, as finalizers
+    of the same garbage may use the memory."""
 
     __slots__ = ("_committed", "_pool", "_reservation", "address", "image", "size")
 

@@ -305,9 +305,9 @@ class Store:
             store.exceptions.add_tags(instance)
         store._follow()
 
-    def add_holder(self, holder: Holder) -> None:
-        """Make this the store of a table, or of a global of a reference type."""
-        with exclusive():
+    def add_holder(self, holder: Holder, *, alone: bool = False) -> None:
+        """Make this the store of a table, or of a global of a reference type. `alone`: nobody else knows the store."""
+        with NOTHING if alone else exclusive():
             store = self._current()
             holder.store = store
             if store._holders is None:

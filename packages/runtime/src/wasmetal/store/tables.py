@@ -57,8 +57,8 @@ class TableStorage:
         "words",
     )
 
-    def __init__(self, type: TableType, quota: Quota, store: Store, word: int = 0) -> None:
-        """`word`: what the elements start as."""
+    def __init__(self, type: TableType, quota: Quota, store: Store, word: int = 0, *, alone: bool = False) -> None:
+        """`word`: what the elements start as; `alone`: see `Store.add_holder`."""
         self.type = type
         self.quota = quota
         if type.minimum > quota.left:
@@ -72,7 +72,7 @@ class TableStorage:
         self.life = object()
         #: Set by the store; replaced when stores are merged.
         self.store: Store
-        store.add_holder(self)
+        store.add_holder(self, alone=alone)
         #: Instances that keep each other alive because they share this table; None where there is one at most.
         self.group: Group | None = None
         #: The `Table` that Python sees, while there is one.

@@ -88,7 +88,8 @@ class System(Protocol):
 
     @property
     def FAULTS(self) -> Sequence[int]:
-        """Numbers of the signals or exceptions that accesses to what is not there raise."""
+        """Numbers of the signals or exceptions that accesses to what is not there raise; the first one those to what a
+        reservation does not let be touched."""
 
     def fault_handler(self, number: int) -> int:
         """Address of the handler that comes first for one of them; 0 for the default, or where one cannot know."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def untracked(thing: _T) -> _T:
     """The same object, hidden from the garbage collector, which tracks whatever is of a class written in Python.
 
-    It must have no references but the one to its class. If it is in garbage its `__del__` runs when its reference
+    What it refers to must not lead back to it. If it is in garbage its `__del__` runs when its reference
     count says so, not together with the finalizers of the garbage.
     """
     untrack(thing)

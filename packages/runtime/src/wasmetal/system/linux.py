@@ -8,7 +8,7 @@ import ctypes
 import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 
 from wasm_core.errors import WasmError
 
@@ -211,6 +211,7 @@ def keep_small_pages(address: int, size: int) -> None:
         madvise(address, size, MADV_NOHUGEPAGE)
 
 
+@lru_cache(maxsize=1)  # each of thousands of reservations asks
 def most_mappings() -> int:
     try:
         with open("/proc/sys/vm/max_map_count", "rb") as file:
