@@ -58,7 +58,7 @@
 ;; }
 
 ;; -- amd64
-;; 83 bytes, frame of 0
+;; 79 bytes, frame of 0
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:

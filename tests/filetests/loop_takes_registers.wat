@@ -100,7 +100,7 @@
 ;; }
 
 ;; -- amd64
-;; 187 bytes, frame of 80
+;; 183 bytes, frame of 80
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
