@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 #: So many IR instructions may run without a poll: a tenth of a millisecond or two, where code is to end within 100 ms
 #: when it is asked to.
 MOST_WORK: Final = 1 << 19
-#: An access to memory counts as so many: it may be the first one to its page, which costs as much as a thousand. So
-#: there are at most 2^15 of these, which take some 30 ms.
-MEMORY_WORK: Final = 16
+#: An access to memory counts as so many: it may be the first one to its page, which costs two microseconds. So there
+#: are at most 2^14 of these.
+MEMORY_WORK: Final = 32
 
 #: A function that calls others polls when it begins (`Function.checks_stack`). One that does not, and has more IR
 #: instructions than this, polls as well: it may be called a million times by straight code.
