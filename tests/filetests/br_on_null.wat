@@ -31,7 +31,7 @@
 ;; }
 
 ;; -- amd64
-;; 67 bytes, frame of 16
+;; 63 bytes, frame of 16
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:

@@ -56,7 +56,7 @@
 ;; }
 
 ;; -- amd64
-;; 68 bytes, frame of 0
+;; 64 bytes, frame of 0
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:

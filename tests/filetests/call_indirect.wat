@@ -34,7 +34,7 @@
 ;; }
 
 ;; -- amd64
-;; 146 bytes, frame of 16
+;; 142 bytes, frame of 16
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:

@@ -38,7 +38,7 @@
 ;; }
 
 ;; -- amd64
-;; 182 bytes, frame of 16
+;; 178 bytes, frame of 16
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:

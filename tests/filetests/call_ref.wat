@@ -23,7 +23,7 @@
 ;; }
 
 ;; -- amd64
-;; 135 bytes, frame of 32
+;; 131 bytes, frame of 32
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:

@@ -25,7 +25,7 @@
 ;; }
 
 ;; -- amd64
-;; 98 bytes, frame of 32
+;; 94 bytes, frame of 32
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:

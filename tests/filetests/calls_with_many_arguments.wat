@@ -27,7 +27,7 @@
 ;; }
 
 ;; -- amd64
-;; 78 bytes, frame of 48
+;; 74 bytes, frame of 48
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:

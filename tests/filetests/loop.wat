@@ -39,7 +39,7 @@
 ;; }
 
 ;; -- amd64
-;; 51 bytes, frame of 0
+;; 47 bytes, frame of 0
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:

@@ -39,7 +39,6 @@
 ;; block0(v0: i32, v1: i32, v2: f64):
 ;;   jump block1(v0, 0.0:f64)
 ;; block1(v3: i32, v4: f64):  ; loop, depth 1
-;;   poll
 ;;   brif v3, block2, block5
 ;; block2:
 ;;   jump block3(v4, 0:i32)
@@ -59,7 +58,7 @@
 ;; }
 
 ;; -- amd64
-;; 108 bytes, frame of 0
+;; 79 bytes, frame of 0
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
@@ -67,42 +66,34 @@
 ;;   mov rbp, rsp
 ;;   xorps xmm1, xmm1
 ;; L0:
-;;   cmp rsp, qword ptr [r15 + 8]
-;;   jb L5
-;; L1:
 ;;   test edi, edi
-;;   je L4
+;;   je L3
 ;;   xor eax, eax
-;;   nop word ptr [rax + rax]
 ;;   nop dword ptr [rax]
-;; L2:
+;; L1:
 ;;   cmp rsp, qword ptr [r15 + 8]
-;;   jb L6
-;; L3:
+;;   jb L4
+;; L2:
 ;;   xorps xmm2, xmm2
 ;;   cvtsi2sd xmm2, eax
 ;;   mulsd xmm2, xmm0
 ;;   addsd xmm1, xmm2
 ;;   add eax, 1
 ;;   cmp eax, esi
-;;   jb L2
+;;   jb L1
 ;;   add edi, -1
 ;;   jmp L0
-;; L4:
+;; L3:
 ;;   movaps xmm0, xmm1
 ;;   pop rbp
 ;;   ret
-;; L5:
+;; L4:
 ;;   mov r11, rsp
 ;;   call qword ptr [r15 + 0x38]                 ; loop
-;;   jmp L1
-;; L6:
-;;   mov r11, rsp
-;;   call qword ptr [r15 + 0x38]                 ; loop
-;;   jmp L3
+;;   jmp L2
 
 ;; -- arm64
-;; 124 bytes, frame of 0
+;; 100 bytes, frame of 0
 ;;   ldr x28, [x15, #8]
 ;;   ldr x27, [x28, #0x10]
 ;; entry:
@@ -110,36 +101,27 @@
 ;;   mov x29, sp
 ;;   movi d1, #0000000000000000
 ;; L0:
-;;   ldr x16, [x28, #8]
-;;   cmp sp, x16
-;;   b.lo L5
-;; L1:
-;;   cbz w0, L4
+;;   cbz w0, L3
 ;;   mov w2, #0
-;; L2:
+;; L1:
 ;;   ldr x16, [x28, #8]
 ;;   cmp sp, x16
-;;   b.lo L6
-;; L3:
+;;   b.lo L4
+;; L2:
 ;;   scvtf d2, w2
 ;;   fmul d2, d0, d2
 ;;   fadd d1, d1, d2
 ;;   add w2, w2, #1
 ;;   cmp w2, w1
-;;   b.lo L2
+;;   b.lo L1
 ;;   sub w0, w0, #1
 ;;   b L0
-;; L4:
+;; L3:
 ;;   fmov d0, d1
 ;;   ldp x29, x30, [sp], #0x10
 ;;   ret
-;; L5:
-;;   bl L7                                       ; loop
-;;   b L1
-;; L6:
-;;   bl L7                                       ; loop
-;;   b L3
-;; L7:
+;; L4:
 ;;   mov x17, sp
 ;;   ldr x16, [x28, #0x38]
-;;   br x16
+;;   blr x16                                     ; loop
+;;   b L2

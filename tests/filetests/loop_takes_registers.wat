@@ -67,7 +67,6 @@
 ;; block0(v0: i32, v1: i32, v2: i32, v3: i32):
 ;;   jump block1(0:i32, 0:i32, 0:i32, 0:i32, 0:i32, 0:i32, 0:i32, v0)
 ;; block1(v4: i32, v5: i32, v6: i32, v7: i32, v8: i32, v9: i32, v10: i32, v11: i32):  ; loop, depth 1
-;;   poll
 ;;   jump block2(0:i32)
 ;; block2(v12: i32):  ; loop, depth 2
 ;;   poll
@@ -101,7 +100,7 @@
 ;; }
 
 ;; -- amd64
-;; 196 bytes, frame of 80
+;; 183 bytes, frame of 80
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
@@ -124,22 +123,20 @@
 ;;   mov qword ptr [rbp - 0x50], rdi
 ;;   mov qword ptr [rbp - 0x48], rax
 ;;   mov qword ptr [rbp - 0x40], r10
-;;   cmp rsp, qword ptr [r15 + 8]
-;;   jb L4
-;; L1:
 ;;   xor edi, edi
+;;   nop word ptr [rax + rax]
 ;;   nop
-;; L2:
+;; L1:
 ;;   cmp rsp, qword ptr [r15 + 8]
-;;   jb L5
-;; L3:
+;;   jb L3
+;; L2:
 ;;   lea eax, [rsi + rdi]
 ;;   lea r10d, [rdx + rdi]
 ;;   mov r10d, dword ptr [r14 + r10]             ; i32.load
 ;;   mov dword ptr [r14 + rax], r10d             ; i32.store
 ;;   add edi, 4
 ;;   cmp edi, ecx
-;;   jb L2
+;;   jb L1
 ;;   add r13d, r12d
 ;;   xor r12d, r9d
 ;;   add r9d, r8d
@@ -161,17 +158,13 @@
 ;;   mov r13, qword ptr [rbp - 0x10]
 ;;   leave
 ;;   ret
-;; L4:
+;; L3:
 ;;   mov r11, rsp
 ;;   call qword ptr [r15 + 0x38]                 ; loop
-;;   jmp L1
-;; L5:
-;;   mov r11, rsp
-;;   call qword ptr [r15 + 0x38]                 ; loop
-;;   jmp L3
+;;   jmp L2
 
 ;; -- arm64
-;; 180 bytes, frame of 0
+;; 156 bytes, frame of 0
 ;;   ldr x28, [x15, #8]
 ;;   ldr x27, [x28, #0x10]
 ;; entry:
@@ -185,23 +178,19 @@
 ;;   mov w5, #0
 ;;   mov w4, #0
 ;; L0:
-;;   ldr x16, [x28, #8]
-;;   cmp sp, x16
-;;   b.lo L4
-;; L1:
 ;;   mov w11, #0
-;; L2:
+;; L1:
 ;;   ldr x16, [x28, #8]
 ;;   cmp sp, x16
-;;   b.lo L5
-;; L3:
+;;   b.lo L3
+;; L2:
 ;;   add w12, w1, w11
 ;;   add w13, w2, w11
 ;;   ldr w13, [x27, w13, uxtw]                   ; i32.load
 ;;   str w13, [x27, w12, uxtw]                   ; i32.store
 ;;   add w11, w11, #4
 ;;   cmp w11, w3
-;;   b.lo L2
+;;   b.lo L1
 ;;   add w10, w10, w9
 ;;   eor w9, w9, w8
 ;;   add w8, w8, w7
@@ -215,13 +204,8 @@
 ;;   add w0, w10, w4
 ;;   ldp x29, x30, [sp], #0x10
 ;;   ret
-;; L4:
-;;   bl L6                                       ; loop
-;;   b L1
-;; L5:
-;;   bl L6                                       ; loop
-;;   b L3
-;; L6:
+;; L3:
 ;;   mov x17, sp
 ;;   ldr x16, [x28, #0x38]
-;;   br x16
+;;   blr x16                                     ; loop
+;;   b L2

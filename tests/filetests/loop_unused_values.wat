@@ -116,7 +116,7 @@
 ;; }
 
 ;; -- amd64
-;; 195 bytes, frame of 64
+;; 191 bytes, frame of 64
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:

@@ -80,7 +80,7 @@
 ;; }
 
 ;; -- amd64
-;; 190 bytes, frame of 80
+;; 186 bytes, frame of 80
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:

@@ -31,7 +31,7 @@
 ;; }
 
 ;; -- amd64
-;; 152 bytes, frame of 32
+;; 148 bytes, frame of 32
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:

@@ -70,7 +70,7 @@
 ;; }
 
 ;; -- amd64
-;; 434 bytes, frame of 128
+;; 430 bytes, frame of 128
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:

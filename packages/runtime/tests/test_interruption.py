@@ -87,6 +87,103 @@ def test_deadline_between_bulk_instructions(wasm: Any) -> None:
     assert time.monotonic() - start < LATE
 
 
+def sparing_module(wasm: Any) -> bytes:
+    """Endless loops that have no poll of their own, or a bounded one without polls inside; and one that ends."""
+    op = wasm.op
+    b = wasm()
+    b.memory(1)
+
+    def add(index: int, number: int) -> bytes:
+        return op.get(index) + op.i32(number) + op.I32_ADD
+
+    def times(index: int, rounds: bytes, *code: bytes) -> bytes:
+        """A loop of so many rounds (at least one), which counts in a local."""
+        step = add(index, 1) + b"\x22" + bytes([index])
+        return op.i32(0) + b"\x21" + bytes([index]) + b"\x03\x40" + b"".join(code) + step + rounds + b"\x48\x0d\x00\x0b"
+
+    def forever(*code: bytes) -> bytes:
+        return b"\x03\x40" + b"".join(code) + b"\x0c\x00\x0b"
+
+    # The poll is the inner loop's, which has one round.
+    b.func("i", "", forever(times(1, op.get(0))), locals="ii", export="inner")
+    # In front of the second of two inner loops: both together run too long without.
+    long = times(1, op.i32(60_000))
+    b.func("i", "", forever(long, long), locals="ii", export="in front")
+    # Calls itself, and returns at once.
+    b.func(
+        "i", "", op.get(0) + b"\x45\x04\x40\x0f\x0b" + forever(op.i32(0) + b"\x10\x02"), locals="ii", export="itself"
+    )
+    # memory.fill
+    b.func("i", "", forever(op.i32(0) * 2 + op.get(0) + b"\xfc\x0b\x00"), locals="ii", export="fill")
+    # acc = 31 * acc + j + 1, in memory; the loop around relies on the loop inside.
+    sum = op.i32(8) + op.i32(8) + b"\x28\x02\x00" + op.i32(31) + b"\x6c" + add(2, 1) + b"\x6a\x36\x02\x00"
+    start = op.i32(8) + op.i32(0) + b"\x36\x02\x00"
+    b.func(
+        "i",
+        "i",
+        start + times(1, op.get(0), times(2, op.get(0), sum)) + op.i32(8) + b"\x28\x02\x00",
+        locals="ii",
+        export="sum",
+    )
+    data: bytes = b.build()
+    return data
+
+
+def sparing(wasm: Any, **settings: Any) -> wasmetal.Instance:
+    return wasmetal.Engine(wasmetal.Config(**settings)).compile(sparing_module(wasm)).instantiate({})
+
+
+@pytest.mark.parametrize("name", ["inner", "in front", "itself", "fill"])
+def test_loops_that_rely_on_other_polls(wasm: Any, name: str) -> None:
+    instance = sparing(wasm)
+    start = time.monotonic()
+    with pytest.raises(wasmetal.DeadlineExceeded) as caught, wasmetal.deadline(0.05):
+        instance.exports[name](1)
+    assert caught.value.frames
+    assert time.monotonic() - start < LATE
+
+
+@pytest.mark.parametrize("bounds_checks", ["auto", "explicit"])
+def test_interrupted_again_and_again(wasm: Any, bounds_checks: str) -> None:
+    """Several stores in threads of their own, interrupted at any moment: what is not ended gives the right result."""
+    rounds = 700
+    expected = 0
+    for number in range(1, rounds + 1):
+        expected = (expected * 31 + number) % 2**32
+    # (what one run of the inner loop makes of 0; of others the same with a power of 31 more)
+    power = pow(31, rounds, 2**32)
+    total = 0
+    for _ in range(rounds):
+        total = (total * power + expected) % 2**32
+    instances = [sparing(wasm, bounds_checks=bounds_checks) for _ in range(3)]
+    counts = {"ended": 0, "finished": 0, "wrong": 0}
+    over = threading.Event()
+
+    def run(instance: wasmetal.Instance) -> None:
+        while not over.is_set():
+            try:
+                result = instance.exports.sum(rounds)
+            except Trap as trap:
+                counts["ended" if trap.code is TrapCode.INTERRUPTED and trap.frames else "wrong"] += 1
+            else:
+                counts["finished" if result % 2**32 == total else "wrong"] += 1
+
+    threads = [threading.Thread(target=run, args=(instance,)) for instance in instances]
+    for thread in threads:
+        thread.start()
+    until = time.monotonic() + 20
+    turn = 0
+    while (counts["ended"] < 50 or counts["finished"] < 50) and not counts["wrong"] and time.monotonic() < until:
+        turn += 1
+        time.sleep(turn % 7 * 0.0005)
+        instances[turn % 3].interrupt()
+    over.set()
+    for thread in threads:
+        thread.join()
+    assert not counts["wrong"]
+    assert counts["ended"] >= 50 and counts["finished"] >= 50
+
+
 def test_registers_survive_polls(wasm: Any) -> None:
     """The ticker of the main thread makes code call out all the time; nothing in it changes."""
     exports = make(wasm).exports

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import wasm_programs as w
 
 from wasm_ir import opcodes as op
 from wasm_ir.ir import Function
-from wasm_ir.passes.polls import LONG_LEAF, MOST_WORK, count_rounds
+from wasm_ir.passes.polls import LONG_LEAF, MEMORY_WORK, MOST_WORK, count_rounds
 
 RELATIONS = {
     op.EQ: lambda x, y: x == y,
@@ -58,6 +60,8 @@ def compiled(body: bytes, polls: bool = True) -> Function:
 ADD = b"\x6a"
 #: local 1 = 0 is what locals are; local 1 += 1.
 STEP = w.get(1) + w.i32(1) + ADD + b"\x22\x01"
+#: Calls somebody.
+CALL_ANY = w.get(0) + w.i32(0) + b"\x11\x00\x00"
 
 
 def counting(end: bytes, *more: bytes) -> bytes:
@@ -105,7 +109,14 @@ def test_a_condition_that_not_every_round_meets_does_not_count() -> None:
 
 def test_a_loop_that_calls_polls() -> None:
     # Who is called may take as long as it likes.
-    assert polls(compiled(counting(w.i32(10), w.get(0), b"\x10\x00"))) == [(1, False)]
+    assert polls(compiled(counting(w.i32(10), CALL_ANY))) == [(1, False)]
+
+
+def test_a_loop_that_touches_much_memory_polls() -> None:
+    # Each access may be the first one to its page, which the system has to find.
+    rounds = MOST_WORK // MEMORY_WORK
+    assert polls(compiled(counting(w.i32(rounds // 2)))) == [(0, True)]
+    assert polls(compiled(counting(w.i32(rounds // 2), KEEP * 2))) == [(1, False)]
 
 
 def test_loops_in_a_loop_rely_on_it_for_as_much_as_may_go_without() -> None:
@@ -115,9 +126,9 @@ def test_loops_in_a_loop_rely_on_it_for_as_much_as_may_go_without() -> None:
     # Loops that follow each other: together they would take too long.
     long = w.i32(0) + w.put(1) + counting(w.i32(MOST_WORK // 8))
     outer = w.loop(*[long] * 4, w.get(0), w.br_if(0))
+    # Some poll in front, and so in each round of the outer loop, which then need not.
     found = polls(compiled(outer))
-    assert found[0] == (1, False)
-    assert len(found) > 1 and all(poll == (1, True) for poll in found[1:])
+    assert found and all(poll == (1, True) for poll in found)
 
 
 def nested(rounds: int, *inner: bytes) -> bytes:
@@ -141,13 +152,63 @@ def test_a_short_loop_around_one_that_polls() -> None:
 
 
 def test_a_short_loop_around_one_that_calls_polls() -> None:
-    assert polls(compiled(nested(10, RESET, counting(w.get(0), w.get(0), b"\x10\x00")))) == [(1, False), (2, False)]
+    inner = w.get(0) + w.if_(RESET + counting(w.get(0), CALL_ANY))
+    assert polls(compiled(nested(10, inner))) == [(1, False), (2, False)]
+
+
+AGAIN = w.get(0) + w.br_if(0)
+
+
+def test_a_loop_around_one_that_polls_each_round_does_not() -> None:
+    inner = w.loop(AGAIN)
+    assert polls(compiled(w.loop(inner, AGAIN))) == [(2, False)]
+    # Also where that is left early, or stands behind other code.
+    early = w.loop(w.get(0), w.br_if(0), w.get(0), w.br_if(1))
+    assert polls(compiled(w.loop(SQUARE, early, AGAIN))) == [(2, False)]
+    # Either of two polls.
+    assert polls(compiled(w.loop(w.get(0), w.if_(inner, inner), AGAIN))) == [(2, False), (2, False)]
+
+
+def test_a_loop_around_one_that_is_not_always_run_polls() -> None:
+    inner = w.loop(AGAIN)
+    assert polls(compiled(w.loop(w.get(0), w.if_(inner), AGAIN))) == [(1, False), (2, False)]
+    # Back before, and from within a block that goes round it.
+    assert polls(compiled(w.loop(AGAIN, inner, AGAIN))) == [(1, False), (2, False)]
+    assert polls(compiled(w.loop(w.block(w.get(0), w.br_if(0), inner), AGAIN))) == [(1, False), (2, False)]
+
+
+def test_a_loop_goes_on_from_inside_another() -> None:
+    # The inner loop's rounds may all end with going on with the outer one: each of these comes by the inner poll.
+    inner = w.loop(w.get(0), w.br_if(1), AGAIN)
+    assert polls(compiled(w.loop(inner, AGAIN))) == [(2, False)]
+    # Not where the middle one goes on with the outermost before it comes to the innermost.
+    middle = w.loop(w.get(0), w.br_if(1), w.loop(AGAIN), AGAIN)
+    assert polls(compiled(w.loop(middle))) == [(1, False), (3, False)]
+
+
+def test_a_bulk_instruction_is_a_poll_of_the_loop() -> None:
+    fill = w.i32(0) * 2 + w.get(0) + b"\xfc\x0b\x00"
+    assert polls(compiled(w.loop(fill, AGAIN))) == [(1, True)]
+
+
+def test_a_function_that_calls_itself_polls_there() -> None:
+    # It looks at the limit of the stack when it begins.
+    itself = w.get(0) + b"\x10\x00"
+    assert polls(compiled(w.loop(itself, AGAIN))) == []
+    assert polls(compiled(w.loop(w.loop(itself, AGAIN), AGAIN))) == []
+    assert polls(compiled(w.loop(w.get(0), w.if_(itself), AGAIN))) == [(1, False)]
+    assert polls(compiled(w.loop(CALL_ANY, AGAIN))) == [(1, False)]
 
 
 def test_thousands_of_loops_in_each_other() -> None:
     body = b""
     for _ in range(1000):
-        body = w.loop(body, w.get(0), w.br_if(0))
+        body = w.loop(body, AGAIN)
+    assert len(polls(compiled(body))) == 1
+    # Where the inner ones are not always come by, each polls. To find that out takes no longer.
+    body = b""
+    for _ in range(1000):
+        body = w.loop(w.get(0), w.if_(body), AGAIN)
     assert len(polls(compiled(body))) == 1000
 
 
@@ -191,3 +252,59 @@ def test_a_long_function_that_begins_with_a_loop_polls_there() -> None:
     assert polls(compiled(w.get(0) + w.if_(counting(w.get(0))) + long)) == [(0, True), (1, False)]
     # What nothing goes back to is no loop.
     assert polls(compiled(w.loop(w.get(0), b"\x1a") + long))[0] == (0, True)
+
+
+def random_code(random: Random, depth: int, labels: int) -> bytes:
+    """Constructs in each other that leave or go on with any of so many around them; no loop counts."""
+    code = b""
+    for _ in range(random.randrange(1, 4)):
+        kind = random.randrange(7 if depth else 3)
+        if kind == 0:
+            code += w.get(0) + w.br_if(random.randrange(labels))
+        elif kind == 1:
+            code += w.get(0) + w.br_table(*(random.randrange(labels) for _ in range(3)))
+            return code  # nothing follows
+        elif kind == 2:
+            code += random.choice((SQUARE, KEEP, CALL_ANY, w.get(0) + b"\x10\x00"))
+        elif kind == 3:
+            code += w.block(random_code(random, depth - 1, labels + 1))
+        elif kind == 4:
+            then, otherwise = (random_code(random, depth - 1, labels + 1) for _ in range(2))
+            code += w.get(0) + w.if_(then, random.choice((otherwise, None)))
+        else:
+            code += w.loop(random_code(random, depth - 1, labels + 1))
+    return code
+
+
+def ways_round(function: Function) -> bool:
+    """Whether some way round comes by no poll, and no call of the function itself."""
+    quiet = {
+        block.id: [edge.block.id for edge in block.successors()]
+        for block in function.blocks
+        if not any(
+            (i.op == op.POLL and (i.imm or block.is_loop_header)) or (i.op == op.CALL and i.imm == function.index)
+            for i in block.insts
+        )
+    }
+    # What nothing leads to, again and again: what is left then leads round.
+    while True:
+        reached = {target for targets in quiet.values() for target in targets}
+        last = [block for block in quiet if block not in reached]
+        if not last:
+            return bool(quiet)
+        for block in last:
+            del quiet[block]
+
+
+def test_no_way_round_comes_by_no_poll() -> None:
+    # It could be gone for ever, and nothing would end it.
+    random = Random(20)
+    spared = 0
+    for _ in range(300):
+        function = compiled(random_code(random, 5, 1))
+        assert not ways_round(function)
+        headers = [block for block in function.blocks if block.is_loop_header]
+        spared += sum(not block.insts or block.insts[0].op != op.POLL for block in headers)
+    assert spared > 50
+    # (the check can fail)
+    assert ways_round(compiled(w.loop(AGAIN), polls=False))

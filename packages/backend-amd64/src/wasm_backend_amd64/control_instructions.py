@@ -7,7 +7,7 @@ from wasm_backend_amd64 import encodings as e
 from wasm_backend_amd64.abi import WINDOWS
 from wasm_backend_amd64.assembler import rm as _rm
 from wasm_backend_amd64.encodings import CC_AE, CC_B, CC_NE
-from wasm_backend_amd64.operands import REL32, branch, jump
+from wasm_backend_amd64.operands import REL32, branch, jump, shorten_jumps
 from wasm_backend_amd64.registers import (
     CALLEE_REGISTER,
     CONTEXT_REGISTER,
@@ -117,6 +117,7 @@ def emit_poll_sites(emitter: Emitter) -> None:
     code = emitter.code
     buffer = emitter.buffer
     for label, back, lowest, wasm_offset in emitter.poll_sites:
+        shorten_jumps(emitter, label, 0)
         buffer.bind(label)
         if lowest != SCRATCH:
             asm.rr(code, e.MOV_RR64, SCRATCH, lowest)

@@ -1,6 +1,7 @@
-"""Polls where they matter: not every round of a loop that is known to end soon, but in long functions without calls.
+"""Polls where they matter: not every round of a loop that is known to end soon, nor twice a round where a loop inside
+polls, or the function calls itself; but in long functions without calls.
 
-Such a loop polls once in front of it, or leaves that to the loop around. How often it goes round follows from
+A loop that ends soon polls once in front of it, or leaves that to the loop around. How often it goes round follows from
 constants: a parameter of its header starts as one, the only way back adds another, and a condition that every round
 comes by compares with a third.
 """
@@ -15,8 +16,11 @@ if TYPE_CHECKING:
     from typing import Final
 
 #: So many IR instructions may run without a poll: a tenth of a millisecond or two, where code is to end within 100 ms
-#: when it is asked to. A page of memory that is touched for the first time costs as much as a thousand of them.
+#: when it is asked to.
 MOST_WORK: Final = 1 << 19
+#: An access to memory counts as so many: it may be the first one to its page, which costs two microseconds. So there
+#: are at most 2^14 of these.
+MEMORY_WORK: Final = 32
 
 #: A function that calls others polls when it begins (`Function.checks_stack`). One that does not, and has more IR
 #: instructions than this, polls as well: it may be called a million times by straight code.
@@ -24,9 +28,74 @@ LONG_LEAF: Final = 100
 
 _CALLS: Final = frozenset((opcodes.CALL, opcodes.CALL_REF, opcodes.CALL_NATIVE, opcodes.ENTER))
 _LEAVING_CALLS: Final = frozenset((opcodes.RETURN_CALL, opcodes.RETURN_CALL_REF))
+_MEMORY: Final = frozenset(range(opcodes.HEAP_LOAD, opcodes.HEAP_STORE32 + 1))
 _SIGNED: Final = frozenset((opcodes.LT_S, opcodes.GE_S, opcodes.GT_S, opcodes.LE_S))
+#: So often may each block be looked at, on average, to find loops in which another one polls each round.
+_MOST_LOOKS: Final = 4
 #: How many additions of constants to a value are looked through.
 _MAX_ADDITIONS: Final = 8
+
+
+class _OtherPolls:
+    """Which loops need no poll of their own, because every round comes by another one.
+
+    Loops are asked about from the inside outwards. Of the blocks of any way round, one is the header of a loop that has
+    all the others in it, and that was asked about when all of these had the polls that they were to keep.
+    """
+
+    __slots__ = ("_function", "_left", "_positions", "_sure")
+
+    def __init__(self, function: Function, positions: dict[int, int]) -> None:
+        self._function = function
+        self._positions = positions
+        #: How many blocks may be looked at yet: to look at all of a loop for each loop around it would take too long.
+        self._left = _MOST_LOOKS * len(function.blocks)
+        #: Positions of headers from which each way out of the loop comes by a poll.
+        self._sure: set[int] = set()
+
+    def on_all_ways(self, start: int, end: int) -> bool:
+        """Whether all ways from a loop's header back to it come by a poll behind the one that the header begins with;
+        false also when that would take too long to find out."""
+        blocks = self._function.blocks
+        positions = self._positions
+        if self._polls(blocks[start], 1):
+            self._sure.add(start)
+            return True
+        leaves = False
+        seen = {start}
+        ahead = [start]
+        while ahead:
+            if self._left == 0:
+                return False
+            self._left -= 1
+            for edge in blocks[ahead.pop()].successors():
+                position = positions[edge.block.id]
+                if position == start:
+                    return False
+                if position > end or position < start:
+                    leaves = True
+                elif position not in seen:
+                    seen.add(position)
+                    if position not in self._sure and not self._polls(blocks[position], 0):
+                        ahead.append(position)
+        if not leaves:
+            self._sure.add(start)
+        return True
+
+    def _polls(self, block: Block, first: int) -> bool:
+        """Whether the instructions of a block, from number `first` on, poll: as a loop's header, in front of a loop, or
+        by a call of the function itself, which compares the stack pointer with the limit when it begins."""
+        for inst in block.insts[first:]:
+            if inst.op == opcodes.POLL:
+                if inst.imm or block.is_loop_header:
+                    return True
+            elif inst.op == opcodes.CALL and inst.imm == self._function.index:
+                return True
+        return False
+
+
+def _begins_with_poll(header: Block) -> bool:
+    return bool(header.insts) and header.insts[0].op == opcodes.POLL
 
 
 class _Loop:
@@ -46,6 +115,7 @@ def thin_out_polls(function: Function, ends: dict[int, int]) -> None:
     blocks = function.blocks
     positions = {block.id: position for position, block in enumerate(blocks)}
     left = MOST_WORK
+    others = _OtherPolls(function, positions)
     #: Those that the loop being looked at may contain; the nearest is last.
     loops: list[_Loop] = []
     for start in sorted(ends, reverse=True):
@@ -68,6 +138,8 @@ def thin_out_polls(function: Function, ends: dict[int, int]) -> None:
                     else:
                         _move_poll(header, entry)
         loops.append(_Loop(start, end, work))
+        if _begins_with_poll(header) and others.on_all_ways(start, end):
+            header.insts = header.insts[1:]
 
 
 def poll_in_long_leaf(function: Function) -> None:
@@ -133,7 +205,9 @@ def _work(blocks: list[Block], start: int, end: int, loops: list[_Loop]) -> int:
             continue
         insts = blocks[position].insts
         for inst in insts:
-            if inst.op in _CALLS:
+            if inst.op in _MEMORY:
+                work += MEMORY_WORK - 1
+            elif inst.op in _CALLS:
                 calls = True
         work += len(insts) + 1
         position += 1
