@@ -31,10 +31,23 @@ def test_support(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_other_systems_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "arm64")
-    monkeypatch.setattr("sys.platform", "darwin")
+    monkeypatch.setattr("sys.platform", "plan9")
     support = Arm64Backend.host_support()
     assert not support.supported
-    assert "darwin" in support.reason
+    assert "plan9" in support.reason
+
+
+def test_macos_tells_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "arm64")
+    monkeypatch.setattr("sys.platform", "darwin")
+    there = {"hw.optional.arm.FEAT_DotProd", "hw.optional.armv8_crc32"}
+    monkeypatch.setattr(cpu, "_sysctl", lambda name: int(name in there))
+    cpu.features.cache_clear()
+    try:
+        assert cpu.features() == ("asimd", "asimddp", "crc32", "fp")
+        assert Arm64Backend.host_support().supported
+    finally:
+        cpu.features.cache_clear()
 
 
 def test_every_feature_of_a_row_can_be_found() -> None:

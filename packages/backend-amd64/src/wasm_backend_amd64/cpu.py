@@ -204,7 +204,7 @@ def host_support() -> HostSupport:
         return HostSupport(False, f"this backend makes code for x86-64, the processor here is {name or 'unknown'}")
     if ctypes.sizeof(ctypes.c_void_p) != 8:
         return HostSupport(False, "Python is a 32-bit program here; x86-64 code needs a 64-bit one")
-    if sys.platform not in ("linux", "win32"):
-        what = f"signal frames of {sys.platform} are not known to this backend, only those of Linux and Windows"
+    if sys.platform not in ("linux", "darwin", "win32"):
+        what = f"signal frames of {sys.platform} are not known to this backend, only those of Linux, macOS and Windows"
         return HostSupport(False, what)
     return HostSupport(True, f"x86-64 with {', '.join(features()) or 'no optional features'}")

@@ -27,6 +27,8 @@ class SignalLayout:
     kill: int
     #: Whether the handler is a vectored one, of Windows.
     vectored: bool = False
+    #: Where a ucontext_t has a pointer to the saved registers, which offsets above count from; -1 if they are in it.
+    context_pointer: int = -1
 
 
 # Linux: ucontext_t is flags, link and stack (40 bytes), then gregs in the order r8..r15, rdi, rsi, rbp, rbx, rdx, rax,
@@ -44,6 +46,21 @@ _LAYOUTS = {
         sigaction_size=152,
         getpid=39,
         kill=62,
+    ),
+    # ucontext_t (sys/_types/_ucontext.h) points to a mcontext64 (i386/_mcontext.h): an exception state of 16 bytes and
+    # rax, rbx, rcx, rdx, rdi, rsi, rbp, rsp, r8..r15, rip (mach/i386/_structs.h). siginfo_t (sys/signal.h): signo,
+    # errno, code, pid, uid, status, address; signals that were sent have positive codes too, so one that comes while
+    # code of ours runs is taken for a fault. Numbers of system calls (sys/syscall.h) are of class 2, Unix.
+    "darwin": SignalLayout(
+        context_rip=16 + 8 * 16,
+        context_r11=16 + 8 * 11,
+        context_rcx=16 + 8 * 2,
+        info_code=8,
+        info_address=24,
+        sigaction_size=16,
+        getpid=0x2000000 + 20,
+        kill=0x2000000 + 37,
+        context_pointer=48,
     ),
     # CONTEXT and EXCEPTION_RECORD of winnt.h. Of accesses to what is not there, the record has whether it was a write,
     # then the address.

@@ -332,9 +332,13 @@ def _redirect(
     A fault is ours when its pc lies in the arena but not in the stubs, which begin at offset 0: were one of those to
     fault, resuming it as a trap would fault again for ever. Jumps that leave for others are added to `foreign`.
     `record` is the register with the address of what says where the fault was.
-    Uses rax, rcx, r8 and r9. Returns the place of the displacement that is to lead to the end of the stubs.
+    Uses rax, rcx, r8, r9 and r11. Returns the place of the displacement that is to lead to the end of the stubs.
     """
-    _load(code, RAX, RDX, layout.context_rip)
+    context = RDX
+    if layout.context_pointer >= 0:
+        context = R11
+        _load(code, R11, RDX, layout.context_pointer)
+    _load(code, RAX, context, layout.context_rip)
     _address(code, RCX, environment.arena_start, addresses)
     ri(code, enc.MOV_RI64, R8, environment.arena_size)
     rr(code, enc.MOV_RR64, R9, RAX)
@@ -349,10 +353,10 @@ def _redirect(
     rr(code, enc.CMP_RR64, R9, R8)
     foreign.append(jcc32(code, enc.CC_B))
     patch_rel32(code, rip(code, enc.LEA_RM64, RCX), fault_exit)
-    _store(code, RDX, layout.context_r11, RAX)
+    _store(code, context, layout.context_r11, RAX)
     _load(code, RAX, record, layout.info_address)
-    _store(code, RDX, layout.context_rcx, RAX)
-    _store(code, RDX, layout.context_rip, RCX)
+    _store(code, context, layout.context_rcx, RAX)
+    _store(code, context, layout.context_rip, RCX)
     return end_of_stubs
 
 

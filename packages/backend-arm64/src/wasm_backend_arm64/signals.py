@@ -25,6 +25,11 @@ class SignalLayout:
     #: Numbers of system calls.
     getpid: int
     kill: int
+    #: The register that they are in, and the immediate of the instruction that makes them.
+    call_register: int = 8
+    call_immediate: int = 0
+    #: Where a ucontext_t has a pointer to the saved registers, which offsets above count from; -1 if they are in it.
+    context_pointer: int = -1
 
 
 # Linux: ucontext_t is flags, link, stack (40 bytes), a signal mask with room for 1024 bits, and, 16-aligned, a
@@ -44,6 +49,23 @@ _LAYOUTS = {
         sigaction_size=152,
         getpid=172,
         kill=129,
+    ),
+    # ucontext_t (sys/_types/_ucontext.h) points to a mcontext64 (arm/_mcontext.h): an exception state of 16 bytes, then
+    # x0..x28, fp, lr, sp, pc, cpsr (mach/arm/_structs.h). siginfo_t (sys/signal.h): signo, errno, code, pid, uid,
+    # status, address; signals that were sent have positive codes too, so one that comes while code of ours runs is
+    # taken for a fault. System calls: sys/syscall.h.
+    "darwin": SignalLayout(
+        context_pc=16 + 8 * 32,
+        context_x16=16 + 8 * 16,
+        context_x17=16 + 8 * 17,
+        info_code=8,
+        info_address=24,
+        sigaction_size=16,
+        getpid=20,
+        kill=37,
+        call_register=16,
+        call_immediate=0x80,
+        context_pointer=48,
     ),
 }
 

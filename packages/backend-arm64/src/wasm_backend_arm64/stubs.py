@@ -50,6 +50,7 @@ from wasm_backend_arm64.registers import (
     X11,
     X12,
     X13,
+    X14,
     X19,
     X20,
     ZR,
@@ -401,7 +402,11 @@ def _signal_handler(
     rm(code, e.LDR_RM32, X10, X1, layout.info_code)
     rri(code, e.SUBS_RRI32, ZR, X10, 0)
     foreign = [branch_if(code, e.CC_LE)]
-    _load(code, X10, X2, layout.context_pc)
+    context = X2
+    if layout.context_pointer >= 0:
+        context = X14
+        _load(code, X14, X2, layout.context_pointer)
+    _load(code, X10, context, layout.context_pc)
     addresses.load(code, X11, environment.arena_start)
     load_integer(code, X12, environment.arena_size)
     rrr(code, e.SUB_RRR64, X11, X10, X11)
@@ -414,10 +419,10 @@ def _signal_handler(
     rrr(code, e.SUBS_RRR64, ZR, X13, X12)
     foreign.append(branch_if(code, e.CC_LO))
     patch(code, branch_r(code, e.ADR_RL, X11), fault_exit)
-    _store(code, X2, layout.context_x16, X10)
+    _store(code, context, layout.context_x16, X10)
     _load(code, X10, X1, layout.info_address)
-    _store(code, X2, layout.context_x17, X10)
-    _store(code, X2, layout.context_pc, X11)
+    _store(code, context, layout.context_x17, X10)
+    _store(code, context, layout.context_pc, X11)
     r(code, e.RET_R, LINK_REGISTER)
 
     for position in foreign:
@@ -466,11 +471,12 @@ def _restore_default(code: bytearray, sigaction: int, layout: SignalLayout, addr
     rm(code, e.LDR_RM32, X10, X20, layout.info_code)
     rri(code, e.SUBS_RRI32, ZR, X10, 0)
     fault = branch_if(code, e.CC_GT)
-    ri(code, e.MOVZ_RI32, X8, layout.getpid)
-    code += word(e.SVC)
+    call = word(e.SVC | layout.call_immediate << 5)
+    ri(code, e.MOVZ_RI32, layout.call_register, layout.getpid)
+    code += call
     _move(code, X1, X19)
-    ri(code, e.MOVZ_RI32, X8, layout.kill)
-    code += word(e.SVC)
+    ri(code, e.MOVZ_RI32, layout.call_register, layout.kill)
+    code += call
     patch(code, fault, len(code))
     pair(code, e.LDP_RRM64, X19, X20, SP, size)
     _pop_frame(code)

@@ -57,7 +57,7 @@ class CodeArena:
         #: Address of the writable view of the code part; 0 when code is written in place.
         self._writable = 0
         #: Makes instruction fetches see what has been written from one address to another.
-        self._synchronize: Callable[[int, int], None] | None = None
+        self._synchronize: Callable[[int, int], object] | None = host.SYNCHRONIZE
         self._code = PageAllocator(self.code_size)
         self._data = PageAllocator(size - self.code_size)
         #: Keeps other threads out while the process forks.
@@ -180,7 +180,8 @@ class CodeArena:
         It was written itself without being called, which is safe in a page that is new: the kernel does as much for
         a page before it maps it executable for the first time (Linux, arch/arm64/mm/flush.c, __sync_icache_dcache).
         """
-        self._synchronize = ctypes.PYFUNCTYPE(None, ctypes.c_uint64, ctypes.c_uint64)(function)
+        if host.SYNCHRONIZE is None:
+            self._synchronize = ctypes.PYFUNCTYPE(None, ctypes.c_uint64, ctypes.c_uint64)(function)
 
     # fork(2): a MAP_SHARED mapping stays shared with the child, so each process would write into the other's code. The
     # child gets a copy of the file, made before the fork so that the parent cannot change it on the way.

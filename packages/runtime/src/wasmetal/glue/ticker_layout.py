@@ -16,9 +16,10 @@ IDLE_TICKS: Final = 25
 #: STORE.owner after a fork that has left the thread which runs the store in the parent. No thread's state is there.
 LOST: Final = 1
 
-_MUTEX_WORDS: Final = 8  # pthread_mutex_t has 40 bytes in glibc and musl on x86-64, 48 in glibc on AArch64
+_MUTEX_WORDS: Final = 8  # pthread_mutex_t has 40 bytes in glibc and musl on x86-64, 48 in glibc on AArch64, 64 on macOS
 _SIGNAL_SET_WORDS: Final = 16
 _ATTRIBUTES_WORDS: Final = 8  # pthread_attr_t has 56 bytes, 64 on AArch64
+_CONDITION_WORDS: Final = 6  # pthread_cond_t has 48 bytes
 
 
 def _words(name: str, count: int) -> list[str]:
@@ -70,6 +71,8 @@ TICKER: Final = Layout(
     *_words("tick_interval", 4),  # struct itimerspec
     *_words("no_interval", 4),
     *_words("mutex", _MUTEX_WORDS),
+    *_words("wait_mutex", _MUTEX_WORDS),  # where the wait is for a condition
+    *_words("condition", _CONDITION_WORDS),
     *_words("all_signals", _SIGNAL_SET_WORDS),
     *_words("old_signals", _SIGNAL_SET_WORDS),
     *_words("attributes", _ATTRIBUTES_WORDS),

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from wasmetal.system.interface import System
 
 #: By `sys.platform`: the module that is its port.
-_PORTS: Final = {"linux": "linux", "win32": "windows"}
+_PORTS: Final = {"linux": "linux", "darwin": "darwin", "win32": "windows"}
 
 if sys.platform not in _PORTS:
-    raise WasmError(f"wasmetal runs on {' and '.join(_PORTS)} only so far, not on {sys.platform}")
+    raise WasmError(f"wasmetal runs on Linux, macOS and Windows, not on {sys.platform}")
 
 _port = __import__(f"wasmetal.system.{_PORTS[sys.platform]}", fromlist=["__name__"])
 

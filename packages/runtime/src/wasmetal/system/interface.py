@@ -84,6 +84,10 @@ class System(Protocol):
     def make_executable(self, address: int, size: int) -> None:
         """Let pages that were committed be executed, and written no more."""
 
+    @property
+    def SYNCHRONIZE(self) -> Callable[[int, int], object] | None:
+        """Lets the processor see code that was written from one address to another; None: the backend's code does."""
+
     # Faults.
 
     @property

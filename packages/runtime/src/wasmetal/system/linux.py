@@ -1,4 +1,5 @@
-"""Linux, by way of the C library. `interface` says what each function is for; the others are for this file alone."""
+"""Linux, by way of the C library. `interface` says what each function is for; the others are for this file alone. What
+is not here is in `posix`."""
 
 from __future__ import annotations
 
@@ -6,29 +7,53 @@ import _thread
 import contextlib
 import ctypes
 import os
-import stat
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 
 from wasm_core.errors import WasmError
+from wasmetal.system.posix import (
+    MAP_FIXED,
+    MAP_PRIVATE,
+    MAP_SHARED,
+    PROT_EXEC,
+    PROT_NONE,
+    PROT_READ,
+    PROT_WRITE,
+    cache_below,
+    libc,
+    madvise,
+    mmap,
+    pthread_self,
+    refused,
+)
+from wasmetal.system.posix import NOT_WAITING as NOT_WAITING
+from wasmetal.system.posix import OPEN_FLAGS as OPEN_FLAGS
+from wasmetal.system.posix import PAGE as PAGE
+from wasmetal.system.posix import POLLS_ARE_WOKEN as POLLS_ARE_WOKEN
+from wasmetal.system.posix import REPLACES_OPEN_FILES as REPLACES_OPEN_FILES
+from wasmetal.system.posix import THREAD_VALUE as THREAD_VALUE
+from wasmetal.system.posix import address_of as address_of
+from wasmetal.system.posix import at_fork as at_fork
+from wasmetal.system.posix import commit as commit
+from wasmetal.system.posix import forbid as forbid
+from wasmetal.system.posix import is_ours as is_ours
+from wasmetal.system.posix import lock_file as lock_file
+from wasmetal.system.posix import make_executable as make_executable
+from wasmetal.system.posix import mprotect as mprotect
+from wasmetal.system.posix import munmap as munmap
+from wasmetal.system.posix import new_thread_key as new_thread_key
+from wasmetal.system.posix import poller as poller
+from wasmetal.system.posix import read_at as read_at
+from wasmetal.system.posix import release as release
+from wasmetal.system.posix import set_thread_value as set_thread_value
+from wasmetal.system.posix import thread_value as thread_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import select
     from typing import Final
 
     from wasmetal.system.interface import Call
 
-PAGE: Final = os.sysconf("SC_PAGE_SIZE")
-
-PROT_NONE: Final = 0
-PROT_READ: Final = 1
-PROT_WRITE: Final = 2
-PROT_EXEC: Final = 4
-
-MAP_SHARED: Final = 0x1
-MAP_PRIVATE: Final = 0x2
-MAP_FIXED: Final = 0x10
 MAP_ANONYMOUS: Final = 0x20
 MAP_NORESERVE: Final = 0x4000
 
@@ -52,20 +77,6 @@ SA_ONSTACK: Final = 0x08000000
 SA_RESTART: Final = 0x10000000
 SA_NODEFER: Final = 0x40000000
 
-_MAP_FAILED: Final = ctypes.c_void_p(-1).value
-
-_libc = ctypes.CDLL(None, use_errno=True)
-
-_mmap = _libc.mmap
-_mmap.restype = ctypes.c_void_p
-_mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
-_munmap = _libc.munmap
-_munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
-_mprotect = _libc.mprotect
-_mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-_madvise = _libc.madvise
-_madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-
 
 class SigAction(ctypes.Structure):
     """`struct sigaction`, the same in glibc and musl on 64-bit machines."""
@@ -78,10 +89,10 @@ class SigAction(ctypes.Structure):
     ]
 
 
-_sigaction = _libc.sigaction
+_sigaction = libc.sigaction
 _sigaction.argtypes = [ctypes.c_int, ctypes.POINTER(SigAction), ctypes.POINTER(SigAction)]
 #: The same for each new instance with a memory: it holds the GIL, and does not mind `errno`.
-_look = ctypes.PYFUNCTYPE(ctypes.c_int)(("sigaction", _libc))
+_look = ctypes.PYFUNCTYPE(ctypes.c_int)(("sigaction", libc))
 #: By signal: what reads its action, with arguments that need no conversion, and what it is read into.
 _present = {
     number: (partial(_look, number, None, ctypes.byref(action)), action)
@@ -89,62 +100,9 @@ _present = {
     for action in (SigAction(),)
 }
 
-_pthread_self = _libc.pthread_self
-_pthread_self.restype = ctypes.c_void_p
-_pthread_getspecific = _libc.pthread_getspecific
-_pthread_getspecific.restype = ctypes.c_void_p
-_pthread_getspecific.argtypes = [ctypes.c_uint]
-_pthread_setspecific = _libc.pthread_setspecific
-_pthread_setspecific.argtypes = [ctypes.c_uint, ctypes.c_void_p]
-_GLIBC: Final = hasattr(_libc, "gnu_get_libc_version")
+_GLIBC: Final = hasattr(libc, "gnu_get_libc_version")
 #: pthread_attr_t: 56 bytes on x86-64, 64 on AArch64.
 _PthreadAttributes: Final = ctypes.c_uint64 * 8
-
-
-def _error(what: str, number: int | None = None) -> OSError:
-    number = ctypes.get_errno() if number is None else number
-    return OSError(number, f"{what}: {os.strerror(number)}")
-
-
-def address_of(name: str) -> int:
-    """Address of a function of the C library.
-
-    Raises:
-        AttributeError: there is no such function.
-    """
-    address = ctypes.cast(getattr(_libc, name), ctypes.c_void_p).value
-    assert address is not None
-    return address
-
-
-def mmap(size: int, protection: int, flags: int, fd: int = -1, offset: int = 0, address: int | None = None) -> int:
-    """Map `size` bytes and return the address (mmap(2)).
-
-    Raises:
-        OSError: the kernel refused.
-    """
-    result: int | None = _mmap(address, size, protection, flags, fd, offset)
-    if result is None or result == _MAP_FAILED:
-        raise _error(f"mmap of {size:#x} bytes")
-    return result
-
-
-def munmap(address: int, size: int) -> None:
-    """Undo a mapping (munmap(2)). Raises OSError."""
-    if _munmap(address, size):
-        raise _error("munmap")
-
-
-def mprotect(address: int, size: int, protection: int) -> None:
-    """Change the protection of whole pages (mprotect(2)). Raises OSError."""
-    if _mprotect(address, size, protection):
-        raise _error("mprotect")
-
-
-def madvise(address: int, size: int, advice: int) -> None:
-    """Tell the kernel about the use of whole pages (madvise(2)). Raises OSError."""
-    if _madvise(address, size, advice):
-        raise _error("madvise")
 
 
 # Address space.
@@ -160,18 +118,6 @@ def reserve_again(address: int, size: int) -> None:
 
 def allocate(size: int) -> int:
     return mmap(size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS)
-
-
-def release(address: int, size: int) -> None:
-    munmap(address, size)
-
-
-def commit(address: int, size: int) -> None:
-    mprotect(address, size, PROT_READ | PROT_WRITE)
-
-
-def forbid(address: int, size: int) -> None:
-    mprotect(address, size, PROT_NONE)
 
 
 # For private anonymous mappings Linux promises zeros (madvise(2)).
@@ -247,11 +193,11 @@ def _memory_file(name: str, flags: int) -> int:
     if hasattr(os, "memfd_create"):
         return os.memfd_create(name, flags)
     # Python was built with an older C library than the one that is here, as for manylinux.
-    if not hasattr(_libc, "memfd_create"):
+    if not hasattr(libc, "memfd_create"):
         raise OSError("no memfd_create in this C library")
-    file: int = _libc.memfd_create(name.encode(), ctypes.c_uint(flags))
+    file: int = libc.memfd_create(name.encode(), ctypes.c_uint(flags))
     if file < 0:
-        raise _error("memfd_create")
+        raise refused("memfd_create")
     return file
 
 
@@ -269,10 +215,6 @@ def discard_in_file(address: int, size: int) -> None:
         madvise(address, size, MADV_REMOVE)
 
 
-def make_executable(address: int, size: int) -> None:
-    mprotect(address, size, PROT_READ | PROT_EXEC)
-
-
 # Faults.
 
 #: Signals of accesses to what is not there.
@@ -287,7 +229,7 @@ def signal_action(number: int) -> SigAction:
     """The action of signal `number` (sigaction(2)). Raises OSError."""
     action = SigAction()
     if _sigaction(number, None, ctypes.byref(action)):
-        raise _error("sigaction")
+        raise refused("sigaction")
     return action
 
 
@@ -296,7 +238,7 @@ def fault_handler(number: int) -> int:
     look, action = _present[number]
     # Other threads may ask for the same at the same time, and get the same.
     if look():
-        raise _error("sigaction")
+        raise refused("sigaction")
     handler: int | None = action.handler
     return handler or 0
 
@@ -304,38 +246,15 @@ def fault_handler(number: int) -> int:
 def set_signal_action(number: int, action: SigAction) -> None:
     """Set the action of signal `number` (sigaction(2)). Raises OSError."""
     if _sigaction(number, ctypes.byref(action), None):
-        raise _error("sigaction")
+        raise refused("sigaction")
 
 
 def default_setter() -> int:
     return address_of("sigaction")
 
 
-THREAD_VALUE: Final = "pthread_getspecific"
-
-
-def new_thread_key() -> int:
-    """A new key of thread-specific data, 0 in every thread (pthread_key_create(3)). Raises OSError."""
-    key = ctypes.c_uint()
-    error = _libc.pthread_key_create(ctypes.byref(key), None)
-    if error:
-        raise _error("pthread_key_create", error)
-    return key.value
-
-
-def thread_value(key: int) -> int:
-    """What the calling thread has for a key."""
-    return _pthread_getspecific(key) or 0
-
-
-def set_thread_value(key: int, value: int) -> None:
-    """Set what the calling thread has for a key (pthread_setspecific(3)). Raises OSError."""
-    error = _pthread_setspecific(key, value)
-    if error:
-        raise _error("pthread_setspecific", error)
-
-
-at_fork = os.register_at_fork
+# The backend's own code does it.
+SYNCHRONIZE: Final = None
 
 
 def thread_stack() -> tuple[int, int]:
@@ -345,15 +264,15 @@ def thread_stack() -> tuple[int, int]:
         OSError: the system does not know.
     """
     attributes = _PthreadAttributes()
-    error = _libc.pthread_getattr_np(ctypes.c_void_p(_pthread_self()), attributes)
+    error = libc.pthread_getattr_np(ctypes.c_void_p(pthread_self()), attributes)
     if error:
-        raise _error("pthread_getattr_np", error)
+        raise refused("pthread_getattr_np", error)
     address, size, guard = ctypes.c_void_p(), ctypes.c_size_t(), ctypes.c_size_t()
     try:
-        _libc.pthread_attr_getstack(attributes, ctypes.byref(address), ctypes.byref(size))
-        _libc.pthread_attr_getguardsize(attributes, ctypes.byref(guard))
+        libc.pthread_attr_getstack(attributes, ctypes.byref(address), ctypes.byref(size))
+        libc.pthread_attr_getguardsize(attributes, ctypes.byref(guard))
     finally:
-        _libc.pthread_attr_destroy(attributes)
+        libc.pthread_attr_destroy(attributes)
     # The guard is at the bottom of what glibc calls the stack.
     lowest, usable = (address.value or 0) + guard.value, size.value - guard.value
     if not _GLIBC and _thread.get_native_id() == os.getpid():
@@ -419,10 +338,10 @@ def prepare_ticker(fields: Callable[[str], int], stack_bytes: int) -> Mapping[st
     if machine not in _SYS_FUTEX:
         raise WasmError(f"wasmetal does not know the system calls of {machine}")
     mutex, all_signals, attributes = [ctypes.c_void_p(fields(name)) for name in ("mutex", "all_signals", "attributes")]
-    _libc.pthread_mutex_init(mutex, None)
-    _libc.sigfillset(all_signals)
-    _libc.pthread_attr_init(attributes)
-    _libc.pthread_attr_setstacksize(attributes, ctypes.c_size_t(stack_bytes))
+    libc.pthread_mutex_init(mutex, None)
+    libc.sigfillset(all_signals)
+    libc.pthread_attr_init(attributes)
+    libc.pthread_attr_setstacksize(attributes, ctypes.c_size_t(stack_bytes))
     return {"futex": _SYS_FUTEX[machine]}
 
 
@@ -433,7 +352,7 @@ def ticker_time(nanoseconds: int) -> int:
 def make_timer(handler: Callable[[], int]) -> tuple[int, int]:
     import signal
 
-    create = _libc.timer_create
+    create = libc.timer_create
     number = next((n for n in range(signal.SIGRTMAX, signal.SIGRTMIN - 1, -1) if not signal_action(n).handler), 0)
     if not number:
         raise OSError("all signals are in use")
@@ -449,43 +368,8 @@ def make_timer(handler: Callable[[], int]) -> tuple[int, int]:
     return number, timer.value or 0
 
 
-# Waiting.
-
-POLLS_ARE_WOKEN: Final = True
-
-
-def poller() -> select.poll:
-    import select
-
-    return select.poll()
-
-
 # Files.
 
 
 def cache_directory() -> str:
-    # XDG Base Directory Specification.
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(base):  # else it is not set, or to be ignored as the specification says
-        return os.path.join(base, "wasmetal")
-    home = os.path.expanduser("~")
-    if not os.path.isabs(home):
-        # A user without a home, as in containers; `refusal` sees to it that nobody has been there before us.
-        return os.path.join("/tmp", f"wasmetal-{os.geteuid()}")
-    return os.path.join(home, ".cache", "wasmetal")
-
-
-OPEN_FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC
-NOT_WAITING: Final = os.O_NONBLOCK
-REPLACES_OPEN_FILES: Final = True
-read_at = os.pread
-
-
-def is_ours(status: os.stat_result) -> bool:
-    return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-
-
-def lock_file(file: int) -> None:
-    import fcntl
-
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return cache_below(".cache")

@@ -263,6 +263,10 @@ def set_fault_handler(number: int, handler: int) -> None:
         _remove_handler(before)
 
 
+# x86-64 needs nothing.
+SYNCHRONIZE: Final = None
+
+
 def default_setter() -> int:
     return 0
 
