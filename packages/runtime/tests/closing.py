@@ -248,6 +248,8 @@ FILES = (
     *("store/store.py", "store/callbacks.py", "compiled/compiled_module.py", "glue/glue.py", "cpython/c_stack.py"),
     *("code/arena.py", "memory.py", "store/linear_memory.py", "store/sharing.py", "module.py"),
 )
+if os.sep != "/":
+    FILES = tuple(name.replace("/", os.sep) for name in FILES)
 
 
 CALLS: dict[str, Callable[[Any], object]] = {

@@ -101,6 +101,8 @@ def recurse(way: str, size: int | None, limit: int) -> list[tuple[int, str]]:
     return [(int(depth), error) for depth, _, error in reports]
 
 
+# On Windows threads have two megabytes at least, and CPython a limit of its own below that.
+@posix
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("size", "limit"), [(LEAST, 1000), (131072, 1000), (524288, 1_000_000)])
 def test_a_small_stack_is_exhausted(way: str, size: int, limit: int) -> None:
@@ -188,7 +190,7 @@ def test_a_system_that_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_stack_of_a_thread() -> None:
     def work() -> None:
         lowest, size = host.thread_stack()
-        assert 262144 - 65536 < size <= 262144
+        assert windows or 262144 - 65536 < size <= 262144
         # (on Windows pages of another protection tell how far it has grown)
         ends = (lowest + size - 1,) if windows else (lowest, lowest + size - 1)
         assert any(all(start <= place < end for place in ends) for start, end, _ in mappings())

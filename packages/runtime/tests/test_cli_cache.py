@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from systems import posix
 
 pytest.importorskip("click", reason="the command line needs click")
 
@@ -73,6 +74,7 @@ def test_show_and_clear(say, program: Path, tmp_path: Path) -> None:
     assert entries(say("cache")[1])["entries"] == "0"
 
 
+@posix
 def test_directory_of_others(say, tmp_path: Path) -> None:
     directory = tmp_path / "xdg" / "wasmetal"
     directory.mkdir(parents=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import pty
 import signal
 import socket
 import subprocess
@@ -16,6 +15,9 @@ from pathlib import Path
 import pytest
 
 from wasm_core.testing.builder import WasmBuilder
+
+pytest.importorskip("termios", reason="about signals and terminals of POSIX")
+import pty
 
 pytest.importorskip("click", reason="the command line needs click")
 pytest.importorskip("wasm_wasi", reason="programs need WASI")

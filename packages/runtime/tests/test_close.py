@@ -12,6 +12,7 @@ from pathlib import Path
 
 import closing
 import pytest
+from systems import posix
 
 #: Of the moments every n-th times this number.
 SPARSE = 1 if os.environ.get("WASMETAL_ALL") else 5
@@ -56,6 +57,9 @@ def test_while_other_threads_call(kind: str) -> None:
     run("threads", kind, "1" if SPARSE > 1 else "3")
 
 
-@pytest.mark.parametrize("name", ["objects", "signals", "inside", "start", "listener", "finalizers", "tables", "forks"])
+OF_POSIX = [pytest.param(name, marks=posix) for name in ("signals", "forks")]
+
+
+@pytest.mark.parametrize("name", ["objects", "inside", "start", "listener", "finalizers", "tables", *OF_POSIX])
 def test_closing(name: str) -> None:
     run(name)

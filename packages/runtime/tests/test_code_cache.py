@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from systems import posix, windows
 
 import wasmetal
 from wasmetal import Config, Engine, InvalidError
@@ -121,6 +122,16 @@ def test_no_cache_no_files(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     assert module_file(tmp_path / "wasmetal")
 
 
+@pytest.mark.skipif(not windows, reason="on other systems it is elsewhere")
+def test_default_directory_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("LOCALAPPDATA", "C:\\local")
+    assert default_directory() == "C:\\local\\wasmetal\\Cache"
+    monkeypatch.delenv("LOCALAPPDATA")
+    assert default_directory() == os.path.expanduser("~\\AppData\\Local\\wasmetal\\Cache")
+
+
+@posix
 def test_default_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/some/where")
     assert default_directory() == "/some/where/wasmetal"
@@ -131,6 +142,7 @@ def test_default_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     assert default_directory() == f"/tmp/wasmetal-{os.geteuid()}"
 
 
+@posix
 def test_private(run, tmp_path: Path) -> None:
     run()
     directory = tmp_path / "cache"
@@ -329,6 +341,7 @@ def test_damaged_thunks(run, tmp_path: Path) -> None:
         assert run() == 20
 
 
+@posix
 def test_file_that_others_can_write_is_replaced(run, tmp_path: Path, compiled: list[int]) -> None:
     run()
     path = module_file(tmp_path / "cache")
@@ -340,6 +353,7 @@ def test_file_that_others_can_write_is_replaced(run, tmp_path: Path, compiled: l
     assert len(compiled) == 6
 
 
+@posix
 @pytest.mark.parametrize("kind", ["symbolic link", "fifo", "directory"])
 def test_what_is_no_file_is_not_read(run, tmp_path: Path, compiled: list[int], kind: str) -> None:
     run()
@@ -362,7 +376,7 @@ def test_what_is_no_file_is_not_read(run, tmp_path: Path, compiled: list[int], k
         assert len(compiled) == 6
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.skipif(windows or os.geteuid() != 0, reason="only root gives files away")
 def test_file_of_another_user_is_replaced(run, tmp_path: Path, compiled: list[int]) -> None:
     run()
     path = module_file(tmp_path / "cache")
@@ -372,7 +386,7 @@ def test_file_of_another_user_is_replaced(run, tmp_path: Path, compiled: list[in
     assert path.stat().st_uid == os.geteuid()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.skipif(windows or os.geteuid() != 0, reason="only root gives files away")
 def test_directory_of_another_user_is_not_used(run, tmp_path: Path, compiled: list[int]) -> None:
     run()
     os.chown(tmp_path / "cache", 12345, 12345)
@@ -391,6 +405,7 @@ def test_truncated_anywhere(run, tmp_path: Path, compiled: list[int]) -> None:
         assert compiled == [2, 1, 0]
 
 
+@posix
 def test_directory_that_others_can_write_is_not_used(run, tmp_path: Path, compiled: list[int]) -> None:
     directory = tmp_path / "cache"
     run()
@@ -402,6 +417,7 @@ def test_directory_that_others_can_write_is_not_used(run, tmp_path: Path, compil
     assert module_file(directory).read_bytes() == before
 
 
+@posix
 @pytest.mark.parametrize("kind", ["file", "no permission", "missing parent that is a file"])
 def test_directory_that_cannot_be_used(run, tmp_path: Path, kind: str) -> None:
     place = tmp_path / "place"
@@ -612,6 +628,7 @@ for round in range(10**9):
 """
 
 
+@posix
 def test_kill_while_writing(tmp_path: Path) -> None:
     for attempt in range(3):
         writer = subprocess.Popen([sys.executable, "-c", _ENDLESS_WRITER, str(tmp_path)], stdout=subprocess.PIPE)

@@ -8,6 +8,7 @@ from array import array
 from pathlib import Path
 
 import pytest
+from systems import posix
 
 from wasm_ir.backend import CompiledCode, Relocation
 from wasmetal.code import code_file
@@ -75,6 +76,7 @@ def test_every_truncation_is_noticed() -> None:
             CodeFile(content[:size], IDENTITY, size)
 
 
+@posix
 def test_a_large_file_that_is_truncated_later(tmp_path: Path) -> None:
     path = write(tmp_path / "file", encode_file(IDENTITY, 0, {1: bytes(2 << 20), 2: b"behind"}))
     file = open_file(path, IDENTITY)
@@ -88,6 +90,7 @@ def test_other_identity(tmp_path: Path) -> None:
     assert open_file(path, bytes(32)) is None
 
 
+@posix
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
 def test_files_that_others_can_write(tmp_path: Path, mode: int) -> None:
     path = write(tmp_path / "file", encode_file(IDENTITY, 0, BLOBS))
@@ -95,6 +98,7 @@ def test_files_that_others_can_write(tmp_path: Path, mode: int) -> None:
     assert open_file(path, IDENTITY) is None
 
 
+@posix
 def test_files_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "file", encode_file(IDENTITY, 0, BLOBS))
     real = os.geteuid()
@@ -102,6 +106,7 @@ def test_files_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert open_file(path, IDENTITY) is None
 
 
+@posix
 def test_not_files(tmp_path: Path) -> None:
     path = write(tmp_path / "file", encode_file(IDENTITY, 0, BLOBS))
     (tmp_path / "link").symlink_to(path)

@@ -403,6 +403,9 @@ def poller() -> _Poller:
 
 
 def cache_directory() -> str:
+    base = os.environ.get("XDG_CACHE_HOME", "")  # of other systems, but who sets it means it
+    if os.path.isabs(base):
+        return os.path.join(base, "wasmetal")
     base = os.environ.get("LOCALAPPDATA", "")
     if not os.path.isabs(base):
         base = os.path.join(os.path.expanduser("~"), "AppData", "Local")
