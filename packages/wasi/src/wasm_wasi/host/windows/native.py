@@ -477,20 +477,22 @@ def remove(handle: int) -> None:
 
 def rename(handle: int, directory: int, name: str) -> None:
     """Give what a handle stands for, which needs DELETE, another name; a file that has it is replaced."""
-    encoded = name.encode("utf-16-le")
-    data = _NEW_NAME.pack(_REPLACE_POSIX, directory, len(encoded)) + encoded
-    status = _try_set(handle, _RENAME_EX, data)
+    status = _try_set(handle, _RENAME_EX, _new_name(_REPLACE_POSIX, directory, name))
     if status in UNKNOWN_REQUEST:
-        data = _NEW_NAME.pack(_REPLACE, directory, len(encoded)) + encoded
-        status = _try_set(handle, _RENAME, data)
+        status = _try_set(handle, _RENAME, _new_name(_REPLACE, directory, name))
     if status:
         raise _of_status(status)
 
 
 def link(handle: int, directory: int, name: str) -> None:
     """Give an open file one more name."""
+    _set(handle, _LINK, _new_name(0, directory, name))
+
+
+def _new_name(flags: int, directory: int, name: str) -> bytes:
     encoded = name.encode("utf-16-le")
-    _set(handle, _LINK, _NEW_NAME.pack(0, directory, len(encoded)) + encoded)
+    # (never shorter than the structure, with what pads it)
+    return _NEW_NAME.pack(flags, directory, len(encoded)) + encoded + b"\0\0\0\0"
 
 
 def read_link(handle: int) -> bytes:

@@ -60,15 +60,18 @@ class HostPlace(Place):
         last: FOLLOW, NO_FOLLOW or ENTRY.
     """
 
-    __slots__ = ("_entry", "_opened", "_start")
+    __slots__ = ("_opened", "_start")
 
     def __init__(self, start: HostDirectory, path: bytes, last: int) -> None:
         self._start = start
         # The directories below the first one that were opened on the way, deepest last.
         self._opened: list[native.Handle] = []
         self._resolve(path, last)
-        #: The name as the system takes it.
-        self._entry = system_name(self.name)
+
+    @property
+    def _entry(self) -> str:
+        """The name as the system takes it. Raises as `system_name`."""
+        return system_name(self.name)
 
     @property
     def parent(self) -> int:
@@ -212,7 +215,7 @@ class HostPlace(Place):
 
     def rename(self, new: Place) -> None:
         assert isinstance(new, HostPlace)
-        if not self._entry or not new._entry:
+        if b"." in (self.name, new.name):
             raise WasiError(BUSY)
         handle = self._open(native.DELETE)
         value = handle.value or 0
@@ -221,7 +224,7 @@ class HostPlace(Place):
 
     def _yields(self, value: int, new: HostPlace) -> bool:
         """Make the way free for a renaming, with the errors of POSIX; whether it is to be done."""
-        device, number, kind, links, *_ = native.stat(value)
+        device, number, kind, *_ = native.stat(value)
         directory = kind == FileType.DIRECTORY
         if directory and number in new._numbers():
             raise WasiError(INVAL)
@@ -232,9 +235,9 @@ class HostPlace(Place):
                 return True
             raise
         if (device, number) == there[:2]:
-            # One file: another case of its name, or (then nothing is done) another of its names.
+            # Another case of its name; or the same name, or another one of the file: then nothing is done.
             same_directory = native.number_of(self.parent) == native.number_of(new.parent)
-            return links == 1 or (same_directory and self._entry.upper() == new._entry.upper() != self._entry)
+            return same_directory and self._entry.upper() == new._entry.upper() and self._entry != new._entry
         if (there[2] == FileType.DIRECTORY) != directory:
             raise WasiError(NOTDIR if directory else ISDIR)
         if directory:
