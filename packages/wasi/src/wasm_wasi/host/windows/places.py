@@ -228,12 +228,9 @@ class HostPlace(Place):
         directory = kind == FileType.DIRECTORY
         if directory and number in new._numbers():
             raise WasiError(INVAL)
-        try:
-            there = new.stat()
-        except OSError as error:
-            if errno_of(error) == NOENT:
-                return True
-            raise
+        if new._is_free():
+            return True
+        there = new.stat()
         if (device, number) == there[:2]:
             # Another case of its name; or the same name, or another one of the file: then nothing is done.
             same_directory = native.number_of(self.parent) == native.number_of(new.parent)
@@ -248,18 +245,28 @@ class HostPlace(Place):
                 raise (WasiError(NOTEMPTY) if errno_of(error) == EXIST else error) from None
         return True
 
+    def _is_free(self) -> bool:
+        """Whether there is no such entry."""
+        try:
+            self.stat()
+        except OSError as error:
+            if errno_of(error) == NOENT:
+                return True
+            raise
+        return False
+
     def _numbers(self) -> set[int]:
         """The directories that hold the entry."""
         return {native.number_of(handle) for handle in (self._start.fd, *(one.value or 0 for one in self._opened))}
 
     def link(self, new: Place) -> None:
         assert isinstance(new, HostPlace)
-        if not new._entry:
-            raise WasiError(EXIST)
         handle = self._open(native.WRITE_ATTRIBUTES)
         value = handle.value or 0
         if native.kind_of(*native.tag_of(value)) == FileType.DIRECTORY:
-            raise WasiError(PERM)
+            raise WasiError(PERM if new._is_free() else EXIST)
+        if new.name == b".":
+            raise WasiError(EXIST)
         native.link(value, new.parent, new._entry)
 
     def make_link(self, target: bytes) -> None:
