@@ -102,7 +102,7 @@ class HostPlace(Place):
         if reparse.leads_elsewhere(attributes, tag):
             # A junction, a volume that is mounted there: always an absolute path.
             raise WasiError(NOTCAPABLE)
-        if native.kind_of(attributes, tag) != FileType.DIRECTORY:
+        if reparse.kind_of(attributes, tag) != FileType.DIRECTORY:
             raise WasiError(NOTDIR)
         self._opened.append(handle)
         return None
@@ -144,7 +144,7 @@ class HostPlace(Place):
         handle = self._open(access, disposition, native.WRITE_THROUGH if fdflags & _ALL_SYNC else 0)
         value = handle.value or 0
         attributes, tag = native.tag_of(value)
-        kind = native.kind_of(attributes, tag)
+        kind = reparse.kind_of(attributes, tag)
         if kind == FileType.SYMBOLIC_LINK:
             # Whoever follows links has been led to what is behind it.
             raise WasiError(NOTDIR if how & _ONLY_DIRECTORY else LOOP)
@@ -200,7 +200,7 @@ class HostPlace(Place):
             raise WasiError(INVAL)
         handle = self._open(native.DELETE)
         value = handle.value or 0
-        if native.kind_of(*native.tag_of(value)) != FileType.DIRECTORY:
+        if reparse.kind_of(*native.tag_of(value)) != FileType.DIRECTORY:
             raise WasiError(NOTDIR)
         native.remove(value)
 
@@ -209,7 +209,7 @@ class HostPlace(Place):
             raise WasiError(ISDIR)
         handle = self._open(native.DELETE)
         value = handle.value or 0
-        if native.kind_of(*native.tag_of(value)) == FileType.DIRECTORY:
+        if reparse.kind_of(*native.tag_of(value)) == FileType.DIRECTORY:
             raise WasiError(ISDIR)
         native.remove(value)
 
@@ -263,7 +263,7 @@ class HostPlace(Place):
         assert isinstance(new, HostPlace)
         handle = self._open(native.WRITE_ATTRIBUTES)
         value = handle.value or 0
-        if native.kind_of(*native.tag_of(value)) == FileType.DIRECTORY:
+        if reparse.kind_of(*native.tag_of(value)) == FileType.DIRECTORY:
             raise WasiError(PERM if new._is_free() else EXIST)
         if new.name == b".":
             raise WasiError(EXIST)
