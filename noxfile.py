@@ -241,7 +241,7 @@ def arm64(session: nox.Session) -> None:
 
 @nox.session(python="3.11")
 def windows(session: nox.Session) -> None:
-    """Test on a Python for Windows under Wine: the runtime, a backend, the specification; arguments go to it."""
+    """Test on a Python for Windows under Wine: the runtime, a backend, WASI, the specification; arguments go to it."""
     made = subprocess.run([sys.executable, "tests/windows/emulation.py"], capture_output=True, text=True, check=False)
     python = made.stdout.strip()
     if made.returncode:
@@ -250,9 +250,10 @@ def windows(session: nox.Session) -> None:
         session.run(python, *session.posargs, external=True)
         return
     test = [python, "-X", "faulthandler", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    commands = [[*test, f"packages/{name}/tests"] for name in ("backend-amd64", "runtime")]
+    commands = [[*test, f"packages/{name}/tests"] for name in ("backend-amd64", "runtime", "wasi")]
     if SHARED.is_dir():
-        commands += [[python, "tests/spec/runner.py", str(SHARED / "spec/scripts/2.0")], [*test, "tests/corpus"]]
+        commands += [[python, "tests/spec/runner.py", str(SHARED / "spec/scripts/2.0")]]
+        commands += [[*test, folder] for folder in ("tests/corpus", "tests/wasi_testsuite")]
     run_all(session, commands)
 
 

@@ -104,9 +104,9 @@ def test_interrupt(blocked, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_ctrl_c(blocked, name):
+def test_ctrl_c(blocked, name, press_ctrl_c):
     # Some thread gets the signal; the main one, which waits, is to notice.
-    thread = _later(blocked, lambda: os.kill(os.getpid(), signal.SIGINT))
+    thread = _later(blocked, press_ctrl_c)
     with pytest.raises(KeyboardInterrupt):
         blocked.calls[name]()
     thread.join()

@@ -6,6 +6,7 @@ import itertools
 import random
 import signal
 import struct
+import sys
 import threading
 import time
 from pathlib import Path
@@ -36,8 +37,10 @@ def unpack_entries(data):
 class Twins:
     """The same calls for a directory of the host and one in memory, whose answers must be the same."""
 
-    def __init__(self, program, chance):
+    def __init__(self, program, chance, links):
         self.program = program
+        #: Whether the host has symbolic links.
+        self.links = links
         self.chance = chance
         #: Descriptors that are open, on the host and in memory.
         self.pairs = [(HOST, MEMORY)]
@@ -54,6 +57,14 @@ class Twins:
         name, other = chance.choice(NAMES), chance.choice(NAMES)
         pair, to = chance.choice(self.pairs), chance.choice(self.pairs)
         kind = chance.randrange(18)
+        if kind == 12 and not self.links:
+            kind = 15
+        if kind in (13, 16, 17) and sys.platform == "win32":
+            # There, what is open can be neither moved nor (with some file systems) removed.
+            for opened in self.pairs[1:]:
+                assert [program.call("fd_close", fd) for fd in opened] == [0, 0]
+            del self.pairs[1:]
+            pair = to = self.pairs[0]
         if kind <= 3:
             how = chance.choice((0, 0, 1, 1, 2, 4, 5, 8, 9, 13))
             read, write = int(Right.FD_READ | Right.FD_READDIR), int(Right.FD_WRITE)
@@ -159,11 +170,11 @@ class Twins:
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_memory_is_as_the_host(start, tmp_path, seed):
+def test_memory_is_as_the_host(start, tmp_path, can_link, seed):
     (tmp_path / "secret").write_text("secret")
     (tmp_path / "root").mkdir()
     program = start(preopens={"/host": str(tmp_path / "root"), "/memory": MemoryDirectory()})
-    twins = Twins(program, random.Random(seed))
+    twins = Twins(program, random.Random(seed), can_link)
     for number in range(600):
         first, second = twins.step()
         assert first == second, (number, first, second)

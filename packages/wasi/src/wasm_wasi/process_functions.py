@@ -109,5 +109,6 @@ def proc_raise(process: Process, number: int) -> None:
     if name not in _IGNORED:
         import signal
 
-        # The numbers in exit codes are the system's.
-        raise Exit(128 + getattr(signal, f"SIG{name}", number), name)
+        # The numbers in exit codes are the system's. (Windows has only some signals, with numbers of its own.)
+        own = getattr(signal, f"SIG{name}", number) if hasattr(signal, "SIGKILL") else number
+        raise Exit(128 + own, name)

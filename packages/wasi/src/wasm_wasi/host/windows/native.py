@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from ctypes import byref, c_int, c_int64, c_uint32, c_uint64, c_void_p
 from struct import Struct
 
-from wasm_wasi.abi import FileType
 from wasm_wasi.host.windows import reparse
 from wasm_wasi.host.windows.errors import (
     BY_STATUS,
@@ -53,7 +52,6 @@ _SYNCHRONOUS: Final = 0x20
 _THE_LINK_ITSELF: Final = 0x200000
 _CASE_INSENSITIVE: Final = 0x40
 
-_ATTRIBUTE_DIRECTORY: Final = 0x10
 _ATTRIBUTE_NORMAL: Final = 0x80
 _ATTRIBUTE_SPARSE: Final = 0x200
 
@@ -283,7 +281,7 @@ def open_directory(path: str) -> Handle:
     if value is None or value == c_void_p(-1).value:
         raise _last_error()
     handle = Handle(value)
-    if not tag_of(value)[0] & _ATTRIBUTE_DIRECTORY:
+    if not tag_of(value)[0] & reparse.ATTRIBUTE_DIRECTORY:
         raise os_error(errno.ENOTDIR)
     return handle
 
@@ -402,15 +400,6 @@ def tag_of(handle: int) -> tuple[int, int]:
     return attributes, tag
 
 
-def kind_of(attributes: int, tag: int) -> int:
-    """The `FileType`. A junction has none: the program can do nothing with it but remove it."""
-    if reparse.is_link(attributes, tag):
-        return FileType.SYMBOLIC_LINK
-    if reparse.leads_elsewhere(attributes, tag):
-        return FileType.UNKNOWN
-    return FileType.DIRECTORY if attributes & _ATTRIBUTE_DIRECTORY else FileType.REGULAR_FILE
-
-
 def nanoseconds(time: int) -> int:
     """A time of the system since 1970, as 64 bits."""
     return (time - _EPOCH) * _UNIT & _MASK64
@@ -427,7 +416,7 @@ def stat(handle: int) -> FileStat:
     return (
         volume,
         number_high << 32 | number_low,
-        kind_of(attributes, tag),
+        reparse.kind_of(attributes, tag),
         links,
         size_high << 32 | size_low,
         nanoseconds(accessed),
@@ -477,20 +466,22 @@ def remove(handle: int) -> None:
 
 def rename(handle: int, directory: int, name: str) -> None:
     """Give what a handle stands for, which needs DELETE, another name; a file that has it is replaced."""
-    encoded = name.encode("utf-16-le")
-    data = _NEW_NAME.pack(_REPLACE_POSIX, directory, len(encoded)) + encoded
-    status = _try_set(handle, _RENAME_EX, data)
+    status = _try_set(handle, _RENAME_EX, _new_name(_REPLACE_POSIX, directory, name))
     if status in UNKNOWN_REQUEST:
-        data = _NEW_NAME.pack(_REPLACE, directory, len(encoded)) + encoded
-        status = _try_set(handle, _RENAME, data)
+        status = _try_set(handle, _RENAME, _new_name(_REPLACE, directory, name))
     if status:
         raise _of_status(status)
 
 
 def link(handle: int, directory: int, name: str) -> None:
     """Give an open file one more name."""
+    _set(handle, _LINK, _new_name(0, directory, name))
+
+
+def _new_name(flags: int, directory: int, name: str) -> bytes:
     encoded = name.encode("utf-16-le")
-    _set(handle, _LINK, _NEW_NAME.pack(0, directory, len(encoded)) + encoded)
+    # (never shorter than the structure, with what pads it)
+    return _NEW_NAME.pack(flags, directory, len(encoded)) + encoded + b"\0\0\0\0"
 
 
 def read_link(handle: int) -> bytes:
@@ -528,7 +519,7 @@ def entries(directory: int) -> Iterator[tuple[int, str, int]]:
             start = at + _ENTRY.size
             name = data[start : start + size].decode("utf-16-le", "surrogatepass")
             if name not in (".", ".."):
-                yield number & _MASK64, name, kind_of(attributes, tag)
+                yield number & _MASK64, name, reparse.kind_of(attributes, tag)
             at += following
 
 

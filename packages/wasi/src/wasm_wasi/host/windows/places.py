@@ -60,15 +60,18 @@ class HostPlace(Place):
         last: FOLLOW, NO_FOLLOW or ENTRY.
     """
 
-    __slots__ = ("_entry", "_opened", "_start")
+    __slots__ = ("_opened", "_start")
 
     def __init__(self, start: HostDirectory, path: bytes, last: int) -> None:
         self._start = start
         # The directories below the first one that were opened on the way, deepest last.
         self._opened: list[native.Handle] = []
         self._resolve(path, last)
-        #: The name as the system takes it.
-        self._entry = system_name(self.name)
+
+    @property
+    def _entry(self) -> str:
+        """The name as the system takes it. Raises as `system_name`."""
+        return system_name(self.name)
 
     @property
     def parent(self) -> int:
@@ -99,7 +102,7 @@ class HostPlace(Place):
         if reparse.leads_elsewhere(attributes, tag):
             # A junction, a volume that is mounted there: always an absolute path.
             raise WasiError(NOTCAPABLE)
-        if native.kind_of(attributes, tag) != FileType.DIRECTORY:
+        if reparse.kind_of(attributes, tag) != FileType.DIRECTORY:
             raise WasiError(NOTDIR)
         self._opened.append(handle)
         return None
@@ -141,7 +144,7 @@ class HostPlace(Place):
         handle = self._open(access, disposition, native.WRITE_THROUGH if fdflags & _ALL_SYNC else 0)
         value = handle.value or 0
         attributes, tag = native.tag_of(value)
-        kind = native.kind_of(attributes, tag)
+        kind = reparse.kind_of(attributes, tag)
         if kind == FileType.SYMBOLIC_LINK:
             # Whoever follows links has been led to what is behind it.
             raise WasiError(NOTDIR if how & _ONLY_DIRECTORY else LOOP)
@@ -197,7 +200,7 @@ class HostPlace(Place):
             raise WasiError(INVAL)
         handle = self._open(native.DELETE)
         value = handle.value or 0
-        if native.kind_of(*native.tag_of(value)) != FileType.DIRECTORY:
+        if reparse.kind_of(*native.tag_of(value)) != FileType.DIRECTORY:
             raise WasiError(NOTDIR)
         native.remove(value)
 
@@ -206,13 +209,13 @@ class HostPlace(Place):
             raise WasiError(ISDIR)
         handle = self._open(native.DELETE)
         value = handle.value or 0
-        if native.kind_of(*native.tag_of(value)) == FileType.DIRECTORY:
+        if reparse.kind_of(*native.tag_of(value)) == FileType.DIRECTORY:
             raise WasiError(ISDIR)
         native.remove(value)
 
     def rename(self, new: Place) -> None:
         assert isinstance(new, HostPlace)
-        if not self._entry or not new._entry:
+        if b"." in (self.name, new.name):
             raise WasiError(BUSY)
         handle = self._open(native.DELETE)
         value = handle.value or 0
@@ -221,20 +224,17 @@ class HostPlace(Place):
 
     def _yields(self, value: int, new: HostPlace) -> bool:
         """Make the way free for a renaming, with the errors of POSIX; whether it is to be done."""
-        device, number, kind, links, *_ = native.stat(value)
+        device, number, kind, *_ = native.stat(value)
         directory = kind == FileType.DIRECTORY
         if directory and number in new._numbers():
             raise WasiError(INVAL)
-        try:
-            there = new.stat()
-        except OSError as error:
-            if errno_of(error) == NOENT:
-                return True
-            raise
+        if new._is_free():
+            return True
+        there = new.stat()
         if (device, number) == there[:2]:
-            # One file: another case of its name, or (then nothing is done) another of its names.
+            # Another case of its name; or the same name, or another one of the file: then nothing is done.
             same_directory = native.number_of(self.parent) == native.number_of(new.parent)
-            return links == 1 or (same_directory and self._entry.upper() == new._entry.upper() != self._entry)
+            return same_directory and self._entry.upper() == new._entry.upper() and self._entry != new._entry
         if (there[2] == FileType.DIRECTORY) != directory:
             raise WasiError(NOTDIR if directory else ISDIR)
         if directory:
@@ -245,18 +245,28 @@ class HostPlace(Place):
                 raise (WasiError(NOTEMPTY) if errno_of(error) == EXIST else error) from None
         return True
 
+    def _is_free(self) -> bool:
+        """Whether there is no such entry."""
+        try:
+            self.stat()
+        except OSError as error:
+            if errno_of(error) == NOENT:
+                return True
+            raise
+        return False
+
     def _numbers(self) -> set[int]:
         """The directories that hold the entry."""
         return {native.number_of(handle) for handle in (self._start.fd, *(one.value or 0 for one in self._opened))}
 
     def link(self, new: Place) -> None:
         assert isinstance(new, HostPlace)
-        if not new._entry:
-            raise WasiError(EXIST)
         handle = self._open(native.WRITE_ATTRIBUTES)
         value = handle.value or 0
-        if native.kind_of(*native.tag_of(value)) == FileType.DIRECTORY:
-            raise WasiError(PERM)
+        if reparse.kind_of(*native.tag_of(value)) == FileType.DIRECTORY:
+            raise WasiError(PERM if new._is_free() else EXIST)
+        if new.name == b".":
+            raise WasiError(EXIST)
         native.link(value, new.parent, new._entry)
 
     def make_link(self, target: bytes) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 from struct import Struct, error
 
+from wasm_wasi.abi import FileType
 from wasm_wasi.host.windows.errors import os_error
 
 TYPE_CHECKING = False
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 SYMBOLIC_LINK: Final = 0xA000000C
 #: Of a tag: it stands for something elsewhere. The others (files that are compressed, or in the cloud) are themselves.
 SURROGATE: Final = 0x20000000
-#: FILE_ATTRIBUTE_REPARSE_POINT
+#: FILE_ATTRIBUTE_REPARSE_POINT, FILE_ATTRIBUTE_DIRECTORY
 ATTRIBUTE: Final = 0x400
+ATTRIBUTE_DIRECTORY: Final = 0x10
 
 # Tag, size, reserved; offset and size of the name that the system uses, and of the one for people; flags.
 _LINK: Final = Struct("<IHHHHHHI")
@@ -33,6 +35,15 @@ def is_link(attributes: int, tag: int) -> bool:
 def leads_elsewhere(attributes: int, tag: int) -> bool:
     """Whether an entry stands for another one: a symbolic link, a junction, a volume that is mounted there."""
     return bool(attributes & ATTRIBUTE) and bool(tag & SURROGATE)
+
+
+def kind_of(attributes: int, tag: int) -> int:
+    """The `FileType`. A junction has none: the program can do nothing with it but remove it."""
+    if is_link(attributes, tag):
+        return FileType.SYMBOLIC_LINK
+    if leads_elsewhere(attributes, tag):
+        return FileType.UNKNOWN
+    return FileType.DIRECTORY if attributes & ATTRIBUTE_DIRECTORY else FileType.REGULAR_FILE
 
 
 def link_target(data: bytes) -> bytes:

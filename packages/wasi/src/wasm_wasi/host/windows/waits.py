@@ -12,7 +12,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
+from wasm_wasi.abi import INVAL
 from wasm_wasi.descriptors import Descriptor
+from wasm_wasi.errors import WasiError
 from wasm_wasi.host.windows import native
 from wasm_wasi.host.windows.files import ERROR, HANGUP, READABLE, WRITABLE, Pipe
 from wasmetal import interruption
@@ -90,7 +92,10 @@ def available(descriptor: Descriptor) -> int:
 
     Raises:
         OSError: The system does not know.
+        WasiError: It is nothing that can be waited for (EINVAL).
     """
+    if not descriptor.waitable():
+        raise WasiError(INVAL)
     return descriptor.available()  # type: ignore[attr-defined, no-any-return]
 
 
