@@ -6,6 +6,7 @@ import copy
 import importlib
 import pickle
 import pkgutil
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -19,8 +20,9 @@ from wasm_wasi.errors import Exit, WasiError
 from wasmetal import DeadlineExceeded, FuncType, Tag, WasmException
 
 _PACKAGES = (wasm_core, wasm_ir, wasmetal, wasm_wasi)
-#: Modules that run something when they are imported, or need what is installed for tests alone.
-_NOT_IMPORTED = ("__main__", ".testing")
+#: Modules that run something when they are imported, need what is installed for tests alone, or are for another system.
+_OTHER_SYSTEM = (".system.linux", ".host.posix") if sys.platform == "win32" else (".system.windows", ".host.windows")
+_NOT_IMPORTED = ("__main__", ".testing", *_OTHER_SYSTEM)
 
 _TAG = Tag(FuncType(["i32"], []))
 _FRAMES = (Frame(1, "inner", 17), Frame(2, None, None))

@@ -282,6 +282,7 @@ _NOT_ON_WINE = {
     ),
     "times of access": ("test_size_and_times", "test_times_that_are_left_alone_or_now"),
     "the speed to make so many files": ("test_a_large_directory",),
+    "the speed to import so often": ("test_calls_in_the_middle_of_the_imports_of_first_calls",),
     "knowing that a peer has ended while there is more to read": ("test_waiting_for_all",),
 }
 
