@@ -17,6 +17,7 @@ from glue_machine import (
     spin,
     unreachable,
 )
+from systems import posix
 
 from wasm_core.errors import Trap, WasmError
 from wasm_ir import opcodes
@@ -94,6 +95,7 @@ def test_threads_with_their_own_stores() -> None:
     assert results == {key: [number + key for number in range(300)] for key in range(4)}
 
 
+@posix
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")
 def test_fork_inside_a_host_call() -> None:
     machine = GlueMachine()

@@ -6,6 +6,7 @@ import ctypes
 from collections.abc import Iterator
 
 import pytest
+from systems import posix
 
 from wasmetal import Engine, Memory, MemoryType, Trap
 from wasmetal.store import memory_pool
@@ -93,6 +94,7 @@ def test_so_many_are_kept_and_no_more() -> None:
     assert len(memory_pool._free[SIZE]) == memory_pool._KEEP
 
 
+@posix
 def test_pages_that_are_locked_are_zeros_too() -> None:
     lease = MemoryLease.pooled(SIZE)
     lease.commit_first(1 << 20)

@@ -10,6 +10,7 @@ import textwrap
 import weakref
 
 import pytest
+from systems import windows
 
 from wasmetal.code.arena import arena
 from wasmetal.cpython import layouts
@@ -39,7 +40,10 @@ def call_api(name: str) -> bytes:
 def test_calls_reach_the_code() -> None:
     count = Callable()
     # PyLong_FromSsize_t(nargsf & ~PY_VECTORCALL_ARGUMENTS_OFFSET): shl rdx, 1; shr rdx, 1; mov rdi, rdx
-    count._entry = region.place(b"\x48\xd1\xe2\x48\xd1\xea\x48\x89\xd7" + call_api("PyLong_FromSsize_t"))
+    without_flag = b"\x48\xd1\xe2\x48\xd1\xea\x48\x89\xd7"
+    if windows:  # shl r8, 1; shr r8, 1; mov rcx, r8
+        without_flag = b"\x49\xd1\xe0\x49\xd1\xe8\x4c\x89\xc1"
+    count._entry = region.place(without_flag + call_api("PyLong_FromSsize_t"))
     assert [count(), count(1), count(None, None)] == [0, 1, 2]
     arguments = tuple(range(20))
     assert count(*arguments) == 20
@@ -49,8 +53,8 @@ def test_calls_reach_the_code() -> None:
 @amd64
 def test_fields_are_where_code_looks_for_them() -> None:
     target = Callable()
-    # PyLong_FromUnsignedLongLong(self->_funcref): mov rdi, [rdi + HEAD + 8]
-    load = b"\x48\x8b\x7f" + bytes([layouts.HEAD + 8])
+    # PyLong_FromUnsignedLongLong(self->_funcref): mov rdi, [rdi + HEAD + 8], or the same with rcx
+    load = (b"\x48\x8b\x49" if windows else b"\x48\x8b\x7f") + bytes([layouts.HEAD + 8])
     target._entry = region.place(load + call_api("PyLong_FromUnsignedLongLong"))
     target._funcref = 0xFFFF_FFFF_FFFF_FFFE
     target._slow = 5
@@ -112,7 +116,7 @@ def test_the_check_of_the_int_layout_can_fail(layout: str) -> None:
 
 def test_a_build_without_the_gil_is_refused() -> None:
     program = """
-        sys.abiflags += "t"
+        sys.abiflags = getattr(sys, "abiflags", "") + "t"
         try:
             import wasmetal.cpython.layouts
         except Exception as error:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from systems import posix
 
 import wasmetal
 from wasmetal import Config, Engine, Module, Trap, TrapCode, shipping
@@ -46,7 +47,10 @@ def _check(error: BaseException) -> None:
     assert "outer" in error.__notes__[0]
 
 
-@pytest.mark.parametrize("method", ["spawn", "fork", "forkserver"])
+FORKING = [pytest.param(method, marks=posix) for method in ("fork", "forkserver")]
+
+
+@pytest.mark.parametrize("method", ["spawn", *FORKING])
 def test_an_executor(module: Module, method: str) -> None:
     # A result that cannot be unpickled ends the executor: every later call fails with BrokenProcessPool.
     context = multiprocessing.get_context(method)
@@ -63,7 +67,7 @@ def test_an_executor(module: Module, method: str) -> None:
         assert executor.submit(call, module, "outer", 7, 2).result(timeout=60) == 3
 
 
-@pytest.mark.parametrize("method", ["spawn", "fork"])
+@pytest.mark.parametrize("method", ["spawn", FORKING[0]])
 def test_a_pool(module: Module, method: str) -> None:
     # multiprocessing.Pool waits for ever for a result that cannot be unpickled.
     with multiprocessing.get_context(method).Pool(1) as pool:

@@ -32,7 +32,7 @@ _SWITCHES: Final = {
 def written_out(args: Sequence[str]) -> list[str]:
     """Arguments with what may be left out: `run` before a file, and "*" for a `--stub` that names no module."""
     args = list(args)
-    if args and (args[0] == "-" or (not args[0].startswith("-") and any(sign in args[0] for sign in "./"))):
+    if args and (args[0] == "-" or (not args[0].startswith("-") and any(sign in args[0] for sign in f"./{os.sep}"))):
         # No command has a dot or a slash.
         args.insert(0, "run")
     if args[:1] != ["run"]:

@@ -19,7 +19,8 @@ if sys.implementation.name != "cpython":
     raise WasmError(
         f"wasmetal needs CPython: its calls are built on CPython's C API (this is {sys.implementation.name})"
     )
-if "free-threading" in sys.version:  # PEP 703; sys.abiflags is not there on Windows
+# PEP 703. (Windows has no sys.abiflags.)
+if "t" in getattr(sys, "abiflags", "") or "free-threading" in sys.version:
     raise WasmError("wasmetal does not support free-threaded builds of CPython yet; use a build with the GIL")
 
 
