@@ -180,7 +180,8 @@ def SYNCHRONIZE(start: int, end: int) -> None:
 
 # Faults.
 
-FAULTS: Final = (_SIGSEGV, _SIGBUS)
+# Pages that are protected, as those that guard memories are, raise the first.
+FAULTS: Final = (_SIGBUS, _SIGSEGV)
 
 
 def fault_handler(number: int) -> int:
