@@ -9,6 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from systems import posix
 
 HERE = Path(__file__).parent
 SOAK = HERE.parents[2] / "tests" / "soak" / "handlers.py"
@@ -47,6 +48,7 @@ def test_an_exception_at_each_event(work: str, events: str, stride: int) -> None
     assert int(done.stdout) > 100 // SPARSE
 
 
+@posix
 @pytest.mark.parametrize("raising", ["", "--raise"])
 def test_handlers_anywhere(raising: str) -> None:
     """A few seconds of the soak: timers whose handler does everything itself, or raises."""
