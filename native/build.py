@@ -16,6 +16,7 @@ import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import chdir
 from dataclasses import replace
 from pathlib import Path
 from shutil import copy2, copytree, rmtree
@@ -143,17 +144,23 @@ def translate(folder: Path) -> list[Extension]:
     """Translate all packages to C in one go, so that they call each other without Python in between."""
     groups = [(compiled_modules(package), import_name(package)) for package in INTERPRETED]
     rmtree(folder / "c", ignore_errors=True)
-    extensions: list[Extension] = mypycify(
-        # Without a cache: mypyc does not say again what C files of its own a cached module needs.
-        ["--config-file=pyproject.toml", f"--cache-dir={os.devnull}", *(path for files, _ in groups for path in files)],
-        opt_level="2",
-        debug_level="0",
-        # A shared library for each package, as each has a wheel of its own.
-        separate=groups,
-        # One C file for each module: gcc takes much longer for all modules of a package in one.
-        multi_file=True,
-        target_dir=str(folder / "c"),
-    )
+    # Paths are those from the root, whoever calls; so is the configuration of mypy.
+    with chdir(ROOT):
+        extensions: list[Extension] = mypycify(
+            # Without a cache: mypyc does not say again what C files of its own a cached module needs.
+            [
+                "--config-file=pyproject.toml",
+                f"--cache-dir={os.devnull}",
+                *(path for files, _ in groups for path in files),
+            ],
+            opt_level="2",
+            debug_level="0",
+            # A shared library for each package, as each has a wheel of its own.
+            separate=groups,
+            # One C file for each module: gcc takes much longer for all modules of a package in one.
+            multi_file=True,
+            target_dir=str(folder / "c"),
+        )
     mend(folder / "c")
     for extension in extensions:
         extension.extra_compile_args = [*extension.extra_compile_args, *COMPILE]
