@@ -16,6 +16,7 @@ import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import chdir
 from dataclasses import replace
 from pathlib import Path
 from shutil import copy2, copytree, rmtree
@@ -143,17 +144,23 @@ def translate(folder: Path) -> list[Extension]:
     """Translate all packages to C in one go, so that they call each other without Python in between."""
     groups = [(compiled_modules(package), import_name(package)) for package in INTERPRETED]
     rmtree(folder / "c", ignore_errors=True)
-    extensions: list[Extension] = mypycify(
-        # Without a cache: mypyc does not say again what C files of its own a cached module needs.
-        ["--config-file=pyproject.toml", f"--cache-dir={os.devnull}", *(path for files, _ in groups for path in files)],
-        opt_level="2",
-        debug_level="0",
-        # A shared library for each package, as each has a wheel of its own.
-        separate=groups,
-        # One C file for each module: gcc takes much longer for all modules of a package in one.
-        multi_file=True,
-        target_dir=str(folder / "c"),
-    )
+    # Paths are those from the root, whoever calls; so is the configuration of mypy.
+    with chdir(ROOT):
+        extensions: list[Extension] = mypycify(
+            # Without a cache: mypyc does not say again what C files of its own a cached module needs.
+            [
+                "--config-file=pyproject.toml",
+                f"--cache-dir={os.devnull}",
+                *(path for files, _ in groups for path in files),
+            ],
+            opt_level="2",
+            debug_level="0",
+            # A shared library for each package, as each has a wheel of its own.
+            separate=groups,
+            # One C file for each module: gcc takes much longer for all modules of a package in one.
+            multi_file=True,
+            target_dir=str(folder / "c"),
+        )
     mend(folder / "c")
     for extension in extensions:
         extension.extra_compile_args = [*extension.extra_compile_args, *COMPILE]
@@ -173,6 +180,28 @@ REFUSAL: Final = """    if (PyInterpreterState_Get() != PyInterpreterState_Main(
         return NULL;
     }
 """
+#: mypyc's conversion of an integer to an object, and one that keeps the objects of small integers.
+CONVERSION: Final = "CPyLong_FromSsize_t(CPyTagged_ShortAsSsize_t(x))"
+KEPT_CONVERSION: Final = "small_int(CPyTagged_ShortAsSsize_t(x))"
+CONVERTS: Final = "PyObject *CPyTagged_AsObject(CPyTagged x) {\n"
+SMALL_INTS: Final = """static PyObject *small_ints[4096];
+static PyObject *small_int(Py_ssize_t value) {
+#ifndef Py_GIL_DISABLED
+    if ((size_t)value < sizeof(small_ints) / sizeof(small_ints[0])) {
+        PyObject *known = small_ints[value];
+        if (known == NULL) {
+            known = small_ints[value] = CPyLong_FromSsize_t(value);
+            if (known == NULL)
+                return NULL;
+        }
+        Py_INCREF(known);
+        return known;
+    }
+#endif
+    return CPyLong_FromSsize_t(value);
+}
+
+"""
 
 
 def mend(folder: Path) -> None:
@@ -183,7 +212,15 @@ def mend(folder: Path) -> None:
     something else. Lists, which are between any two objects of ours, are still put off, so nothing descends further.
 
     A subinterpreter would get the module objects of the main interpreter, and empty them when it ends.
+
+    Numbers of values and registers go into lists 25 times for each instruction, and CPython keeps those up to 256 only.
     """
+    operations = folder / "int_ops.c"
+    text = operations.read_text()
+    if CONVERTS not in text or CONVERSION not in text:
+        raise ValueError("mypyc's integers are not as expected")
+    text = text.replace(CONVERSION, KEPT_CONVERSION).replace(CONVERTS, SMALL_INTS + CONVERTS, 1)
+    operations.write_text(text)
     for path in folder.glob("__native_*.c"):
         changed, count = ACYCLIC_DEALLOC.subn(r"\1\2", path.read_text())
         if count:
