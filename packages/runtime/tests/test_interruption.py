@@ -704,3 +704,9 @@ def test_deadlines_in_other_ways() -> None:
     assert interruption.remaining() is not None
     limit.__exit__(None, None, None)
     assert interruption.remaining() is None
+
+
+def test_waits_for_no_number() -> None:
+    """Where waits go in turns, one until NaN would never end."""
+    with pytest.raises(ValueError):
+        interruption.sleep(float("nan"))

@@ -381,6 +381,8 @@ def sleep(seconds: float) -> None:
 def _poll_in_turns(poller: select.poll, seconds: float | None) -> list[tuple[int, int]]:
     """Wait where neither signals nor other threads end a wait."""
     end = None if seconds is None else time.monotonic() + seconds
+    if end is not None and end != end:
+        raise ValueError("cannot wait until nan")
     while True:
         left = _TURN if end is None else min(_TURN, end - time.monotonic())
         events = _wait(poller, max(left, 0))
