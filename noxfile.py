@@ -186,6 +186,13 @@ def spec(session: nox.Session) -> None:
 
 
 @nox.session(python="3.11")
+def proofs(session: nox.Session) -> None:
+    """Prove the rules for integers, of the compiler and of both backends, with an SMT solver; for each night."""
+    install_packages(session, "pytest", "pytest-xdist", CAPSTONE, "z3-solver")
+    session.run("pytest", "--numprocesses=auto", *(session.posargs or ["tests/proofs"]))
+
+
+@nox.session(python="3.11")
 def filetests(session: nox.Session) -> None:
     """Write the expectations in tests/filetests anew, to be read as a diff: nox -s filetests -- [FILE]..."""
     install_packages(session, CAPSTONE)
