@@ -12,10 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from types import ModuleType
 
+import pytest
+
+pytest.importorskip("z3", reason="the solver is installed by nox -s proofs")
+pytest.importorskip("capstone", reason="the disassembler is installed by nox -s proofs")
+
 import amd64_meaning
 import arm64_meaning
 import ir_meaning
-import pytest
 import z3
 from ir_meaning import BINARY, CONDITIONS, UNARY, Term, meaning, traps
 from machine import State, literal, low, paths, zero_extended

@@ -12,6 +12,9 @@ from __future__ import annotations
 import random
 
 import pytest
+
+pytest.importorskip("z3", reason="the solver is installed by nox -s proofs")
+
 import z3
 from ir_meaning import meaning
 

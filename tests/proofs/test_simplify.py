@@ -10,6 +10,9 @@ import random
 from collections.abc import Iterator
 
 import pytest
+
+pytest.importorskip("z3", reason="the solver is installed by nox -s proofs")
+
 import z3
 from ir_meaning import BINARY, CONDITIONS, UNARY, Term, meaning, truth
 
