@@ -27,6 +27,19 @@ TESTS_OF_THE_SAME = (
     *("arm64", "backends", "corpus", "filetests", "packaging", "programs", "spec", "typing", "test_directions.py"),
     *("windows", "test_docs.py", "test_pages.py", "test_site.py", "test_third_party_backend.py"),
 )
+#: What builds without a GIL test, all with WASMETAL_ALL=1: the rest does not depend on that.
+TESTS_OF_THREADS = (
+    "tests/test_racing.py",
+    *[
+        f"packages/runtime/tests/test_{name}.py"
+        for name in (
+            *("busy", "close", "forks", "free_threading", "garbage", "glue_entry", "glue_host", "glue_threads"),
+            *("instance", "interruption", "lifetime", "linking", "native_callable", "references", "suspension"),
+            *("threads", "wasm_exceptions"),
+        )
+    ],
+    "packages/wasi/tests/test_threads.py",
+)
 #: Filetests expect instructions as this version writes them.
 CAPSTONE = "capstone>=5,<6"
 #: What instructions, results and performance are compared with.
@@ -77,14 +90,17 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python="3.11")
 def pythons(session: nox.Session) -> None:
-    """Fetch CPython 3.14 and 3.15 into a cache directory, and run the runtime's tests there; arguments go to pytest."""
+    """Fetch CPython 3.14 and 3.15, with a GIL and without, into a cache directory, and run the runtime's tests there;
+    without one, those that threads matter to. Arguments go to pytest."""
     script = [sys.executable, "tests/pythons/interpreters.py"]
     made = subprocess.run(script, capture_output=True, text=True, check=False)
     if made.returncode:
         session.skip(f"no other Pythons: {made.stdout.strip() or made.stderr.strip()}")
-    tests = session.posargs or [f"packages/{name}/tests" for name in PACKAGES if name not in SAME_EVERYWHERE]
+    everything = [f"packages/{name}/tests" for name in PACKAGES if name not in SAME_EVERYWHERE]
     failed = []
     for python in made.stdout.split():
+        free_threaded = python.endswith("t") and not os.environ.get("WASMETAL_ALL")
+        tests = session.posargs or (TESTS_OF_THREADS if free_threaded else everything)
         try:
             session.run(python, "-X", "faulthandler", "-m", "pytest", "--numprocesses=auto", *tests, external=True)
         except nox.command.CommandFailed:
@@ -302,6 +318,17 @@ def soak_handlers(session: nox.Session) -> None:
     install_packages(session, "pytest")
     for raising in ([], ["--raise"]):
         session.run("python", "-X", "faulthandler", "tests/soak/handlers.py", *raising, *session.posargs)
+
+
+@nox.session(python="3.11")
+def soak_racing(session: nox.Session) -> None:
+    """Let threads race for the same things on Pythons without a GIL: nox -s soak_racing -- --operations 1000000."""
+    script = [sys.executable, "tests/pythons/interpreters.py", "3.14t", "3.15t"]
+    made = subprocess.run(script, capture_output=True, text=True, check=False)
+    if made.returncode:
+        session.skip(f"no such Pythons: {made.stdout.strip() or made.stderr.strip()}")
+    for python in made.stdout.split():
+        session.run(python, "-X", "faulthandler", "tests/soak/racing.py", *session.posargs, external=True)
 
 
 @nox.session

@@ -1,5 +1,7 @@
 """CPythons that few machines have yet: python interpreters.py [--folder FOLDER] [VERSION]...
 
+A `t` behind a version stands for its free-threaded build.
+
 Each is put together in FOLDER, by default a folder of the user's cache directory, out of packages that come through
 `pip` and `npm`: freeze-core has the interpreter and its extension modules, pyodide a standard library. What tests need
 goes into its site-packages, with the project's packages by reference to this checkout.
@@ -26,7 +28,9 @@ __all__ = ["MISSING", "VERSIONS", "Missing", "default_folder", "ordinary", "prep
 _WHEEL: Final = "freeze-core==0.8.1"
 #: Version of Python -> that of the pyodide with its standard library.
 _LIBRARIES: Final = {"3.14": "314.0.7", "3.15": "315.0.0-alpha.2"}
-VERSIONS: Final = tuple(_LIBRARIES)
+#: What a free-threaded build is called.
+_FREE_THREADED: Final = "t"
+VERSIONS: Final = (*_LIBRARIES, *(version + _FREE_THREADED for version in _LIBRARIES))
 _PACKAGES: Final = (*TESTING, "pytest-xdist", "hatchling", "build")
 _PLATFORMS: Final = ("manylinux_2_17_x86_64", "manylinux_2_28_x86_64", "any")
 #: The standard library has this of the build; nothing but what pip, sysconfig and the tests ask for.
@@ -34,7 +38,7 @@ _BUILD: Final = """build_time_vars = {{
     "EXT_SUFFIX": ".cpython-{digits}-x86_64-linux-gnu.so",
     "MULTIARCH": "x86_64-linux-gnu",
     "Py_DEBUG": 0,
-    "Py_GIL_DISABLED": 0,
+    "Py_GIL_DISABLED": {free_threaded:d},
     "SHLIB_SUFFIX": ".so",
     "SOABI": "cpython-{digits}-x86_64-linux-gnu",
 }}
@@ -48,8 +52,10 @@ def default_folder() -> Path:
 
 def _portable(version: str) -> tuple[str, ...]:
     """Options of pip for a Python that is not the one it runs on."""
-    abis = (f"cp{version.replace('.', '')}", "abi3", "none")
-    python = ("--only-binary=:all:", "--implementation=cp", f"--python-version={version}")
+    plain = version.removesuffix(_FREE_THREADED)
+    # Free-threaded builds do not have the stable ABI.
+    abis = (f"cp{version.replace('.', '')}", *(("abi3",) if plain == version else ()), "none")
+    python = ("--only-binary=:all:", "--implementation=cp", f"--python-version={plain}")
     return (*python, *(f"--abi={abi}" for abi in abis), *(f"--platform={name}" for name in _PLATFORMS))
 
 
@@ -113,7 +119,8 @@ def _fetch(version: str, root: Path) -> None:
     downloads = building / "downloads"
     downloads.mkdir(parents=True)
     pip("download", *_portable(version), "--no-deps", "--dest", str(downloads), _WHEEL)
-    run("npm", "pack", f"pyodide@{_LIBRARIES[version]}", folder=downloads)
+    plain = version.removesuffix(_FREE_THREADED)
+    run("npm", "pack", f"pyodide@{_LIBRARIES[plain]}", folder=downloads)
     library = building / "lib" / f"python{version}"
     with tarfile.open(next(downloads.glob("pyodide-*.tgz"))) as package:
         member = package.extractfile("package/python_stdlib.zip")
@@ -126,8 +133,9 @@ def _fetch(version: str, root: Path) -> None:
     # The extension modules look for libraries in ../../freeze_core.libs.
     shutil.move(unpacked / "freeze_core/lib", library / "lib-dynload")
     shutil.move(unpacked / "freeze_core.libs", library.parent)
-    build = _BUILD.format(digits=version.replace(".", ""))
-    (library / "_sysconfigdata__linux_x86_64-linux-gnu.py").write_text(build)
+    build = _BUILD.format(digits=version.replace(".", ""), free_threaded=plain != version)
+    flags = version[len(plain) :]
+    (library / f"_sysconfigdata_{flags}_linux_x86_64-linux-gnu.py").write_text(build)
     program = building / "bin" / f"python{version}"
     program.parent.mkdir()
     program.write_bytes(ordinary(next((unpacked / "freeze_core/bases").glob("console-*")).read_bytes()))

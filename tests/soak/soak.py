@@ -26,9 +26,9 @@ from typing import Any, Final
 import wasmetal
 from wasm_core.testing.builder import WasmBuilder
 from wasm_wasi import Wasi
-from wasmetal import interruption
 from wasmetal.code.arena import arena
 from wasmetal.glue import ticker
+from wasmetal.store import interruption
 from wasmetal.store.store import stores
 from wasmetal.system import lifetime
 

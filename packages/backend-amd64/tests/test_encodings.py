@@ -35,6 +35,7 @@ bsf bsr tzcnt lzcnt popcnt | RR32 r32 r32 | RM32 r32 m32 | RR64 r64 r64 | RM64 r
 mov | RR8 r8 r8 | RM8 r8 m8 | MR8 m8 r8 | MR16 m16 r16 | MI8 m8 i8 | MI16 m16 i16
 mov | RR32 r32 r32 | RM32 r32 m32 | MR32 m32 r32 | MI32 m32 i32 | RI32 r32 i32
 mov | RR64 r64 r64 | RM64 r64 m64 | MR64 m64 r64 | MI64 m64 s32 | RI64_S32 r64 s32
+lock_cmpxchg | MR64 m64 r64
 mov=movabs | RI64 r64 i64
 movzx8=movzx | RR32 r32 r8 | RM32 r32 m8
 movzx16=movzx | RR32 r32 r16 | RM32 r32 m16
@@ -115,7 +116,7 @@ def rows() -> Iterator[tuple[str, str, tuple[str, ...]]]:
             prefix, _, mnemonic = head.partition("=")
             for form in forms:
                 suffix, *kinds = form.split()
-                yield f"{prefix.upper()}_{suffix}", mnemonic or prefix, tuple(kinds)
+                yield f"{prefix.upper()}_{suffix}", mnemonic or prefix.replace("_", " "), tuple(kinds)
 
 
 ROWS = list(rows())

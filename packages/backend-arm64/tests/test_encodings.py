@@ -117,6 +117,7 @@ SPECIAL = {
     *("B_L", "BL_L", "BCC_L", "CBZ_RL32", "CBZ_RL64", "CBNZ_RL32", "CBNZ_RL64", "TBZ_RBL", "TBNZ_RBL"),
     *("ADR_RL", "ADRP_RL", "LDR_RL64", "LDR_FL32", "LDR_FL64", "LDR_FL128", "BR_R", "BLR_R", "RET_R"),
     *("STP_RRM64", "LDP_RRM64", "STP_RRM64_PRE", "LDP_RRM64_POST"),
+    *("LDAXR_RR64", "STLXR_RRR64"),
     *("STP_FFM64", "LDP_FFM64", "STP_FFM128", "LDP_FFM128"),
     *("FCMP_RR32", "FCMP_RR64", "FCMP_R0_32", "FCMP_R0_64", "FMOV_RF32", "FMOV_RF64"),
     *("MOVI_ZERO_R", "ORR_RRR16B", "INS_RX64_HIGH", "USHR31_RR2S", "USHR63_RR64", "SLI31_RR2S", "SLI63_RR64"),
@@ -526,3 +527,18 @@ def test_halves() -> None:
     asm.ri(code, e.MOVK_RI64, 17, 0, 1)
     asm.patch_halves(code, 0, -0x1234_5678)
     assert evaluate_moves(code, 17) == -0x1234_5678 & 0xFFFF_FFFF
+
+
+@pytest.mark.parametrize("register", SOME)
+def test_exclusive_accesses(register: int) -> None:
+    code = bytearray()
+    asm.rr(code, e.LDAXR_RR64, register, 9)
+    asm.rr(code, e.LDAXR_RR64, 9, asm.SP)
+    asm.rrr(code, e.STLXR_RRR64, register, 9, 16)
+    asm.rrr(code, e.STLXR_RRR64, 3, register, 17)
+    assert disassemble(code) == [
+        f"ldaxr x{register}, [x9]",
+        "ldaxr x9, [sp]",
+        f"stlxr w16, x{register}, [x9]",
+        f"stlxr w17, x3, [x{register}]",
+    ]

@@ -31,6 +31,7 @@ from wasm_ir.builder import Builder
 from wasm_ir.ir import Inst
 from wasm_ir.types import I32, I64
 from wasm_ir.vmcontext import STATUS_EXCEPTION
+from wasmetal.system.hold import FREE_THREADED
 
 MISSING: dict[str, object] = {}
 
@@ -278,6 +279,9 @@ def test_nothing_leaks(machine: GlueMachine) -> None:
         machine.failures.clear()
 
     objects = [number, real, error, host, fast, generic, pair, big, None, Custom, Trap, "wrong", machine.failed]
+    if FREE_THREADED:
+        # Each thread has a count of its own for types, which is added to theirs now and then.
+        objects = [thing for thing in objects if not isinstance(thing, type)]
     for _ in range(3):
         work()
     gc.collect()
@@ -290,7 +294,9 @@ def test_nothing_leaks(machine: GlueMachine) -> None:
     gc.collect()
     after = [sys.getrefcount(thing) for thing in objects]
     assert [new - old for new, old in zip(after, counts) if abs(new - old) > 5] == []
-    assert abs(sys.getallocatedblocks() - blocks) < 100
+    # (without a GIL what was garbage before may go only now)
+    change = sys.getallocatedblocks() - blocks
+    assert (change if FREE_THREADED else abs(change)) < 100
 
 
 def test_ten_thousand_traps_and_exceptions(machine: GlueMachine) -> None:

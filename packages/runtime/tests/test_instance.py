@@ -25,6 +25,7 @@ from wasmetal import (
     TableType,
     WasmError,
 )
+from wasmetal.system.hold import FREE_THREADED
 
 
 @pytest.fixture
@@ -236,7 +237,8 @@ def test_a_new_instance_at_the_address_of_a_closed_one(wasm) -> None:
         assert len(instance.exports.t) == 1
         assert instance.exports.g.value == 5
         instance.close()
-    assert len(addresses) < 50
+    # Without a GIL its place stays as long as its functions do: some thread may be about to enter.
+    assert FREE_THREADED or len(addresses) < 50
 
 
 def test_context_manager(wasm) -> None:

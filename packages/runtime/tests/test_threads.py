@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import itertools
 import os
 import subprocess
@@ -20,6 +21,7 @@ import pytest
 import wasmetal
 from wasm_ir.vmcontext import STORE
 from wasmetal.store.tables import TableStorage
+from wasmetal.system.hold import FREE_THREADED
 
 
 def counting_module(wasm: Any) -> wasmetal.Module:
@@ -151,7 +153,8 @@ def test_tables_do_not_move_while_another_thread_runs(wasm: Any) -> None:
     for _ in range(3):
         instance = module.instantiate()
         table = instance.exports.table
-        running = Running(instance)
+        # (without a GIL it does not wait for us at its end)
+        running = Running(instance, 50_000_000 if FREE_THREADED else 5_000_000)
         while running.thread.is_alive():
             try:
                 table.grow(1000)
@@ -168,6 +171,7 @@ def test_tables_do_not_move_while_another_thread_runs(wasm: Any) -> None:
 def at_each_line(where: Callable[..., Any], work: Callable[[int], None]) -> Callable[..., Any]:
     """A trace function that calls work(number) before the lines of a function."""
     numbers = itertools.count(1)
+    where = inspect.unwrap(where)  # without a GIL there is something around it
 
     def trace(frame: FrameType, event: str, argument: object) -> Any:
         if frame.f_code is not where.__code__:

@@ -397,6 +397,9 @@ _IMUL_S8_64 = Encoding("imul", NP, 1, b"\x6b", imm=IMM_S8)
 IMUL_RRI32 = IMUL_RMI32 = Encoding("imul", NP, 0, b"\x69", imm=IMM_32, short=_IMUL_S8_32, operands="wri")
 IMUL_RRI64 = IMUL_RMI64 = Encoding("imul", NP, 1, b"\x69", imm=IMM_S32, short=_IMUL_S8_64, operands="wri")
 
+# With the prefix that makes it one step (SDM 9.1.2.2), which comes before REX.
+LOCK_CMPXCHG_MR64 = Encoding("lock cmpxchg", b"\xf0", 1, b"\x0f\xb1", flags=RM_FIRST)
+
 # --- Shifts and bits --------------------------------------------------------------------------------------------------
 # RI: by an immediate; R and M: by cl; R1 and M1: by one.
 

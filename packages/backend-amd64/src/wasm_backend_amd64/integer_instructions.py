@@ -84,6 +84,20 @@ class MultiplyHigh(MOp):
             rm_frame(emitter, self.encoding, self.encoding.digit, inst.uses[0])
 
 
+class CompareExchange(MOp):
+    """rax = memory, which becomes uses[0] if it was rax; then the base and perhaps the index (neither is rax)."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__("compare_exchange")
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        uses = inst.uses
+        index = uses[2] if len(uses) > 2 else -1
+        asm.rm(emitter.code, e.LOCK_CMPXCHG_MR64, uses[0], uses[1], index, inst.imm & 3, inst.imm >> 2)
+
+
 class ShiftByCl(MOp):
     """rax = rax shifted or rotated by cl."""
 
@@ -128,6 +142,7 @@ MULTIPLY_HIGH: Final = {
     op.MULHI_S: MultiplyHigh("imul.high", e.IMUL_R64),
     op.MULHI_U: MultiplyHigh("mul.high", e.MUL_R64),
 }
+COMPARE_EXCHANGE: Final = CompareExchange()
 SHIFT_BY_CL: Final = {
     code << 3 | t: ShiftByCl(f"{op.NAMES[code]}.cl", encoding)
     for code, encodings in (

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from wasm_backend_amd64.addressing import fits
 from wasm_backend_amd64.instructions import LEA_SLOT, LOAD, MODIFY, MODIFY_IMM, STORE, STORE_IMM
+from wasm_backend_amd64.integer_instructions import COMPARE_EXCHANGE
 from wasm_backend_amd64.lower_division import DivisionLowering
 from wasm_backend_amd64.operands import pack_value
+from wasm_backend_amd64.registers import RAX
 from wasm_core.errors import CompileError
 from wasm_ir import opcodes as op
 from wasm_ir import types
-from wasm_ir.codegen.machinst import MInst
+from wasm_ir.codegen.machinst import MFixed, MInst
 from wasm_ir.codegen.operand_lowering import NARROW_STORES, PLAIN_LOADS, signed
 from wasm_ir.ir import Inst
 
@@ -98,6 +100,13 @@ class MemoryLowering(DivisionLowering):
 
     def _is_same_place(self, load: Inst, store: Inst, pointer: Inst, value_type: int) -> bool:
         return self.is_operand(load, value_type) and load.args[0] is pointer and load.imm == store.imm
+
+    def lower_compare_exchange(self, inst: Inst) -> None:
+        pointer, expected, replacement = inst.args
+        fixed_uses: list[tuple[int | Inst, int]] = [(expected if expected.op == _CONST else self.use(expected), RAX)]
+        uses = [self.use(replacement)]
+        imm = self.address(pointer, inst.imm, uses)
+        self.emit(MFixed(COMPARE_EXCHANGE, [], uses, imm, fixed_uses, [(self.define(inst), RAX)], 0))
 
     def lower_stack_slot(self, inst: Inst) -> None:
         self.emit(MInst(LEA_SLOT, [self.define(inst)], [], inst.imm))

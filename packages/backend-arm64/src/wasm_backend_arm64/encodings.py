@@ -235,6 +235,9 @@ LDRSB_RM64 = Access("ldrsb.i64", 0x3980_0000, 1)
 LDRSH_RM32 = Access("ldrsh.i32", 0x79C0_0000, 2)
 LDRSH_RM64 = Access("ldrsh.i64", 0x7980_0000, 2)
 LDRSW_RM64 = Access("ldrsw", 0xB980_0000, 4)
+# Exclusive: acquires, and releases; the register of what is written comes first, that of whether it was (0) last.
+LDAXR_RR64 = Encoding("ldaxr", 0xC85F_FC00)
+STLXR_RRR64 = Encoding("stlxr", 0xC800_FC00)
 # Pairs of 64-bit registers: [base + immediate]; the same, base changed before (PRE), and after (POST).
 STP_RRM64 = Encoding("stp", 0xA900_0000)
 LDP_RRM64 = Encoding("ldp", 0xA940_0000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from wasm_backend_arm64 import assembler as asm
 from wasm_backend_arm64 import encodings as e
 from wasm_backend_arm64.operands import branch, branch_zero
-from wasm_backend_arm64.registers import FLOAT_SCRATCH, SCRATCH, ZR
+from wasm_backend_arm64.registers import FLOAT_SCRATCH, SCRATCH, SCRATCH2, ZR
 from wasm_core.errors import TrapCode
 from wasm_ir import opcodes as op
 from wasm_ir import types
@@ -77,10 +77,36 @@ class PopulationCount(MOp):
         asm.rr(code, e.FMOV_XR32, inst.defs[0], FLOAT_SCRATCH)
 
 
+class CompareExchange(MOp):
+    """d = memory at uses[0] + imm, which becomes uses[2] if it was uses[1]: tried until nobody came between."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__("compare_exchange", late=True)
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        code = emitter.code
+        address, expected, replacement = inst.uses
+        found = inst.defs[0]
+        if inst.imm:
+            asm.rri(code, e.ADD_RRI64, SCRATCH2, address, inst.imm)
+            address = SCRATCH2
+        again, done = emitter.buffer.new_label(), emitter.buffer.new_label()
+        emitter.buffer.bind(again)
+        asm.rr(code, e.LDAXR_RR64, found, address)
+        asm.rrr(code, e.SUBS_RRR64, ZR, found, expected)
+        branch(emitter, e.CC_NE, done)
+        asm.rrr(code, e.STLXR_RRR64, replacement, address, SCRATCH)
+        branch_zero(emitter, e.CBNZ_RL32, SCRATCH, again)
+        emitter.buffer.bind(done)
+
+
 #: By operation << 3 | type.
 DIVIDE: Final = {
     code << 3 | t: Divide(code, t) for code in (op.DIV_S, op.DIV_U, op.REM_S, op.REM_U) for t in (_I32, _I64)
 }
+COMPARE_EXCHANGE: Final = CompareExchange()
 POPULATION_COUNT: Final = {
     _I32: PopulationCount("popcnt.i32", False),
     _I64: PopulationCount("popcnt.i64", True),

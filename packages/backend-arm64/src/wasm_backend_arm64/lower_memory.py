@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wasm_backend_arm64.instructions import LOAD, SLOT_ADDRESS, STORE
+from wasm_backend_arm64.integer_instructions import COMPARE_EXCHANGE
 from wasm_backend_arm64.lower_float import FloatLowering
 from wasm_backend_arm64.registers import ZR
 from wasm_core.errors import CompileError
@@ -64,6 +65,10 @@ class MemoryLowering(FloatLowering):
             raise CompileError(f"the arm64 backend has no {types.NAMES[value_type]} store")
         imm = self.address(pointer, inst.imm, store.access, uses)
         self.emit(MInst(store, [], uses, imm, offset))
+
+    def lower_compare_exchange(self, inst: Inst) -> None:
+        uses = [self.use(operand) for operand in inst.args]
+        self.emit(MInst(COMPARE_EXCHANGE, [self.define(inst)], uses, inst.imm))
 
     def lower_stack_slot(self, inst: Inst) -> None:
         self.emit(MInst(SLOT_ADDRESS, [self.define(inst)], [], inst.imm))

@@ -76,7 +76,8 @@ class Config:
         max_module_bytes: Largest binary that is taken, in bytes.
         max_instances: Most instances that the engine's modules may have at a time.
         max_stack_bytes: Size of the stack that WebAssembly code runs on, in bytes. It takes memory as it is used.
-        hold_gil: Keep the GIL while WebAssembly code runs: calls are cheaper, but other threads wait.
+        hold_gil: Keep the GIL while WebAssembly code runs: calls are cheaper, but other threads wait. Means nothing on
+            free-threaded builds of Python.
         busy: What a call does while another thread runs code of the same store: "raise" a WasmError, or "wait" until
             that is done. Waiting ends with a deadline, Ctrl-C, or when the instance is closed; who waits is served in
             no particular order, and host functions that call into each other's stores from two threads wait for ever.

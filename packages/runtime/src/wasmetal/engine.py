@@ -20,7 +20,7 @@ from wasmetal.glue.glue import Glue
 from wasmetal.memory import Buffer
 from wasmetal.registry.selection import select
 from wasmetal.store.shared_glue import glue_for
-from wasmetal.system.hold import Turns
+from wasmetal.system.hold import Turns, serialized, unserialized
 from wasmetal.system.lifetime import Census
 
 TYPE_CHECKING = False
@@ -43,6 +43,7 @@ _MAX_PATH: Final = 400
 _MAGIC: Final = b"\0asm"
 
 
+@serialized
 class Engine:
     """Compiles modules. What was compiled once is shared as long as any module or instance uses it.
 
@@ -154,6 +155,7 @@ class Engine:
         found.finish()
         return found
 
+    @unserialized
     def _load(
         self,
         key: tuple[bytes, int],
@@ -252,6 +254,7 @@ _default_turns = Turns()
 _by_config: WeakValueDictionary[Config, Engine] = WeakValueDictionary()
 
 
+@serialized
 def default_engine() -> Engine:
     """The engine of modules that were not given one: it has the default configuration. Made on first use."""
     global _default
@@ -264,6 +267,7 @@ def default_engine() -> Engine:
     return _default
 
 
+@serialized
 def engine_for(config: Config) -> Engine:
     """An engine with this configuration, shared by those who ask here."""
     if config == Config():

@@ -11,6 +11,7 @@ from wasmetal.cpython.native_callable import inherit_vectorcall
 from wasmetal.glue import values
 from wasmetal.store import functions
 from wasmetal.store.functions import FuncHandle, HostFunction, PlainReferences, WasmFunction, init_host
+from wasmetal.system.hold import serialized
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ class _OfFunctions:
         return getattr(description, self._make)(func._core)
 
 
+@serialized
 class Func(FuncHandle):
     """A function: exported by an instance, or made from a Python callable.
 

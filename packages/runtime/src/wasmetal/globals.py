@@ -11,6 +11,7 @@ from wasmetal.glue import values
 from wasmetal.store import global_cells
 from wasmetal.store.global_cells import GlobalCell, GlobalHandle
 from wasmetal.store.store import Store
+from wasmetal.system.hold import serialized
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ else:
     Value = object
 
 
+@serialized
 class Global(GlobalHandle, Generic[Value]):
     """A global variable.
 

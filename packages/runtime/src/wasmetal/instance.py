@@ -18,6 +18,7 @@ from wasmetal.store import callers
 from wasmetal.store.callers import CallerHandle
 from wasmetal.store.instance_core import InstanceCore, detach
 from wasmetal.store.interruption import interrupt
+from wasmetal.system.hold import serialized
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ else:
     from wasm_core import lazy_typing as typing
 
 
+@serialized
 class Exports(Mapping[str, "typing.Any"]):
     """What an instance exports: a mapping from names to `Func`, `Memory`, `Table` and `Global`.
 
@@ -105,6 +107,7 @@ class Exports(Mapping[str, "typing.Any"]):
         self._core_ = None
 
 
+@serialized
 class Instance:
     """A module that has been instantiated.
 
@@ -252,6 +255,7 @@ def _is_suspendable(reference: weakref.ref[InstanceCore]) -> bool:
     return core is not None and core.store.suspendable
 
 
+@serialized
 class Caller(CallerHandle):
     """The calling instance. A host function whose first parameter is annotated with this class gets one there.
 

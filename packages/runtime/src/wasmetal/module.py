@@ -18,6 +18,7 @@ from wasmetal.engine import Engine, Source, default_engine, engine_for, key_of, 
 from wasmetal.instance import Instance, instance_of
 from wasmetal.memory import Buffer
 from wasmetal.store.instance_core import instantiate as _instantiate
+from wasmetal.system.hold import serialized
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def _engine(engine: Engine | None) -> Engine:
     return engine
 
 
+@serialized
 class Module:
     """A WebAssembly module, ready to be instantiated any number of times.
 
@@ -259,6 +261,7 @@ def instantiate(source: Source | Module, imports: ImportMapping | None = None) -
     return module.instantiate(imports)
 
 
+@serialized
 def validate(source: Source, features: Features | None = None) -> None:
     """Check that a source is a valid module, all function bodies included. Needs no backend.
 

@@ -11,7 +11,7 @@ from wasmetal.glue import values
 from wasmetal.store import tables
 from wasmetal.store.store import Store
 from wasmetal.store.tables import Quota, TableHandle, TableStorage
-from wasmetal.system.hold import exclusive
+from wasmetal.system.hold import exclusive, serialized
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ else:
 _MAX_ELEMENTS = 10_000_000
 
 
+@serialized
 class Table(TableHandle, Generic[Element]):
     """A table: a resizable array of references, `Func` or None for funcref, any object or None for externref.
 
@@ -137,7 +138,7 @@ class Table(TableHandle, Generic[Element]):
         with storage.store.use():
             bits = values.to_bits(storage.type.element, value, storage.store)
             # The elements may move: nobody else must be looking at them, also not by becoming part of the store.
-            with exclusive(), storage.store.take():
+            with exclusive(), storage.store.take(briefly=True):
                 previous = storage.grow(count, bits)
         if previous < 0:
             raise WasmError(f"a table of {len(self)} elements cannot grow by {count}: its limit is {storage.limit}")

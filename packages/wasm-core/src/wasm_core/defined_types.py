@@ -9,6 +9,7 @@ A group is held by what refers to it (modules, types, functions), and by nothing
 
 from __future__ import annotations
 
+import _weakref
 import itertools
 import weakref
 from collections.abc import Sequence
@@ -221,11 +222,13 @@ _next_number = itertools.count(1)
 
 
 # Bound at definition, because module globals may be gone when the interpreter shuts down.
-def _forget(reference: weakref.ref[RecursionGroup], _groups=_groups) -> None:  # type: ignore[no-untyped-def]
-    key = reference.key  # type: ignore[attr-defined]
-    # No call stands between these two, so the GIL stays here.
-    if key in _groups and _groups[key] is reference:
-        del _groups[key]
+def _forget(  # type: ignore[no-untyped-def]
+    reference: weakref.ref[RecursionGroup],
+    _groups=_groups,
+    _remove=_weakref._remove_dead_weakref,  # type: ignore
+) -> None:
+    # In one step, if what is there now is for a group that is gone: another thread may have put a new one there.
+    _remove(_groups, reference.key)  # type: ignore[attr-defined]
 
 
 def _intern(

@@ -320,6 +320,10 @@ class Builder:
         """Any of the (heap_)store* operations."""
         return self._append(op, _VOID, [ptr, value], offset)
 
+    def compare_exchange(self, ptr: Inst, expected: Inst, replacement: Inst, offset: int) -> Inst:
+        """Replace a word in memory if it is what is expected; what it was, all in one step."""
+        return self._append(opcodes.COMPARE_EXCHANGE, types.I64, [ptr, expected, replacement], offset)
+
     # Calls.
 
     def _call(self, op: int, args: list[Inst], imm: int, signature: Signature, results: Sequence[int]) -> Call:

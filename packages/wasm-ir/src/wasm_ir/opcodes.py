@@ -275,6 +275,10 @@ HEAP_STORE: Final = _define("heap_store", EFFECT | TRAPS)
 HEAP_STORE8: Final = _define("heap_store8", EFFECT | TRAPS)
 HEAP_STORE16: Final = _define("heap_store16", EFFECT | TRAPS)
 HEAP_STORE32: Final = _define("heap_store32", EFFECT | TRAPS)
+# args = (address, expected, replacement), all i64: in one step that no other thread can come between, reads a word of
+# the runtime's own structures, and replaces it if it is what is expected; the result is what was read. Nothing that
+# stands in front is seen by others after it, nothing behind before it.
+COMPARE_EXCHANGE: Final = _define("compare_exchange", EFFECT)
 
 # Calls (instances of ir.Call). `call`: a function of the same module, imm = its index in the function index space.
 # `call_ref`: args[0] is a funcref (never null), see vmcontext.FUNCREF. `call_native`: args[0] is the address of a C

@@ -102,6 +102,7 @@ _RULES: Final[dict[int, tuple[int, _Rule]]] = {
     **dict.fromkeys((opcodes.STORE8, opcodes.STORE16), (2, _narrow_store(_INTEGERS))),
     **dict.fromkeys((opcodes.HEAP_STORE8, opcodes.HEAP_STORE16), (2, _narrow_store(_INTEGERS))),
     **dict.fromkeys((opcodes.STORE32, opcodes.HEAP_STORE32), (2, _narrow_store(_I64))),
+    opcodes.COMPARE_EXCHANGE: (3, _same(types.I64)),
     opcodes.TRAP_IF: (1, lambda type, args: type == types.VOID and args[0] == types.I32),
     opcodes.POLL: (0, lambda type, args: type == types.VOID),
     opcodes.STACK_SLOT: (0, lambda type, args: type == types.POINTER),

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from wasm_ir.backend import CODE_ALIGNMENT
 from wasmetal.code.page_allocator import PageAllocator
 from wasmetal.system.address_space import page_ceil
-from wasmetal.system.hold import Hold, exclusive
+from wasmetal.system.hold import Hold, exclusive, serialized
 from wasmetal.system.host import host
 
 TYPE_CHECKING = False
@@ -39,6 +39,7 @@ def _view(address: int, size: int) -> memoryview:
     return memoryview((ctypes.c_ubyte * size).from_address(address)).cast("B")
 
 
+@serialized
 class CodeArena:
     """The reserved range of addresses in which all machine code of the process lies."""
 
@@ -227,6 +228,7 @@ class CodeArena:
         return fd
 
 
+@serialized
 class CodeRegion:
     """Code and data of one owner, freed together: by `free`, or when the region is collected."""
 
@@ -316,6 +318,7 @@ class CodeRegion:
         self._finalizer()
 
 
+@serialized
 def _give_back(arena: CodeArena, chunks: list[tuple[int, int]]) -> None:
     while chunks:
         arena.give_back(*chunks.pop())

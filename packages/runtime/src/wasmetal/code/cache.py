@@ -20,6 +20,7 @@ from wasm_ir.frontend_options import FrontendOptions
 from wasmetal.code import fingerprint
 from wasmetal.code.checksum import digest
 from wasmetal.code.code_file import CodeFile, encode_file, open_file
+from wasmetal.system.hold import serialized
 from wasmetal.system.host import host
 
 TYPE_CHECKING = False
@@ -193,6 +194,7 @@ def _replace(path: str, content: bytes) -> None:
         raise
 
 
+@serialized
 class ModuleCache:
     """What is kept for one module and backend: an entry for each way to translate it."""
 
@@ -230,6 +232,7 @@ def module_identity(source: bytes, features: Features, options: FrontendOptions,
     return digest(b"\0".join(parts))
 
 
+@serialized
 class CacheEntry:
     """The code that is kept for one identity: what was found, and what is new and still to be written."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from wasm_core.lazy_attrs import frozen
 from wasm_ir.backend import StubEnvironment, Stubs
 from wasmetal.code.arena import CodeArena, CodeRegion, arena
-from wasmetal.system.hold import Turns
+from wasmetal.system.hold import Turns, serialized
 from wasmetal.system.host import host
 
 TYPE_CHECKING = False
@@ -53,6 +53,7 @@ class _Installed:
 _installed = _Installed()
 
 
+@serialized
 def install(backend: Backend, make: Callable[[StubEnvironment], Stubs] | None = None) -> StubAddresses:
     """Make sure that faults in generated code become traps; returns the addresses of the backend's stubs.
 

@@ -27,7 +27,7 @@ from wasmetal.code.cache import ModuleCache
 from wasmetal.code.code_file import BODIES_VALID, decode_code, encode_code
 from wasmetal.code.collector import paused
 from wasmetal.compiled.template import Template
-from wasmetal.system.hold import Turns
+from wasmetal.system.hold import FREE_THREADED, Turns, serialized, unserialized
 from wasmetal.system.lifetime import anchor
 
 TYPE_CHECKING = False
@@ -63,6 +63,7 @@ def frontend_options(
     )
 
 
+@serialized
 class CompiledModule:
     """Code of a module for one configuration, and what all instances have in common.
 
@@ -289,6 +290,7 @@ class CompiledModule:
             self.compile_all()
             self._finished = True
 
+    @unserialized
     def validate_all(self) -> None:
         """Validate every function body. Raises MalformedError or InvalidError."""
         from wasm_core.body_validator import validate_body
@@ -301,6 +303,7 @@ class CompiledModule:
             if keep:
                 self._facts[index] = facts
 
+    @unserialized
     def compile_all(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Compile every function.
 
@@ -318,6 +321,7 @@ class CompiledModule:
             if progress is not None:
                 progress(index - first + 1, total - first)
 
+    @unserialized
     def translate(self, index: int) -> Function:
         """The IR of function `index`, validated and not yet optimised. Raises CompileError."""
         # The compiler is imported by the first function that is in no cache.
@@ -334,6 +338,7 @@ class CompiledModule:
                 raise
         return translate(self.module, index, self.layout, facts, self._options)
 
+    @unserialized
     def assemble(self, index: int) -> CompiledCode:
         """Machine code of function `index`, not placed anywhere. Raises CompileError."""
         return self.backend.compile(self.translate(index))
@@ -426,7 +431,8 @@ class CompiledModule:
         """What a StoreContext has as `hold_gil`, `resolver` and `interrupted`."""
         words = self._entry_words
         if words is None:
-            words = self._entry_words = (self.config.hold_gil, self.glue.resolver, self.glue.interrupted)
+            hold_gil = self.config.hold_gil and not FREE_THREADED
+            words = self._entry_words = (hold_gil, self.glue.resolver, self.glue.interrupted)
         return words
 
     def is_compiled(self, index: int) -> bool:

@@ -11,6 +11,7 @@ from wasm_core import constant_opcodes as op
 from wasm_core.lazy_attrs import field, frozen
 from wasm_core.module import ConstExpr, DecodedModule, ElementSegment, SegmentMode
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, GLOBAL_SIZE, SEGMENT, ContextLayout, lineage_words, not_yet
+from wasmetal.system.hold import serialized
 from wasmetal.system.host import host
 from wasmetal.system.lifetime import anchor
 
@@ -143,6 +144,7 @@ def _lineages(types: Sequence[DefinedType], wanted: Iterable[int]) -> dict[int, 
     return found
 
 
+@serialized
 class Template:
     """The words of a VMContext, and how to fill in what depends on the instance."""
 

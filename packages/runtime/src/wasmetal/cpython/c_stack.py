@@ -10,6 +10,7 @@ import ctypes
 
 from wasm_core.errors import Trap, TrapCode
 from wasm_ir.vmcontext import Layout
+from wasmetal.system.hold import FREE_THREADED, exclusive
 from wasmetal.system.host import host
 
 TYPE_CHECKING = False
@@ -45,6 +46,10 @@ def make_room(address: int) -> None:
     Raises:
         Trap: "call stack exhausted".
     """
+    if FREE_THREADED:
+        # It may have refused because of somebody who has taken the store there.
+        with exclusive():
+            pass
     stack, limit = _look()
     # Elsewhere: a coroutine of C code, with a stack that we know nothing about.
     known = address in stack

@@ -7,9 +7,11 @@ check fails, generated code asks the C API instead.
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 
 from wasm_core.errors import WasmError
+from wasmetal.system.hold import FREE_THREADED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,9 +21,12 @@ if sys.implementation.name != "cpython":
     raise WasmError(
         f"wasmetal needs CPython: its calls are built on CPython's C API (this is {sys.implementation.name})"
     )
-# PEP 703. (Windows has no sys.abiflags.)
-if "t" in getattr(sys, "abiflags", "") or "free-threading" in sys.version:
-    raise WasmError("wasmetal does not support free-threaded builds of CPython yet; use a build with the GIL")
+# PEP 703. Other processors do not keep the order of stores to memory, which structures that threads share rely on.
+_machine: Final = os.uname()[::4] if FREE_THREADED and hasattr(os, "uname") else ()
+if FREE_THREADED and not (sys.version_info >= (3, 14) and _machine == ("Linux", "x86_64")):
+    raise WasmError(
+        "wasmetal supports free-threaded builds of CPython from 3.14 on, on Linux and x86-64; use a build with the GIL"
+    )
 
 
 def _interpreter(name: str) -> int | None:

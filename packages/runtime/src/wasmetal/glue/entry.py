@@ -7,7 +7,7 @@ pointers are current, who runs it) is saved by the thunk and put back, so entrie
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from wasm_core.errors import WasmError
 from wasm_core.types import FuncType, ValueType
@@ -20,7 +20,8 @@ from wasmetal.cpython.c_stack import C_STACK
 from wasmetal.glue import ticker
 from wasmetal.glue.python_api import PythonBuilder, ir_signature, ir_type
 from wasmetal.glue.thunks import BUSY
-from wasmetal.glue.ticker_layout import TICKER
+from wasmetal.glue.ticker_layout import BRIEFLY, LOST, TICKER
+from wasmetal.system.hold import FREE_THREADED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Fields of the store that belong to the innermost entry.
 _SAVED: Final = ("entry_fp", "entry_resume", "c_sp", "wasm_sp", "owner")
+_OWNER: Final = _SAVED.index("owner")
+_WORD_MASK: Final = (1 << 64) - 1
 
 VECTORCALL: Final = Signature((I64, I64, I64, I64), (I64,))
 #: (funcref, context, address of slots) -> 0, or 1 with an exception set.
@@ -47,6 +50,15 @@ def slow_entry() -> Function:
     return b.function
 
 
+def take() -> Function:
+    """C function (address, word): puts a word in the place of 0, in one step. Returns 1 if there was one, else 0."""
+    b = PythonBuilder(Function("take", _WORDS, ABI_C))
+    address, word = b.start()
+    found = b.compare_exchange(address, b.const(I64, 0), word, 0)
+    b.ret([b.unary(opcodes.EXTEND_U, I64, b.is_zero(found))])
+    return b.function
+
+
 class Entry:
     """The part that all entries share: from a VMContext and arguments to results, or to `fail`."""
 
@@ -58,16 +70,26 @@ class Entry:
         self._thread = b.api("PyThreadState_Get")
         self._fields: Sequence[str] = ()
         self._saved: list[Inst] = []
+        #: Who had the store before: the calling thread, or 0. None until `begin` reads it, where there is a GIL.
+        self._before: Inst | None = None
 
-    def guard(self, foreign: Block, deep: Block) -> Inst:
+    def guard(self, foreign: Block, deep: Block, closed: Callable[[], Inst] | None = None) -> Inst:
         """Leave for `foreign` when another thread runs the store, and for `deep` when the thread's stack may be too
-        full. Returns the address that says how full it is, which may be used in both."""
+        full. Returns the address that says how full it is, which may be used in both.
+
+        Without a GIL it takes the store as well. It leaves for `deep` then too when the call is to be begun anew:
+        another thread has the store briefly, the instance has become part of another store just now, or what `closed`
+        gives is not zero.
+        """
         b = self._b
         place = b.stack_slot(16)
         words = b.pointer(c_stack.ADDRESS)
         inverted = b.call_native(b.get(words, C_STACK["thread_value"]), _WORD, (b.get(words, C_STACK["key"]),))
         limit = b.binary(opcodes.XOR, I64, inverted, b.const(I64, -1))
         b.guard(b.icmp(opcodes.LT_U, place, limit), deep)
+        if FREE_THREADED:
+            self._take(foreign, deep, closed)
+            return place
         owned, free = b.new_block(), b.new_block()
         owner = b.get(self.store, STORE["owner"])
         b.brif(b.is_zero(owner), free, (), owned, ())
@@ -75,6 +97,35 @@ class Entry:
         b.brif(b.icmp(opcodes.EQ, owner, self._thread), free, (), foreign, ())
         b.switch_to(free)
         return place
+
+    def _take(self, foreign: Block, again: Block, closed: Callable[[], Inst] | None) -> None:
+        b, store = self._b, self.store
+        take, refused, taken, wrong, ready = (b.new_block() for _ in range(5))
+        before = b.append_param(ready, I64)
+        owner, nobody = STORE["owner"], b.const(I64, 0)
+        had = b.get(store, owner)
+        mine = b.icmp(opcodes.EQ, b.binary(opcodes.AND, I64, had, b.const(I64, ~BRIEFLY & _WORD_MASK)), self._thread)
+        b.brif(mine, ready, (had,), take, ())
+        b.switch_to(take)
+        found = b.compare_exchange(store, nobody, self._thread, owner)
+        b.brif(b.is_zero(found), taken, (), refused, ())
+        b.switch_to(refused)
+        lost = b.icmp(opcodes.EQ, found, b.const(I64, LOST))
+        briefly = b.unary(opcodes.WRAP, I32, b.binary(opcodes.AND, I64, found, b.const(I64, BRIEFLY)))
+        b.brif(b.binary(opcodes.XOR, I32, briefly, lost), again, (), foreign, ())
+        b.switch_to(taken)
+        # Until here other threads could do anything: whoever closes an instance, or links stores, takes the store
+        # after he has said so in these places, and keeps the structures that lead here (`Store.ways`).
+        moved = b.icmp(opcodes.NE, b.get(self._context, CONTEXT["store"]), store)
+        unfit = moved if closed is None else b.binary(opcodes.OR, I32, moved, closed())
+        # An interruption may have been asked for when the last call had just ended.
+        b.set(store, nobody, STORE["interrupt"])
+        b.brif(unfit, wrong, (), ready, (nobody,))
+        b.switch_to(wrong)
+        b.set(store, nobody, owner)
+        b.jump(again)
+        b.switch_to(ready)
+        self._before = before
 
     def run(self, funcref: Inst, signature: Signature, arguments: Sequence[Inst], failure: Inst) -> Call:
         """Enter; returns the call, whose results count from 1. On a trap or exception the thunk returns `failure`."""
@@ -100,7 +151,10 @@ class Entry:
         self._start_ticker()
         self._fields = (*_SAVED, *more)
         self._saved = [b.get(store, STORE[field]) for field in self._fields]
-        b.set(store, self._thread, STORE["owner"])
+        if self._before is None:
+            b.set(store, self._thread, STORE["owner"])
+        else:
+            self._saved[_OWNER] = self._before
 
     def release_gil(self) -> None:
         """Release the GIL, unless the store holds it."""
@@ -144,14 +198,22 @@ class Entry:
         """Put back what `begin` has saved."""
         b = self._b
         for field, value in zip(self._fields, self._saved):
-            b.set(self.store, value, STORE[field])
+            if field != "owner" or not FREE_THREADED:
+                b.set(self.store, value, STORE[field])
         outermost, done = b.new_block(), b.new_block()
-        b.brif(b.is_zero(self._saved[_SAVED.index("owner")]), outermost, (), done, ())
+        b.brif(b.is_zero(self._saved[_OWNER]), outermost, (), done, ())
         b.switch_to(outermost)
         # What was asked of this call must not befall the next.
         b.set(self.store, b.const(I64, 0), STORE["interrupt"])
         b.jump(done)
         b.switch_to(done)
+        if FREE_THREADED:
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Without a GIL: let others have what `guard` has taken."""
+        assert self._before is not None
+        self._b.set(self.store, self._before, STORE["owner"])
 
 
 def fast_entry(type: FuncType, slow: int, fail: int) -> Function:
@@ -173,7 +235,7 @@ def fast_entry(type: FuncType, slow: int, fail: int) -> Function:
     funcref = b.get(callable, native_callable.FUNCREF)
     context = b.get(funcref, FUNCREF["context"])
     entry = Entry(b, context, fail)
-    entry.guard(unusual, unusual)
+    entry.guard(unusual, unusual, lambda: b.icmp(opcodes.EQ, b.get(callable, native_callable.ENTRY), b.pointer(slow)))
     call = entry.run(funcref, ir_signature(type), values, b.const(I64, 0))
     _return_boxed(b, type, call)
     b.switch_to(unusual)

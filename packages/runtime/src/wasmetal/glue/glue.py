@@ -16,7 +16,7 @@ from wasmetal.code.cache import CodeCache
 from wasmetal.cpython import c_stack
 from wasmetal.glue import ticker
 from wasmetal.glue.thunks import Thunks
-from wasmetal.system.hold import Turns
+from wasmetal.system.hold import Turns, serialized, unserialized
 from wasmetal.system.lifetime import Anchor, anchor
 
 TYPE_CHECKING = False
@@ -43,6 +43,7 @@ _SLAB: Final = 16384
 
 # The GIL is held during the call, and an exception that is set afterwards is raised.
 _RAW_PROTOTYPE: Final = ctypes.PYFUNCTYPE(ctypes.c_uint64, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_uint64)
+_TAKE_PROTOTYPE: Final = ctypes.PYFUNCTYPE(ctypes.c_uint64, ctypes.c_uint64, ctypes.c_uint64)
 
 
 class Thunk:
@@ -65,11 +66,10 @@ class RawThunk(Thunk):
         super().__init__(address, code)
         self._entry: Callable[[int, int, int], int] = _RAW_PROTOTYPE(address)
 
+    @unserialized
     def __call__(self, funcref: int, context: int, slots: int) -> None:
-        refused = self._entry(funcref, context, slots)
-        if refused:
+        while refused := self._entry(funcref, context, slots):
             c_stack.make_room(refused)
-            self._entry(funcref, context, slots)
 
 
 if TYPE_CHECKING:
@@ -129,6 +129,7 @@ class Callbacks(Protocol):
         and what it returns: as above; True: the result is what was waited for."""
 
 
+@serialized
 class Glue:
     """Thunks: one of each kind for all functions, and those that depend on a function's type.
 
@@ -157,6 +158,7 @@ class Glue:
         self._host_call = callbacks.host_call
         self._host_result = callbacks.host_result
         self._single: dict[str, int] = {}
+        self._take: Callable[[int, int], int] | None = None
         fixed = {
             "callback builtin": id(self._builtin),
             "callback resolve": id(self._resolve),
@@ -268,6 +270,19 @@ class Glue:
     def interrupted(self) -> int:
         """Value of STORE.interrupted."""
         return self._callback("interrupted", self._interrupted)
+
+    @property
+    def take(self) -> Callable[[int, int], int]:
+        """A function (address of a word, another word) that puts that in the place of 0, if it is; returns whether."""
+        if self._take is None:
+
+            def build() -> Function:
+                from wasmetal.glue import entry as glue_entry
+
+                return glue_entry.take()
+
+            self._take = _TAKE_PROTOTYPE(self._one("take", build))
+        return self._take
 
     @property
     def _fail(self) -> int:

@@ -21,6 +21,7 @@ from wasmetal.glue.entry import VECTORCALL, Entry, load_slots, store_slots
 from wasmetal.glue.host_layout import CALL, CALL_ENDED, CALL_NEW, CALL_RUNNING, CALL_SUSPENDED
 from wasmetal.glue.python_api import PythonBuilder, ir_signature
 from wasmetal.glue.thunks import NOT_SUSPENDED
+from wasmetal.system.hold import FREE_THREADED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -205,6 +206,8 @@ def entry(fail: int, resume: int) -> Function:
     b.api("PyErr_SetString", b.pointer(id(WasmError)), b.pointer(ctypes.addressof(NOT_SUSPENDED)))
     b.ret([zero])
     b.switch_to(no_room)
+    if FREE_THREADED:
+        made.let_go()
     b.ret([zero])
     b.switch_to(busy)
     _return(b, False)

@@ -30,6 +30,7 @@ from wasmetal.code.code_file import decode_code, encode_code
 from wasmetal.code.collector import paused
 from wasmetal.cpython import layouts
 from wasmetal.glue import prebuilt
+from wasmetal.system.hold import serialized
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ _NOTHING: Final[dict[str, int]] = {}
 _MAX_KEPT: Final = 1000
 
 
+@serialized
 class Thunks:
     """Makes the code of one backend's thunks."""
 

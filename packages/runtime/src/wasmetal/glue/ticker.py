@@ -9,9 +9,11 @@ Where no thread can be made (`ulimit -u`, a cgroup's pids.max), a timer and a si
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import functools
 import os
+import time
 import weakref
 from array import array
 from collections.abc import Callable
@@ -21,7 +23,7 @@ from wasmetal.code.arena import CodeRegion, arena
 from wasmetal.cpython import layouts
 from wasmetal.glue.thunks import Thunks
 from wasmetal.glue.ticker_layout import DEADLINE, LOST, OPERATIONS, TICK, TICKER
-from wasmetal.system.hold import Turns
+from wasmetal.system.hold import FREE_THREADED, Turns, serialized
 from wasmetal.system.host import host
 from wasmetal.system.lifetime import untrack
 
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     _Memory = tuple[object, "array[int] | None", "Callable[[], Any] | None"]
 
 _STACK_BYTES: Final = 65536
+#: Seconds.
+_MOMENT: Final = 0.0001
 _OWNER: Final = STORE["owner"] // 8
 _NEXT: Final = CONTEXT["next"]
 _PREVIOUS: Final = CONTEXT["previous"]
@@ -82,6 +86,8 @@ class _Ticker:
 
 def main_thread_state() -> int:
     """PyThreadState of the main thread: the first that was made, which comes last in the list."""
+    if FREE_THREADED and _thread.get_ident() == _thread._get_main_thread_ident():  # type: ignore[attr-defined]
+        return thread_state()  # (the list may change at any moment)
     state, last = _thread_head(_main_interpreter()), 0
     while state:
         state, last = _next_thread(state), state
@@ -118,6 +124,7 @@ def _build(name: str) -> Function:
     return made
 
 
+@serialized
 def prepare(thunks: Thunks) -> None:
     """Compile the ticker's code, unless that has been done. Must come before the first entry thunk is called.
 
@@ -154,10 +161,13 @@ def is_running() -> bool:
 def _before_fork() -> None:
     # A thread would be lost in the child, and make Python warn.
     if _ticker.operations:
-        _ticker.operations["stop_now"](ADDRESS)
+        while _ticker.operations["stop_now"](ADDRESS):
+            time.sleep(_MOMENT)  # without a GIL: somebody starts it just now
 
 
 def _after_fork_in_child() -> None:
+    if FREE_THREADED:
+        _ticker.set("main", thread_state())
     # Timers are the parent's (timer_create(2)).
     for field in ("has_timer", "active"):
         _ticker.set(field, 0)
@@ -170,7 +180,9 @@ def _after_fork_in_child() -> None:
 
 
 def _after_fork() -> None:
-    _ticker.set("main", main_thread_state())
+    _ticker.set("starting", 0)
+    if not FREE_THREADED:
+        _ticker.set("main", main_thread_state())
     # Entry thunks start it again; but some code may be running already: of other threads in the parent, or when a host
     # function forked.
     for _, words, _ in list(_ticker.linked.values()):
@@ -184,6 +196,7 @@ def has_failed() -> bool:
     return bool(_ticker.get("failed"))
 
 
+@serialized
 def fall_back() -> None:
     """After no thread could be made: try again, or let a timer and a signal do its work.
 
@@ -249,6 +262,7 @@ class _Linked(int):
     __slots__ = ()
 
     # Bound at definition, because module globals may be gone when the interpreter shuts down.
+    @serialized
     def __del__(self, _ticker=_ticker) -> None:  # type: ignore[no-untyped-def]
         if _ticker.pending:
             _ticker.pending.pop(int(self), None)
@@ -258,6 +272,7 @@ class _Linked(int):
         _ticker.linked.pop(self, None)
 
 
+@serialized
 def _link(cls: type[_T], head: str, links: int, memory: _Memory) -> _T:
     """Put a new member in front of a list. Its links make a list of their own: it can be taken out before it is put in.
 
@@ -281,6 +296,7 @@ def _link(cls: type[_T], head: str, links: int, memory: _Memory) -> _T:
     return link
 
 
+@serialized
 def _link_pending() -> None:
     """Put the members in their lists that came before there were operations."""
     for links, head in list(_ticker.pending.items()):
@@ -318,6 +334,7 @@ def instance_at(context: int) -> Any:
     return None if found is None or found[2] is None else found[2]()
 
 
+@serialized
 def move_contexts(links: list[ContextLink], old: array[int], store: array[int]) -> None:
     """Give the VMContexts of a store, all of them, to another store, in one step. To do it again changes nothing."""
     addresses = [int(link) for link in links]

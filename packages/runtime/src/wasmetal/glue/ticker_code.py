@@ -1,8 +1,9 @@
 """Glue for interruption: IR of the ticker, the native thread that makes running code poll, and of what goes with it.
 
 All of these are C functions that refer to nothing outside of their arguments: addresses come from the TICKER structure.
-None needs the GIL. Those that Python calls (`OPERATIONS`) run with the GIL held, so one at a time; each does its work
-in one call, so that no Python signal handler can come in between.
+None needs the GIL. Those that Python calls (`OPERATIONS`) run with the GIL held, so one at a time (without one, `start`
+and `stop_now` see to that themselves); each does its work in one call, so that no Python signal handler can come in
+between.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from wasm_ir.types import I32, I64
 from wasm_ir.vmcontext import CONTEXT, STORE
 from wasmetal.glue.python_api import PythonBuilder
 from wasmetal.glue.ticker_layout import DEADLINE, IDLE_TICKS, LOST, TICKER
+from wasmetal.system.hold import FREE_THREADED
 from wasmetal.system.host import host
 
 TYPE_CHECKING = False
@@ -73,6 +75,17 @@ class _Builder(PythonBuilder):
 
     def set_timer(self, interval: str) -> None:
         self.c("timer_settime", self.field("timer"), 0, self.address_of(interval), 0)
+
+    def begin_alone(self, busy: Block) -> None:
+        """Leave for `busy` when another thread does this, or what `end_alone` has not ended yet. (A GIL keeps others
+        out: nothing to do.)"""
+        if FREE_THREADED:
+            found = self.compare_exchange(self.ticker, self.zero(), self.const(I64, 1), TICKER["starting"])
+            self.guard(self.icmp(opcodes.NE, found, self.zero()), busy)
+
+    def end_alone(self) -> None:
+        if FREE_THREADED:
+            self.set_field("starting", 0)
 
     def zero(self) -> Inst:
         return self.const(I64, 0)
@@ -158,11 +171,15 @@ def start() -> Function:
     b = _function("start", 2)
     (context,) = b.begin_function()
     awake, asleep, join, create, failed, made, arm, disarm, none, mark, done = (b.new_block() for _ in range(11))
+    if FREE_THREADED:
+        busy = b.new_block()
+        b.begin_alone(busy)
     b.lock()
     b.either(b.is_zero(b.field("alive")), asleep, awake)
     b.switch_to(awake)
     b.set_field("active", 1)
     b.unlock()
+    b.end_alone()
     b.ret([b.zero()])
     b.switch_to(asleep)
     b.unlock()
@@ -191,6 +208,7 @@ def start() -> Function:
     b.set_timer("no_interval")
     b.jump(done)
     b.switch_to(done)
+    b.end_alone()
     b.ret([b.zero()])
     b.switch_to(failed)
     b.set_field("alive", 0)
@@ -202,6 +220,7 @@ def start() -> Function:
     b.set_field("idle_ticks", 0)
     b.set_timer("tick_interval")
     b.unlock()
+    b.end_alone()
     b.ret([b.zero()])
     b.switch_to(none)
     b.set_field("active", 0)
@@ -216,14 +235,26 @@ def start() -> Function:
     b.set(context, b.const(I64, -1), CONTEXT["stack_limit"])
     b.jump(following)
     b.switch_to(following)
+    b.end_alone()
     b.ret([result])
+    if FREE_THREADED:
+        # Who starts it starts it for us as well; who forks looks afterwards whether anything runs.
+        b.switch_to(busy)
+        b.ret([b.zero()])
     return b.function
 
 
 def stop_now() -> Function:
-    """(ticker): end the ticker's thread, if there is one, and wait until it has gone."""
+    """(ticker): end the ticker's thread, if there is one, and wait until it has gone.
+
+    Without a GIL there will be none until TICKER.starting is 0 again, and this returns 1 when another thread starts
+    one, without having done anything.
+    """
     b = _function("stop", 1)
     b.begin_function()
+    if FREE_THREADED:
+        busy = b.new_block()
+        b.begin_alone(busy)
     there, gone = b.new_block(), b.new_block()
     b.either(b.is_zero(b.field("joinable")), gone, there)
     b.switch_to(there)
@@ -235,6 +266,9 @@ def stop_now() -> Function:
     b.jump(gone)
     b.switch_to(gone)
     b.ret([b.zero()])
+    if FREE_THREADED:
+        b.switch_to(busy)
+        b.ret([b.const(I64, 1)])
     return b.function
 
 

@@ -16,6 +16,10 @@ IDLE_TICKS: Final = 25
 #: STORE.owner after a fork that has left the thread which runs the store in the parent. No thread's state is there.
 LOST: Final = 1
 
+#: Bit of STORE.owner, of which the rest is the thread's state: it has taken the store for something short that it does
+#: in a block of `exclusive`.
+BRIEFLY: Final = 1
+
 _MUTEX_WORDS: Final = 8  # pthread_mutex_t has 40 bytes in glibc and musl on x86-64, 48 in glibc on AArch64, 64 on macOS
 _SIGNAL_SET_WORDS: Final = 16
 _ATTRIBUTES_WORDS: Final = 8  # pthread_attr_t has 56 bytes, 64 on AArch64
@@ -76,6 +80,7 @@ TICKER: Final = Layout(
     *_words("all_signals", _SIGNAL_SET_WORDS),
     *_words("old_signals", _SIGNAL_SET_WORDS),
     *_words("attributes", _ATTRIBUTES_WORDS),
+    "starting",  # without a GIL: not zero while a thread is in `start` or `stop_now`, or forks
 )
 
 #: What Python calls: functions of glue_ticker and fields of TICKER, with the number of arguments beside the ticker.

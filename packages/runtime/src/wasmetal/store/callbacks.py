@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from types import CoroutineType
 
 from wasm_core.errors import TrapCode
@@ -23,11 +24,13 @@ from wasmetal.store import failures, interruption
 from wasmetal.store.functions import FunctionCore, host_function_at
 from wasmetal.store.instance_core import InstanceCore, instance_at
 from wasmetal.store.store import Store, store_at
+from wasmetal.system.hold import serialized, unserialized
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
+    from wasmetal.compiled.listener import FunctionDefinition
     from wasmetal.store.exceptions import ExceptionHeap
 
 _CONTEXT: Final = FUNCREF["context"]
@@ -42,6 +45,7 @@ def _words(store: int) -> ctypes.Array[ctypes.c_uint64]:
     return _StoreContext.from_address(store)
 
 
+@serialized
 class Callbacks:
     """The callbacks of `wasmetal.glue.glue.Callbacks`. Addresses are those of VMContexts, funcrefs and stores."""
 
@@ -115,13 +119,18 @@ def _table_grow(instance: InstanceCore, index: int, count: int, value: int) -> i
     return instance.tables[index].grow(count, value)
 
 
+@unserialized
+def _tell(listen: Callable[..., None], definition: FunctionDefinition, values: tuple[object, ...]) -> None:
+    listen(definition, values)
+
+
 def _listener_before(instance: InstanceCore, index: int, slots: int, _: int) -> int:
     from wasmetal.compiled.listener import values_at
 
     code = instance.code
     assert code.listener is not None
     definition = code.definition(index)
-    code.listener.before(definition, values_at(definition.type.params, slots, instance.store))
+    _tell(code.listener.before, definition, values_at(definition.type.params, slots, instance.store))
     return 0
 
 
@@ -131,7 +140,7 @@ def _listener_after(instance: InstanceCore, index: int, slots: int, _: int) -> i
     code = instance.code
     assert code.listener is not None
     definition = code.definition(index)
-    code.listener.after(definition, values_at(definition.type.results, slots, instance.store))
+    _tell(code.listener.after, definition, values_at(definition.type.results, slots, instance.store))
     return 0
 
 

@@ -23,7 +23,7 @@ from wasmetal.store import failures
 from wasmetal.store.exception_roots import rooted_slots
 from wasmetal.store.parked_frames import parked_words
 from wasmetal.store.tags import Tag, WasmException, python_exception, tag_at
-from wasmetal.system.hold import exclusive
+from wasmetal.system.hold import exclusive, serialized
 from wasmetal.system.host import host
 
 TYPE_CHECKING = False
@@ -62,6 +62,7 @@ class _Thread(threading.local):
 _thread: Final = _Thread()
 
 
+@serialized
 class ExnRef:
     """A reference to an exception of WebAssembly, as host functions get it and results, globals and tables have it.
 
@@ -102,6 +103,7 @@ def heap_of(store: Store) -> ExceptionHeap:
     return found
 
 
+@serialized
 class ExceptionHeap:
     """The exceptions of one store."""
 

@@ -22,7 +22,7 @@ from wasmetal.glue.host_layout import HOST
 from wasmetal.glue.ticker_layout import LOST
 from wasmetal.store import callers
 from wasmetal.store.exception_roots import EXCEPTION_TYPES, rooted
-from wasmetal.system.hold import NOTHING, Hold
+from wasmetal.system.hold import FREE_THREADED, NOTHING, Hold, exclusive, released, serialized, unserialized
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -139,10 +139,22 @@ class FunctionCore:
             raise TypeError(f"{self._shown('a WebAssembly function')} takes no keyword arguments")
 
 
+@unserialized
+def call_function(func: FuncHandle, args: Sequence[object]) -> object:
+    """Call a function from within what is serialized."""
+    return func(*args)
+
+
+@serialized
 class WasmFunction(FunctionCore):
     """A function that an instance defines."""
 
-    __slots__ = ("_entry", "_fast_made", "_last_results", "_raw", "glue", "instance")
+    __slots__ = ("_entry", "_fast_made", "_last_results", "_raw", "_way", "glue", "instance")
+
+    if FREE_THREADED:
+        #: What a thread may still be looking at that is about to enter a closed instance: it finds that out when it has
+        #: taken the store, whose structure must be there as long as the Func is.
+        _way: tuple[array[int], list[array[int]]]
 
     def __init__(self, type: FuncType, name: str | None, funcref: int, instance: Instance, glue: Glue) -> None:
         super().__init__(type, name, funcref)
@@ -177,8 +189,16 @@ class WasmFunction(FunctionCore):
         """
         instance = self.instance
         if instance is not CLOSED:
-            if instance.store.running:
+            store = instance.store
+            if store.running:
                 return False
+            if FREE_THREADED:
+                try:
+                    with exclusive(), store.take(briefly=True):
+                        self._way = instance.words, store.ways
+                        self.instance = CLOSED
+                except WasmError:
+                    return False
             self.instance = CLOSED
         return True
 
@@ -197,7 +217,7 @@ class WasmFunction(FunctionCore):
                 # It may have been closed meanwhile. No call stands between these two, so it is not closed in between:
                 # the fast entry does not ask, and whoever closes relies on that no function of the instance has it.
                 func._entry = slow if instance.closed else fast
-                return func(*args)
+                return call_function(func, args)
         if self.has_references:
             with instance.store.use():
                 return self._convert_and_call(instance, args)
@@ -240,6 +260,7 @@ class WasmFunction(FunctionCore):
 sleep: Callable[[float], None] = time.sleep
 
 
+@serialized
 class WaitingFunction(WasmFunction):
     """The same with `Config(busy="wait")`: the slow path, which all calls take that find the store busy, waits."""
 
@@ -265,7 +286,8 @@ class WaitingFunction(WasmFunction):
             except WasmError:
                 if store.owner == LOST:
                     raise
-            sleep(pause)
+            with released():
+                sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
 
@@ -286,6 +308,7 @@ class _Closed:
 CLOSED: Final[Any] = _Closed()
 
 
+@serialized
 class HostFunction(FunctionCore):
     """A Python callable with a type; its FUNCREF is its own."""
 
@@ -423,6 +446,7 @@ class HostFunction(FunctionCore):
             f"{self._shown('the host function')} is asynchronous, and was called by a synchronous call: use call_async"
         )
 
+    @unserialized
     def _run(self, instance: Instance | None, arguments: list[object]) -> object:
         if self.wants_caller:
             return self.callable(callers.caller_class(instance), *arguments)
@@ -501,6 +525,7 @@ class _FuncReference(weakref.ref[FuncHandle]):
     slow: int
 
 
+@serialized
 class Functions:
     """Functions of instances by address of their FUNCREF: Python sees the same one as long as it is alive.
 
@@ -550,6 +575,7 @@ class Functions:
 functions: Final = Functions()
 
 
+@serialized
 def _attach(func: FuncHandle, core: FunctionCore, glue: Glue) -> None:
     """Let `func` be about `core`.
 
@@ -569,6 +595,7 @@ def _attach(func: FuncHandle, core: FunctionCore, glue: Glue) -> None:
     func._funcref = core.funcref
 
 
+@serialized
 def init_host(
     func: FuncHandle,
     callable: Callable[..., Any],
@@ -597,6 +624,7 @@ def init_host(
     _host_functions[core.funcref] = func
 
 
+@serialized
 def wasm_function(type: FuncType, name: str | None, funcref: int, instance: Instance, glue: Glue) -> FuncHandle:
     """The Func for a function of an instance, whose FUNCREF is at `funcref`. It keeps the instance alive."""
     func = func_class.__new__(func_class)
@@ -605,6 +633,7 @@ def wasm_function(type: FuncType, name: str | None, funcref: int, instance: Inst
     return func
 
 
+@serialized
 def host_function(
     callable: Callable[..., Any],
     type: FuncType,
@@ -622,6 +651,7 @@ def host_function(
     return func
 
 
+@serialized
 def host_function_at(address: int) -> FuncHandle | None:
     """The live host function whose FUNCREF is at `address`, or None."""
     return _host_functions.get(address)

@@ -11,12 +11,14 @@ from wasm_core.types import GlobalType, ValueType
 from wasmetal.store.exception_roots import EXCEPTION_TYPES
 from wasmetal.store.groups import Group
 from wasmetal.store.store import Members, Store
+from wasmetal.system.hold import serialized
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wasmetal.store.members import Instance
 
 
+@serialized
 class GlobalCell:
     """Where a global's value is, without any reference to instances."""
 

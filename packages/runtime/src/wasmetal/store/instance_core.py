@@ -25,7 +25,7 @@ from wasmetal.compiled.template import Constant, Template, evaluate
 from wasmetal.glue import ticker
 from wasmetal.glue.ticker import ContextLink
 from wasmetal.store import callers
-from wasmetal.store.functions import FuncHandle, WasmFunction, functions, wasm_function
+from wasmetal.store.functions import FuncHandle, WasmFunction, call_function, functions, wasm_function
 from wasmetal.store.global_cells import GlobalCell
 from wasmetal.store.groups import Group, Grouped, are_united, unite
 from wasmetal.store.linear_memory import LinearMemory, MemoryHandle, MemoryPlan
@@ -34,7 +34,7 @@ from wasmetal.store.sharing import Shared, add_importer, close_handles
 from wasmetal.store.store import Store, merge
 from wasmetal.store.tables import Quota, TableStorage
 from wasmetal.system.address_space import copy
-from wasmetal.system.hold import exclusive
+from wasmetal.system.hold import exclusive, serialized
 from wasmetal.system.lifetime import Census
 
 TYPE_CHECKING = False
@@ -65,6 +65,7 @@ _GLOBAL_WORDS: Final = GLOBAL_SIZE // 8
 _SEGMENT_LENGTH: Final = SEGMENT["length"] // 8
 
 
+@serialized
 def instance_at(context: int) -> InstanceCore:
     """The instance whose VMContext is at `context`.
 
@@ -77,6 +78,7 @@ def instance_at(context: int) -> InstanceCore:
     return instance
 
 
+@serialized
 class InstanceCore:
     """An instance: its VMContext and what that points to."""
 
@@ -316,7 +318,7 @@ class InstanceCore:
             copy(memory._base + start, data.address, count)
         index = self.code.module.start
         if index is not None:
-            self.function(index)()
+            call_function(self.function(index), ())
 
     def _write_elements(self) -> None:
         for element in self.code.template.active_elements:
@@ -440,6 +442,7 @@ def _own_tags(module: DecodedModule) -> list[Tag]:
     return found
 
 
+@serialized
 def instantiate(module: object, census: Census, code: CompiledModule, imports: object) -> InstanceCore:
     """Make an instance of a module.
 
@@ -464,6 +467,7 @@ def instantiate(module: object, census: Census, code: CompiledModule, imports: o
 _leaving: Final[deque[weakref.ref[WasmFunction]]] = deque()
 
 
+@serialized
 def _let_go() -> None:
     """Free the closed instances that run no longer."""
     for _ in range(len(_leaving)):
@@ -474,6 +478,7 @@ def _let_go() -> None:
                 _leaving.append(reference)
 
 
+@serialized
 def detach(instance: InstanceCore) -> None:
     """Make the functions of an instance refuse to run, and let go of it, where Python holds them.
 

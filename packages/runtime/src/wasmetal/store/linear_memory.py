@@ -17,7 +17,7 @@ from wasmetal.store import memory_pool
 from wasmetal.store.memory_pool import MemoryLease
 from wasmetal.store.store import Members
 from wasmetal.system.address_space import Reservation, mappings_are_scarce, page_ceil
-from wasmetal.system.hold import Turns, exclusive
+from wasmetal.system.hold import Turns, exclusive, serialized
 from wasmetal.system.lifetime import untrack
 
 TYPE_CHECKING = False
@@ -122,6 +122,7 @@ def _limit_64(minimum: int, limit: int, bounded: bool, bounds_checks: str) -> tu
     return min(limit, max(_MOST_RESERVED, minimum)), bounds_checks
 
 
+@serialized
 class MemoryPlan:
     """What all memories of a type have in common, checked and reckoned once.
 
@@ -185,6 +186,7 @@ class MemoryPlan:
         self.images = Images(make)
 
 
+@serialized
 class Images:
     """Makes an image when a second memory wants it: most programs have one, and would have its data twice."""
 
@@ -216,6 +218,7 @@ class Images:
         return self._image
 
 
+@serialized
 class LinearMemory:
     """What a memory consists of: a mapping, and the structure through which code knows it.
 

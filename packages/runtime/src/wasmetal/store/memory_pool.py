@@ -7,8 +7,9 @@ from collections import deque
 from weakref import WeakSet
 
 from wasmetal.system.address_space import Reservation, fill, mappings_are_scarce, page_ceil
+from wasmetal.system.hold import FREE_THREADED, serialized
 from wasmetal.system.host import host
-from wasmetal.system.lifetime import Census
+from wasmetal.system.lifetime import Census, untrack_resource
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def pool_of(image: MemoryImage) -> Pool:
     return deque(maxlen=_KEEP)
 
 
+@serialized
 class MemoryLease:
     """The address space of one memory, given back when the lease is deallocated: it must be `untracked`, as finalizers
     of the same garbage may use the memory."""
@@ -82,6 +84,8 @@ class MemoryLease:
 
     def __init__(self, reservation: Reservation | Piece, committed: int = 0) -> None:
         """Have a reservation to oneself, of which so many bytes are committed."""
+        if FREE_THREADED:
+            untrack_resource(self)
         self._reservation = reservation
         self._committed = committed
         self._pool: Pool | None = None
@@ -209,6 +213,7 @@ class MemoryLease:
         pool.append((self._reservation, committed))
 
 
+@serialized
 def clear() -> None:
     """Unmap what is not in use."""
     for pool in list(_free.values()):

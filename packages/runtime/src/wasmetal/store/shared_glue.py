@@ -11,7 +11,7 @@ from wasmetal.code.version import LAYOUT, __version__
 from wasmetal.glue.glue import Glue
 from wasmetal.registry.selection import select
 from wasmetal.store.callbacks import Callbacks
-from wasmetal.system.hold import Turns
+from wasmetal.system.hold import Turns, serialized
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ _glues: WeakValueDictionary[tuple[type[Backend], tuple[str, ...]], Glue] = WeakV
 _glues_turns = Turns()
 
 
+@serialized
 def glue_for(backend: Backend, cache: CodeCache | None) -> Glue:
     """The glue for a backend; `cache` is where its thunks are kept if they are not kept anywhere yet.
 
@@ -44,6 +45,7 @@ def glue_for(backend: Backend, cache: CodeCache | None) -> Glue:
         return found
 
 
+@serialized
 def any_glue() -> Glue:
     """The glue for a function of no engine in particular: what there is, or that for this machine."""
     found = next(iter(_glues.values()), None)

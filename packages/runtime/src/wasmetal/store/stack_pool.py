@@ -6,7 +6,9 @@ import ctypes
 from collections import deque
 
 from wasmetal.store.native_stack import RESERVE, NativeStack
+from wasmetal.system.hold import FREE_THREADED, serialized
 from wasmetal.system.host import host
+from wasmetal.system.lifetime import untrack_resource
 
 #: Stacks without a user that are kept, at most, by size.
 _KEEP = 16
@@ -21,6 +23,7 @@ _SIZES = 8
 _free: dict[int, deque[NativeStack]] = {}
 
 
+@serialized
 class StackLease:
     """A stack, given back when the lease is deallocated. Hold leases by anchors."""
 
@@ -38,6 +41,8 @@ class StackLease:
         if pool is None:
             pool = _free.setdefault(size, deque(maxlen=_KEEP))
         self._pool = pool
+        if FREE_THREADED:
+            untrack_resource(self)
         try:
             self.stack = pool.pop()
         except IndexError:

@@ -8,22 +8,24 @@ from __future__ import annotations
 import sys
 from array import array
 from functools import partial
+from itertools import repeat
 from weakref import ref
 
 from wasm_core.errors import LinkError, WasmError
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, STORE
 from wasmetal.glue import ticker
+from wasmetal.glue.ticker_layout import BRIEFLY
 from wasmetal.store import functions
 from wasmetal.store.functions import FuncHandle, host_function_at
 from wasmetal.store.native_stack import NativeStack
 from wasmetal.store.parked_frames import has_suspended, parked_words
 from wasmetal.store.stack_pool import StackLease
-from wasmetal.system.hold import NOTHING, Hold, exclusive, holding
+from wasmetal.system.hold import FREE_THREADED, NOTHING, Hold, exclusive, holding, serialized
 from wasmetal.system.lifetime import keeper, untrack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Final, Generic, Protocol, TypeVar
+    from typing import Any, Final, Generic, NoReturn, Protocol, TypeVar
 
     from wasmetal.compiled.compiled_module import CompiledModule
     from wasmetal.store.members import Instance
@@ -108,7 +110,8 @@ class Exceptions(Protocol):
     def absorb(self, other: Any) -> None: ...
 
 
-#: What `sys.getrefcount` says of an object that its owner alone has.
+#: What `sys.getrefcount` says of an object that its owner alone has. (Without a GIL as well: new references to what is
+#: asked about are made in blocks of `exclusive` alone, and it is asked in these. One that goes meanwhile may count.)
 _UNUSED = sys.getrefcount(Hold(int)) + 1
 
 
@@ -136,6 +139,7 @@ def _is_there(reference: ref[_T]) -> bool:
     return reference() is not None or (isinstance(reference, _Member) and sys.getrefcount(reference.life) > _UNUSED)
 
 
+@serialized
 class Members(Generic[_T]):
     """Things of a store that are held weakly, each added once. (A WeakValueDictionary takes ten times as long to make,
     and stores of one instance are many.)"""
@@ -179,6 +183,7 @@ class Members(Generic[_T]):
         return any(_is_there(reference) for reference in self._references[:] if reference() is None)
 
 
+@serialized
 class Store:
     """Instances, tables and reference globals that may reach each other.
 
@@ -201,6 +206,7 @@ class Store:
         "kept",
         "stack",
         "successor",
+        "ways",
         "words",
     )
 
@@ -216,6 +222,9 @@ class Store:
         self.stack: NativeStack | None = None
         #: The store that this one became part of.
         self.successor: Store | None = None
+        if FREE_THREADED:
+            #: Structures of stores that have become part of this one: threads that are about to enter may look at them.
+            self.ways: list[array[int]] = [self.words]
         #: Who works with references that are stored nowhere has a reference to this object, so we have the only one
         #: when nobody does. None as long as nobody has asked, and once the store has become part of another, which has
         #: those that are in use.
@@ -343,22 +352,29 @@ class Store:
         words = self.words
         return words[_ENTRY_FP] != 0 and words[_ENTRY_FP] == words[_AWAIT_FP]
 
-    def take(self) -> Hold:
+    def take(self, *, briefly: bool = False) -> Hold:
         """Let no other thread run code of this store, for a `with` block.
+
+        Args:
+            briefly: The block is in one of `exclusive`, and runs no code: whoever wants to run some meanwhile waits.
+                (Where there is a GIL, nobody can want that.)
 
         Raises:
             WasmError: Another thread runs code of it.
         """
         mine = ticker.thread_state()
         words = self.words
-        hold = holding(partial(words.__setitem__, _OWNER, mine), partial(words.__setitem__, _LEAVE, _LEFT))
+        leave = partial(words.__setitem__, _LEAVE, _LEFT)
+        if FREE_THREADED and self.address and words[_OWNER] & ~BRIEFLY != mine:
+            # Entries do not ask for `exclusive`. (As in `holding`: one call does all of it.)
+            take = partial(self._glue.take, self.address + STORE["owner"], mine | BRIEFLY if briefly else mine)
+            return next(map(Hold, repeat(leave.__call__), iter(take, 0)), None) or _busy()
+        hold = holding(partial(words.__setitem__, _OWNER, mine), leave)
         # No call stands between these two, so the GIL stays here.
         owner = words[_OWNER]
         if not owner:
             return hold()
-        if owner != mine:
-            raise WasmError("another thread is running code of this store")
-        return NOTHING
+        return NOTHING if owner & ~BRIEFLY == mine else _busy()
 
     def interrupt(self) -> None:
         """End the call that is running with a trap, at its next poll. Does nothing when none is."""
@@ -495,24 +511,43 @@ class Store:
             return True
         return self._uses_before is not None and bool(self._uses_before.alive())
 
+    def _copy(self, parked: list[array[int]]) -> array[int]:
+        """The words in which references may be, those of the StoreContext first."""
+        roots: list[array[int]] = [self.words]
+        for instance in self.instances:
+            roots.append(instance.words)
+            roots += instance.segments
+        roots += [holder.words for holder in self.holders()]
+        roots += parked
+        if self.exceptions is not None:
+            self.exceptions.collect()
+            roots += self.exceptions.needed_words()
+        # The GIL is held while all of this is copied, and it takes the GIL to enter WebAssembly code or to return from
+        # it: so if nobody is inside in the copy, nobody moved references about while it was made.
+        return array("Q", b"".join(roots))
+
+    def _copy_at_rest(self, parked: list[array[int]]) -> array[int] | None:
+        """The same without a GIL; None when code runs."""
+        if self.running:
+            return None
+        try:
+            with self.take(briefly=True):
+                snapshot = self._copy(parked)
+        except WasmError:
+            return None
+        snapshot[_OWNER] = 0
+        return snapshot
+
     def sweep(self) -> None:
         """Let go of what no table, global or element segment refers to any more. Does nothing while the store runs."""
         with exclusive():
             registrations = self._registrations
-            roots: list[array[int]] = [self.words]
-            for instance in self.instances:
-                roots.append(instance.words)
-                roots += instance.segments
-            roots += [holder.words for holder in self.holders()]
             parked = parked_words(self.address)
-            roots += parked
-            if self.exceptions is not None:
-                self.exceptions.collect()
-                roots += self.exceptions.needed_words()
-            # The GIL is held while all of this is copied, and it takes the GIL to enter WebAssembly code or to return
-            # from it: so if nobody is inside in the copy, nobody moved references about while it was made.
-            snapshot = array("Q", b"".join(roots))
-            if snapshot[_ENTRY_FP] or snapshot[_OWNER]:
+            if FREE_THREADED:
+                snapshot = self._copy_at_rest(parked)
+            else:
+                snapshot = self._copy(parked)
+            if snapshot is None or snapshot[_ENTRY_FP] or snapshot[_OWNER]:
                 return
             # What is in garbage still has its references, and finalizers may use them: later, then.
             if self.has_garbage():
@@ -528,6 +563,10 @@ class Store:
                 self._sweep_at = max(_FIRST_SWEEP, 2 * len(alive))
 
 
+def _busy() -> NoReturn:
+    raise WasmError("another thread is running code of this store")
+
+
 def _is_active(kept: Any, words: set[int]) -> bool:
     """Whether a function that a store keeps may be active in frames with these words: its own funcref need not be among
     them."""
@@ -537,6 +576,7 @@ def _is_active(kept: Any, words: set[int]) -> bool:
     return issubclass(type(kept), FuncHandle) and kept._funcref + FUNCREF.size in words
 
 
+@serialized
 def merge(first: Store, second: Store) -> Store:
     """Make one store of two, and return it. A store that runs absorbs one that does not.
 
@@ -560,7 +600,7 @@ def merge(first: Store, second: Store) -> Store:
                 raise LinkError(_IN_GARBAGE)
             try:
                 # Another thread may have begun to run it just now; from here on none can.
-                with absorbed.take(), survivor.use():
+                with absorbed.take(briefly=True), survivor.use():
                     if has_suspended(absorbed.address):
                         raise LinkError(_BOTH_RUN)
                     # A signal handler may have linked one of them meanwhile. No call stands between this and taking it.
@@ -582,6 +622,9 @@ def _absorb(survivor: Store, absorbed: Store) -> None:
     """Make one store a part of another, which is in use. To do it again, also after a part of it, changes nothing."""
     # From here on everybody who comes, such as a signal handler, turns to the survivor.
     absorbed.successor = survivor
+    if FREE_THREADED:
+        known = [id(words) for words in survivor.ways]
+        survivor.ways += [words for words in absorbed.ways if id(words) not in known]
     survivor.kept.update(absorbed.kept)
     if survivor.address:
         survivor._prepare(absorbed.kept)

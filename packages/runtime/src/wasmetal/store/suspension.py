@@ -21,7 +21,7 @@ from wasmetal.glue.host_layout import CALL, CALL_ENDED
 from wasmetal.store.exception_roots import rooted
 from wasmetal.store.functions import FunctionCore, WasmFunction, pack, slots_array
 from wasmetal.store.parked_frames import park
-from wasmetal.system.hold import NOTHING
+from wasmetal.system.hold import NOTHING, serialized
 
 if TYPE_CHECKING:
     from wasmetal.store.members import Instance
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _STATE: Final = CALL["state"] // 8
 
 
+@serialized
 class SuspendableCall(NativeCallable):
     """One call of a function; calling it starts or resumes it, see `wasmetal.glue.suspension.entry`."""
 

@@ -11,6 +11,7 @@ from wasm_ir.vmcontext import TABLE
 from wasmetal.store.exception_roots import EXCEPTION_TYPES
 from wasmetal.store.groups import Group
 from wasmetal.store.store import Members, Store
+from wasmetal.system.hold import serialized
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Quota:
         self.left = elements
 
 
+@serialized
 class TableStorage:
     """What a table consists of, without any reference to instances."""
 

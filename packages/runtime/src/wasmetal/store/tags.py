@@ -12,6 +12,7 @@ from wasm_core.defined_types import function_type
 from wasm_core.errors import Thrown
 from wasm_core.quoting import shown
 from wasm_core.types import FuncType
+from wasmetal.system.hold import serialized
 
 #: Address -> tag. What thrown exceptions carry leads here.
 _tags: Final[WeakValueDictionary[int, Tag]] = WeakValueDictionary()
@@ -19,11 +20,13 @@ _tags: Final[WeakValueDictionary[int, Tag]] = WeakValueDictionary()
 _pickled: Final[WeakValueDictionary[bytes, Tag]] = WeakValueDictionary()
 
 
+@serialized
 def tag_at(address: int) -> Tag | None:
     """The tag that the address stands for, if it is alive."""
     return _tags.get(address)
 
 
+@serialized
 class Tag:
     """What kind of exception one is: a handler for a tag catches the exceptions that were thrown with the same object.
 

@@ -13,11 +13,18 @@ traceback would keep. So use it as an operand of `with`, without `as`:
 from __future__ import annotations
 
 import _thread
+import sys
 from collections.abc import Callable
 from functools import partial
 from itertools import repeat
 
 from wasmetal.system.host import host
+
+#: Whether this is a build of CPython in which threads run Python code at the same time (PEP 703).
+FREE_THREADED: Final = "free-threading" in sys.version  # (sys.abiflags is not there on Windows)
+
+#: CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR
+_RUNS_LATER: Final = 0x20 | 0x80 | 0x200
 
 #: How long to wait for a turn, in seconds.
 _PATIENCE: Final = 5.0
@@ -26,7 +33,7 @@ _NEVER: Final = object()
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Final
+    from typing import Any, Final, TypeVar
 
     class Hold:
         """What lets go when it is deallocated."""
@@ -36,6 +43,8 @@ if TYPE_CHECKING:
         def __init__(self, release: Callable[[], object], taken: object = None) -> None: ...
         def __enter__(self) -> object: ...
         def __exit__(self, *arguments: object) -> None: ...
+
+    _T = TypeVar("_T")
 
 else:
 
@@ -66,17 +75,6 @@ def holding(take: Callable[[], object], release: Callable[[], object]) -> Callab
     # become one, without the arguments that `func` must have.)
     call: Callable[[], object] = release.__call__  # type: ignore[operator]
     return map(Hold, repeat(call), iter(take, _NEVER)).__next__
-
-
-def mutex() -> Callable[[], Hold]:
-    """A lock that a thread can take again when it has it: `with lock(): ...`.
-
-    Signal handlers and finalizers run in the middle of blocks, and may run the same one: what a block changes has to be
-    in order at each bytecode that they can come at, which is at the start of a function, at the end of a loop's round
-    and behind a call.
-    """
-    lock = _thread.RLock()
-    return holding(lock.acquire, lock.release)
 
 
 #: How many forks are between this process and the one that imported this.
@@ -111,9 +109,99 @@ class Turns:
             self._lock, self._forks = _thread.RLock(), _forks
         lock = self._lock
         acquire = partial(lock.acquire, True, _PATIENCE)
-        return next(map(Hold, repeat(lock.release), iter(acquire, False)), NOTHING)
+        turn = map(Hold, repeat(lock.release), iter(acquire, False))
+        if not FREE_THREADED:
+            return next(turn, NOTHING)
+        # Whoever has it may want `exclusive`.
+        with released():
+            return next(turn, NOTHING)
 
 
-#: For all short pieces of work on what the process or several threads share. One for all of them: two threads that each
-#: hold one lock and, in a finalizer, want the other's cannot be.
-exclusive: Final = mutex()
+_lock: Final = _thread.RLock()
+
+#: A lock for all short pieces of work on what the process or several threads share: `with exclusive(): ...`. One for
+#: all of them: two threads that each hold one lock and, in a finalizer, want the other's cannot be. A thread can take
+#: it again when it has it.
+#:
+#: Signal handlers and finalizers run in the middle of blocks, and may run the same one: what a block changes has to be
+#: in order at each bytecode that they can come at, which is at the start of a function, at the end of a loop's round
+#: and behind a call.
+exclusive: Callable[[], Hold] = holding(_lock.acquire, _lock.release)
+
+
+# Where there is a GIL, no other thread comes in between two bytecodes but at those places. So is what is written for
+# that right where there is none: one thread at a time runs the functions that are `serialized`, or blocks of
+# `exclusive`. In the former it lets others come while it runs what is not ours, in blocks of `released`.
+
+if TYPE_CHECKING or not FREE_THREADED:
+
+    def serialized(made: _T) -> _T:
+        """Let one thread at a time run a function, or the methods of a class, where there is no GIL."""
+        return made
+
+    def released() -> Hold:
+        """For a `with` block in which other threads may run what is `serialized`, where there is no GIL, unless it is
+        in one of `exclusive`."""
+        return NOTHING
+
+    def unserialized(function: _T) -> _T:
+        """Let other threads run what is `serialized` while this function runs, where there is no GIL."""
+        return function
+
+else:
+    from functools import wraps
+    from operator import attrgetter
+    from types import FunctionType
+
+    #: Taken by blocks of `exclusive` besides the lock, which is not given up in them: what runs there and is not ours,
+    #: such as a finalizer, keeps others out of these blocks as it does where there is a GIL.
+    _inner = _thread.RLock()
+    _locked = map(Hold, repeat(_lock.release.__call__), iter(_lock.acquire, _NEVER))
+    _with_lock = _locked.__next__
+    # (what goes last is released first)
+    _with_both = map(Hold, repeat(_inner.release.__call__), _locked, iter(_inner.acquire, _NEVER)).__next__
+
+    # At the very end daemon threads stand still where they are, some perhaps with the lock. Nobody else runs then.
+
+    def exclusive(_is_finalizing=sys.is_finalizing):
+        return NOTHING if _is_finalizing() else _with_both()
+
+    def _in_turn(_is_finalizing=sys.is_finalizing):
+        return NOTHING if _is_finalizing() else _with_lock()
+
+    # One call of `__next__` gives up the lock, and makes what takes it as often as it was held (see `holding`).
+    _release = map(
+        Hold, map(attrgetter("__call__"), map(partial(partial, _lock._acquire_restore), iter(_lock._release_save, 0)))
+    ).__next__
+
+    def released():
+        return _release() if _lock._is_owned() and not _inner._is_owned() else NOTHING
+
+    def unserialized(function):
+        @wraps(function)
+        def run(*args, **kwargs):
+            with released():
+                return function(*args, **kwargs)
+
+        return run
+
+    def _serialized_function(function):
+        @wraps(function)
+        def run(*args, **kwargs):
+            with _in_turn():
+                return function(*args, **kwargs)
+
+        return run
+
+    def serialized(made):
+        if isinstance(made, FunctionType):
+            return _serialized_function(made)
+        for name, member in list(vars(made).items()):
+            if isinstance(member, FunctionType) and not member.__code__.co_flags & _RUNS_LATER:
+                setattr(made, name, _serialized_function(member))
+            elif isinstance(member, (classmethod, staticmethod)):
+                setattr(made, name, type(member)(_serialized_function(member.__func__)))
+            elif isinstance(member, property) and name != "__name__":  # (which cannot be set for instances alone)
+                parts = (member.fget, member.fset, member.fdel)
+                setattr(made, name, property(*[part and _serialized_function(part) for part in parts], member.__doc__))
+        return made

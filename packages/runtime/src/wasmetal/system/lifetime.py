@@ -28,6 +28,15 @@ def untracked(thing: _T) -> _T:
     return thing
 
 
+def untrack_resource(thing: object) -> None:
+    """Without a GIL: hide what has a finalizer that uses what it refers to, and is in no cycle, from the collector.
+
+    What a thread that did not make an object lets go last is freed later, by the thread that made it. Meanwhile the
+    collector would take it for garbage, and run its finalizer and those of what it refers to in no particular order.
+    """
+    untrack(thing)
+
+
 def keeper(held: dict[int, _T]) -> type[int]:
     """A class of ints, to be hidden from the collector (`untrack`), that take what is under their number out of `held`
     when they are deallocated."""

@@ -7,6 +7,7 @@ import weakref
 from collections import deque
 
 from wasmetal.system.address_space import Reservation
+from wasmetal.system.hold import serialized
 from wasmetal.system.host import host
 
 TYPE_CHECKING = False
@@ -65,6 +66,7 @@ class Piece:
         """See `Reservation.withdraw`: it can be touched all the same, as it always could."""
 
 
+@serialized
 def _take(size: int) -> tuple[_Mapping, int]:
     free = _free.setdefault(size, deque())
     while free:
@@ -83,6 +85,7 @@ def _take(size: int) -> tuple[_Mapping, int]:
     return mapping, first
 
 
+@serialized
 def _give_back(mapping: _Mapping, address: int, size: int) -> None:
     # Memory that is locked stays as it is, and is not used again while the mapping lives.
     with contextlib.suppress(OSError):

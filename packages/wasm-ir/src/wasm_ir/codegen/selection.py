@@ -26,6 +26,7 @@ _METHODS: Final[dict[str, tuple[int, ...]]] = {
     "lower_stack_slot": (op.STACK_SLOT,),
     "lower_load": (*range(op.LOAD, op.LOAD_INVARIANT + 1), *range(op.HEAP_LOAD, op.HEAP_LOAD32_U + 1)),
     "lower_store": (*range(op.STORE, op.STORE32 + 1), *range(op.HEAP_STORE, op.HEAP_STORE32 + 1)),
+    "lower_compare_exchange": (op.COMPARE_EXCHANGE,),
     "lower_iadd": (op.IADD,),
     "lower_isub": (op.ISUB,),
     "lower_imul": (op.IMUL,),

@@ -100,6 +100,32 @@ class MemoryTests(BackendFixtures):
         words = [int.from_bytes(native.memory[8 * i : 8 * i + 8], "little") for i in range(8)]
         assert words == [0x88, 0x7788, 0x88, 0xFF88, 0x88, 0x88, 0x5566_7788, 0x5566_7788]
 
+    @pytest.mark.parametrize("offset", [0, 8, 256])
+    def test_compare_exchange(self, native: Native, offset: int) -> None:
+        """Operands in registers, constants, and the same value as both; what is live across it stays."""
+
+        def body(b: Builder, p: list[Inst]) -> list[Inst]:
+            address = pointer(b, p[0])
+            found = b.compare_exchange(address, p[1], p[2], offset)
+            total = b.binary(op.IADD, I64, b.binary(op.IADD, I64, p[1], p[2]), p[3])
+            constant = b.compare_exchange(address, b.const(I64, 5), b.const(I64, 0), offset)
+            same = b.compare_exchange(address, p[3], p[3], offset)
+            return [found, constant, same, total]
+
+        function = native.function(Signature((I32, I64, I64, I64), (I64, I64, I64, I64)), body)
+        mask = types.MASKS[I64]
+        for was, expected, replacement in ((7, 7, 9), (7, 8, 9), (5, 6, 1), (0, 0, 5), (mask, mask, 1 << 63)):
+            native.memory[offset + 16 : offset + 24] = was.to_bytes(8, "little")
+            second = replacement if was == expected else was
+            third = 0 if second == 5 else second
+            assert function(16, expected, replacement, 77) == (
+                was,
+                second,
+                third,
+                expected + replacement + 77 & mask,
+            )
+            assert int.from_bytes(native.memory[offset + 16 : offset + 24], "little") == third
+
     @pytest.mark.parametrize("value_type", [I32, I64], ids=["i32", "i64"])
     @pytest.mark.parametrize("operation", [op.IADD, op.ISUB, op.AND, op.OR, op.XOR], ids=lambda o: op.NAMES[o])
     def test_read_modify_write(self, native: Native, operation: int, value_type: int) -> None:
