@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import sys
 
 import pytest
 from systems import mapped
@@ -78,3 +79,12 @@ def test_stack_has_a_guard_page_and_a_reserve() -> None:
     assert mapped(stack.limit - RESERVE) == "rw-p"
     assert mapped(stack.limit - RESERVE - 1) == "---p"
     assert stack.contains(stack.limit) and not stack.contains(stack.top)
+
+
+def test_one_that_was_interrupted_goes_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    # KeyboardInterrupt as `__init__` begins: Python would show an AttributeError of the finalizer.
+    shown: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", shown.append)
+    reservation = Reservation.__new__(Reservation)
+    del reservation
+    assert not shown

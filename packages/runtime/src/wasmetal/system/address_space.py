@@ -100,7 +100,8 @@ class Reservation:
 
     def release(self) -> None:
         """Give the range back now. Nothing may point into it any more. Doing it again does nothing."""
-        found = _alive.pop(self._number, None)
+        # (there is no number when `__init__` was interrupted)
+        found = _alive.pop(getattr(self, "_number", 0), None)
         if found is not None:
             host.release(*found)
 
