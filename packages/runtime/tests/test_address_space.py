@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import sys
+from types import FrameType
 
 import pytest
 from systems import mapped
 
 from wasmetal.store.native_stack import RESERVE, NativeStack
+from wasmetal.system import address_space
 from wasmetal.system.address_space import Reservation, page_ceil
 from wasmetal.system.host import host
 
@@ -78,3 +81,35 @@ def test_stack_has_a_guard_page_and_a_reserve() -> None:
     assert mapped(stack.limit - RESERVE) == "rw-p"
     assert mapped(stack.limit - RESERVE - 1) == "---p"
     assert stack.contains(stack.limit) and not stack.contains(stack.top)
+
+
+def test_one_that_was_interrupted_goes_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    # KeyboardInterrupt as `__init__` begins: Python would show an AttributeError of the finalizer.
+    shown: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", shown.append)
+    reservation = Reservation.__new__(Reservation)
+    del reservation
+    assert not shown
+
+
+def test_what_an_interrupted_finalizer_leaves_is_given_back_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Each Ctrl-C, at the wrong moment, would cost gigabytes of address space and what was written there.
+    def interrupt(frame: FrameType, event: str, argument: object) -> None:
+        if frame.f_code is Reservation.__del__.__code__:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "unraisablehook", lambda shown: None)
+    monkeypatch.setattr(address_space, "_sweep_at", 1 << 60)
+    kept = Reservation(65536)
+    reservation = Reservation(8 << 30)
+    number, previous = reservation._number, sys.gettrace()
+    sys.settrace(interrupt)
+    try:
+        del reservation
+    finally:
+        sys.settrace(previous)
+    assert number in address_space._alive
+    monkeypatch.setattr(address_space, "_sweep_at", 0)
+    Reservation(65536).release()
+    assert number not in address_space._alive
+    assert mapped(kept.address) == "---p"

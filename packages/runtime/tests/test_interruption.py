@@ -710,3 +710,22 @@ def test_waits_for_no_number() -> None:
     """Where waits go in turns, one until NaN would never end."""
     with pytest.raises(ValueError):
         interruption.sleep(float("nan"))
+
+
+@pytest.mark.parametrize("in_loop", [True, False], ids=["loop", "straight"])
+def test_filling_tables_ends(wasm: Any, in_loop: bool) -> None:
+    # Each fill takes a millisecond; the loop ends "soon" as its rounds are counted, and nothing else here polls.
+    op = wasm.op
+    b = wasm()
+    b.table("e", 1_000_000)
+    fill = op.i32(0) + b"\xd0\x6f" + op.i32(1_000_000) + b"\xfc\x11\x00"
+    step = op.get(0) + op.i32(1) + op.I32_ADD + b"\x22\x00" + op.i32(30_000) + b"\x49\x0d\x00"
+    code = op.i32(0) + b"\x21\x00\x03\x40" + fill + step + b"\x0b" if in_loop else 3000 * fill
+    b.func("i", "", code, export="fill")
+    fill_table = wasmetal.Module(b.build()).instantiate().exports.fill
+    with contextlib.suppress(Trap), wasmetal.deadline(0):  # (compiles it)
+        fill_table(0)
+    started = time.perf_counter()
+    with pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.1):
+        fill_table(0)
+    assert time.perf_counter() - started < LATE

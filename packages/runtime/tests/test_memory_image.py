@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +12,10 @@ from time import process_time
 from typing import Any
 
 import pytest
+from systems import mapped
 
 import wasmetal
+from wasm_core.testing.binary import sized, unsigned
 from wasm_core.testing.builder import Op, WasmBuilder
 from wasmetal import Engine, Instance, Module, Trap
 from wasmetal.store import memory_pool
@@ -309,3 +312,65 @@ def test_much_data() -> None:
         instance.exports.store(START + size - 4, number)
     assert [instance.exports.load(START + size - 4) for instance in instances] == [*range(51)]
     assert {instance.exports.load(START + size - 8) for instance in instances} == {0x01010101}
+
+
+def test_images_leave_descriptors_to_others() -> None:
+    # One module of a few MB has a hundred memories. What it makes the process keep open must not be all that it can.
+    resource = pytest.importorskip("resource")
+    b = WasmBuilder()
+    for _ in range(40):
+        b.memory(2)
+    for number in range(40):
+        b._data.append(b"\x02" + unsigned(number) + Op.i32(0) + Op.END + sized(DATA[: PAGE + number]))
+    module = Engine().compile(b.build())
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    first = os.open(os.devnull, os.O_RDONLY)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (2 * first + 20, limits[1]))
+    try:
+        instances = [module.instantiate() for _ in range(2)]
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        os.close(first)
+    core = instances[1]._core
+    assert core is not None
+    assert 1 <= sum(memory.image is not None for memory in core.memories) <= first + 10
+    assert all(bytes(core.memories[number].as_memory()[:PAGE]) == DATA[:PAGE] for number in range(40))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="about the calls of Linux")
+def test_mapping_an_image_fails_when_the_place_is_unmapped_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As mmap(2) says it may. Whatever came to be mapped there would be the program's to read and write.
+    from wasmetal.system import linux
+
+    mmap = linux.mmap
+    with_file = []
+
+    def refuse(
+        size: int, protection: int, flags: int, fd: int = -1, offset: int = 0, address: int | None = None
+    ) -> int:
+        if flags & linux.MAP_FIXED and fd >= 0:
+            assert address is not None
+            linux.munmap(address, size)
+            with_file.append((address, size))
+            raise OSError("refused")
+        return mmap(size, protection, flags, fd, offset, address)
+
+    module = with_data()
+    module.instantiate()
+    monkeypatch.setattr(linux, "mmap", refuse)
+    instance = module.instantiate()
+    [(address, size)] = with_file
+    assert mapped(address) == mapped(address + size - 1) == "rw-p"
+    assert not has_image(instance)
+    assert instance.exports.memory[:] == expected()
+
+    def refuse_all(size: int, protection: int, flags: int, *rest: int, **more: int) -> int:
+        if flags & linux.MAP_FIXED:
+            raise OSError("refused")
+        return mmap(size, protection, flags, *rest, **more)
+
+    # With a hole in it there is no memory.
+    monkeypatch.setattr(linux, "mmap", refuse_all)
+    with pytest.raises(MemoryError, match="cannot map"):
+        module.instantiate()

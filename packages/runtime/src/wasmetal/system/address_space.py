@@ -6,6 +6,7 @@ from __future__ import annotations
 import atexit
 import ctypes
 import itertools
+import sys
 from collections.abc import Callable
 
 from wasmetal.system.host import host
@@ -19,9 +20,14 @@ _MAPPINGS_EACH: Final = 2
 #: Fewer reservations than this are never too many.
 _FEW: Final = 1000
 
-#: Number of a reservation -> its address and size, until it is given back.
-_alive: Final[dict[int, tuple[int, int]]] = {}
+#: Number of a reservation -> its address and size, and what only the reservation has besides, until it is given back.
+_alive: Final[dict[int, tuple[int, int, object]]] = {}
 _numbers: Final = itertools.count(1)
+#: So many there may be until it is looked for those that are gone (`_sweep`).
+_sweep_at = 64
+_gone = (0, 0, object())
+#: What `sys.getrefcount` says of what a reservation had that is gone.
+_UNUSED: Final = sys.getrefcount(_gone[2])
 #: Not empty when the interpreter shuts down. What is there then stays: threads may run until the process ends.
 _shutdown: Final[list[bool]] = []
 atexit.register(_shutdown.append, True)
@@ -48,7 +54,7 @@ class Reservation:
     Nothing in it may be touched before `commit`. It is given back when the object goes, or by `release`.
     """
 
-    __slots__ = ("__weakref__", "_number", "address", "size")
+    __slots__ = ("__weakref__", "_life", "_number", "address", "size")
 
     def __init__(self, size: int) -> None:
         """Reserve `size` bytes, rounded up to whole pages.
@@ -60,9 +66,12 @@ class Reservation:
         self._number = number = next(_numbers)
         if size <= 0:
             raise ValueError("the size of a reservation must be positive")
+        if len(_alive) >= _sweep_at:
+            _sweep()
+        self._life = life = object()
         self.size = size = page_ceil(size)
         self.address = address = host.reserve(size)
-        _alive[number] = (address, size)
+        _alive[number] = (address, size, life)
 
     def commit(self, offset: int, size: int) -> None:
         """Make `size` bytes from `offset` readable and writable (both rounded outwards to whole pages of the operating
@@ -100,14 +109,25 @@ class Reservation:
 
     def release(self) -> None:
         """Give the range back now. Nothing may point into it any more. Doing it again does nothing."""
-        found = _alive.pop(self._number, None)
+        # (there is no number when `__init__` was interrupted)
+        found = _alive.pop(getattr(self, "_number", 0), None)
         if found is not None:
-            host.release(*found)
+            host.release(found[0], found[1])
 
     # Bound at definition, because module globals may be gone when the interpreter shuts down.
     def __del__(self, _shutdown: list[bool] = _shutdown) -> None:
         if not _shutdown:
             self.release()
+
+
+def _sweep() -> None:
+    """Give back the ranges of reservations whose finalizers an exception out of a signal handler has ended."""
+    global _sweep_at
+    for number, entry in list(_alive.items()):
+        # (another thread may do the same)
+        if sys.getrefcount(entry[2]) == _UNUSED and _alive.pop(number, None) is not None:
+            host.release(entry[0], entry[1])
+    _sweep_at = max(64, 2 * len(_alive))
 
 
 def mappings_are_scarce(each: int = _MAPPINGS_EACH) -> bool:

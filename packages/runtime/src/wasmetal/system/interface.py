@@ -58,7 +58,8 @@ class System(Protocol):
     def map_image(self, file: int, size: int, address: int) -> None:
         """Map such a file in a reservation, readable and writable: what is written there is nowhere else.
 
-        Where that cannot be (`discard` must bring back what is in the file), `image_file` raises OSError.
+        Where that cannot be (`discard` must bring back what is in the file), `image_file` raises OSError. When this
+        does, the place is as it was before: zeros; MemoryError when it is not, and must not be used.
         """
 
     def keep_small_pages(self, address: int, size: int) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import _thread
 import contextlib
 import ctypes
+import errno
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
@@ -131,9 +132,14 @@ def discard(address: int, size: int, _advise=madvise, _unneeded=MADV_DONTNEED) -
 
 def image_file(size: int, pieces: Sequence[tuple[int, int, int]]) -> int:
     import fcntl  # most programs have no images
+    import resource
 
     file = _memory_file("wasmetal-image", MFD_CLOEXEC | MFD_ALLOW_SEALING)
     try:
+        # Numbers are given from the lowest on. A module with many memories must leave others some.
+        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if most != resource.RLIM_INFINITY and file >= most // 2:
+            raise OSError(errno.EMFILE, "images leave half of the descriptors to others")
         os.ftruncate(file, size)
         for offset, source, count in pieces:
             done = 0
@@ -148,7 +154,15 @@ def image_file(size: int, pieces: Sequence[tuple[int, int, int]]) -> int:
 
 
 def map_image(file: int, size: int, address: int) -> None:
-    mmap(size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, file, address=address)
+    try:
+        mmap(size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, file, address=address)
+    except OSError:
+        # What was mapped there may be gone (mmap(2)), and then anything may come to be there.
+        try:
+            mmap(size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, address=address)
+        except OSError as error:
+            raise MemoryError(f"cannot map {size} bytes again: {error}") from error
+        raise
 
 
 def keep_small_pages(address: int, size: int) -> None:

@@ -173,4 +173,7 @@ def table_fill(s: State, pos: int) -> int:
     builder.jump(header, [builder.binary(ir.IADD, POINTER, address, builder.const(I64, 8))])
     s.begin(following, in_header, 0, 0, mark)
     s.control[-1].cut_to(mark)
+    if s.options.polls:
+        # It may take some milliseconds, and thousands may follow each other: in a loop that ends soon, for one.
+        builder.poll(1)
     return pos
