@@ -20,6 +20,8 @@ from wasmetal.registry.backends import backends as installed_backends
 
 #: Seconds that a check may take; they take a tenth of one each.
 _PATIENCE: Final = 60.0
+#: Names of signals by number. (Not all of those between SIGRTMIN and SIGRTMAX have one.)
+_SIGNALS: Final = {int(each): each.name for each in signal.Signals}
 #: Lines of what a check that ended its process has said.
 _LAST_WORDS: Final = 15
 
@@ -67,7 +69,7 @@ def _do(backend: str, name: str) -> tuple[str, list[str]]:
     if not done.returncode:
         return "", []
     if done.returncode < 0:
-        return f"ended by {signal.Signals(-done.returncode).name}", words
+        return f"ended by {_SIGNALS.get(-done.returncode, f'signal {-done.returncode}')}", words
     if done.returncode > 1:
         return f"ended with {done.returncode:#x}", words
     return f"failed: {words[-1] if words else 'without a word'}", words[:-1]

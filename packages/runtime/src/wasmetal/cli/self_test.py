@@ -154,6 +154,7 @@ def interruption(backend: str) -> None:
     try:
         with wasmetal.deadline(_A_MOMENT):
             loop()
+        raise Failed("a loop without an end came to one, before its deadline")
     except wasmetal.DeadlineExceeded:
         pass
     timer = threading.Timer(_A_MOMENT, instance.interrupt)
@@ -164,6 +165,7 @@ def interruption(backend: str) -> None:
     timer.start()
     try:
         loop()
+        raise Failed("a loop without an end came to one, before Ctrl-C")
     except KeyboardInterrupt:
         timer.join()
 
