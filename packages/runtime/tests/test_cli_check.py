@@ -49,6 +49,7 @@ def test_what_fails_is_shown_with_its_traceback(say, monkeypatch):
     [
         (-11, "ended by SIGSEGV"),
         pytest.param(-7, "ended by SIGBUS", marks=posix),
+        (-40, "ended by signal 40"),
         (0xC0000005, "ended with 0xc0000005"),
     ],
 )

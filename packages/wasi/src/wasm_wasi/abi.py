@@ -120,6 +120,10 @@ class Right:
 
 
 ALL_RIGHTS: Final = (1 << 30) - 1
+READ_WRITE: Final = Right.FD_READ | Right.FD_WRITE
+#: Rights that are used by reading, and by writing.
+READS: Final = Right.FD_READ | Right.FD_READDIR
+WRITES: Final = Right.FD_WRITE | Right.FD_ALLOCATE | Right.FD_FILESTAT_SET_SIZE
 #: Rights that make sense for something that is read and written as a stream.
 STREAM_RIGHTS: Final = (
     Right.FD_READ | Right.FD_WRITE | Right.FD_FDSTAT_SET_FLAGS | Right.FD_FILESTAT_GET | Right.POLL_FD_READWRITE

@@ -19,6 +19,7 @@ from wasm_wasi.abi import (
     NOTCAPABLE,
     NOTDIR,
     NOTSUP,
+    READ_WRITE,
     SPIPE,
     STREAM_RIGHTS,
     FileType,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 else:
     from wasm_core.lazy_typing import Protocol
 
-_READ_WRITE: Final = Right.FD_READ | Right.FD_WRITE
 _SEEK_TELL: Final = Right.FD_SEEK | Right.FD_TELL
 _FILE_ONLY: Final = FILE_RIGHTS & ~DIRECTORY_RIGHTS
 _DIRECTORY_ONLY: Final = DIRECTORY_RIGHTS & ~FILE_RIGHTS
@@ -79,7 +79,7 @@ class Descriptor:
         """The error number for an operation that needs `right` where it is missing."""
         if right & _DIRECTORY_ONLY:
             return NOTDIR
-        if right & _READ_WRITE:
+        if right & READ_WRITE:
             return BADF
         if right & _SEEK_TELL and self.type != FileType.REGULAR_FILE:
             return SPIPE
@@ -257,7 +257,7 @@ class ObjectStream(Descriptor):
         # read1 returns what is there instead of waiting for all that was asked for.
         self._read = getattr(file, "read1", None) or getattr(file, "read", None)
         self._read_into = getattr(file, "readinto1", None) or getattr(file, "readinto", None)
-        rights = STREAM_RIGHTS & ~(_READ_WRITE | Right.FD_FDSTAT_SET_FLAGS) | right
+        rights = STREAM_RIGHTS & ~(READ_WRITE | Right.FD_FDSTAT_SET_FLAGS) | right
         # A position far behind the end, and one byte written there, would fill the memory of the host.
         if right == Right.FD_READ and self._has("seekable"):
             rights |= _SEEK_TELL

@@ -13,6 +13,7 @@ from wasm_wasi.abi import (
     NOTDIR,
     ROFS,
     SYMLINK_FOLLOW,
+    WRITES,
     XDEV,
     FdFlag,
     FileType,
@@ -40,7 +41,6 @@ _SYNC_RIGHT: Final = Right.FD_SYNC
 _DSYNC: Final = FdFlag.DSYNC
 _SYNC: Final = FdFlag.RSYNC | FdFlag.SYNC
 # Rights that are used by writing.
-_WRITES: Final = Right.FD_WRITE | Right.FD_ALLOCATE | Right.FD_FILESTAT_SET_SIZE
 
 
 def _last(lookup: int) -> int:
@@ -116,7 +116,7 @@ def _unchanging(place: Place, how: int, rights: int) -> int:
     if kind == FileType.REGULAR_FILE and how & _DIRECTORY:
         raise WasiError(NOTDIR)
     # What is asked of a directory, the opening itself answers; but nothing else is opened to write.
-    if kind not in (FileType.DIRECTORY, FileType.SYMBOLIC_LINK) and (how & _TRUNC or rights & _WRITES):
+    if kind not in (FileType.DIRECTORY, FileType.SYMBOLIC_LINK) and (how & _TRUNC or rights & WRITES):
         raise WasiError(ROFS)
     return how & ~(_CREAT | _EXCL | _TRUNC)
 

@@ -29,12 +29,13 @@ from wasm_wasi.abi import (
     NOTEMPTY,
     NOTSUP,
     PERM,
+    READ_WRITE,
     ROFS,
+    WRITES,
     XDEV,
     FdFlag,
     FileType,
     OpenFlag,
-    Right,
 )
 from wasm_wasi.descriptors import READ_ONLY_MISSING, Descriptor, Directory, FileStat, in_steps
 from wasm_wasi.errors import WasiError
@@ -52,8 +53,6 @@ MAX_NAME: Final = 255
 _MAX_OFFSET: Final = (1 << 63) - 1
 # Flags that can be changed once a file is open.
 _CHANGEABLE: Final = FdFlag.APPEND | FdFlag.NONBLOCK
-_READ_WRITE: Final = Right.FD_READ | Right.FD_WRITE
-_WRITES: Final = Right.FD_WRITE | Right.FD_ALLOCATE | Right.FD_FILESTAT_SET_SIZE
 
 # Numbers of trees, as devices: none that the system gives has the highest bit.
 _devices: Final = count(1 << 63)
@@ -473,7 +472,7 @@ class VirtualPlace(Place):
             elif how & OpenFlag.CREAT and how & OpenFlag.EXCL:
                 raise WasiError(EXIST)
             if isinstance(node, FolderNode):
-                writes = rights & _READ_WRITE == _READ_WRITE if only_directory else rights & _WRITES
+                writes = rights & READ_WRITE == READ_WRITE if only_directory else rights & WRITES
                 if writes or how & (OpenFlag.CREAT | OpenFlag.TRUNC):
                     raise WasiError(ISDIR)
                 rights &= DIRECTORY_RIGHTS

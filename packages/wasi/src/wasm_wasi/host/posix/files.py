@@ -15,6 +15,7 @@ from wasm_wasi.abi import (
     FILE_RIGHTS,
     NOSPC,
     NOTSUP,
+    READ_WRITE,
     SOCKET_RIGHTS,
     STREAM_RIGHTS,
     FdFlag,
@@ -42,11 +43,10 @@ if TYPE_CHECKING:
 
     from wasm_wasi.paths import Place
 
-_READ_WRITE: Final = Right.FD_READ | Right.FD_WRITE
 _SEEK_TELL: Final = Right.FD_SEEK | Right.FD_TELL
 
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_ACCESS: Final = {os.O_RDONLY: Right.FD_READ, os.O_WRONLY: Right.FD_WRITE, os.O_RDWR: _READ_WRITE}
+_ACCESS: Final = {os.O_RDONLY: Right.FD_READ, os.O_WRONLY: Right.FD_WRITE, os.O_RDWR: READ_WRITE}
 
 # For a read or write of a pipe that must not wait; 0 where there is no such flag.
 _NOWAIT: Final = getattr(os, "RWF_NOWAIT", 0)
@@ -414,9 +414,9 @@ def _stream(fd: int, right: int) -> Descriptor:
         if stat.S_ISSOCK(mode):
             from wasm_wasi.host.posix.sockets import Socket
 
-            return Socket(fd, SOCKET_RIGHTS & ~_READ_WRITE & ~Right.FD_FDSTAT_SET_FLAGS | right)
+            return Socket(fd, SOCKET_RIGHTS & ~READ_WRITE & ~Right.FD_FDSTAT_SET_FLAGS | right)
         kind = file_type(mode)
-        rights = file_rights(fd, kind) & ~_READ_WRITE
+        rights = file_rights(fd, kind) & ~READ_WRITE
         rights |= right & _ACCESS[fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE]
         # The flags belong to the open file, which other programs may share (a terminal): not the program's to change.
         rights &= ~Right.FD_FDSTAT_SET_FLAGS

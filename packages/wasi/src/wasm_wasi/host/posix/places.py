@@ -7,7 +7,18 @@ import os
 import stat
 from functools import partial
 
-from wasm_wasi.abi import DIRECTORY_RIGHTS, NAMETOOLONG, NOTCAPABLE, NOTDIR, FdFlag, FileType, OpenFlag, Right
+from wasm_wasi.abi import (
+    DIRECTORY_RIGHTS,
+    NAMETOOLONG,
+    NOTCAPABLE,
+    NOTDIR,
+    READ_WRITE,
+    READS,
+    WRITES,
+    FdFlag,
+    FileType,
+    OpenFlag,
+)
 from wasm_wasi.descriptors import READ_ONLY_MISSING, Descriptor, FileStat
 from wasm_wasi.errors import WasiError
 from wasm_wasi.host.posix.files import (
@@ -43,10 +54,6 @@ _EXCL: Final = OpenFlag.EXCL
 _TRUNC: Final = OpenFlag.TRUNC
 _ONLY_DIRECTORY: Final = OpenFlag.DIRECTORY
 _NONBLOCK: Final = FdFlag.NONBLOCK
-_READ_WRITE: Final = Right.FD_READ | Right.FD_WRITE
-# Rights that are used by reading, and by writing.
-_READS: Final = Right.FD_READ | Right.FD_READDIR
-_WRITES: Final = Right.FD_WRITE | Right.FD_ALLOCATE | Right.FD_FILESTAT_SET_SIZE
 
 
 class HostPlace(Place):
@@ -119,11 +126,11 @@ class HostPlace(Place):
             flags |= os.O_TRUNC
         if how & _ONLY_DIRECTORY:
             flags |= os.O_DIRECTORY
-            if rights & _READ_WRITE == _READ_WRITE:
+            if rights & READ_WRITE == READ_WRITE:
                 # The system says EISDIR, as it does for whoever wants to write to a directory.
                 flags |= os.O_RDWR
-        elif rights & _WRITES:
-            flags |= os.O_RDWR if rights & _READS else os.O_WRONLY
+        elif rights & WRITES:
+            flags |= os.O_RDWR if rights & READS else os.O_WRONLY
         opened = self._open(flags, not fdflags & _NONBLOCK)
         if not fdflags & _NONBLOCK:
             os.set_blocking(opened[0], True)

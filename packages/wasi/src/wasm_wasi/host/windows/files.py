@@ -17,6 +17,7 @@ from wasm_wasi.abi import (
     INVAL,
     NOSPC,
     NOTSUP,
+    READ_WRITE,
     STREAM_RIGHTS,
     FdFlag,
     FileType,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     #: Reads or writes a buffer: `native.read`, `native.write`.
     Move = Callable[[int, memoryview, int | None], int]
 
-_READ_WRITE: Final = Right.FD_READ | Right.FD_WRITE
 _SEEK_TELL: Final = Right.FD_SEEK | Right.FD_TELL
 _APPEND: Final = FdFlag.APPEND
 _NONBLOCK: Final = FdFlag.NONBLOCK
@@ -421,13 +421,13 @@ def _stream(fd: int, right: int, fdflags: int) -> Descriptor:
     descriptor: HostDescriptor
     # The flags belong to the open file, which other programs may share: not the program's to change.
     if kind == native.DISK:
-        rights = FILE_RIGHTS & ~(_READ_WRITE | Right.FD_FDSTAT_SET_FLAGS)
+        rights = FILE_RIGHTS & ~(READ_WRITE | Right.FD_FDSTAT_SET_FLAGS)
         descriptor = File(-1, FileType.REGULAR_FILE, rights | right, fdflags=fdflags)
     elif kind == native.PIPE:
-        rights = STREAM_RIGHTS & ~(_READ_WRITE | Right.FD_FDSTAT_SET_FLAGS)
+        rights = STREAM_RIGHTS & ~(READ_WRITE | Right.FD_FDSTAT_SET_FLAGS)
         descriptor = Pipe(-1, FileType.UNKNOWN, rights | right)
     else:
-        rights = STREAM_RIGHTS & ~(_READ_WRITE | Right.FD_FDSTAT_SET_FLAGS) | _SEEK_TELL
+        rights = STREAM_RIGHTS & ~(READ_WRITE | Right.FD_FDSTAT_SET_FLAGS) | _SEEK_TELL
         descriptor = File(-1, FileType.CHARACTER_DEVICE, rights | right)
     descriptor.fd = value
     own.value = None

@@ -19,10 +19,12 @@ from wasm_wasi.abi import (
     NOTDIR,
     NOTEMPTY,
     PERM,
+    READ_WRITE,
+    READS,
+    WRITES,
     FdFlag,
     FileType,
     OpenFlag,
-    Right,
 )
 from wasm_wasi.descriptors import READ_ONLY_MISSING, Descriptor, FileStat
 from wasm_wasi.errors import WasiError, errno_of
@@ -41,10 +43,6 @@ _CREAT: Final = OpenFlag.CREAT
 _EXCL: Final = OpenFlag.EXCL
 _TRUNC: Final = OpenFlag.TRUNC
 _ONLY_DIRECTORY: Final = OpenFlag.DIRECTORY
-_READ_WRITE: Final = Right.FD_READ | Right.FD_WRITE
-# Rights that are used by reading, and by writing.
-_READS: Final = Right.FD_READ | Right.FD_READDIR
-_WRITES: Final = Right.FD_WRITE | Right.FD_ALLOCATE | Right.FD_FILESTAT_SET_SIZE
 _CAN_WRITE: Final = native.WRITE_DATA | native.APPEND_DATA
 # SYNC and RSYNC are told as all three, as on Linux.
 _SYNC: Final = FdFlag.SYNC | FdFlag.RSYNC
@@ -125,12 +123,12 @@ class HostPlace(Place):
         return native.open_at(self.parent, self._entry, access, how, options)
 
     def open(self, how: int, rights: int, inheriting: int, fdflags: int) -> Descriptor:
-        writes = rights & _WRITES
-        if how & _ONLY_DIRECTORY and rights & _READ_WRITE != _READ_WRITE:
+        writes = rights & WRITES
+        if how & _ONLY_DIRECTORY and rights & READ_WRITE != READ_WRITE:
             # C libraries ask for more rights than a directory has.
             writes = 0
         access = 0
-        if rights & _READS:
+        if rights & READS:
             access |= native.READ_DATA
         if writes and not how & _ONLY_DIRECTORY:
             access |= _CAN_WRITE
