@@ -23,14 +23,14 @@ def test_support(monkeypatch: pytest.MonkeyPatch) -> None:
     support = Arm64Backend.host_support()
     assert support.supported == _HERE
     assert ("asimd" in support.reason) if _HERE else (platform.machine() in support.reason)
-    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    monkeypatch.setattr(cpu, "machine", lambda: "riscv64")
     refused = Arm64Backend.host_support()
     assert not refused.supported
     assert "riscv64" in refused.reason
 
 
 def test_other_systems_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platform, "machine", lambda: "arm64")
+    monkeypatch.setattr(cpu, "machine", lambda: "arm64")
     monkeypatch.setattr("sys.platform", "plan9")
     support = Arm64Backend.host_support()
     assert not support.supported
@@ -38,7 +38,7 @@ def test_other_systems_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_macos_tells_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platform, "machine", lambda: "arm64")
+    monkeypatch.setattr(cpu, "machine", lambda: "arm64")
     monkeypatch.setattr("sys.platform", "darwin")
     there = {"hw.optional.arm.FEAT_DotProd", "hw.optional.armv8_crc32"}
     monkeypatch.setattr(cpu, "_sysctl", lambda name: int(name in there))

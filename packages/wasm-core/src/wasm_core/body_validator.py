@@ -10,7 +10,6 @@ from wasm_core import opcodes as op
 from wasm_core.body_facts import BodyFacts
 from wasm_core.errors import CompileError, InvalidError, MalformedError, Unsupported
 from wasm_core.features import Features
-from wasm_core.instructions import find
 from wasm_core.leb128 import read_s32, read_s33, read_s64, read_u32
 from wasm_core.module import DecodedModule
 from wasm_core.opcode_kinds import (
@@ -47,12 +46,9 @@ from wasm_core.rare_instructions import (
     HANDLERS,
     BodyState,
     all_match,
-    begin_catch,
     check_br_table,
-    check_catches,
     check_memarg,
     check_offset,
-    disabled,
 )
 from wasm_core.reader import switched_off, value_type_error
 from wasm_core.type_codes import (
@@ -291,9 +287,11 @@ def _find_unset(local_types: list[int], params: int) -> _Unset | None:
 
 
 def _illegal(opcode: int, at: int) -> CompileError:
+    from wasm_core.instructions import find
+
     instruction = find(opcode)
     if instruction is not None:
-        return disabled(instruction, at)
+        return switched_off(instruction.name, instruction.feature, at)
     return MalformedError(f"illegal opcode {opcode:02x}", at)
 
 
@@ -493,6 +491,8 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
                     pop(context, stack, I32, at)
             elif opcode == op.TRY_TABLE:
                 state = state or BodyState(context, code, stack, labels, signature.results)
+                from wasm_core.reference_instructions import check_catches
+
                 pos = check_catches(state, pos, at)
             types = block.params
             if types:
@@ -588,6 +588,8 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
                 unset.restart()
             if opcode == op.CATCH:
                 state = state or BodyState(context, code, stack, labels, signature.results)
+                from wasm_core.reference_instructions import begin_catch
+
                 pos = begin_catch(state, pos)
         elif kind == DELEGATE:
             if frame_kind != op.TRY:

@@ -11,10 +11,9 @@ from collections.abc import Callable
 from wasm_core import opcodes as wasm
 from wasm_core.body_facts import BodyFacts
 from wasm_core.errors import Unsupported
-from wasm_core.immediates import read_immediates, read_value_type
-from wasm_core.instructions import IMM_SELECT_TYPES, find
 from wasm_core.leb128 import read_s64, read_u32, read_u64
 from wasm_core.module import DecodedModule
+from wasm_core.reader import read_value_type
 from wasm_ir import opcodes as ir
 from wasm_ir import types
 from wasm_ir.frontend import calls, control, memory, numeric, tables, variables
@@ -287,6 +286,8 @@ def _run(s: State, kinds: list[int]) -> None:
 
 def _not_yet(s: State, pos: int) -> int:
     """What nothing else handles: it never returns."""
+    from wasm_core.instructions import find
+
     opcode = s.source[s.where]
     instruction = find(opcode)
     if instruction is None:
@@ -314,6 +315,9 @@ def _select(s: State, pos: int) -> int:
 
 
 def _select_typed(s: State, pos: int) -> int:
+    from wasm_core.immediates import read_immediates
+    from wasm_core.instructions import IMM_SELECT_TYPES
+
     _, pos = read_immediates(s.source, pos, s.end, IMM_SELECT_TYPES)
     return _select(s, pos)
 
