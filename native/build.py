@@ -52,6 +52,7 @@ INTERPRETED: Final[dict[str, tuple[str, ...]]] = {
             "backend",
             "backend_protocol",
             "codegen/registers",
+            "codegen/tables",
             "codegen/vocabulary",
             "frontend_options",
             "mypyc_attributes",

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from wasm_backend_amd64.addressing import fits
-from wasm_backend_amd64.instructions import LEA_SLOT, LOAD, MODIFY, MODIFY_IMM, STORE, STORE_IMM
+from wasm_backend_amd64.instructions import (
+    LEA_SLOT,
+    LOAD,
+    MODIFY,
+    MODIFY_IMM,
+    MODIFY_ROWS,
+    STORE,
+    STORE_IMM,
+    STORE_ROWS,
+)
 from wasm_backend_amd64.integer_instructions import COMPARE_EXCHANGE
 from wasm_backend_amd64.lower_division import DivisionLowering
 from wasm_backend_amd64.operands import pack_value
@@ -70,15 +79,15 @@ class MemoryLowering(DivisionLowering):
                 return
         uses = [self.low(value) if width < 8 and value_type <= types.I64 else self.use(value)]
         imm = self.address(pointer, inst.imm, uses)
-        store = STORE.get(operation << 3 | value_type)
-        if store is None:
+        key = operation << 3 | value_type
+        if key not in STORE_ROWS:
             raise CompileError(f"the amd64 backend has no {types.NAMES[value_type]} store")
-        self.emit(MInst(store, [], uses, imm, offset))
+        self.emit(MInst(STORE[key], [], uses, imm, offset))
 
     def _lower_modify(self, inst: Inst, pointer: Inst, value: Inst, offset: int) -> bool:
         """A store of an operation on what is in the same place: one instruction."""
         key = value.op << 3 | value.type
-        if key not in MODIFY or self.use_counts[value.id] != 1 or self.vregs[value.id]:
+        if key not in MODIFY_ROWS or self.use_counts[value.id] != 1 or self.vregs[value.id]:
             return False
         value_type = value.type
         load, other = value.args

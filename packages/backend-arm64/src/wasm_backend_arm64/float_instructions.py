@@ -21,7 +21,7 @@ from wasm_core.errors import TrapCode
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.machinst import MInst, MOp
-from wasm_ir.codegen.tables import FLOATS, by_operation, by_type
+from wasm_ir.codegen.tables import FLOATS, by_operation, by_type, forms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -142,23 +142,25 @@ class ToUnsigned64(_ToInteger):
 
 
 #: By operation << 3 | type of the result.
-FLOAT_UNARY: Final = {
-    **by_operation(
-        on_registers,
-        {
-            op.FABS: (e.FABS_RR32, e.FABS_RR64),
-            op.FNEG: (e.FNEG_RR32, e.FNEG_RR64),
-            op.FSQRT: (e.FSQRT_RR32, e.FSQRT_RR64),
-            op.FCEIL: (e.FRINTP_RR32, e.FRINTP_RR64),
-            op.FFLOOR: (e.FRINTM_RR32, e.FRINTM_RR64),
-            op.FTRUNC: (e.FRINTZ_RR32, e.FRINTZ_RR64),
-            op.FNEAREST: (e.FRINTN_RR32, e.FRINTN_RR64),
-        },
-        FLOATS,
-    ),
-    op.DEMOTE << 3 | _F32: on_registers(e.FCVT_RR32_64),
-    op.PROMOTE << 3 | _F64: on_registers(e.FCVT_RR64_32),
-}
+FLOAT_UNARY: Final = forms(
+    on_registers,
+    {
+        **by_operation(
+            {
+                op.FABS: (e.FABS_RR32, e.FABS_RR64),
+                op.FNEG: (e.FNEG_RR32, e.FNEG_RR64),
+                op.FSQRT: (e.FSQRT_RR32, e.FSQRT_RR64),
+                op.FCEIL: (e.FRINTP_RR32, e.FRINTP_RR64),
+                op.FFLOOR: (e.FRINTM_RR32, e.FRINTM_RR64),
+                op.FTRUNC: (e.FRINTZ_RR32, e.FRINTZ_RR64),
+                op.FNEAREST: (e.FRINTN_RR32, e.FRINTN_RR64),
+            },
+            FLOATS,
+        ),
+        op.DEMOTE << 3 | _F32: e.FCVT_RR32_64,
+        op.PROMOTE << 3 | _F64: e.FCVT_RR64_32,
+    },
+)
 COPY_SIGN: Final = {
     _F32: CopySign("fcopysign.f32", e.USHR31_RR2S, e.SLI31_RR2S),
     _F64: CopySign("fcopysign.f64", e.USHR63_RR64, e.SLI63_RR64),
@@ -190,7 +192,10 @@ TO_INTEGER: Final[dict[tuple[int, int, int], MOp]] = {
     **{(op.FTOI_U, t, _I64): ToUnsigned64("ftoi_u.i64", t) for t in (_F32, _F64)},
 }
 #: The same bits in the other class, by the result's type.
-BITCAST: Final = {
-    **by_type(on_registers, (e.FMOV_XR32, e.FMOV_XR64)),
-    **by_type(on_registers, (e.FMOV_RX32, e.FMOV_RX64), FLOATS),
-}
+BITCAST: Final = forms(
+    on_registers,
+    {
+        **by_type((e.FMOV_XR32, e.FMOV_XR64)),
+        **by_type((e.FMOV_RX32, e.FMOV_RX64), FLOATS),
+    },
+)

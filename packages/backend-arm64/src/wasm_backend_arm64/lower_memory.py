@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wasm_backend_arm64.instructions import LOAD, SLOT_ADDRESS, STORE
+from wasm_backend_arm64.instructions import LOAD, SLOT_ADDRESS, STORE, STORE_ROWS
 from wasm_backend_arm64.integer_instructions import COMPARE_EXCHANGE
 from wasm_backend_arm64.lower_float import FloatLowering
 from wasm_backend_arm64.registers import ZR
@@ -60,11 +60,12 @@ class MemoryLowering(FloatLowering):
         else:
             register = self.use(value)
         uses = [register]
-        store = STORE.get(operation << 3 | value_type)
-        if store is None:
+        key = operation << 3 | value_type
+        access = STORE_ROWS.get(key)
+        if access is None:
             raise CompileError(f"the arm64 backend has no {types.NAMES[value_type]} store")
-        imm = self.address(pointer, inst.imm, store.access, uses)
-        self.emit(MInst(store, [], uses, imm, offset))
+        imm = self.address(pointer, inst.imm, access, uses)
+        self.emit(MInst(STORE[key], [], uses, imm, offset))
 
     def lower_compare_exchange(self, inst: Inst) -> None:
         uses = [self.use(operand) for operand in inst.args]
