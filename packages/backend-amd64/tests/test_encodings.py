@@ -451,7 +451,7 @@ def test_rip_relative(distance: int) -> None:
         expect("lea", f"{NAMES['r64'][register]}, ", "", target)
     target = patch(asm.rip_m(code, enc.CALL_M))
     expect("call", "qword ptr ", "", target)
-    position = asm.rip(code, enc.ROUNDSD_RMI, asm.XMM9)
+    position = asm.rip(code, scalar.ROUNDSD_RMI, asm.XMM9)
     code.append(9)
     expect("roundsd", "xmm9, qword ptr ", "", patch(position), 9)
     sweep.check()

@@ -13,8 +13,7 @@ from wasm_backend_amd64.instructions import (
     STORE_IMM,
     STORE_ROWS,
 )
-from wasm_backend_amd64.integer_instructions import COMPARE_EXCHANGE
-from wasm_backend_amd64.lower_division import DivisionLowering
+from wasm_backend_amd64.lower_integer import IntegerLowering
 from wasm_backend_amd64.operands import pack_value
 from wasm_backend_amd64.registers import RAX
 from wasm_core.errors import CompileError
@@ -33,7 +32,7 @@ _HEAP_STORE: Final = op.HEAP_STORE
 _EXTRACT_U: Final = op.V_EXTRACT_U
 
 
-class MemoryLowering(DivisionLowering):
+class MemoryLowering(IntegerLowering):
     """Handlers of memory operations."""
 
     def lower_load(self, inst: Inst) -> None:
@@ -111,6 +110,8 @@ class MemoryLowering(DivisionLowering):
         return self.is_operand(load, value_type) and load.args[0] is pointer and load.imm == store.imm
 
     def lower_compare_exchange(self, inst: Inst) -> None:
+        from wasm_backend_amd64.integer_instructions import COMPARE_EXCHANGE
+
         pointer, expected, replacement = inst.args
         fixed_uses: list[tuple[int | Inst, int]] = [(expected if expected.op == _CONST else self.use(expected), RAX)]
         uses = [self.use(replacement)]

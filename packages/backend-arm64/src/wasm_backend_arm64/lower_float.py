@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from wasm_backend_arm64.float_instructions import BITCAST, COPY_SIGN, FLOAT_UNARY, FROM_INTEGER, TO_INTEGER
 from wasm_backend_arm64.instructions import BINARY, LOAD
-from wasm_backend_arm64.lower_division import DivisionLowering
+from wasm_backend_arm64.lower_integer import IntegerLowering
 from wasm_ir import opcodes as op
 from wasm_ir.codegen.machinst import MInst
 from wasm_ir.ir import Inst
 
 
-class FloatLowering(DivisionLowering):
+class FloatLowering(IntegerLowering):
     """Handlers of floating-point operations."""
 
     def lower_float_binary(self, inst: Inst) -> None:

@@ -37,7 +37,6 @@ from wasm_backend_arm64.instructions import (
     UNSIGNED_FIELD,
     field,
 )
-from wasm_backend_arm64.integer_instructions import POPULATION_COUNT
 from wasm_backend_arm64.registers import ZR
 from wasm_ir import opcodes as op
 from wasm_ir import types
@@ -427,6 +426,12 @@ class IntegerLowering(Addressing):
             self.emit(MInst(NEGATE[_I32], [right], [left], 0))
         self.emit(MInst(BINARY[op.ROTR << 3 | value_type], [destination], [source, right], 0))
 
+    def lower_divide(self, inst: Inst) -> None:
+        """div_s, div_u, rem_s, rem_u: not every program divides."""
+        from wasm_backend_arm64.lower_division import lower_divide
+
+        lower_divide(self, inst)
+
     # Bit counts and extensions.
 
     def lower_count_bits(self, inst: Inst) -> None:
@@ -434,6 +439,8 @@ class IntegerLowering(Addressing):
         source = self.register(inst.args[0], value_type)
         destination = self.define(inst)
         if inst.op == op.POPCNT:
+            from wasm_backend_arm64.integer_instructions import POPULATION_COUNT
+
             self.emit(MInst(POPULATION_COUNT[value_type], [destination], [source], 0))
             return
         if inst.op == op.CTZ:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from wasm_backend_arm64.instructions import LOAD, SLOT_ADDRESS, STORE, STORE_ROWS
-from wasm_backend_arm64.integer_instructions import COMPARE_EXCHANGE
 from wasm_backend_arm64.lower_float import FloatLowering
 from wasm_backend_arm64.registers import ZR
 from wasm_core.errors import CompileError
@@ -68,6 +67,8 @@ class MemoryLowering(FloatLowering):
         self.emit(MInst(STORE[key], [], uses, imm, offset))
 
     def lower_compare_exchange(self, inst: Inst) -> None:
+        from wasm_backend_arm64.integer_instructions import COMPARE_EXCHANGE
+
         uses = [self.use(operand) for operand in inst.args]
         self.emit(MInst(COMPARE_EXCHANGE, [self.define(inst)], uses, inst.imm))
 
