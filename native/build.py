@@ -55,7 +55,6 @@ INTERPRETED: Final[dict[str, tuple[str, ...]]] = {
             "codegen/tables",
             "codegen/vocabulary",
             "frontend_options",
-            "mypyc_attributes",
         ),
         *("codegen/allocation_checker", "codegen/machine_printer", "disassembly", "printer", "verifier"),
         *(

@@ -20,6 +20,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from struct import Struct
 
+from wasm_ir.codegen.tables import forms
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
@@ -86,7 +88,7 @@ _PACK: tuple[Callable[[int], bytes], ...] = (
     _pack_s32,
     _pack_64,
 )
-_BYTES = [bytes([value]) for value in range(256)]
+_BYTES: Final[tuple[bytes, ...]] = Struct("256c").unpack(bytes(range(256)))
 #: REX prefixes by W, and by R << 2 | X << 1 | B.
 _REX = (_BYTES[0x40:0x48], _BYTES[0x48:0x50])
 _IMM_SIZE = (0, 1, 1, 1, 2, 4, 4, 8)
@@ -362,14 +364,6 @@ NOT_R32 = NOT_M32 = Encoding("not", NP, 0, b"\xf7", 2, operands="m")
 NOT_R64 = NOT_M64 = Encoding("not", NP, 1, b"\xf7", 2, operands="m")
 NEG_R32 = NEG_M32 = Encoding("neg", NP, 0, b"\xf7", 3, operands="m")
 NEG_R64 = NEG_M64 = Encoding("neg", NP, 1, b"\xf7", 3, operands="m")
-MUL_R32 = MUL_M32 = Encoding("mul", NP, 0, b"\xf7", 4)
-MUL_R64 = MUL_M64 = Encoding("mul", NP, 1, b"\xf7", 4)
-IMUL_R32 = IMUL_M32 = Encoding("imul", NP, 0, b"\xf7", 5)
-IMUL_R64 = IMUL_M64 = Encoding("imul", NP, 1, b"\xf7", 5)
-DIV_R32 = DIV_M32 = Encoding("div", NP, 0, b"\xf7", 6)
-DIV_R64 = DIV_M64 = Encoding("div", NP, 1, b"\xf7", 6)
-IDIV_R32 = IDIV_M32 = Encoding("idiv", NP, 0, b"\xf7", 7)
-IDIV_R64 = IDIV_M64 = Encoding("idiv", NP, 1, b"\xf7", 7)
 DEC_R32 = DEC_M32 = Encoding("dec", NP, 0, b"\xff", 1)
 DEC_R64 = DEC_M64 = Encoding("dec", NP, 1, b"\xff", 1)
 
@@ -380,33 +374,24 @@ _IMUL_S8_64 = Encoding("imul", NP, 1, b"\x6b", imm=IMM_S8)
 IMUL_RRI32 = IMUL_RMI32 = Encoding("imul", NP, 0, b"\x69", imm=IMM_32, short=_IMUL_S8_32, operands="wri")
 IMUL_RRI64 = IMUL_RMI64 = Encoding("imul", NP, 1, b"\x69", imm=IMM_S32, short=_IMUL_S8_64, operands="wri")
 
-# With the prefix that makes it one step (SDM 9.1.2.2), which comes before REX.
-LOCK_CMPXCHG_MR64 = Encoding("lock cmpxchg", b"\xf0", 1, b"\x0f\xb1", flags=RM_FIRST)
-
 # --- Shifts and bits --------------------------------------------------------------------------------------------------
-# RI: by an immediate; R and M: by cl; R1 and M1: by one.
-
-_Shift = tuple[Encoding, Encoding, Encoding]
+# By an immediate; those by cl and by one are in integer_encodings.py.
 
 
-def _shift(name: str, w: int, digit: int) -> _Shift:
-    return (
-        Encoding(name, NP, w, b"\xc1", digit, IMM_U8, operands="mi"),
-        Encoding(name, NP, w, b"\xd3", digit),
-        Encoding(name, NP, w, b"\xd1", digit),
-    )
+def _shift(name: str, w: int, digit: int) -> Encoding:
+    return Encoding(name, NP, w, b"\xc1", digit, IMM_U8, operands="mi")
 
 
-ROL_RI32, ROL_R32, ROL_R1_32 = ROL_MI32, ROL_M32, ROL_M1_32 = _shift("rol", 0, 0)
-ROL_RI64, ROL_R64, ROL_R1_64 = ROL_MI64, ROL_M64, ROL_M1_64 = _shift("rol", 1, 0)
-ROR_RI32, ROR_R32, ROR_R1_32 = ROR_MI32, ROR_M32, ROR_M1_32 = _shift("ror", 0, 1)
-ROR_RI64, ROR_R64, ROR_R1_64 = ROR_MI64, ROR_M64, ROR_M1_64 = _shift("ror", 1, 1)
-SHL_RI32, SHL_R32, SHL_R1_32 = SHL_MI32, SHL_M32, SHL_M1_32 = _shift("shl", 0, 4)
-SHL_RI64, SHL_R64, SHL_R1_64 = SHL_MI64, SHL_M64, SHL_M1_64 = _shift("shl", 1, 4)
-SHR_RI32, SHR_R32, SHR_R1_32 = SHR_MI32, SHR_M32, SHR_M1_32 = _shift("shr", 0, 5)
-SHR_RI64, SHR_R64, SHR_R1_64 = SHR_MI64, SHR_M64, SHR_M1_64 = _shift("shr", 1, 5)
-SAR_RI32, SAR_R32, SAR_R1_32 = SAR_MI32, SAR_M32, SAR_M1_32 = _shift("sar", 0, 7)
-SAR_RI64, SAR_R64, SAR_R1_64 = SAR_MI64, SAR_M64, SAR_M1_64 = _shift("sar", 1, 7)
+ROL_RI32 = ROL_MI32 = _shift("rol", 0, 0)
+ROL_RI64 = ROL_MI64 = _shift("rol", 1, 0)
+ROR_RI32 = ROR_MI32 = _shift("ror", 0, 1)
+ROR_RI64 = ROR_MI64 = _shift("ror", 1, 1)
+SHL_RI32 = SHL_MI32 = _shift("shl", 0, 4)
+SHL_RI64 = SHL_MI64 = _shift("shl", 1, 4)
+SHR_RI32 = SHR_MI32 = _shift("shr", 0, 5)
+SHR_RI64 = SHR_MI64 = _shift("shr", 1, 5)
+SAR_RI32 = SAR_MI32 = _shift("sar", 0, 7)
+SAR_RI64 = SAR_MI64 = _shift("sar", 1, 7)
 
 # BMI2 and BMI1, operands as in the manual: shlx destination, source, count; andn destination, inverted, other.
 SHLX_RRR32 = VexEncoding("shlx", P66, 0, b"\x0f\x38\xf7", "wrv", "bmi2", memory=0)
@@ -420,10 +405,6 @@ ANDN_RRR64 = VexEncoding("andn", NP, 1, b"\x0f\x38\xf2", "wvr", "bmi1", memory=0
 RORX_RRI32 = VexEncoding("rorx", PF2, 0, b"\x0f\x3a\xf0", "wri", "bmi2", memory=0)
 RORX_RRI64 = VexEncoding("rorx", PF2, 1, b"\x0f\x3a\xf0", "wri", "bmi2", memory=0)
 
-BSF_RR32 = BSF_RM32 = Encoding("bsf", NP, 0, b"\x0f\xbc")
-BSF_RR64 = BSF_RM64 = Encoding("bsf", NP, 1, b"\x0f\xbc")
-BSR_RR32 = BSR_RM32 = Encoding("bsr", NP, 0, b"\x0f\xbd")
-BSR_RR64 = BSR_RM64 = Encoding("bsr", NP, 1, b"\x0f\xbd")
 TZCNT_RR32 = TZCNT_RM32 = Encoding("tzcnt", PF3, 0, b"\x0f\xbc", operands="wr", feature="bmi1")
 TZCNT_RR64 = TZCNT_RM64 = Encoding("tzcnt", PF3, 1, b"\x0f\xbc", operands="wr", feature="bmi1")
 LZCNT_RR32 = LZCNT_RM32 = Encoding("lzcnt", PF3, 0, b"\x0f\xbd", operands="wr", feature="lzcnt")
@@ -460,12 +441,24 @@ MOVSXD_RR64 = MOVSXD_RM64 = Encoding("movsxd", NP, 1, b"\x63", operands="wr")
 LEA_RM32 = Encoding("lea", NP, 0, b"\x8d", operands="wr")
 LEA_RM64 = Encoding("lea", NP, 1, b"\x8d", operands="wr")
 
-#: Indexed by condition code.
-CMOV_RR32 = CMOV_RM32 = [Encoding("cmov" + name, NP, 0, bytes([0x0F, 0x40 | i])) for i, name in enumerate(_CONDITIONS)]
-CMOV_RR64 = CMOV_RM64 = [Encoding("cmov" + name, NP, 1, bytes([0x0F, 0x40 | i])) for i, name in enumerate(_CONDITIONS)]
-SET_R8 = SET_M8 = [
-    Encoding("set" + name, NP, 0, bytes([0x0F, 0x90 | i]), 0, flags=BYTE_RM) for i, name in enumerate(_CONDITIONS)
-]
+
+def _cmov32(code: int) -> Encoding:
+    return Encoding("cmov" + _CONDITIONS[code], NP, 0, bytes([0x0F, 0x40 | code]))
+
+
+def _cmov64(code: int) -> Encoding:
+    return Encoding("cmov" + _CONDITIONS[code], NP, 1, bytes([0x0F, 0x40 | code]))
+
+
+def _set(code: int) -> Encoding:
+    return Encoding("set" + _CONDITIONS[code], NP, 0, bytes([0x0F, 0x90 | code]), 0, flags=BYTE_RM)
+
+
+#: By condition code.
+_CODES = {code: code for code in range(16)}
+CMOV_RR32 = CMOV_RM32 = forms(_cmov32, _CODES)
+CMOV_RR64 = CMOV_RM64 = forms(_cmov64, _CODES)
+SET_R8 = SET_M8 = forms(_set, _CODES)
 
 PUSH_R = Encoding("push", NP, 0, b"\x50", flags=IN_OPCODE)
 POP_R = Encoding("pop", NP, 0, b"\x58", flags=IN_OPCODE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wasm_core.errors import CompileError
+from wasm_core.lazy_typing import mypyc_attr
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.abi import Convention
@@ -10,7 +11,6 @@ from wasm_ir.codegen.control import ENTRY, JUMP, POLL, TRAP
 from wasm_ir.codegen.machinst import CALLS_REFERENCES, ENTERS, MAKES_CALLS, MFixed, MInst, MOp, MTailCall
 from wasm_ir.codegen.operand_lowering import OperandLowering
 from wasm_ir.ir import ABI_C, ABI_WASM, Call, Inst
-from wasm_ir.mypyc_attributes import mypyc_attr
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)

@@ -483,27 +483,22 @@ _SIZES: Final = [0] * 256
 
 
 def _fill_tables() -> None:
-    for kind, rows in ((_BINARY, numeric.BINARY), (_UNARY, numeric.UNARY)):
-        for opcode, (operation, type) in rows.items():
-            _KINDS[opcode] = kind
-            _OPS[opcode] = operation
-            _TYPES[opcode] = type
-    for kind, conditions in ((_ICMP, numeric.ICMP), (_FCMP, numeric.FCMP)):
-        for opcode, condition in conditions.items():
-            _KINDS[opcode] = kind
-            _OPS[opcode] = condition
-    for opcode, type in numeric.EQZ.items():
-        _KINDS[opcode] = _EQZ
-        _TYPES[opcode] = type
-    for opcode, (operation, type, size) in numeric.LOADS.items():
-        _KINDS[opcode] = _LOAD
-        _OPS[opcode] = operation
-        _TYPES[opcode] = type
-        _SIZES[opcode] = size
-    for opcode, (operation, size) in numeric.STORES.items():
-        _KINDS[opcode] = _STORE
-        _OPS[opcode] = operation
-        _SIZES[opcode] = size
+    for kind, runs in (
+        (_BINARY, numeric.BINARY),
+        (_UNARY, numeric.UNARY),
+        (_ICMP, numeric.ICMP),
+        (_FCMP, numeric.FCMP),
+        (_EQZ, numeric.EQZ),
+        (_LOAD, (numeric.LOADS,)),
+        (_STORE, (numeric.STORES,)),
+    ):
+        for first, operations, value_types in runs:
+            end = first + len(operations)
+            _KINDS[first:end] = [kind] * len(operations)
+            _OPS[first:end] = operations
+            _TYPES[first:end] = value_types
+    for (first, _, _), sizes in ((numeric.LOADS, numeric.LOAD_SIZES), (numeric.STORES, numeric.STORE_SIZES)):
+        _SIZES[first : first + len(sizes)] = sizes
     _KINDS[wasm.I32_CONST] = _KINDS[wasm.I64_CONST] = _CONST
 
 
