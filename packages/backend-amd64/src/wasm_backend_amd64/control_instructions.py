@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64 import encodings as e
+from wasm_backend_amd64.abi import WINDOWS
 from wasm_backend_amd64.assembler import rm as _rm
 from wasm_backend_amd64.encodings import CC_AE, CC_B
 from wasm_backend_amd64.operands import REL32, branch, jump, shorten_jumps
 from wasm_backend_amd64.registers import (
     CONTEXT_REGISTER,
     R12,
+    RAX,
     RBP,
     RBX,
     RDI,
     RSI,
+    RSP,
     SCRATCH,
     VECTORS_KEPT,
     WINDOWS_REGISTERS,
@@ -23,7 +26,7 @@ from wasm_ir.backend import RELOCATION_FUNCTION_SLOT
 from wasm_ir.codegen.control import mark_landing
 from wasm_ir.codegen.machinst import ENTERS, MFunction, MInst, MOp
 from wasm_ir.ir import ABI_C, Function
-from wasm_ir.vmcontext import CONTEXT
+from wasm_ir.vmcontext import CONTEXT, STORE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -186,8 +189,38 @@ class Call(MOp):
             mark_landing(emitter)
 
 
+class CallNative(MOp):
+    """The C function in rax, on the C stack.
+
+    imm: stack words of arguments << 1 | whether the result is an i32, of which C leaves the upper half undefined.
+    """
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        code = emitter.code
+        if emitter.function.abi == ABI_C:
+            asm.r(code, e.CALL_R, RAX)
+        else:
+            _rm(code, e.MOV_RM64, SCRATCH, CONTEXT_REGISTER, -1, 0, CONTEXT["store"])
+            _rm(code, e.MOV_MR64, RSP, SCRATCH, -1, 0, STORE["wasm_sp"])
+            _rm(code, e.MOV_RM64, RSP, SCRATCH, -1, 0, STORE["c_sp"])
+            words = inst.imm >> 1
+            if words:
+                asm.ri(code, e.SUB_RI64, RSP, 8 * words + 15 & ~15)
+                for word in range(WINDOWS.shadow_words, words):
+                    _rm(code, e.MOV_RM64, SCRATCH, RBP, -1, 0, 8 * word - emitter.frame.size)
+                    _rm(code, e.MOV_MR64, SCRATCH, RSP, -1, 0, 8 * word)
+            asm.r(code, e.CALL_R, RAX)
+            emitter.buffer.mark(len(code), inst.offset)
+            _rm(code, e.LEA_RM64, RSP, RBP, -1, 0, -emitter.frame.size)
+        if inst.imm & 1:
+            asm.rr(code, e.MOV_RR32, RAX, RAX)
+
+
 BR_TABLE: Final = BrTable("br_table", temps=1)
 RETURN: Final = Return("return")
 CALL: Final = Call("call")
 INVOKE: Final = Call("invoke", lands=True)
 THROW: Final = Throw("throw")
+CALL_NATIVE: Final = CallNative("call_native")

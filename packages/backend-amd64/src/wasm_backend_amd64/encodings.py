@@ -364,6 +364,14 @@ NOT_R32 = NOT_M32 = Encoding("not", NP, 0, b"\xf7", 2, operands="m")
 NOT_R64 = NOT_M64 = Encoding("not", NP, 1, b"\xf7", 2, operands="m")
 NEG_R32 = NEG_M32 = Encoding("neg", NP, 0, b"\xf7", 3, operands="m")
 NEG_R64 = NEG_M64 = Encoding("neg", NP, 1, b"\xf7", 3, operands="m")
+MUL_R32 = MUL_M32 = Encoding("mul", NP, 0, b"\xf7", 4)
+MUL_R64 = MUL_M64 = Encoding("mul", NP, 1, b"\xf7", 4)
+IMUL_R32 = IMUL_M32 = Encoding("imul", NP, 0, b"\xf7", 5)
+IMUL_R64 = IMUL_M64 = Encoding("imul", NP, 1, b"\xf7", 5)
+DIV_R32 = DIV_M32 = Encoding("div", NP, 0, b"\xf7", 6)
+DIV_R64 = DIV_M64 = Encoding("div", NP, 1, b"\xf7", 6)
+IDIV_R32 = IDIV_M32 = Encoding("idiv", NP, 0, b"\xf7", 7)
+IDIV_R64 = IDIV_M64 = Encoding("idiv", NP, 1, b"\xf7", 7)
 DEC_R32 = DEC_M32 = Encoding("dec", NP, 0, b"\xff", 1)
 DEC_R64 = DEC_M64 = Encoding("dec", NP, 1, b"\xff", 1)
 
@@ -374,24 +382,27 @@ _IMUL_S8_64 = Encoding("imul", NP, 1, b"\x6b", imm=IMM_S8)
 IMUL_RRI32 = IMUL_RMI32 = Encoding("imul", NP, 0, b"\x69", imm=IMM_32, short=_IMUL_S8_32, operands="wri")
 IMUL_RRI64 = IMUL_RMI64 = Encoding("imul", NP, 1, b"\x69", imm=IMM_S32, short=_IMUL_S8_64, operands="wri")
 
+# With the prefix that makes it one step (SDM 9.1.2.2), which comes before REX.
+LOCK_CMPXCHG_MR64 = Encoding("lock cmpxchg", b"\xf0", 1, b"\x0f\xb1", flags=RM_FIRST)
+
 # --- Shifts and bits --------------------------------------------------------------------------------------------------
-# By an immediate; those by cl and by one are in integer_encodings.py.
+# RI: by an immediate; R and M: by cl.
 
 
-def _shift(name: str, w: int, digit: int) -> Encoding:
-    return Encoding(name, NP, w, b"\xc1", digit, IMM_U8, operands="mi")
+def _shift(name: str, w: int, digit: int) -> tuple[Encoding, Encoding]:
+    return Encoding(name, NP, w, b"\xc1", digit, IMM_U8, operands="mi"), Encoding(name, NP, w, b"\xd3", digit)
 
 
-ROL_RI32 = ROL_MI32 = _shift("rol", 0, 0)
-ROL_RI64 = ROL_MI64 = _shift("rol", 1, 0)
-ROR_RI32 = ROR_MI32 = _shift("ror", 0, 1)
-ROR_RI64 = ROR_MI64 = _shift("ror", 1, 1)
-SHL_RI32 = SHL_MI32 = _shift("shl", 0, 4)
-SHL_RI64 = SHL_MI64 = _shift("shl", 1, 4)
-SHR_RI32 = SHR_MI32 = _shift("shr", 0, 5)
-SHR_RI64 = SHR_MI64 = _shift("shr", 1, 5)
-SAR_RI32 = SAR_MI32 = _shift("sar", 0, 7)
-SAR_RI64 = SAR_MI64 = _shift("sar", 1, 7)
+ROL_RI32, ROL_R32 = ROL_MI32, ROL_M32 = _shift("rol", 0, 0)
+ROL_RI64, ROL_R64 = ROL_MI64, ROL_M64 = _shift("rol", 1, 0)
+ROR_RI32, ROR_R32 = ROR_MI32, ROR_M32 = _shift("ror", 0, 1)
+ROR_RI64, ROR_R64 = ROR_MI64, ROR_M64 = _shift("ror", 1, 1)
+SHL_RI32, SHL_R32 = SHL_MI32, SHL_M32 = _shift("shl", 0, 4)
+SHL_RI64, SHL_R64 = SHL_MI64, SHL_M64 = _shift("shl", 1, 4)
+SHR_RI32, SHR_R32 = SHR_MI32, SHR_M32 = _shift("shr", 0, 5)
+SHR_RI64, SHR_R64 = SHR_MI64, SHR_M64 = _shift("shr", 1, 5)
+SAR_RI32, SAR_R32 = SAR_MI32, SAR_M32 = _shift("sar", 0, 7)
+SAR_RI64, SAR_R64 = SAR_MI64, SAR_M64 = _shift("sar", 1, 7)
 
 # BMI2 and BMI1, operands as in the manual: shlx destination, source, count; andn destination, inverted, other.
 SHLX_RRR32 = VexEncoding("shlx", P66, 0, b"\x0f\x38\xf7", "wrv", "bmi2", memory=0)
@@ -405,6 +416,10 @@ ANDN_RRR64 = VexEncoding("andn", NP, 1, b"\x0f\x38\xf2", "wvr", "bmi1", memory=0
 RORX_RRI32 = VexEncoding("rorx", PF2, 0, b"\x0f\x3a\xf0", "wri", "bmi2", memory=0)
 RORX_RRI64 = VexEncoding("rorx", PF2, 1, b"\x0f\x3a\xf0", "wri", "bmi2", memory=0)
 
+BSF_RR32 = BSF_RM32 = Encoding("bsf", NP, 0, b"\x0f\xbc")
+BSF_RR64 = BSF_RM64 = Encoding("bsf", NP, 1, b"\x0f\xbc")
+BSR_RR32 = BSR_RM32 = Encoding("bsr", NP, 0, b"\x0f\xbd")
+BSR_RR64 = BSR_RM64 = Encoding("bsr", NP, 1, b"\x0f\xbd")
 TZCNT_RR32 = TZCNT_RM32 = Encoding("tzcnt", PF3, 0, b"\x0f\xbc", operands="wr", feature="bmi1")
 TZCNT_RR64 = TZCNT_RM64 = Encoding("tzcnt", PF3, 1, b"\x0f\xbc", operands="wr", feature="bmi1")
 LZCNT_RR32 = LZCNT_RM32 = Encoding("lzcnt", PF3, 0, b"\x0f\xbd", operands="wr", feature="lzcnt")

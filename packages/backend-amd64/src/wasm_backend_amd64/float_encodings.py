@@ -1,8 +1,8 @@
-"""The rows of scalar SSE instructions that compute and convert. Encoding says what its operands are (encodings.py)."""
+"""The rows of scalar SSE instructions that compute and convert, and what else conversions need (see encodings.py)."""
 
 from __future__ import annotations
 
-from wasm_backend_amd64.encodings import COMMUTATIVE, NP, P66, PF2, PF3, sse
+from wasm_backend_amd64.encodings import COMMUTATIVE, NP, P66, PF2, PF3, Encoding, sse
 
 ADDSS_RR = ADDSS_RM = sse("addss", PF3, b"\x58", "mr", 4, COMMUTATIVE)
 ADDSD_RR = ADDSD_RM = sse("addsd", PF2, b"\x58", "mr", 8, COMMUTATIVE)
@@ -44,3 +44,6 @@ CVTTSD2SI_RR32 = CVTTSD2SI_RM32 = sse("cvttsd2si", PF2, b"\x2c", "wr", 8)
 CVTTSD2SI_RR64 = CVTTSD2SI_RM64 = sse("cvttsd2si", PF2, b"\x2c", "wr", 8, w=1)
 CVTSS2SD_RR = CVTSS2SD_RM = sse("cvtss2sd", PF3, b"\x5a", "cr", 4)
 CVTSD2SS_RR = CVTSD2SS_RM = sse("cvtsd2ss", PF2, b"\x5a", "cr", 8)
+
+#: By one.
+SHR_R1_64 = SHR_M1_64 = Encoding("shr", NP, 1, b"\xd1", 5)

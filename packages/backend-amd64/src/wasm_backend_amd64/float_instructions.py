@@ -5,7 +5,6 @@ from __future__ import annotations
 from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64 import encodings as e
 from wasm_backend_amd64 import float_encodings as f
-from wasm_backend_amd64 import integer_encodings as i
 from wasm_backend_amd64.assembler import rr as _rr
 from wasm_backend_amd64.encodings import CC_A, CC_AE, CC_B, CC_BE, CC_E, CC_NE, CC_NO, CC_NS, CC_P, CC_S, Encoding
 from wasm_backend_amd64.forms import load_integer, on_memory, on_registers
@@ -108,7 +107,7 @@ class FromUnsigned64(MOp):
         _patch(code, negative)
         # Half of it, the lowest bit kept so that rounding sees it, and double that.
         _rr(code, e.MOV_RR64, half, source)
-        asm.r(code, i.SHR_R1_64, half)
+        asm.r(code, f.SHR_R1_64, half)
         _rr(code, e.MOV_RR32, SCRATCH, source)
         asm.ri(code, e.AND_RI32, SCRATCH, 1)
         _rr(code, e.OR_RR64, half, SCRATCH)

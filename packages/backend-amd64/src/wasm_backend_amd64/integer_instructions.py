@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64 import encodings as e
-from wasm_backend_amd64 import integer_encodings as i
 from wasm_backend_amd64.assembler import rr as _rr
 from wasm_backend_amd64.encodings import CC_E, CC_NE, CC_O, Encoding
 from wasm_backend_amd64.operands import branch, rm_constant, rm_frame
@@ -46,7 +45,7 @@ class Divide(MOp):
             branch(emitter, CC_E, emitter.trap_label(TrapCode.INTEGER_DIVIDE_BY_ZERO, inst.offset))
         if self.operation == op.DIV_U or self.operation == op.REM_U:
             _rr(code, e.XOR_RR32, RDX, RDX)
-            asm.r(code, i.DIV_R64 if wide else i.DIV_R32, divisor)
+            asm.r(code, e.DIV_R64 if wide else e.DIV_R32, divisor)
             return
         done = -1
         if inst.imm & CHECK_MINUS_ONE:
@@ -61,7 +60,7 @@ class Divide(MOp):
                 branch(emitter, CC_O, emitter.trap_label(TrapCode.INTEGER_OVERFLOW, inst.offset))
             asm.patch_rel8(code, usual, len(code))
         code += e.CQO if wide else e.CDQ
-        asm.r(code, i.IDIV_R64 if wide else i.IDIV_R32, divisor)
+        asm.r(code, e.IDIV_R64 if wide else e.IDIV_R32, divisor)
         if done >= 0:
             asm.patch_rel8(code, done, len(code))
 
@@ -96,7 +95,7 @@ class CompareExchange(MOp):
     def emit(self, emitter: Emitter, inst: MInst) -> None:
         uses = inst.uses
         index = uses[2] if len(uses) > 2 else -1
-        asm.rm(emitter.code, i.LOCK_CMPXCHG_MR64, uses[0], uses[1], index, inst.imm & 3, inst.imm >> 2)
+        asm.rm(emitter.code, e.LOCK_CMPXCHG_MR64, uses[0], uses[1], index, inst.imm & 3, inst.imm >> 2)
 
 
 class ShiftByCl(MOp):
@@ -140,25 +139,25 @@ DIVIDE: Final = {
 }
 #: By operation.
 MULTIPLY_HIGH: Final = {
-    op.MULHI_S: MultiplyHigh("imul.high", i.IMUL_R64),
-    op.MULHI_U: MultiplyHigh("mul.high", i.MUL_R64),
+    op.MULHI_S: MultiplyHigh("imul.high", e.IMUL_R64),
+    op.MULHI_U: MultiplyHigh("mul.high", e.MUL_R64),
 }
 COMPARE_EXCHANGE: Final = CompareExchange()
 SHIFT_BY_CL: Final = {
     code << 3 | t: ShiftByCl(f"{op.NAMES[code]}.cl", encoding)
     for code, encodings in (
-        (op.SHL, (i.SHL_R32, i.SHL_R64)),
-        (op.SHR_S, (i.SAR_R32, i.SAR_R64)),
-        (op.SHR_U, (i.SHR_R32, i.SHR_R64)),
-        (op.ROTL, (i.ROL_R32, i.ROL_R64)),
-        (op.ROTR, (i.ROR_R32, i.ROR_R64)),
+        (op.SHL, (e.SHL_R32, e.SHL_R64)),
+        (op.SHR_S, (e.SAR_R32, e.SAR_R64)),
+        (op.SHR_U, (e.SHR_R32, e.SHR_R64)),
+        (op.ROTL, (e.ROL_R32, e.ROL_R64)),
+        (op.ROTR, (e.ROR_R32, e.ROR_R64)),
     )
     for t, encoding in zip((_I32, _I64), encodings)
 }
 #: Bit counts without lzcnt and bmi1.
 SCAN_BITS: Final[dict[int, MOp]] = {
-    op.CLZ << 3 | _I32: ScanBits("clz.bsr.i32", i.BSR_RR32, False, 32),
-    op.CLZ << 3 | _I64: ScanBits("clz.bsr.i64", i.BSR_RR64, False, 64),
-    op.CTZ << 3 | _I32: ScanBits("ctz.bsf.i32", i.BSF_RR32, True, 32),
-    op.CTZ << 3 | _I64: ScanBits("ctz.bsf.i64", i.BSF_RR64, True, 64),
+    op.CLZ << 3 | _I32: ScanBits("clz.bsr.i32", e.BSR_RR32, False, 32),
+    op.CLZ << 3 | _I64: ScanBits("clz.bsr.i64", e.BSR_RR64, False, 64),
+    op.CTZ << 3 | _I32: ScanBits("ctz.bsf.i32", e.BSF_RR32, True, 32),
+    op.CTZ << 3 | _I64: ScanBits("ctz.bsf.i64", e.BSF_RR64, True, 64),
 }

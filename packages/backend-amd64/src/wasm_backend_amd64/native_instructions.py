@@ -1,10 +1,9 @@
-"""Instructions of glue between WebAssembly and C: entering, calling a C function, leaving for the caller in C."""
+"""Instructions of glue between WebAssembly and C: entering, and leaving for the caller in C."""
 
 from __future__ import annotations
 
 from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64 import encodings as e
-from wasm_backend_amd64.abi import WINDOWS
 from wasm_backend_amd64.assembler import rm as _rm
 from wasm_backend_amd64.encodings import CC_NE
 from wasm_backend_amd64.operands import REL32
@@ -20,7 +19,6 @@ from wasm_backend_amd64.registers import (
     SCRATCH,
 )
 from wasm_ir.codegen.machinst import MInst, MOp
-from wasm_ir.ir import ABI_C
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, STORE
 
 TYPE_CHECKING = False
@@ -44,35 +42,6 @@ class Unwind(MOp):
         _rm(code, e.MOV_MR64, RBP, SCRATCH, -1, 0, STORE["trap_fp"])
         _rm(code, e.MOV_RM64, RBP, SCRATCH, -1, 0, STORE["entry_fp"])
         asm.m(code, e.JMP_M, SCRATCH, -1, 0, STORE["entry_resume"])
-
-
-class CallNative(MOp):
-    """The C function in rax, on the C stack.
-
-    imm: stack words of arguments << 1 | whether the result is an i32, of which C leaves the upper half undefined.
-    """
-
-    __slots__ = ()
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        code = emitter.code
-        if emitter.function.abi == ABI_C:
-            asm.r(code, e.CALL_R, RAX)
-        else:
-            _rm(code, e.MOV_RM64, SCRATCH, CONTEXT_REGISTER, -1, 0, CONTEXT["store"])
-            _rm(code, e.MOV_MR64, RSP, SCRATCH, -1, 0, STORE["wasm_sp"])
-            _rm(code, e.MOV_RM64, RSP, SCRATCH, -1, 0, STORE["c_sp"])
-            words = inst.imm >> 1
-            if words:
-                asm.ri(code, e.SUB_RI64, RSP, 8 * words + 15 & ~15)
-                for word in range(WINDOWS.shadow_words, words):
-                    _rm(code, e.MOV_RM64, SCRATCH, RBP, -1, 0, 8 * word - emitter.frame.size)
-                    _rm(code, e.MOV_MR64, SCRATCH, RSP, -1, 0, 8 * word)
-            asm.r(code, e.CALL_R, RAX)
-            emitter.buffer.mark(len(code), inst.offset)
-            _rm(code, e.LEA_RM64, RSP, RBP, -1, 0, -emitter.frame.size)
-        if inst.imm & 1:
-            asm.rr(code, e.MOV_RR32, RAX, RAX)
 
 
 def _copy_words(emitter: Emitter, count: int, to: int, from_: int, from_disp: int, to_disp: int) -> None:
@@ -126,5 +95,4 @@ class Enter(MOp):
 
 
 UNWIND: Final = Unwind("unwind")
-CALL_NATIVE: Final = CallNative("call_native")
 ENTER: Final = Enter("enter")

@@ -13,10 +13,10 @@ from wasm_ir.codegen.vocabulary import Vocabulary
 # What few functions have is imported by the first of them.
 
 
-def _crossings() -> tuple[MOp, MOp, MOp]:
-    from wasm_backend_amd64.native_instructions import CALL_NATIVE, ENTER, UNWIND
+def _crossings() -> tuple[MOp, MOp]:
+    from wasm_backend_amd64.native_instructions import ENTER, UNWIND
 
-    return CALL_NATIVE, ENTER, UNWIND
+    return ENTER, UNWIND
 
 
 def _tail_calls() -> tuple[MOp, MOp]:
@@ -44,6 +44,7 @@ def vocabulary(windows: bool) -> Vocabulary:
         float_constants={**FLOAT_CONSTANT},
         call=control.CALL,
         call_ref=CallRef(CALLEE_REGISTER, CONTEXT_REGISTER, MEMORY_REGISTER),
+        call_native=control.CALL_NATIVE,
         ret=control.RETURN,
         invoke=control.INVOKE,
         invoke_ref=CallRef(CALLEE_REGISTER, CONTEXT_REGISTER, MEMORY_REGISTER, lands=True),

@@ -10,11 +10,13 @@ from wasm_backend_arm64.registers import (
     CONTEXT_REGISTER,
     FRAME_POINTER,
     LINK_REGISTER,
+    NATIVE_REGISTER,
     SCRATCH,
     SCRATCH2,
     SP,
     V8,
     V15,
+    X0,
     X19,
     ZR,
 )
@@ -22,7 +24,7 @@ from wasm_ir.backend import RELOCATION_FUNCTION_SLOT
 from wasm_ir.codegen.control import mark_landing
 from wasm_ir.codegen.machinst import ENTERS, FIRST_TARGET_FLAG, MInst, MOp
 from wasm_ir.ir import ABI_C
-from wasm_ir.vmcontext import CONTEXT
+from wasm_ir.vmcontext import CONTEXT, STORE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -244,8 +246,31 @@ class Call(MOp):
             mark_landing(emitter)
 
 
+class CallNative(MOp):
+    """The C function in x8, on the C stack. imm: its result is an i32, of which C leaves the upper half undefined."""
+
+    __slots__ = ()
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        code = emitter.code
+        if emitter.function.abi == ABI_C:
+            asm.r(code, e.BLR_R, NATIVE_REGISTER)
+        else:
+            _rm(code, e.LDR_RM64, SCRATCH, CONTEXT_REGISTER, CONTEXT["store"])
+            asm.rri(code, e.ADD_RRI64, SCRATCH2, SP, 0)
+            _rm(code, e.STR_RM64, SCRATCH2, SCRATCH, STORE["wasm_sp"])
+            _rm(code, e.LDR_RM64, SCRATCH2, SCRATCH, STORE["c_sp"])
+            asm.rri(code, e.ADD_RRI64, SP, SCRATCH2, 0)
+            asm.r(code, e.BLR_R, NATIVE_REGISTER)
+            emitter.buffer.mark(len(code), inst.offset)
+            restore_sp(emitter)
+        if inst.imm:
+            asm.rrr(code, e.ORR_RRR32, X0, ZR, X0)
+
+
 BR_TABLE: Final = BrTable("br_table")
 RETURN: Final = Return("return")
 CALL: Final = Call("call")
 INVOKE: Final = Call("invoke", lands=True)
 THROW: Final = Throw("throw")
+CALL_NATIVE: Final = CallNative("call_native")

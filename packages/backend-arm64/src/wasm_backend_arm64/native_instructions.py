@@ -1,4 +1,4 @@
-"""Instructions of glue between WebAssembly and C: entering, calling a C function, leaving for the caller in C."""
+"""Instructions of glue between WebAssembly and C: entering, and leaving for the caller in C."""
 
 from __future__ import annotations
 
@@ -12,22 +12,18 @@ from wasm_backend_arm64.registers import (
     CALLEE_REGISTER,
     CONTEXT_REGISTER,
     FRAME_POINTER,
-    NATIVE_REGISTER,
     SCRATCH,
     SCRATCH2,
     SP,
     STATUS_REGISTER,
     STORE_REGISTER,
-    X0,
     X10,
     X11,
     X12,
     X13,
     X14,
-    ZR,
 )
 from wasm_ir.codegen.machinst import MInst, MOp
-from wasm_ir.ir import ABI_C
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, STORE
 
 TYPE_CHECKING = False
@@ -53,28 +49,6 @@ class Unwind(MOp):
         _rm(code, e.LDR_RM64, FRAME_POINTER, SCRATCH, STORE["entry_fp"])
         _rm(code, e.LDR_RM64, SCRATCH, SCRATCH, STORE["entry_resume"])
         asm.r(code, e.BR_R, SCRATCH)
-
-
-class CallNative(MOp):
-    """The C function in x8, on the C stack. imm: its result is an i32, of which C leaves the upper half undefined."""
-
-    __slots__ = ()
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        code = emitter.code
-        if emitter.function.abi == ABI_C:
-            asm.r(code, e.BLR_R, NATIVE_REGISTER)
-        else:
-            _rm(code, e.LDR_RM64, SCRATCH, CONTEXT_REGISTER, CONTEXT["store"])
-            asm.rri(code, e.ADD_RRI64, SCRATCH2, SP, 0)
-            _rm(code, e.STR_RM64, SCRATCH2, SCRATCH, STORE["wasm_sp"])
-            _rm(code, e.LDR_RM64, SCRATCH2, SCRATCH, STORE["c_sp"])
-            asm.rri(code, e.ADD_RRI64, SP, SCRATCH2, 0)
-            asm.r(code, e.BLR_R, NATIVE_REGISTER)
-            emitter.buffer.mark(len(code), inst.offset)
-            restore_sp(emitter)
-        if inst.imm:
-            asm.rrr(code, e.ORR_RRR32, X0, ZR, X0)
 
 
 def _copy_words(emitter: Emitter, count: int, to: int, from_: int) -> None:
@@ -136,5 +110,4 @@ class Enter(MOp):
 
 
 UNWIND: Final = Unwind("unwind")
-CALL_NATIVE: Final = CallNative("call_native")
 ENTER: Final = Enter("enter")

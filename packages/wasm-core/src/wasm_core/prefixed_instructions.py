@@ -23,19 +23,14 @@ from wasm_core.instructions import (
 )
 from wasm_core.leb128 import read_u32
 from wasm_core.operand_stack import pop
-from wasm_core.rare_instructions import BodyState, address_type_of, check_memarg, memory_index, table_type
+from wasm_core.rare_instructions import MEMORY_HANDLERS, BodyState, check_memarg, narrower, table_type
 from wasm_core.reader import read_byte, read_zero_byte, switched_off
-from wasm_core.type_codes import I32, I64
+from wasm_core.type_codes import I32
 from wasm_core.validation_context import ValidationContext
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
-
-
-def narrower(left: int, right: int) -> int:
-    """The type of lengths that are in two memories or tables with these types of addresses."""
-    return I64 if left == right == I64 else I32
 
 
 def segment_type(context: ValidationContext, index: int, at: int) -> int:
@@ -45,46 +40,7 @@ def segment_type(context: ValidationContext, index: int, at: int) -> int:
     return context.elements[index]
 
 
-def check_data(context: ValidationContext, index: int, at: int) -> None:
-    """Check that there is a data segment with an index."""
-    if context.data_count is None:
-        raise MalformedError("data count section required", at)
-    if index >= context.data_count:
-        raise InvalidError(f"unknown data segment {index}", at)
-
-
-# Memories and tables.
-
-
-def _memory_fill(state: BodyState, pos: int, at: int) -> int:
-    memory, pos = memory_index(state, pos)
-    address = address_type_of(state.context, memory, at)
-    state.pop_all([address, I32, address], at)
-    return pos
-
-
-def _memory_copy(state: BodyState, pos: int, at: int) -> int:
-    target, pos = memory_index(state, pos)
-    source, pos = memory_index(state, pos)
-    to = address_type_of(state.context, target, at)
-    origin = address_type_of(state.context, source, at)
-    state.pop_all([to, origin, narrower(to, origin)], at)
-    return pos
-
-
-def _memory_init(state: BodyState, pos: int, at: int) -> int:
-    segment, pos = read_u32(state.code, pos, state.end)
-    memory, pos = memory_index(state, pos)
-    address = address_type_of(state.context, memory, at)
-    check_data(state.context, segment, at)
-    state.pop_all([address, I32, I32], at)
-    return pos
-
-
-def _data_drop(state: BodyState, pos: int, at: int) -> int:
-    segment, pos = read_u32(state.code, pos, state.end)
-    check_data(state.context, segment, at)
-    return pos
+# Tables.
 
 
 def _table_size(state: BodyState, pos: int, at: int) -> int:
@@ -219,12 +175,9 @@ def _check_immediates(state: BodyState, instruction: Instruction, pos: int, at: 
     return pos
 
 
-#: By opcode: instructions of memories and tables with a prefix. They get the position of the opcode besides.
+#: By opcode: instructions of tables and memories with a prefix. They get the position of the opcode besides.
 _BULK_HANDLERS: Final[dict[int, Callable[[BodyState, int, int], int]]] = {
-    op.MEMORY_INIT: _memory_init,
-    op.DATA_DROP: _data_drop,
-    op.MEMORY_COPY: _memory_copy,
-    op.MEMORY_FILL: _memory_fill,
+    **MEMORY_HANDLERS,
     op.TABLE_INIT: _table_init,
     op.ELEM_DROP: _elem_drop,
     op.TABLE_COPY: _table_copy,

@@ -71,6 +71,11 @@ class BodyState:
         return self.labels[-1 - index]
 
 
+def narrower(left: int, right: int) -> int:
+    """The type of lengths that are in two memories or tables with these types of addresses."""
+    return I64 if left == right == I64 else I32
+
+
 def table_type(context: ValidationContext, index: int, at: int) -> int:
     """The element type of a table."""
     if index >= len(context.tables):
@@ -78,11 +83,19 @@ def table_type(context: ValidationContext, index: int, at: int) -> int:
     return context.tables[index]
 
 
-def address_type_of(context: ValidationContext, memory: int, at: int) -> int:
+def _address_type(context: ValidationContext, memory: int, at: int) -> int:
     """The type of a memory's addresses."""
     if memory >= len(context.address_types):
         raise InvalidError(f"unknown memory {memory}", at)
     return context.address_types[memory]
+
+
+def check_data(context: ValidationContext, index: int, at: int) -> None:
+    """Check that there is a data segment with an index."""
+    if context.data_count is None:
+        raise MalformedError("data count section required", at)
+    if index >= context.data_count:
+        raise InvalidError(f"unknown data segment {index}", at)
 
 
 def check_offset(context: ValidationContext, code: bytes, pos: int, address_type: int, at: int) -> int:
@@ -111,11 +124,11 @@ def check_memarg(context: ValidationContext, code: bytes, pos: int, max_align: i
         raise MalformedError("malformed memop flags", start)
     if align > max_align:
         raise InvalidError("alignment must not be larger than natural", at)
-    address_type = address_type_of(context, memory, at)
+    address_type = _address_type(context, memory, at)
     return check_offset(context, code, pos, address_type, at), address_type, align
 
 
-def memory_index(state: BodyState, pos: int) -> tuple[int, int]:
+def _memory_index(state: BodyState, pos: int) -> tuple[int, int]:
     """A memory immediate; before there were several memories it had to be zero."""
     if not state.context.features.multi_memory:
         return 0, read_zero_byte(state.code, pos, state.end)
@@ -171,15 +184,15 @@ def all_match(context: ValidationContext, found: list[int], expected: list[int])
 
 def _memory_size(state: BodyState, pos: int) -> int:
     at = pos - 1
-    memory, pos = memory_index(state, pos)
-    state.stack.append(address_type_of(state.context, memory, at))
+    memory, pos = _memory_index(state, pos)
+    state.stack.append(_address_type(state.context, memory, at))
     return pos
 
 
 def _memory_grow(state: BodyState, pos: int) -> int:
     at = pos - 1
-    memory, pos = memory_index(state, pos)
-    address = address_type_of(state.context, memory, at)
+    memory, pos = _memory_index(state, pos)
+    address = _address_type(state.context, memory, at)
     state.pop(address, at)
     state.stack.append(address)
     return pos
@@ -222,6 +235,37 @@ def check_br_table(state: BodyState, pos: int) -> int:
     return pos
 
 
+def _memory_fill(state: BodyState, pos: int, at: int) -> int:
+    memory, pos = _memory_index(state, pos)
+    address = _address_type(state.context, memory, at)
+    state.pop_all([address, I32, address], at)
+    return pos
+
+
+def _memory_copy(state: BodyState, pos: int, at: int) -> int:
+    target, pos = _memory_index(state, pos)
+    source, pos = _memory_index(state, pos)
+    to = _address_type(state.context, target, at)
+    origin = _address_type(state.context, source, at)
+    state.pop_all([to, origin, narrower(to, origin)], at)
+    return pos
+
+
+def _memory_init(state: BodyState, pos: int, at: int) -> int:
+    segment, pos = read_u32(state.code, pos, state.end)
+    memory, pos = _memory_index(state, pos)
+    address = _address_type(state.context, memory, at)
+    check_data(state.context, segment, at)
+    state.pop_all([address, I32, I32], at)
+    return pos
+
+
+def _data_drop(state: BodyState, pos: int, at: int) -> int:
+    segment, pos = read_u32(state.code, pos, state.end)
+    check_data(state.context, segment, at)
+    return pos
+
+
 def _others(state: BodyState, pos: int) -> int:
     """Instructions of references, tables and exceptions, and tail calls: few programs have any."""
     from wasm_core.reference_instructions import HANDLERS as found
@@ -231,10 +275,16 @@ def _others(state: BodyState, pos: int) -> int:
 
 
 def _prefixed(state: BodyState, pos: int) -> int:
-    """Instructions with prefix 0xFC, 0xFD or 0xFE, which need the table of instructions."""
+    """Instructions with prefix 0xFC, 0xFD or 0xFE, most of which need the table of instructions."""
+    at = pos - 1
+    if state.code[at] == 0xFC and state.context.features.bulk_memory:
+        number, after = read_u32(state.code, pos, state.end)
+        handler = MEMORY_HANDLERS.get(0xFC000 | number) if number <= 0xFFF else None
+        if handler is not None:
+            return handler(state, after, at)
     from wasm_core.prefixed_instructions import validate_prefixed
 
-    HANDLERS.update(dict.fromkeys((0xFC, 0xFD, 0xFE), validate_prefixed))
+    HANDLERS[0xFD] = HANDLERS[0xFE] = validate_prefixed
     return validate_prefixed(state, pos)
 
 
@@ -245,6 +295,14 @@ def _gc(state: BodyState, pos: int) -> int:
     HANDLERS[0xFB] = validate_gc
     return validate_gc(state, pos)
 
+
+#: By opcode: bulk instructions of memories. They get the position of the opcode besides.
+MEMORY_HANDLERS: Final[dict[int, Callable[[BodyState, int, int], int]]] = {
+    op.MEMORY_INIT: _memory_init,
+    op.DATA_DROP: _data_drop,
+    op.MEMORY_COPY: _memory_copy,
+    op.MEMORY_FILL: _memory_fill,
+}
 
 #: By first byte.
 HANDLERS: Final[dict[int, Callable[[BodyState, int], int]]] = {

@@ -110,7 +110,7 @@ class CallLowering(OperandLowering):
             raise CompileError("call of a C function with arguments or results on the stack")
         narrow = words << 1 | int(signature.results == (types.I32,))
         target = [(self.value(inst.args[0]), vocabulary.native_register)]
-        operation, _, _ = vocabulary.crossings()
+        operation = vocabulary.call_native
         clobbers = vocabulary.enter_clobbers if inst.imm else native.clobbers
         if self.function.abi == ABI_WASM:
             # The allocator takes what all calls destroy here to be destroyed by each.
@@ -135,7 +135,7 @@ class CallLowering(OperandLowering):
         words = wasm.arguments(signature.params).words << 16 | wasm.results(signature.results).words
         clobbers = vocabulary.enter_clobbers
         arguments = inst.args[3:]
-        _, operation, _ = vocabulary.crossings()
+        operation, _ = vocabulary.crossings()
         self._lower_call(operation, inst, words, wasm, arguments, inst.results, fixed_uses, fixed_defs, clobbers)
 
     def lower_result(self, inst: Inst) -> None:
@@ -208,5 +208,5 @@ class CallLowering(OperandLowering):
     def lower_unwind(self, inst: Inst) -> None:
         assert self.function.abi == ABI_WASM
         status = [(self.value(inst.args[0]), self.vocabulary.status_register)]
-        _, _, operation = self.vocabulary.crossings()
+        _, operation = self.vocabulary.crossings()
         self.emit(MFixed(operation, [], [], 0, status, [], 0, inst.offset))

@@ -42,9 +42,10 @@ class Vocabulary:
     # Those of `control` are not here: they are the same everywhere.
     call: MOp
     call_ref: MOp
+    call_native: MOp
     ret: MOp
-    #: Imports what glue alone has: call_native, enter, unwind.
-    crossings: Callable[[], tuple[MOp, MOp, MOp]]
+    #: Imports what glue alone has: enter, unwind.
+    crossings: Callable[[], tuple[MOp, MOp]]
     #: Calls that may come back at a landing pad, and leaving by the throw exit. None where there are no exceptions.
     invoke: MOp | None = None
     invoke_ref: MOp | None = None

@@ -5,8 +5,15 @@ from __future__ import annotations
 from wasm_core.errors import TrapCode
 from wasm_core.leb128 import read_u32
 from wasm_ir import opcodes as ir
-from wasm_ir.frontend.bulk_memory import check_range, drop_segment, move_bytes, pop_range, segment_field
-from wasm_ir.frontend.memory import pop_address, push_size
+from wasm_ir.frontend.memory import (
+    check_range,
+    drop_segment,
+    move_bytes,
+    pop_address,
+    pop_range,
+    push_size,
+    segment_field,
+)
 from wasm_ir.frontend.state import State
 from wasm_ir.frontend.tables import ELEMENT_BITS, element_address, table_field
 from wasm_ir.ir import Inst

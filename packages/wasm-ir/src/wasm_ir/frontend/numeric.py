@@ -104,3 +104,15 @@ STORES: Final[Run] = (
 #: Bytes that these access.
 LOAD_SIZES: Final = (4, 8, 4, 8, 1, 1, 2, 2, 1, 1, 2, 2, 4, 4)
 STORE_SIZES: Final = (4, 8, 4, 8, 1, 2, 1, 2, 4)
+
+#: Second opcode of the saturating truncations (after the prefix 0xFC) -> (operation, type).
+SATURATING: Final = (
+    (ir.FTOI_SAT_S, I32),
+    (ir.FTOI_SAT_U, I32),
+    (ir.FTOI_SAT_S, I32),
+    (ir.FTOI_SAT_U, I32),
+    (ir.FTOI_SAT_S, I64),
+    (ir.FTOI_SAT_U, I64),
+    (ir.FTOI_SAT_S, I64),
+    (ir.FTOI_SAT_U, I64),
+)

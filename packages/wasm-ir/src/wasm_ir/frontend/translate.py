@@ -340,10 +340,18 @@ def _prefix_fd(s: State, pos: int) -> int:
 
 
 def _prefix_fc(s: State, pos: int) -> int:
-    # The same of these.
-    from wasm_ir.frontend.prefixed import prefixed_instruction
+    number, pos = read_u32(s.source, pos, s.end)
+    if number < len(numeric.SATURATING):
+        operation, type = numeric.SATURATING[number]
+        s.stack[-1] = s.builder.unary(operation, type, s.stack[-1])
+        return pos
+    handler = _FC_HANDLERS.get(number)
+    if handler is None:
+        # Seldom used.
+        from wasm_ir.frontend.rare import HANDLERS
 
-    return prefixed_instruction(s, pos)
+        handler = HANDLERS.get(number)
+    return _not_yet(s, pos) if handler is None else handler(s, pos)
 
 
 def _exceptions(s: State, pos: int) -> int:
@@ -359,6 +367,14 @@ def _tail_calls(s: State, pos: int) -> int:
 
     return HANDLERS[s.source[pos - 1]](s, pos)
 
+
+#: By the number after the prefix 0xFC.
+_FC_HANDLERS: Final[dict[int, _Handler]] = {
+    wasm.MEMORY_INIT & 0xFFF: memory.memory_init,
+    wasm.DATA_DROP & 0xFFF: memory.data_drop,
+    wasm.MEMORY_COPY & 0xFFF: memory.memory_copy,
+    wasm.MEMORY_FILL & 0xFFF: memory.memory_fill,
+}
 
 #: By first byte.
 _HANDLERS: Final[dict[int, _Handler]] = {
