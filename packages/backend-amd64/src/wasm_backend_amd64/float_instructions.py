@@ -6,9 +6,10 @@ from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64 import encodings as e
 from wasm_backend_amd64 import float_encodings as f
 from wasm_backend_amd64.assembler import rr as _rr
+from wasm_backend_amd64.conditions import CC_DIFFERENT, Comparison
 from wasm_backend_amd64.encodings import CC_A, CC_AE, CC_B, CC_BE, CC_E, CC_NE, CC_NO, CC_NS, CC_P, CC_S, Encoding
 from wasm_backend_amd64.forms import load_integer, on_memory, on_registers
-from wasm_backend_amd64.operands import branch, jump, rm_constant
+from wasm_backend_amd64.operands import branch, jump, rm_constant, rm_frame
 from wasm_backend_amd64.registers import FLOAT_SCRATCH, SCRATCH
 from wasm_core.errors import TrapCode
 from wasm_ir import opcodes as op
@@ -323,6 +324,41 @@ FLOAT_UNARY: Final = {
 }
 #: By type.
 ROUND: Final = {_F32: f.ROUNDSS_RRI, _F64: f.ROUNDSD_RRI}
+_LOADS: Final = {_F32: e.MOVSS_RM, _F64: e.MOVSD_RM, types.V128: e.MOVAPS_RM}
+
+
+class SelectFloat(MOp):
+    """The same for SSE registers, by a branch."""
+
+    __slots__ = ("code", "comparison", "load")
+
+    def __init__(self, comparison: Comparison, code: int, value_type: int) -> None:
+        super().__init__(f"select.{comparison.name}", tied=True, stack_use=1)
+        self.comparison = comparison
+        self.code = code
+        self.load = _LOADS[value_type]
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        destination = inst.defs[0]
+        source = inst.uses[1]
+        code = emitter.code
+        if destination != inst.uses[0]:
+            asm.rr(code, e.MOVAPS_RR, destination, inst.uses[0])
+        self.comparison.emit(emitter, inst, 2, inst.offset)
+        parity = -1
+        if self.code == CC_DIFFERENT:
+            parity = asm.jcc8(code, CC_P)
+            over = asm.jcc8(code, CC_E)
+            asm.patch_rel8(code, parity, len(code))
+        else:
+            over = asm.jcc8(code, self.code ^ 1)
+        if source >= 0:
+            asm.rr(code, e.MOVAPS_RR, destination, source)
+        else:
+            rm_frame(emitter, self.load, destination, source)
+        asm.patch_rel8(code, over, len(code))
+
+
 #: roundss immediates; 8 suppresses the precision exception.
 ROUNDING_MODES: Final = {op.FNEAREST: 8, op.FFLOOR: 9, op.FCEIL: 10, op.FTRUNC: 11}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from wasm_backend_amd64.addressing import Addressing, fits
-from wasm_backend_amd64.conditions import WITH_CARRY, WITH_CARRY_IMM
 from wasm_backend_amd64.instructions import (
     ADD,
     ADD_IMM,
@@ -99,6 +98,8 @@ class IntegerLowering(Addressing):
         compared = self.carry_operands(second)
         if compared is None:
             return False
+        from wasm_backend_amd64.integer_instructions import WITH_CARRY, WITH_CARRY_IMM
+
         below, above = compared
         destination = self.define(inst)
         number: int | None = 0

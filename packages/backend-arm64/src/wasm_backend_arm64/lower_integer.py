@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from wasm_backend_arm64.addressing import Addressing
 from wasm_backend_arm64.assembler import integer_length
-from wasm_backend_arm64.conditions import WITH_CARRY
 from wasm_backend_arm64.encodings import (
     LDRSW_RM64,
     LSL,
@@ -98,6 +97,8 @@ class IntegerLowering(Addressing):
             if below.op != op.IADD or above not in below.args:
                 return False
             below = below.args[0] if above is below.args[1] else below.args[1]
+        from wasm_backend_arm64.integer_instructions import WITH_CARRY
+
         destination = self.define(inst)
         if first.op == inst.op and self.is_inner(first):
             uses = [self.source(operand, _I64) for operand in first.args]
