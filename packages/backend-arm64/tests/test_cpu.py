@@ -6,7 +6,7 @@ import platform
 
 import pytest
 
-from wasm_backend_arm64 import Arm64Backend, cpu, encodings, vector_encodings
+from wasm_backend_arm64 import Arm64Backend, cpu, encodings, float_encodings, vector_encodings
 from wasm_backend_arm64.backend import USED_FEATURES
 
 _HERE = platform.machine().lower() in ("aarch64", "arm64")
@@ -52,7 +52,7 @@ def test_macos_tells_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_feature_of_a_row_can_be_found() -> None:
     """A row whose feature no processor reports would never be used."""
-    rows = [row for table in (encodings, vector_encodings) for row in vars(table).values()]
+    rows = [row for table in (encodings, float_encodings, vector_encodings) for row in vars(table).values()]
     features = {row.feature for row in rows if isinstance(row, encodings.Encoding)}
     assert features == {"", "asimddp"}
     assert features - {""} | USED_FEATURES <= set(cpu.FEATURE_NAMES)

@@ -6,7 +6,7 @@ from wasm_backend_arm64 import encodings as e
 from wasm_backend_arm64.forms import Constant, FloatConstant, Load, SlotAddress, Store, on_registers
 from wasm_ir import opcodes as op
 from wasm_ir import types
-from wasm_ir.codegen.tables import FLOATS, by_operation, by_type, forms
+from wasm_ir.codegen.tables import by_operation, by_type, forms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,19 +34,10 @@ _RRR = {
     op.SHR_U: (e.LSRV_RRR32, e.LSRV_RRR64),
     op.ROTR: (e.RORV_RRR32, e.RORV_RRR64),
 }
-_FLOAT_RRR = {
-    op.FADD: (e.FADD_RRR32, e.FADD_RRR64),
-    op.FSUB: (e.FSUB_RRR32, e.FSUB_RRR64),
-    op.FMUL: (e.FMUL_RRR32, e.FMUL_RRR64),
-    op.FDIV: (e.FDIV_RRR32, e.FDIV_RRR64),
-    # NaN if either operand is one, and -0 < +0, as WebAssembly has it (DDI 0487, FPMin).
-    op.FMIN: (e.FMIN_RRR32, e.FMIN_RRR64),
-    op.FMAX: (e.FMAX_RRR32, e.FMAX_RRR64),
-}
 
 
 #: Operation << 3 | type -> the form on registers.
-BINARY: Final = forms(on_registers, {**by_operation(_RRR), **by_operation(_FLOAT_RRR, FLOATS)})
+BINARY: Final = forms(on_registers, by_operation(_RRR))
 #: The same with the second register extended.
 BINARY_EXTENDED: Final = forms(
     on_registers, by_operation({op.IADD: (e.ADD_RRX32, e.ADD_RRX64), op.ISUB: (e.SUB_RRX32, e.SUB_RRX64)})

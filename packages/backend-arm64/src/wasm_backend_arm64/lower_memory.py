@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wasm_backend_arm64.instructions import LOAD, SLOT_ADDRESS, STORE, STORE_ROWS
-from wasm_backend_arm64.lower_float import FloatLowering
+from wasm_backend_arm64.lower_integer import IntegerLowering
 from wasm_backend_arm64.registers import ZR
 from wasm_core.errors import CompileError
 from wasm_ir import opcodes as op
@@ -21,7 +21,7 @@ _HEAP_STORE: Final = op.HEAP_STORE
 _EXTRACT_U: Final = op.V_EXTRACT_U
 
 
-class MemoryLowering(FloatLowering):
+class MemoryLowering(IntegerLowering):
     """Handlers of memory operations."""
 
     def lower_load(self, inst: Inst) -> None:
