@@ -52,9 +52,9 @@ INTERPRETED: Final[dict[str, tuple[str, ...]]] = {
             "backend",
             "backend_protocol",
             "codegen/registers",
+            "codegen/tables",
             "codegen/vocabulary",
             "frontend_options",
-            "mypyc_attributes",
         ),
         *("codegen/allocation_checker", "codegen/machine_printer", "disassembly", "printer", "verifier"),
         *(
@@ -93,6 +93,7 @@ COLD: Final = (
     *("*vector*", "*shuffle*", "*tail_calls", "*_division", "encodings", "folding", "reciprocals", "symbols"),
     *("frontend/exceptions", "frontend/fuel", "frontend/listener", "*disassembl*", "encoder", "quoting", "names"),
     *("const_expr", "constant_opcodes", "custom_sections", "gc_instructions", "subtyping", "type_section"),
+    *("reference_instructions", "immediate_shapes"),
 )
 
 #: For all: functions of a library are nobody else's, so the linker need not look them up by name; those that nobody

@@ -12,6 +12,7 @@ import pytest
 from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64 import cpu
 from wasm_backend_amd64 import encodings as enc
+from wasm_backend_amd64 import float_encodings as scalar
 from wasm_backend_amd64 import vector_encodings as vec
 from wasm_backend_amd64.backend import USED_FEATURES, Amd64Backend
 
@@ -159,7 +160,7 @@ def test_processors_below_the_floor_are_refused(monkeypatch: pytest.MonkeyPatch)
 
 def test_every_feature_of_a_row_can_be_found() -> None:
     """A row whose feature no processor reports would never be used."""
-    rows = [row for table in (enc, vec) for row in vars(table).values() if isinstance(row, enc.Encoding)]
+    rows = [row for table in (enc, scalar, vec) for row in vars(table).values() if isinstance(row, enc.Encoding)]
     assert {row.feature for row in rows} - {""} <= set(cpu.FEATURE_NAMES)
     assert {enc.vex(vec.PADDB).feature} | USED_FEATURES <= set(cpu.FEATURE_NAMES)
 

@@ -6,7 +6,7 @@ import platform
 
 import pytest
 
-from wasm_backend_arm64 import Arm64Backend, cpu, encodings, vector_encodings
+from wasm_backend_arm64 import Arm64Backend, cpu, encodings, float_encodings, vector_encodings
 from wasm_backend_arm64.backend import USED_FEATURES
 
 _HERE = platform.machine().lower() in ("aarch64", "arm64")
@@ -23,14 +23,14 @@ def test_support(monkeypatch: pytest.MonkeyPatch) -> None:
     support = Arm64Backend.host_support()
     assert support.supported == _HERE
     assert ("asimd" in support.reason) if _HERE else (platform.machine() in support.reason)
-    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    monkeypatch.setattr(cpu, "machine", lambda: "riscv64")
     refused = Arm64Backend.host_support()
     assert not refused.supported
     assert "riscv64" in refused.reason
 
 
 def test_other_systems_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platform, "machine", lambda: "arm64")
+    monkeypatch.setattr(cpu, "machine", lambda: "arm64")
     monkeypatch.setattr("sys.platform", "plan9")
     support = Arm64Backend.host_support()
     assert not support.supported
@@ -38,7 +38,7 @@ def test_other_systems_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_macos_tells_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platform, "machine", lambda: "arm64")
+    monkeypatch.setattr(cpu, "machine", lambda: "arm64")
     monkeypatch.setattr("sys.platform", "darwin")
     there = {"hw.optional.arm.FEAT_DotProd", "hw.optional.armv8_crc32"}
     monkeypatch.setattr(cpu, "_sysctl", lambda name: int(name in there))
@@ -52,7 +52,7 @@ def test_macos_tells_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_feature_of_a_row_can_be_found() -> None:
     """A row whose feature no processor reports would never be used."""
-    rows = [row for table in (encodings, vector_encodings) for row in vars(table).values()]
+    rows = [row for table in (encodings, float_encodings, vector_encodings) for row in vars(table).values()]
     features = {row.feature for row in rows if isinstance(row, encodings.Encoding)}
     assert features == {"", "asimddp"}
     assert features - {""} | USED_FEATURES <= set(cpu.FEATURE_NAMES)

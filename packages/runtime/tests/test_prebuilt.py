@@ -111,7 +111,8 @@ def test_a_changed_source_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     def both() -> tuple[bytes, bytes]:
         fingerprint._of_packages.cache_clear()
-        return fingerprint.of_sources(some_backend.Backend()), fingerprint.of_compiler(some_backend.Backend())
+        fingerprint._files.cache_clear()
+        return fingerprint.of_sources(some_backend.Backend()), fingerprint.of_glue_makers(some_backend.Backend())
 
     before = both()
     os.utime(source, (1, 1))
@@ -122,6 +123,7 @@ def test_a_changed_source_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     source.write_text("class Backend: 12\n")
     assert both()[0] != before[0]
     fingerprint._of_packages.cache_clear()
+    fingerprint._files.cache_clear()
 
 
 @pytest.mark.parametrize("place", range(10))

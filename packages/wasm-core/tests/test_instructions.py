@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wasm_core import decode, opcodes
+from wasm_core import decode, opcodes, vector_opcodes
 from wasm_core import instructions as table
 from wasm_core.disassembler import disassemble, format_instruction
 from wasm_core.features import Features
@@ -38,7 +38,8 @@ def test_counts() -> None:
 
 
 def test_constants_equal_the_table() -> None:
-    named = {name: value for name, value in vars(opcodes).items() if name.isupper() and type(value) is int}
+    tables = {**vars(opcodes), **vars(vector_opcodes)}
+    named = {name: value for name, value in tables.items() if name.isupper() and type(value) is int}
     assert named == {i.constant_name: i.opcode for i in instructions()}
 
 

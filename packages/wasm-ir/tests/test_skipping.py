@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from wasm_core import opcodes as wasm
 from wasm_core.instructions import find
-from wasm_ir.frontend import skipping
+from wasm_ir.frontend import immediate_shapes, skipping
 
 _SPECIAL = {
-    wasm.ELSE: skipping._ELSE,
-    wasm.CATCH_ALL: skipping._ELSE,
-    wasm.END: skipping._END,
-    wasm.CATCH: skipping._CATCH,
-    wasm.DELEGATE: skipping._DELEGATE,
+    wasm.ELSE: skipping.ELSE,
+    wasm.CATCH_ALL: skipping.ELSE,
+    wasm.END: skipping.END,
+    wasm.CATCH: skipping.CATCH,
+    wasm.DELEGATE: skipping.DELEGATE,
 }
 
 
@@ -20,8 +20,8 @@ def _shape(byte: int) -> int:
         return _SPECIAL[byte]
     instruction = find(byte)
     if instruction is None:  # a prefix, as the code is valid
-        return skipping._PREFIX
-    return skipping._SHAPE_OF_IMMEDIATE.get(instruction.immediate, skipping._ANY)
+        return skipping.PREFIX
+    return immediate_shapes._SHAPE_OF_IMMEDIATE.get(instruction.immediate, skipping.ANY)
 
 
 def test_shapes() -> None:

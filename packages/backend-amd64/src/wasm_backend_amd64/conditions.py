@@ -300,41 +300,6 @@ class Select(MOp):
             rm_frame(emitter, self.moves[condition], destination, source)
 
 
-_LOADS: Final = {_F32: e.MOVSS_RM, _F64: e.MOVSD_RM, types.V128: e.MOVAPS_RM}
-
-
-class SelectFloat(MOp):
-    """The same for SSE registers, by a branch."""
-
-    __slots__ = ("code", "comparison", "load")
-
-    def __init__(self, comparison: Comparison, code: int, value_type: int) -> None:
-        super().__init__(f"select.{comparison.name}", tied=True, stack_use=1)
-        self.comparison = comparison
-        self.code = code
-        self.load = _LOADS[value_type]
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        destination = inst.defs[0]
-        source = inst.uses[1]
-        code = emitter.code
-        if destination != inst.uses[0]:
-            asm.rr(code, e.MOVAPS_RR, destination, inst.uses[0])
-        self.comparison.emit(emitter, inst, 2, inst.offset)
-        parity = -1
-        if self.code == CC_DIFFERENT:
-            parity = asm.jcc8(code, CC_P)
-            over = asm.jcc8(code, CC_E)
-            asm.patch_rel8(code, parity, len(code))
-        else:
-            over = asm.jcc8(code, self.code ^ 1)
-        if source >= 0:
-            asm.rr(code, e.MOVAPS_RR, destination, source)
-        else:
-            rm_frame(emitter, self.load, destination, source)
-        asm.patch_rel8(code, over, len(code))
-
-
 class TrapIf(MOp):
     """Leave with the trap code when the condition holds. `offset` is the trap's: the comparison must not fault."""
 
@@ -360,55 +325,6 @@ class TrapIf(MOp):
             asm.patch_rel8(emitter.code, over, len(emitter.code))
 
 
-class WithCarry(MOp):
-    """d = uses[0] + uses[1] (or -), and 1 more (or less) when uses[2] is below uses[3], both unsigned i64."""
-
-    __slots__ = ("encoding",)
-
-    def __init__(self, encoding: Encoding) -> None:
-        super().__init__(f"{encoding.name}.i64.rr", tied=True, stack_use=1)
-        self.encoding = encoding
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        destination = inst.defs[0]
-        first, second, below, above = inst.uses
-        code = emitter.code
-        if destination != first:
-            asm.rr(code, e.MOV_RR64, destination, first)
-        asm.rr(code, e.CMP_RR64, below, above)
-        if second >= 0:
-            asm.rr(code, self.encoding, destination, second)
-        else:
-            rm_frame(emitter, self.encoding, destination, second)
-
-
-class WithCarryImm(MOp):
-    """The same with the immediate instead of uses[1]; uses[1] and uses[2] are compared."""
-
-    __slots__ = ("encoding",)
-
-    def __init__(self, encoding: Encoding) -> None:
-        super().__init__(f"{encoding.name}.i64.ri", tied=True, stack_use=2)
-        self.encoding = encoding
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        destination = inst.defs[0]
-        first, below, above = inst.uses
-        code = emitter.code
-        if destination != first:
-            asm.rr(code, e.MOV_RR64, destination, first)
-        if above >= 0:
-            asm.rr(code, e.CMP_RR64, below, above)
-        else:
-            rm_frame(emitter, e.CMP_RM64, below, above)
-        asm.ri(code, self.encoding, destination, inst.imm)
-
-
-#: By operation.
-WITH_CARRY: Final = {op.IADD: WithCarry(e.ADC_RR64), op.ISUB: WithCarry(e.SBB_RR64)}
-WITH_CARRY_IMM: Final = {op.IADD: WithCarryImm(e.ADC_RI64), op.ISUB: WithCarryImm(e.SBB_RI64)}
-
-
 # Consumers are made when they are first needed: there would be some thousand.
 
 
@@ -424,8 +340,11 @@ def set_op(comparison: Comparison, code: int) -> Set:
 
 @cache
 def select_op(comparison: Comparison, code: int, value_type: int) -> MOp:
-    form = Select if types.CLASS[value_type] == types.INT_CLASS else SelectFloat
-    return form(comparison, code, value_type)
+    if types.CLASS[value_type] == types.INT_CLASS:
+        return Select(comparison, code, value_type)
+    from wasm_backend_amd64.float_instructions import SelectFloat
+
+    return SelectFloat(comparison, code, value_type)
 
 
 @cache

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import mmap
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from wasm_core.lazy_attrs import frozen
 from wasm_ir.backend import HostSupport
 
 #: (leaf, subleaf) -> eax, ebx, ecx, edx.
@@ -23,46 +21,35 @@ _EXTENDED = 0x8000_0000
 _EBX, _ECX = 1, 2
 
 
-@frozen
-class _Feature:
-    """Where CPUID says that a feature is there, and how /proc/cpuinfo calls it."""
-
-    name: str
-    leaf: int
-    register: int
-    bit: int
-    cpuinfo_name: str
-    #: What the operating system must save: bits of XCR0.
-    state: int = 0
-
-
 #: Registers xmm and ymm; besides these the masks and zmm.
 _AVX_STATE = 0b110
 _AVX512_STATE = 0b1110_0110
 
+#: Where CPUID says that a feature is there: name, leaf, register, bit; then how /proc/cpuinfo calls it, and what the
+#: operating system must save (bits of XCR0).
 _FEATURES = (
-    _Feature("sse3", 1, _ECX, 0, "pni"),
-    _Feature("ssse3", 1, _ECX, 9, "ssse3"),
-    _Feature("sse4_1", 1, _ECX, 19, "sse4_1"),
-    _Feature("sse4_2", 1, _ECX, 20, "sse4_2"),
-    _Feature("popcnt", 1, _ECX, 23, "popcnt"),
-    _Feature("lzcnt", _EXTENDED + 1, _ECX, 5, "abm"),
-    _Feature("bmi1", 7, _EBX, 3, "bmi1"),
-    _Feature("bmi2", 7, _EBX, 8, "bmi2"),
-    _Feature("avx", 1, _ECX, 28, "avx", _AVX_STATE),
-    _Feature("avx2", 7, _EBX, 5, "avx2", _AVX_STATE),
-    _Feature("fma", 1, _ECX, 12, "fma", _AVX_STATE),
-    _Feature("avx512f", 7, _EBX, 16, "avx512f", _AVX512_STATE),
-    _Feature("avx512dq", 7, _EBX, 17, "avx512dq", _AVX512_STATE),
-    _Feature("avx512bw", 7, _EBX, 30, "avx512bw", _AVX512_STATE),
-    _Feature("avx512vl", 7, _EBX, 31, "avx512vl", _AVX512_STATE),
-    _Feature("avx512vbmi", 7, _ECX, 1, "avx512vbmi", _AVX512_STATE),
-    _Feature("avx512bitalg", 7, _ECX, 12, "avx512_bitalg", _AVX512_STATE),
+    ("sse3", 1, _ECX, 0, "pni", 0),
+    ("ssse3", 1, _ECX, 9, "ssse3", 0),
+    ("sse4_1", 1, _ECX, 19, "sse4_1", 0),
+    ("sse4_2", 1, _ECX, 20, "sse4_2", 0),
+    ("popcnt", 1, _ECX, 23, "popcnt", 0),
+    ("lzcnt", _EXTENDED + 1, _ECX, 5, "abm", 0),
+    ("bmi1", 7, _EBX, 3, "bmi1", 0),
+    ("bmi2", 7, _EBX, 8, "bmi2", 0),
+    ("avx", 1, _ECX, 28, "avx", _AVX_STATE),
+    ("avx2", 7, _EBX, 5, "avx2", _AVX_STATE),
+    ("fma", 1, _ECX, 12, "fma", _AVX_STATE),
+    ("avx512f", 7, _EBX, 16, "avx512f", _AVX512_STATE),
+    ("avx512dq", 7, _EBX, 17, "avx512dq", _AVX512_STATE),
+    ("avx512bw", 7, _EBX, 30, "avx512bw", _AVX512_STATE),
+    ("avx512vl", 7, _EBX, 31, "avx512vl", _AVX512_STATE),
+    ("avx512vbmi", 7, _ECX, 1, "avx512vbmi", _AVX512_STATE),
+    ("avx512bitalg", 7, _ECX, 12, "avx512_bitalg", _AVX512_STATE),
 )
 _OSXSAVE = 1 << 27  # leaf 1, ecx: xgetbv may be used
 
 #: Every name that `features` can report, sorted.
-FEATURE_NAMES = tuple(sorted(feature.name for feature in _FEATURES))
+FEATURE_NAMES = tuple(sorted(row[0] for row in _FEATURES))
 
 
 #: Two functions with the System V convention: cpuid(leaf, subleaf, address of four 32-bit words for the result), and
@@ -86,6 +73,12 @@ _CODE = bytes.fromhex(
 _XGETBV = 27
 #: The same with the C convention of Windows, which differs in the registers of the arguments.
 _WINDOWS_CODE = _CODE.replace(bytes.fromhex("4c8bc28bc78bce"), bytes.fromhex("0f1f008bc18bca"))
+#: Bytes to ask for: the system rounds them up to pages.
+_SIZE = 4096
+# mmap(2) of Linux and macOS. (The module `mmap` takes longer to import than this takes.)
+_PROT_READ, _PROT_WRITE, _PROT_EXEC, _MAP_PRIVATE = 1, 2, 4, 2
+_MAP_ANONYMOUS = 0x1000 if sys.platform == "darwin" else 0x20
+_MAP_FAILED = ctypes.c_void_p(-1).value
 # winnt.h
 _MEM_COMMIT_AND_RESERVE, _MEM_RELEASE, _PAGE_READWRITE, _PAGE_EXECUTE_READ = 0x3000, 0x8000, 0x04, 0x20
 
@@ -99,11 +92,11 @@ def decode_features(cpuid: Cpuid, xgetbv: Callable[[], int]) -> tuple[str, ...]:
     highest = {0: cpuid(0, 0)[0], _EXTENDED: cpuid(_EXTENDED, 0)[0]}
     found = []
     saved = xgetbv() if cpuid(1, 0)[_ECX] & _OSXSAVE else 0
-    for feature in _FEATURES:
-        if feature.leaf > highest[feature.leaf & _EXTENDED] or feature.state & ~saved:
+    for name, leaf, register, bit, _, state in _FEATURES:
+        if leaf > highest[leaf & _EXTENDED] or state & ~saved:
             continue
-        if cpuid(feature.leaf, 0)[feature.register] >> feature.bit & 1:
-            found.append(feature.name)
+        if cpuid(leaf, 0)[register] >> bit & 1:
+            found.append(name)
     return tuple(sorted(found))
 
 
@@ -114,13 +107,19 @@ def features_by_cpuid() -> tuple[str, ...]:
     """
     with _placed() as address:
         registers = (ctypes.c_uint32 * 4)()
-        call = ctypes.CFUNCTYPE(None, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_void_p)(address)
+        # (one type for both: making one takes longer than all the rest)
+        function = ctypes.CFUNCTYPE(ctypes.c_uint32, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_void_p)
+        call = function(address)
+        get_state = function(address + _XGETBV)
 
         def cpuid(leaf: int, subleaf: int) -> tuple[int, int, int, int]:
             call(leaf, subleaf, ctypes.addressof(registers))
             return registers[0], registers[1], registers[2], registers[3]
 
-        xgetbv: Callable[[], int] = ctypes.CFUNCTYPE(ctypes.c_uint32)(address + _XGETBV)
+        def xgetbv() -> int:
+            state: int = get_state(0, 0, None)
+            return state
+
         return decode_features(cpuid, xgetbv)
 
 
@@ -131,12 +130,12 @@ if sys.platform == "win32":
         """The address of the code, executable."""
         kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
         kernel32.VirtualAlloc.restype = ctypes.c_void_p
-        address: int | None = kernel32.VirtualAlloc(None, mmap.PAGESIZE, _MEM_COMMIT_AND_RESERVE, _PAGE_READWRITE)
+        address: int | None = kernel32.VirtualAlloc(None, _SIZE, _MEM_COMMIT_AND_RESERVE, _PAGE_READWRITE)
         if not address:
             raise ctypes.WinError(ctypes.get_last_error())
         try:
             ctypes.memmove(address, _WINDOWS_CODE, len(_WINDOWS_CODE))
-            pages = (ctypes.c_void_p(address), ctypes.c_size_t(mmap.PAGESIZE))
+            pages = (ctypes.c_void_p(address), ctypes.c_size_t(_SIZE))
             if not kernel32.VirtualProtect(*pages, _PAGE_EXECUTE_READ, ctypes.byref(ctypes.c_uint32())):
                 raise ctypes.WinError(ctypes.get_last_error())
             yield address
@@ -149,20 +148,21 @@ else:
     def _placed() -> Iterator[int]:
         """The address of the code, executable."""
         libc = ctypes.CDLL(None, use_errno=True)
-        libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-        size = mmap.PAGESIZE
-        with mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as page:
-            page.write(_CODE)
-            anchor = ctypes.c_char.from_buffer(page)
-            address = ctypes.addressof(anchor)
-            if libc.mprotect(address, size, mmap.PROT_READ | mmap.PROT_EXEC) != 0:
-                error = ctypes.get_errno()
-                del anchor
-                raise OSError(error, "mprotect refuses executable memory")
-            try:
-                yield address
-            finally:
-                del anchor
+        pages, size = ctypes.c_void_p, ctypes.c_size_t
+        libc.mmap.restype = pages
+        libc.mmap.argtypes = [pages, size, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+        libc.mprotect.argtypes = [pages, size, ctypes.c_int]
+        libc.munmap.argtypes = [pages, size]
+        address: int = libc.mmap(None, _SIZE, _PROT_READ | _PROT_WRITE, _MAP_PRIVATE | _MAP_ANONYMOUS, -1, 0)
+        if address == _MAP_FAILED:
+            raise OSError(ctypes.get_errno(), "no memory for a page of code")
+        try:
+            ctypes.memmove(address, _CODE, len(_CODE))
+            if libc.mprotect(address, _SIZE, _PROT_READ | _PROT_EXEC) != 0:
+                raise OSError(ctypes.get_errno(), "mprotect refuses executable memory")
+            yield address
+        finally:
+            libc.munmap(address, _SIZE)
 
 
 def features_by_cpuinfo(text: str) -> tuple[str, ...]:
@@ -171,7 +171,7 @@ def features_by_cpuinfo(text: str) -> tuple[str, ...]:
         key, _, value = line.partition(":")
         if key.strip() == "flags":
             flags = set(value.split())
-            return tuple(sorted(feature.name for feature in _FEATURES if feature.cpuinfo_name in flags))
+            return tuple(sorted(row[0] for row in _FEATURES if row[4] in flags))
     return ()
 
 

@@ -20,6 +20,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from struct import Struct
 
+from wasm_ir.codegen.tables import forms
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
@@ -86,7 +88,7 @@ _PACK: tuple[Callable[[int], bytes], ...] = (
     _pack_s32,
     _pack_64,
 )
-_BYTES = [bytes([value]) for value in range(256)]
+_BYTES: Final[tuple[bytes, ...]] = Struct("256c").unpack(bytes(range(256)))
 #: REX prefixes by W, and by R << 2 | X << 1 | B.
 _REX = (_BYTES[0x40:0x48], _BYTES[0x48:0x50])
 _IMM_SIZE = (0, 1, 1, 1, 2, 4, 4, 8)
@@ -319,59 +321,42 @@ def vex(row: Encoding, feature: str = "avx") -> VexEncoding:
 _Alu = tuple[Encoding, Encoding, Encoding, Encoding, Encoding]
 
 
-def _alu(name: str, digit: int) -> tuple[_Alu, _Alu, _Alu]:
-    """RR, RM, MR, RI, MI for 8, 32 and 64 bits of the operations with opcodes 00..3F and 80..83."""
+def _alu(name: str, digit: int, w: int) -> _Alu:
+    """RR, RM, MR, RI, MI for 32 or 64 bits of the operations with opcodes 00..3F and 80..83."""
     base = digit << 3
-    byte_rm = Encoding(name, NP, 0, bytes([base | 2]), flags=BYTE_REG | BYTE_RM)
-    byte_mr = Encoding(name, NP, 0, bytes([base]), flags=BYTE_REG)
-    byte_i = Encoding(name, NP, 0, b"\x80", digit, IMM_8, BYTE_RM)
     # add, or, and, xor
     flags = COMMUTATIVE if digit in (0, 1, 4, 6) else 0
     modify = "r" if digit == 7 else "m"
-    rows: list[_Alu] = [(byte_rm, byte_rm, byte_mr, byte_i, byte_i)]
-    for w in (0, 1):
-        rm = Encoding(name, NP, w, bytes([base | 3]), flags=flags, operands=modify + "r")
-        mr = Encoding(name, NP, w, bytes([base | 1]), flags=RM_FIRST, operands=modify + "r")
-        short = Encoding(name, NP, w, b"\x83", digit, IMM_S8)
-        i = Encoding(name, NP, w, b"\x81", digit, IMM_S32 if w else IMM_32, short=short, operands=modify + "i")
-        rows.append((rm, rm, mr, i, i))
-    return rows[0], rows[1], rows[2]
+    rm = Encoding(name, NP, w, bytes([base | 3]), flags=flags, operands=modify + "r")
+    mr = Encoding(name, NP, w, bytes([base | 1]), flags=RM_FIRST, operands=modify + "r")
+    short = Encoding(name, NP, w, b"\x83", digit, IMM_S8)
+    i = Encoding(name, NP, w, b"\x81", digit, IMM_S32 if w else IMM_32, short=short, operands=modify + "i")
+    return rm, rm, mr, i, i
 
 
 # RI32, RI64 and MI32, MI64 choose the form with a byte by themselves.
-_ADD = _alu("add", 0)
-ADD_RR8, ADD_RM8, ADD_MR8, ADD_RI8, ADD_MI8 = _ADD[0]
-ADD_RR32, ADD_RM32, ADD_MR32, ADD_RI32, ADD_MI32 = _ADD[1]
-ADD_RR64, ADD_RM64, ADD_MR64, ADD_RI64, ADD_MI64 = _ADD[2]
-_OR = _alu("or", 1)
-OR_RR8, OR_RM8, OR_MR8, OR_RI8, OR_MI8 = _OR[0]
-OR_RR32, OR_RM32, OR_MR32, OR_RI32, OR_MI32 = _OR[1]
-OR_RR64, OR_RM64, OR_MR64, OR_RI64, OR_MI64 = _OR[2]
-_ADC = _alu("adc", 2)
-ADC_RR64, ADC_RM64, ADC_MR64, ADC_RI64, ADC_MI64 = _ADC[2]
-_SBB = _alu("sbb", 3)
-SBB_RR64, SBB_RM64, SBB_MR64, SBB_RI64, SBB_MI64 = _SBB[2]
-_AND = _alu("and", 4)
-AND_RR8, AND_RM8, AND_MR8, AND_RI8, AND_MI8 = _AND[0]
-AND_RR32, AND_RM32, AND_MR32, AND_RI32, AND_MI32 = _AND[1]
-AND_RR64, AND_RM64, AND_MR64, AND_RI64, AND_MI64 = _AND[2]
-_SUB = _alu("sub", 5)
-SUB_RR8, SUB_RM8, SUB_MR8, SUB_RI8, SUB_MI8 = _SUB[0]
-SUB_RR32, SUB_RM32, SUB_MR32, SUB_RI32, SUB_MI32 = _SUB[1]
-SUB_RR64, SUB_RM64, SUB_MR64, SUB_RI64, SUB_MI64 = _SUB[2]
-_XOR = _alu("xor", 6)
-XOR_RR8, XOR_RM8, XOR_MR8, XOR_RI8, XOR_MI8 = _XOR[0]
-XOR_RR32, XOR_RM32, XOR_MR32, XOR_RI32, XOR_MI32 = _XOR[1]
-XOR_RR64, XOR_RM64, XOR_MR64, XOR_RI64, XOR_MI64 = _XOR[2]
-_CMP = _alu("cmp", 7)
-CMP_RR8, CMP_RM8, CMP_MR8, CMP_RI8, CMP_MI8 = _CMP[0]
-CMP_RR32, CMP_RM32, CMP_MR32, CMP_RI32, CMP_MI32 = _CMP[1]
-CMP_RR64, CMP_RM64, CMP_MR64, CMP_RI64, CMP_MI64 = _CMP[2]
+ADD_RR32, ADD_RM32, ADD_MR32, ADD_RI32, ADD_MI32 = _alu("add", 0, 0)
+ADD_RR64, ADD_RM64, ADD_MR64, ADD_RI64, ADD_MI64 = _alu("add", 0, 1)
+OR_RR32, OR_RM32, OR_MR32, OR_RI32, OR_MI32 = _alu("or", 1, 0)
+OR_RR64, OR_RM64, OR_MR64, OR_RI64, OR_MI64 = _alu("or", 1, 1)
+ADC_RR64, ADC_RM64, ADC_MR64, ADC_RI64, ADC_MI64 = _alu("adc", 2, 1)
+SBB_RR64, SBB_RM64, SBB_MR64, SBB_RI64, SBB_MI64 = _alu("sbb", 3, 1)
+AND_RR32, AND_RM32, AND_MR32, AND_RI32, AND_MI32 = _alu("and", 4, 0)
+AND_RR64, AND_RM64, AND_MR64, AND_RI64, AND_MI64 = _alu("and", 4, 1)
+SUB_RR32, SUB_RM32, SUB_MR32, SUB_RI32, SUB_MI32 = _alu("sub", 5, 0)
+SUB_RR64, SUB_RM64, SUB_MR64, SUB_RI64, SUB_MI64 = _alu("sub", 5, 1)
+XOR_RR32, XOR_RM32, XOR_MR32, XOR_RI32, XOR_MI32 = _alu("xor", 6, 0)
+XOR_RR64, XOR_RM64, XOR_MR64, XOR_RI64, XOR_MI64 = _alu("xor", 6, 1)
+CMP_RR32, CMP_RM32, CMP_MR32, CMP_RI32, CMP_MI32 = _alu("cmp", 7, 0)
+CMP_RR64, CMP_RM64, CMP_MR64, CMP_RI64, CMP_MI64 = _alu("cmp", 7, 1)
+# Of 8 bits those that are used.
+AND_RR8 = Encoding("and", NP, 0, b"\x22", flags=BYTE_REG | BYTE_RM)
+OR_RR8 = Encoding("or", NP, 0, b"\x0a", flags=BYTE_REG | BYTE_RM)
+CMP_MI8 = Encoding("cmp", NP, 0, b"\x80", 7, IMM_8, BYTE_RM)
 
-TEST_RR8 = TEST_MR8 = Encoding("test", NP, 0, b"\x84", flags=BYTE_REG | BYTE_RM | RM_FIRST)
 TEST_RR32 = TEST_MR32 = Encoding("test", NP, 0, b"\x85", flags=RM_FIRST)
 TEST_RR64 = TEST_MR64 = Encoding("test", NP, 1, b"\x85", flags=RM_FIRST)
-TEST_RI8 = TEST_MI8 = Encoding("test", NP, 0, b"\xf6", 0, IMM_8, BYTE_RM)
+TEST_MI8 = Encoding("test", NP, 0, b"\xf6", 0, IMM_8, BYTE_RM)
 TEST_RI32 = TEST_MI32 = Encoding("test", NP, 0, b"\xf7", 0, IMM_32)
 TEST_RI64 = TEST_MI64 = Encoding("test", NP, 1, b"\xf7", 0, IMM_S32)
 
@@ -401,29 +386,23 @@ IMUL_RRI64 = IMUL_RMI64 = Encoding("imul", NP, 1, b"\x69", imm=IMM_S32, short=_I
 LOCK_CMPXCHG_MR64 = Encoding("lock cmpxchg", b"\xf0", 1, b"\x0f\xb1", flags=RM_FIRST)
 
 # --- Shifts and bits --------------------------------------------------------------------------------------------------
-# RI: by an immediate; R and M: by cl; R1 and M1: by one.
-
-_Shift = tuple[Encoding, Encoding, Encoding]
+# RI: by an immediate; R and M: by cl.
 
 
-def _shift(name: str, w: int, digit: int) -> _Shift:
-    return (
-        Encoding(name, NP, w, b"\xc1", digit, IMM_U8, operands="mi"),
-        Encoding(name, NP, w, b"\xd3", digit),
-        Encoding(name, NP, w, b"\xd1", digit),
-    )
+def _shift(name: str, w: int, digit: int) -> tuple[Encoding, Encoding]:
+    return Encoding(name, NP, w, b"\xc1", digit, IMM_U8, operands="mi"), Encoding(name, NP, w, b"\xd3", digit)
 
 
-ROL_RI32, ROL_R32, ROL_R1_32 = ROL_MI32, ROL_M32, ROL_M1_32 = _shift("rol", 0, 0)
-ROL_RI64, ROL_R64, ROL_R1_64 = ROL_MI64, ROL_M64, ROL_M1_64 = _shift("rol", 1, 0)
-ROR_RI32, ROR_R32, ROR_R1_32 = ROR_MI32, ROR_M32, ROR_M1_32 = _shift("ror", 0, 1)
-ROR_RI64, ROR_R64, ROR_R1_64 = ROR_MI64, ROR_M64, ROR_M1_64 = _shift("ror", 1, 1)
-SHL_RI32, SHL_R32, SHL_R1_32 = SHL_MI32, SHL_M32, SHL_M1_32 = _shift("shl", 0, 4)
-SHL_RI64, SHL_R64, SHL_R1_64 = SHL_MI64, SHL_M64, SHL_M1_64 = _shift("shl", 1, 4)
-SHR_RI32, SHR_R32, SHR_R1_32 = SHR_MI32, SHR_M32, SHR_M1_32 = _shift("shr", 0, 5)
-SHR_RI64, SHR_R64, SHR_R1_64 = SHR_MI64, SHR_M64, SHR_M1_64 = _shift("shr", 1, 5)
-SAR_RI32, SAR_R32, SAR_R1_32 = SAR_MI32, SAR_M32, SAR_M1_32 = _shift("sar", 0, 7)
-SAR_RI64, SAR_R64, SAR_R1_64 = SAR_MI64, SAR_M64, SAR_M1_64 = _shift("sar", 1, 7)
+ROL_RI32, ROL_R32 = ROL_MI32, ROL_M32 = _shift("rol", 0, 0)
+ROL_RI64, ROL_R64 = ROL_MI64, ROL_M64 = _shift("rol", 1, 0)
+ROR_RI32, ROR_R32 = ROR_MI32, ROR_M32 = _shift("ror", 0, 1)
+ROR_RI64, ROR_R64 = ROR_MI64, ROR_M64 = _shift("ror", 1, 1)
+SHL_RI32, SHL_R32 = SHL_MI32, SHL_M32 = _shift("shl", 0, 4)
+SHL_RI64, SHL_R64 = SHL_MI64, SHL_M64 = _shift("shl", 1, 4)
+SHR_RI32, SHR_R32 = SHR_MI32, SHR_M32 = _shift("shr", 0, 5)
+SHR_RI64, SHR_R64 = SHR_MI64, SHR_M64 = _shift("shr", 1, 5)
+SAR_RI32, SAR_R32 = SAR_MI32, SAR_M32 = _shift("sar", 0, 7)
+SAR_RI64, SAR_R64 = SAR_MI64, SAR_M64 = _shift("sar", 1, 7)
 
 # BMI2 and BMI1, operands as in the manual: shlx destination, source, count; andn destination, inverted, other.
 SHLX_RRR32 = VexEncoding("shlx", P66, 0, b"\x0f\x38\xf7", "wrv", "bmi2", memory=0)
@@ -450,7 +429,6 @@ POPCNT_RR64 = POPCNT_RM64 = Encoding("popcnt", PF3, 1, b"\x0f\xb8", operands="wr
 
 # --- Moves ------------------------------------------------------------------------------------------------------------
 
-MOV_RR8 = MOV_RM8 = Encoding("mov", NP, 0, b"\x8a", flags=BYTE_REG | BYTE_RM)
 MOV_RR32 = MOV_RM32 = Encoding("mov", NP, 0, b"\x8b", operands="wr")
 MOV_RR64 = MOV_RM64 = Encoding("mov", NP, 1, b"\x8b", operands="wr")
 MOV_MR8 = Encoding("mov", NP, 0, b"\x88", flags=BYTE_REG | RM_FIRST, operands="wr")
@@ -478,12 +456,24 @@ MOVSXD_RR64 = MOVSXD_RM64 = Encoding("movsxd", NP, 1, b"\x63", operands="wr")
 LEA_RM32 = Encoding("lea", NP, 0, b"\x8d", operands="wr")
 LEA_RM64 = Encoding("lea", NP, 1, b"\x8d", operands="wr")
 
-#: Indexed by condition code.
-CMOV_RR32 = CMOV_RM32 = [Encoding("cmov" + name, NP, 0, bytes([0x0F, 0x40 | i])) for i, name in enumerate(_CONDITIONS)]
-CMOV_RR64 = CMOV_RM64 = [Encoding("cmov" + name, NP, 1, bytes([0x0F, 0x40 | i])) for i, name in enumerate(_CONDITIONS)]
-SET_R8 = SET_M8 = [
-    Encoding("set" + name, NP, 0, bytes([0x0F, 0x90 | i]), 0, flags=BYTE_RM) for i, name in enumerate(_CONDITIONS)
-]
+
+def _cmov32(code: int) -> Encoding:
+    return Encoding("cmov" + _CONDITIONS[code], NP, 0, bytes([0x0F, 0x40 | code]))
+
+
+def _cmov64(code: int) -> Encoding:
+    return Encoding("cmov" + _CONDITIONS[code], NP, 1, bytes([0x0F, 0x40 | code]))
+
+
+def _set(code: int) -> Encoding:
+    return Encoding("set" + _CONDITIONS[code], NP, 0, bytes([0x0F, 0x90 | code]), 0, flags=BYTE_RM)
+
+
+#: By condition code.
+_CODES = {code: code for code in range(16)}
+CMOV_RR32 = CMOV_RM32 = forms(_cmov32, _CODES)
+CMOV_RR64 = CMOV_RM64 = forms(_cmov64, _CODES)
+SET_R8 = SET_M8 = forms(_set, _CODES)
 
 PUSH_R = Encoding("push", NP, 0, b"\x50", flags=IN_OPCODE)
 POP_R = Encoding("pop", NP, 0, b"\x58", flags=IN_OPCODE)
@@ -561,46 +551,7 @@ MOVQ_RX = sse("movq", P66, b"\x7e", "wr", 8, RM_FIRST, w=1)
 MOVQ_RR = MOVQ_RM = sse("movq", PF3, b"\x7e", "wr", 8)
 MOVQ_MR = sse("movq", P66, b"\xd6", "wr", 8, RM_FIRST)
 
-ADDSS_RR = ADDSS_RM = sse("addss", PF3, b"\x58", "mr", 4, COMMUTATIVE)
-ADDSD_RR = ADDSD_RM = sse("addsd", PF2, b"\x58", "mr", 8, COMMUTATIVE)
-MULSS_RR = MULSS_RM = sse("mulss", PF3, b"\x59", "mr", 4, COMMUTATIVE)
-MULSD_RR = MULSD_RM = sse("mulsd", PF2, b"\x59", "mr", 8, COMMUTATIVE)
-SUBSS_RR = SUBSS_RM = sse("subss", PF3, b"\x5c", "mr", 4)
-SUBSD_RR = SUBSD_RM = sse("subsd", PF2, b"\x5c", "mr", 8)
-MINSS_RR = MINSS_RM = sse("minss", PF3, b"\x5d", "mr", 4)
-MINSD_RR = MINSD_RM = sse("minsd", PF2, b"\x5d", "mr", 8)
-DIVSS_RR = DIVSS_RM = sse("divss", PF3, b"\x5e", "mr", 4)
-DIVSD_RR = DIVSD_RM = sse("divsd", PF2, b"\x5e", "mr", 8)
-MAXSS_RR = MAXSS_RM = sse("maxss", PF3, b"\x5f", "mr", 4)
-MAXSD_RR = MAXSD_RM = sse("maxsd", PF2, b"\x5f", "mr", 8)
-SQRTSS_RR = SQRTSS_RM = sse("sqrtss", PF3, b"\x51", "cr", 4)
-SQRTSD_RR = SQRTSD_RM = sse("sqrtsd", PF2, b"\x51", "cr", 8)
+# Others are in float_encodings.py.
 UCOMISS_RR = UCOMISS_RM = sse("ucomiss", NP, b"\x2e", "rr", 4)
 UCOMISD_RR = UCOMISD_RM = sse("ucomisd", P66, b"\x2e", "rr", 8)
-CMPSS_RRI = CMPSS_RMI = sse("cmpss", PF3, b"\xc2", "mri", 4)
-CMPSD_RRI = CMPSD_RMI = sse("cmpsd", PF2, b"\xc2", "mri", 8)
-#: SSE4.1. Immediate: 8 | (0 nearest even, 1 down, 2 up, 3 towards zero); 8 keeps the precision exception quiet.
-ROUNDSS_RRI = ROUNDSS_RMI = sse("roundss", P66, b"\x3a\x0a", "cri", 4, feature="sse4_1")
-ROUNDSD_RRI = ROUNDSD_RMI = sse("roundsd", P66, b"\x3a\x0b", "cri", 8, feature="sse4_1")
-
-# 128-bit bitwise operations; a memory operand must be aligned to 16 bytes.
-ANDPS_RR = ANDPS_RM = sse("andps", NP, b"\x54", "mr", 16, COMMUTATIVE)
-ANDPD_RR = ANDPD_RM = sse("andpd", P66, b"\x54", "mr", 16, COMMUTATIVE)
-ANDNPS_RR = ANDNPS_RM = sse("andnps", NP, b"\x55", "mr", 16)
-ANDNPD_RR = ANDNPD_RM = sse("andnpd", P66, b"\x55", "mr", 16)
-ORPS_RR = ORPS_RM = sse("orps", NP, b"\x56", "mr", 16, COMMUTATIVE)
-ORPD_RR = ORPD_RM = sse("orpd", P66, b"\x56", "mr", 16, COMMUTATIVE)
 XORPS_RR = XORPS_RM = sse("xorps", NP, b"\x57", "mr", 16, COMMUTATIVE)
-XORPD_RR = XORPD_RM = sse("xorpd", P66, b"\x57", "mr", 16, COMMUTATIVE)
-
-# The number at the end is the size of the integer.
-CVTSI2SS_RR32 = CVTSI2SS_RM32 = sse("cvtsi2ss", PF3, b"\x2a", "cr", 4)
-CVTSI2SS_RR64 = CVTSI2SS_RM64 = sse("cvtsi2ss", PF3, b"\x2a", "cr", 8, w=1)
-CVTSI2SD_RR32 = CVTSI2SD_RM32 = sse("cvtsi2sd", PF2, b"\x2a", "cr", 4)
-CVTSI2SD_RR64 = CVTSI2SD_RM64 = sse("cvtsi2sd", PF2, b"\x2a", "cr", 8, w=1)
-CVTTSS2SI_RR32 = CVTTSS2SI_RM32 = sse("cvttss2si", PF3, b"\x2c", "wr", 4)
-CVTTSS2SI_RR64 = CVTTSS2SI_RM64 = sse("cvttss2si", PF3, b"\x2c", "wr", 4, w=1)
-CVTTSD2SI_RR32 = CVTTSD2SI_RM32 = sse("cvttsd2si", PF2, b"\x2c", "wr", 8)
-CVTTSD2SI_RR64 = CVTTSD2SI_RM64 = sse("cvttsd2si", PF2, b"\x2c", "wr", 8, w=1)
-CVTSS2SD_RR = CVTSS2SD_RM = sse("cvtss2sd", PF3, b"\x5a", "cr", 4)
-CVTSD2SS_RR = CVTSD2SS_RM = sse("cvtsd2ss", PF2, b"\x5a", "cr", 8)

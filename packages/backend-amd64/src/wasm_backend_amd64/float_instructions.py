@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64 import encodings as e
+from wasm_backend_amd64 import float_encodings as f
 from wasm_backend_amd64.assembler import rr as _rr
+from wasm_backend_amd64.conditions import CC_DIFFERENT, Comparison
 from wasm_backend_amd64.encodings import CC_A, CC_AE, CC_B, CC_BE, CC_E, CC_NE, CC_NO, CC_NS, CC_P, CC_S, Encoding
 from wasm_backend_amd64.forms import load_integer, on_memory, on_registers
-from wasm_backend_amd64.operands import branch, jump, rm_constant
+from wasm_backend_amd64.operands import branch, jump, rm_constant, rm_frame
 from wasm_backend_amd64.registers import FLOAT_SCRATCH, SCRATCH
 from wasm_core.errors import TrapCode
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.machinst import MInst, MOp
-from wasm_ir.codegen.tables import FLOATS, by_operation, by_type
+from wasm_ir.codegen.tables import FLOATS, by_operation, by_type, forms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ class MinMax(MOp):
         _rr(code, self.combine, destination, source)
         done = asm.jmp8(code)
         _patch(code, unordered)
-        _rr(code, e.ADDSS_RR if single else e.ADDSD_RR, destination, source)
+        _rr(code, f.ADDSS_RR if single else f.ADDSD_RR, destination, source)
         done2 = asm.jmp8(code)
         _patch(code, ordered)
         _rr(code, self.operation, destination, source)
@@ -79,9 +81,9 @@ class CopySign(MOp):
         if destination != inst.uses[0]:
             _rr(code, e.MOVAPS_RR, destination, inst.uses[0])
         _rr(code, e.MOVAPS_RR, FLOAT_SCRATCH, inst.uses[1])
-        rm_constant(emitter, e.ANDPS_RM, FLOAT_SCRATCH, self.sign, 16)
-        rm_constant(emitter, e.ANDPS_RM, destination, self.magnitude, 16)
-        _rr(code, e.ORPS_RR, destination, FLOAT_SCRATCH)
+        rm_constant(emitter, f.ANDPS_RM, FLOAT_SCRATCH, self.sign, 16)
+        rm_constant(emitter, f.ANDPS_RM, destination, self.magnitude, 16)
+        _rr(code, f.ORPS_RR, destination, FLOAT_SCRATCH)
 
 
 class FromUnsigned64(MOp):
@@ -106,7 +108,7 @@ class FromUnsigned64(MOp):
         _patch(code, negative)
         # Half of it, the lowest bit kept so that rounding sees it, and double that.
         _rr(code, e.MOV_RR64, half, source)
-        asm.r(code, e.SHR_R1_64, half)
+        asm.r(code, f.SHR_R1_64, half)
         _rr(code, e.MOV_RR32, SCRATCH, source)
         asm.ri(code, e.AND_RI32, SCRATCH, 1)
         _rr(code, e.OR_RR64, half, SCRATCH)
@@ -128,9 +130,9 @@ class _ToInteger(MOp):
         #: The result has 64 bits.
         self.wide = wide
         self.compare = e.UCOMISS_RR if single else e.UCOMISD_RR
-        self.convert32 = e.CVTTSS2SI_RR32 if single else e.CVTTSD2SI_RR32
-        self.convert64 = e.CVTTSS2SI_RR64 if single else e.CVTTSD2SI_RR64
-        self.subtract = e.SUBSS_RM if single else e.SUBSD_RM
+        self.convert32 = f.CVTTSS2SI_RR32 if single else f.CVTTSD2SI_RR32
+        self.convert64 = f.CVTTSS2SI_RR64 if single else f.CVTTSD2SI_RR64
+        self.subtract = f.SUBSS_RM if single else f.SUBSD_RM
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
         raise NotImplementedError
@@ -286,13 +288,13 @@ _MAGNITUDES: Final = {t: _twice(_SIGN[t] - 1, types.BYTES[t]) for t in (_F32, _F
 
 #: By operation << 3 | type.
 MIN_MAX: Final = {
-    op.FMIN << 3 | _F32: MinMax("fmin.f32", _F32, e.MINSS_RR, e.ORPS_RR),
-    op.FMIN << 3 | _F64: MinMax("fmin.f64", _F64, e.MINSD_RR, e.ORPS_RR),
-    op.FMAX << 3 | _F32: MinMax("fmax.f32", _F32, e.MAXSS_RR, e.ANDPS_RR),
-    op.FMAX << 3 | _F64: MinMax("fmax.f64", _F64, e.MAXSD_RR, e.ANDPS_RR),
+    op.FMIN << 3 | _F32: MinMax("fmin.f32", _F32, f.MINSS_RR, f.ORPS_RR),
+    op.FMIN << 3 | _F64: MinMax("fmin.f64", _F64, f.MINSD_RR, f.ORPS_RR),
+    op.FMAX << 3 | _F32: MinMax("fmax.f32", _F32, f.MAXSS_RR, f.ANDPS_RR),
+    op.FMAX << 3 | _F64: MinMax("fmax.f64", _F64, f.MAXSD_RR, f.ANDPS_RR),
 }
 #: Signs removed and changed, by operation: with a constant.
-SIGN_BITS: Final = {op.FABS: e.ANDPS_RM, op.FNEG: e.XORPS_RM}
+SIGN_BITS: Final = {op.FABS: f.ANDPS_RM, op.FNEG: e.XORPS_RM}
 #: Operation << 3 | type -> the constant for that, as wide as these instructions read memory.
 SIGN_MASKS: Final = {
     **{op.FABS << 3 | t: mask for t, mask in _MAGNITUDES.items()},
@@ -305,36 +307,71 @@ COPY_SIGN: Final = {
 
 #: Rows on floats, of which forms.py makes what is needed: by operation << 3 | type.
 FLOAT_BINARY: Final = {
-    op.FADD << 3 | _F32: e.ADDSS_RR,
-    op.FADD << 3 | _F64: e.ADDSD_RR,
-    op.FSUB << 3 | _F32: e.SUBSS_RR,
-    op.FSUB << 3 | _F64: e.SUBSD_RR,
-    op.FMUL << 3 | _F32: e.MULSS_RR,
-    op.FMUL << 3 | _F64: e.MULSD_RR,
-    op.FDIV << 3 | _F32: e.DIVSS_RR,
-    op.FDIV << 3 | _F64: e.DIVSD_RR,
+    op.FADD << 3 | _F32: f.ADDSS_RR,
+    op.FADD << 3 | _F64: f.ADDSD_RR,
+    op.FSUB << 3 | _F32: f.SUBSS_RR,
+    op.FSUB << 3 | _F64: f.SUBSD_RR,
+    op.FMUL << 3 | _F32: f.MULSS_RR,
+    op.FMUL << 3 | _F64: f.MULSD_RR,
+    op.FDIV << 3 | _F32: f.DIVSS_RR,
+    op.FDIV << 3 | _F64: f.DIVSD_RR,
 }
 FLOAT_UNARY: Final = {
-    op.FSQRT << 3 | _F32: e.SQRTSS_RR,
-    op.FSQRT << 3 | _F64: e.SQRTSD_RR,
-    op.DEMOTE << 3 | _F32: e.CVTSD2SS_RR,
-    op.PROMOTE << 3 | _F64: e.CVTSS2SD_RR,
+    op.FSQRT << 3 | _F32: f.SQRTSS_RR,
+    op.FSQRT << 3 | _F64: f.SQRTSD_RR,
+    op.DEMOTE << 3 | _F32: f.CVTSD2SS_RR,
+    op.PROMOTE << 3 | _F64: f.CVTSS2SD_RR,
 }
 #: By type.
-ROUND: Final = {_F32: e.ROUNDSS_RRI, _F64: e.ROUNDSD_RRI}
+ROUND: Final = {_F32: f.ROUNDSS_RRI, _F64: f.ROUNDSD_RRI}
+_LOADS: Final = {_F32: e.MOVSS_RM, _F64: e.MOVSD_RM, types.V128: e.MOVAPS_RM}
+
+
+class SelectFloat(MOp):
+    """The same for SSE registers, by a branch."""
+
+    __slots__ = ("code", "comparison", "load")
+
+    def __init__(self, comparison: Comparison, code: int, value_type: int) -> None:
+        super().__init__(f"select.{comparison.name}", tied=True, stack_use=1)
+        self.comparison = comparison
+        self.code = code
+        self.load = _LOADS[value_type]
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        destination = inst.defs[0]
+        source = inst.uses[1]
+        code = emitter.code
+        if destination != inst.uses[0]:
+            asm.rr(code, e.MOVAPS_RR, destination, inst.uses[0])
+        self.comparison.emit(emitter, inst, 2, inst.offset)
+        parity = -1
+        if self.code == CC_DIFFERENT:
+            parity = asm.jcc8(code, CC_P)
+            over = asm.jcc8(code, CC_E)
+            asm.patch_rel8(code, parity, len(code))
+        else:
+            over = asm.jcc8(code, self.code ^ 1)
+        if source >= 0:
+            asm.rr(code, e.MOVAPS_RR, destination, source)
+        else:
+            rm_frame(emitter, self.load, destination, source)
+        asm.patch_rel8(code, over, len(code))
+
+
 #: roundss immediates; 8 suppresses the precision exception.
 ROUNDING_MODES: Final = {op.FNEAREST: 8, op.FFLOOR: 9, op.FCEIL: 10, op.FTRUNC: 11}
 
 #: Integer to float: integer type << 3 | float type -> signed conversion.
 _FROM_SIGNED = {
-    _I32: (e.CVTSI2SS_RR32, e.CVTSI2SD_RR32),
-    _I64: (e.CVTSI2SS_RR64, e.CVTSI2SD_RR64),
+    _I32: (f.CVTSI2SS_RR32, f.CVTSI2SD_RR32),
+    _I64: (f.CVTSI2SS_RR64, f.CVTSI2SD_RR64),
 }
-FROM_SIGNED: Final = by_operation(on_registers, _FROM_SIGNED, FLOATS)
-FROM_SIGNED_LOAD: Final = by_operation(on_memory, _FROM_SIGNED, FLOATS)
+FROM_SIGNED: Final = forms(on_registers, by_operation(_FROM_SIGNED, FLOATS))
+FROM_SIGNED_LOAD: Final = forms(on_memory, by_operation(_FROM_SIGNED, FLOATS))
 FROM_UNSIGNED64: Final = {
-    _F32: FromUnsigned64("cvt.u64.f32", e.CVTSI2SS_RR64, e.ADDSS_RR),
-    _F64: FromUnsigned64("cvt.u64.f64", e.CVTSI2SD_RR64, e.ADDSD_RR),
+    _F32: FromUnsigned64("cvt.u64.f32", f.CVTSI2SS_RR64, f.ADDSS_RR),
+    _F64: FromUnsigned64("cvt.u64.f64", f.CVTSI2SD_RR64, f.ADDSD_RR),
 }
 #: (operation, float type, whether the result has 64 bits)
 TO_INTEGER: Final = {
@@ -349,7 +386,10 @@ TO_INTEGER: Final = {
     for wide in (False, True)
 }
 #: The same bits in the other class, by the result's type.
-BITCAST: Final = {
-    **by_type(on_registers, (e.MOVD_RX, e.MOVQ_RX)),
-    **by_type(on_registers, (e.MOVD_XR, e.MOVQ_XR), FLOATS),
-}
+BITCAST: Final = forms(
+    on_registers,
+    {
+        **by_type((e.MOVD_RX, e.MOVQ_RX)),
+        **by_type((e.MOVD_XR, e.MOVQ_XR), FLOATS),
+    },
+)

@@ -133,6 +133,50 @@ class ScanBits(MOp):
             asm.ri(code, e.XOR_RI32, destination, self.bits - 1)
 
 
+class WithCarry(MOp):
+    """d = uses[0] + uses[1] (or -), and 1 more (or less) when uses[2] is below uses[3], both unsigned i64."""
+
+    __slots__ = ("encoding",)
+
+    def __init__(self, encoding: Encoding) -> None:
+        super().__init__(f"{encoding.name}.i64.rr", tied=True, stack_use=1)
+        self.encoding = encoding
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        destination = inst.defs[0]
+        first, second, below, above = inst.uses
+        code = emitter.code
+        if destination != first:
+            asm.rr(code, e.MOV_RR64, destination, first)
+        asm.rr(code, e.CMP_RR64, below, above)
+        if second >= 0:
+            asm.rr(code, self.encoding, destination, second)
+        else:
+            rm_frame(emitter, self.encoding, destination, second)
+
+
+class WithCarryImm(MOp):
+    """The same with the immediate instead of uses[1]; uses[1] and uses[2] are compared."""
+
+    __slots__ = ("encoding",)
+
+    def __init__(self, encoding: Encoding) -> None:
+        super().__init__(f"{encoding.name}.i64.ri", tied=True, stack_use=2)
+        self.encoding = encoding
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        destination = inst.defs[0]
+        first, below, above = inst.uses
+        code = emitter.code
+        if destination != first:
+            asm.rr(code, e.MOV_RR64, destination, first)
+        if above >= 0:
+            asm.rr(code, e.CMP_RR64, below, above)
+        else:
+            rm_frame(emitter, e.CMP_RM64, below, above)
+        asm.ri(code, self.encoding, destination, inst.imm)
+
+
 # Tables by operation << 3 | type.
 DIVIDE: Final = {
     code << 3 | t: Divide(code, t) for code in (op.DIV_S, op.DIV_U, op.REM_S, op.REM_U) for t in (_I32, _I64)
@@ -161,3 +205,6 @@ SCAN_BITS: Final[dict[int, MOp]] = {
     op.CTZ << 3 | _I32: ScanBits("ctz.bsf.i32", e.BSF_RR32, True, 32),
     op.CTZ << 3 | _I64: ScanBits("ctz.bsf.i64", e.BSF_RR64, True, 64),
 }
+#: By operation.
+WITH_CARRY: Final = {op.IADD: WithCarry(e.ADC_RR64), op.ISUB: WithCarry(e.SBB_RR64)}
+WITH_CARRY_IMM: Final = {op.IADD: WithCarryImm(e.ADC_RI64), op.ISUB: WithCarryImm(e.SBB_RI64)}

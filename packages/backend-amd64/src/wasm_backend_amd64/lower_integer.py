@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from wasm_backend_amd64.addressing import Addressing, fits
-from wasm_backend_amd64.conditions import WITH_CARRY, WITH_CARRY_IMM
 from wasm_backend_amd64.instructions import (
     ADD,
     ADD_IMM,
@@ -26,7 +25,6 @@ from wasm_backend_amd64.instructions import (
     ZERO_EXTEND8,
     ZERO_EXTEND16,
 )
-from wasm_backend_amd64.integer_instructions import MULTIPLY_HIGH, SCAN_BITS, SHIFT_BY_CL
 from wasm_backend_amd64.operands import pack_address, pack_value
 from wasm_backend_amd64.registers import RAX, RCX, RDX
 from wasm_ir import opcodes as op
@@ -100,6 +98,8 @@ class IntegerLowering(Addressing):
         compared = self.carry_operands(second)
         if compared is None:
             return False
+        from wasm_backend_amd64.integer_instructions import WITH_CARRY, WITH_CARRY_IMM
+
         below, above = compared
         destination = self.define(inst)
         number: int | None = 0
@@ -210,6 +210,8 @@ class IntegerLowering(Addressing):
             self.emit(MInst(IMUL_IMM[value_type], [destination], [self.register(first, value_type)], number))
 
     def lower_multiply_high(self, inst: Inst) -> None:
+        from wasm_backend_amd64.integer_instructions import MULTIPLY_HIGH
+
         first, second = inst.args
         if first.op == _CONST:
             first, second = second, first
@@ -344,12 +346,20 @@ class IntegerLowering(Addressing):
             self.emit(MInst(BINARY_IMM[key], [self.define(inst)], [source], number))
 
     def _lower_shift_by_cl(self, inst: Inst, key: int, first: Inst, count: Inst) -> None:
+        from wasm_backend_amd64.integer_instructions import SHIFT_BY_CL
+
         # Everything in given places: a tied destination could be rcx.
         fixed_uses: list[tuple[int | Inst, int]] = [
             (first if first.op == _CONST else self.register(first, inst.type), RAX),
             (self.low(count), RCX),
         ]
         self.emit(MFixed(SHIFT_BY_CL[key], [], [], 0, fixed_uses, [(self.define(inst), RAX)], 1 << RCX))
+
+    def lower_divide(self, inst: Inst) -> None:
+        """div_s, div_u, rem_s, rem_u: not every program divides."""
+        from wasm_backend_amd64.lower_division import lower_divide
+
+        lower_divide(self, inst)
 
     # Bit counts and extensions.
 
@@ -358,7 +368,11 @@ class IntegerLowering(Addressing):
         source = self.register(inst.args[0], inst.type)
         destination = self.define(inst)
         count = COUNT_BITS[key]
-        self.emit(MInst(count if self.has(count) else SCAN_BITS[key], [destination], [source], 0))
+        if not self.has(count):
+            from wasm_backend_amd64.integer_instructions import SCAN_BITS
+
+            count = SCAN_BITS[key]
+        self.emit(MInst(count, [destination], [source], 0))
 
     def lower_sign_extension(self, inst: Inst) -> None:
         """sext8, sext16, sext32, extend_s."""

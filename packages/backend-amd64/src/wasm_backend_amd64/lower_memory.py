@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from wasm_backend_amd64.addressing import fits
-from wasm_backend_amd64.instructions import LEA_SLOT, LOAD, MODIFY, MODIFY_IMM, STORE, STORE_IMM
-from wasm_backend_amd64.integer_instructions import COMPARE_EXCHANGE
-from wasm_backend_amd64.lower_division import DivisionLowering
+from wasm_backend_amd64.instructions import (
+    LEA_SLOT,
+    LOAD,
+    MODIFY,
+    MODIFY_IMM,
+    MODIFY_ROWS,
+    STORE,
+    STORE_IMM,
+    STORE_ROWS,
+)
+from wasm_backend_amd64.lower_integer import IntegerLowering
 from wasm_backend_amd64.operands import pack_value
 from wasm_backend_amd64.registers import RAX
 from wasm_core.errors import CompileError
@@ -24,7 +32,7 @@ _HEAP_STORE: Final = op.HEAP_STORE
 _EXTRACT_U: Final = op.V_EXTRACT_U
 
 
-class MemoryLowering(DivisionLowering):
+class MemoryLowering(IntegerLowering):
     """Handlers of memory operations."""
 
     def lower_load(self, inst: Inst) -> None:
@@ -70,15 +78,15 @@ class MemoryLowering(DivisionLowering):
                 return
         uses = [self.low(value) if width < 8 and value_type <= types.I64 else self.use(value)]
         imm = self.address(pointer, inst.imm, uses)
-        store = STORE.get(operation << 3 | value_type)
-        if store is None:
+        key = operation << 3 | value_type
+        if key not in STORE_ROWS:
             raise CompileError(f"the amd64 backend has no {types.NAMES[value_type]} store")
-        self.emit(MInst(store, [], uses, imm, offset))
+        self.emit(MInst(STORE[key], [], uses, imm, offset))
 
     def _lower_modify(self, inst: Inst, pointer: Inst, value: Inst, offset: int) -> bool:
         """A store of an operation on what is in the same place: one instruction."""
         key = value.op << 3 | value.type
-        if key not in MODIFY or self.use_counts[value.id] != 1 or self.vregs[value.id]:
+        if key not in MODIFY_ROWS or self.use_counts[value.id] != 1 or self.vregs[value.id]:
             return False
         value_type = value.type
         load, other = value.args
@@ -102,6 +110,8 @@ class MemoryLowering(DivisionLowering):
         return self.is_operand(load, value_type) and load.args[0] is pointer and load.imm == store.imm
 
     def lower_compare_exchange(self, inst: Inst) -> None:
+        from wasm_backend_amd64.integer_instructions import COMPARE_EXCHANGE
+
         pointer, expected, replacement = inst.args
         fixed_uses: list[tuple[int | Inst, int]] = [(expected if expected.op == _CONST else self.use(expected), RAX)]
         uses = [self.use(replacement)]

@@ -34,7 +34,7 @@ from wasm_backend_amd64.registers import (
     SCRATCH,
     WINDOWS_REGISTERS,
 )
-from wasm_backend_amd64.vocabulary import VOCABULARIES
+from wasm_backend_amd64.vocabulary import vocabulary
 from wasm_core.errors import CompileError
 from wasm_ir import types
 from wasm_ir.codegen.machinst import CALLS_REFERENCES, ENTERS, MAKES_CALLS, MFunction
@@ -70,10 +70,11 @@ class Amd64Target(Target):
         super().__init__(REGISTERS, native, loop_alignment=16, shortens_jumps=True)
         self.features = features
         self.windows = windows
+        self.vocabulary = vocabulary(windows)
 
     def lower(self, function: Function) -> MFunction:
         """Instruction selection. Raises CompileError for what this backend does not have."""
-        return Amd64Lowering(function, VOCABULARIES[self.windows], self.features).run()
+        return Amd64Lowering(function, self.vocabulary, self.features).run()
 
     def extra_frame_words(self, function: Function, machine: MFunction) -> int:
         """Room for registers that `enter` destroys, or for the VMContext that calls through references change."""

@@ -6,17 +6,27 @@ from wasm_backend_amd64 import control_instructions as control
 from wasm_backend_amd64.abi import ENTER_CLOBBERS, NATIVE, WASM, WINDOWS
 from wasm_backend_amd64.instructions import CONSTANT, FLOAT_CONSTANT
 from wasm_backend_amd64.registers import CALLEE_REGISTER, CONTEXT_REGISTER, MEMORY_REGISTER, R10, RAX
-from wasm_backend_amd64.tail_calls import TAIL_CALL, TAIL_CALL_REF
-from wasm_ir.codegen.abi import Convention
 from wasm_ir.codegen.control import CallRef
+from wasm_ir.codegen.machinst import MOp
 from wasm_ir.codegen.vocabulary import Vocabulary
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Final
+# What few functions have is imported by the first of them.
 
 
-def _vocabulary(native: Convention) -> Vocabulary:
+def _crossings() -> tuple[MOp, MOp]:
+    from wasm_backend_amd64.native_instructions import ENTER, UNWIND
+
+    return ENTER, UNWIND
+
+
+def _tail_calls() -> tuple[MOp, MOp]:
+    from wasm_backend_amd64.tail_calls import TAIL_CALL, TAIL_CALL_REF
+
+    return TAIL_CALL, TAIL_CALL_REF
+
+
+def vocabulary(windows: bool) -> Vocabulary:
+    """`windows`: C functions have the convention of Windows."""
     return Vocabulary(
         name="amd64",
         vectors=True,
@@ -28,23 +38,17 @@ def _vocabulary(native: Convention) -> Vocabulary:
         store_register=RAX,
         status_register=R10,
         wasm=WASM,
-        native=native,
+        native=WINDOWS if windows else NATIVE,
         enter_clobbers=ENTER_CLOBBERS,
         constant=CONSTANT,
         float_constants={**FLOAT_CONSTANT},
         call=control.CALL,
         call_ref=CallRef(CALLEE_REGISTER, CONTEXT_REGISTER, MEMORY_REGISTER),
         call_native=control.CALL_NATIVE,
-        enter=control.ENTER,
         ret=control.RETURN,
-        unwind=control.UNWIND,
         invoke=control.INVOKE,
         invoke_ref=CallRef(CALLEE_REGISTER, CONTEXT_REGISTER, MEMORY_REGISTER, lands=True),
         throw=control.THROW,
-        tail_call=TAIL_CALL,
-        tail_call_ref=TAIL_CALL_REF,
+        crossings=_crossings,
+        tail_calls=_tail_calls,
     )
-
-
-#: By whether C functions have the convention of Windows.
-VOCABULARIES: Final = {False: _vocabulary(NATIVE), True: _vocabulary(WINDOWS)}

@@ -25,7 +25,6 @@ from wasm_backend_arm64.encodings import (
 )
 from wasm_backend_arm64.operands import branch, branch_bit, branch_zero, jump
 from wasm_backend_arm64.registers import ZR
-from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.machinst import MInst, MOp
 
@@ -260,29 +259,6 @@ class Select(MOp):
         uses = inst.uses
         emitter.code += _pack(self.word | inst.defs[0] & 31 | (uses[0] & 31) << 5 | (uses[1] & 31) << 16)
 
-
-class WithCarry(MOp):
-    """d = uses[0] + uses[1] and 1 more when the sum of uses[2] and uses[3] has a carry; or uses[0] - uses[1] and 1 less
-    when uses[2] is below uses[3]."""
-
-    __slots__ = ("comparison", "word")
-
-    def __init__(self, comparison: Comparison, encoding: e.Encoding) -> None:
-        super().__init__(f"{encoding.name}.{comparison.name}")
-        self.comparison = comparison
-        self.word = encoding.word
-
-    def emit(self, emitter: Emitter, inst: MInst) -> None:
-        self.comparison.emit(emitter, inst, 2, 0)
-        uses = inst.uses
-        emitter.code += _pack(self.word | inst.defs[0] & 31 | (uses[0] & 31) << 5 | (uses[1] & 31) << 16)
-
-
-#: By operation, on i64.
-WITH_CARRY: Final = {
-    op.IADD: WithCarry(Registers("cmn.i64", e.ADDS_RRR64.word | ZR, 2), e.ADC_RRR64),
-    op.ISUB: WithCarry(COMPARE[_I64], e.SBC_RRR64),
-}
 
 #: By type.
 SELECT_WORDS: Final = {

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import platform
+import os
 import sys
 
 from wasm_ir.backend import HostSupport
 
-#: What platform.machine() calls this architecture.
+#: What kernels call this architecture.
 _MACHINES = frozenset({"aarch64", "arm64"})
 
 _AT_HWCAP = 16
@@ -55,10 +55,18 @@ def decode_features(hwcap: int) -> tuple[str, ...]:
     return tuple(sorted(name for name, bit in _FEATURES.items() if hwcap >> bit & 1))
 
 
+def machine() -> str:
+    """The architecture, as the kernel calls it, or where there is no uname(2) as Python does."""
+    if hasattr(os, "uname"):
+        return os.uname().machine
+    # (`platform.machine` takes as long as a start)
+    return sys.version.rpartition("(")[2].rstrip(")]")
+
+
 @functools.cache
 def features() -> tuple[str, ...]:
     """Features of this processor among FEATURE_NAMES, sorted; empty on other architectures."""
-    if platform.machine().lower() not in _MACHINES:
+    if machine().lower() not in _MACHINES:
         return ()
     if sys.platform == "darwin":
         return tuple(sorted({"fp", "asimd", *(name for name, asked in _SYSCTL.items() if _sysctl(asked))}))
@@ -79,9 +87,9 @@ def _sysctl(name: str) -> int:
 
 def host_support() -> HostSupport:
     """Whether code of this backend runs in this process."""
-    machine = platform.machine()
-    if machine.lower() not in _MACHINES:
-        return HostSupport(False, f"this backend makes code for AArch64, the processor here is {machine or 'unknown'}")
+    name = machine()
+    if name.lower() not in _MACHINES:
+        return HostSupport(False, f"this backend makes code for AArch64, the processor here is {name or 'unknown'}")
     if ctypes.sizeof(ctypes.c_void_p) != 8:
         return HostSupport(False, "Python is a 32-bit program here; AArch64 code needs a 64-bit one")
     if sys.byteorder != "little":

@@ -88,12 +88,12 @@ def _widths(name: str, word: int, operands: str = "", wide: int = _WIDE) -> tupl
     return Encoding(name + ".i32", word, operands), Encoding(name + ".i64", word | wide, operands)
 
 
-def _floats(name: str, word: int, operands: str = "") -> tuple[Encoding, Encoding]:
+def floats(name: str, word: int, operands: str = "") -> tuple[Encoding, Encoding]:
     """On floats of 32 and 64 bits."""
     return Encoding(name + ".f32", word, operands), Encoding(name + ".f64", word | _DOUBLE, operands)
 
 
-def _conversions(name: str, word: int) -> tuple[Encoding, Encoding, Encoding, Encoding]:
+def conversions(name: str, word: int) -> tuple[Encoding, Encoding, Encoding, Encoding]:
     """Between f32 and both integers, then f64 and both integers."""
     return (*_widths(name + ".f32", word, "wr"), *_widths(name + ".f64", word | _DOUBLE, "wr"))
 
@@ -248,33 +248,13 @@ LDP_FFM128 = Encoding("ldp", 0xAD40_0000)
 STP_FFM64 = Encoding("stp", 0x6D00_0000)
 LDP_FFM64 = Encoding("ldp", 0x6D40_0000)
 
-# Floating point.
-FADD_RRR32, FADD_RRR64 = _floats("fadd", 0x1E20_2800, "wrr")
-FSUB_RRR32, FSUB_RRR64 = _floats("fsub", 0x1E20_3800, "wrr")
-FMUL_RRR32, FMUL_RRR64 = _floats("fmul", 0x1E20_0800, "wrr")
-FDIV_RRR32, FDIV_RRR64 = _floats("fdiv", 0x1E20_1800, "wrr")
-FMAX_RRR32, FMAX_RRR64 = _floats("fmax", 0x1E20_4800, "wrr")
-FMIN_RRR32, FMIN_RRR64 = _floats("fmin", 0x1E20_5800, "wrr")
-FMOV_RR32, FMOV_RR64 = _floats("fmov", 0x1E20_4000, "wr")
-FABS_RR32, FABS_RR64 = _floats("fabs", 0x1E20_C000, "wr")
-FNEG_RR32, FNEG_RR64 = _floats("fneg", 0x1E21_4000, "wr")
-FSQRT_RR32, FSQRT_RR64 = _floats("fsqrt", 0x1E21_C000, "wr")
-FRINTN_RR32, FRINTN_RR64 = _floats("frintn", 0x1E24_4000, "wr")
-FRINTP_RR32, FRINTP_RR64 = _floats("frintp", 0x1E24_C000, "wr")
-FRINTM_RR32, FRINTM_RR64 = _floats("frintm", 0x1E25_4000, "wr")
-FRINTZ_RR32, FRINTZ_RR64 = _floats("frintz", 0x1E25_C000, "wr")
-FCVT_RR64_32 = Encoding("fcvt.f64.f32", 0x1E22_C000, "wr")  # to double from single
-FCVT_RR32_64 = Encoding("fcvt.f32.f64", 0x1E62_4000, "wr")  # to single from double
-FCMP_RR32, FCMP_RR64 = _floats("fcmp", 0x1E20_2000)
-FCMP_R0_32, FCMP_R0_64 = _floats("fcmp", 0x1E20_2008)  # with zero
-FCCMP_RRC32, FCCMP_RRC64 = _floats("fccmp", 0x1E20_0400)
-FCSEL_RRRC32, FCSEL_RRRC64 = _floats("fcsel", 0x1E20_0C00)
-FMOV_RF32, FMOV_RF64 = _floats("fmov", 0x1E20_1000)
-# Conversions: the integer's width, then the float's.
-FCVTZS_RR32_32, FCVTZS_RR64_32, FCVTZS_RR32_64, FCVTZS_RR64_64 = _conversions("fcvtzs", 0x1E38_0000)
-FCVTZU_RR32_32, FCVTZU_RR64_32, FCVTZU_RR32_64, FCVTZU_RR64_64 = _conversions("fcvtzu", 0x1E39_0000)
-SCVTF_RR32_32, SCVTF_RR64_32, SCVTF_RR32_64, SCVTF_RR64_64 = _conversions("scvtf", 0x1E22_0000)
-UCVTF_RR32_32, UCVTF_RR64_32, UCVTF_RR32_64, UCVTF_RR64_64 = _conversions("ucvtf", 0x1E23_0000)
+# Floating point; what computes and converts is in float_encodings.py.
+FMOV_RR32, FMOV_RR64 = floats("fmov", 0x1E20_4000, "wr")
+FCMP_RR32, FCMP_RR64 = floats("fcmp", 0x1E20_2000)
+FCMP_R0_32, FCMP_R0_64 = floats("fcmp", 0x1E20_2008)  # with zero
+FCCMP_RRC32, FCCMP_RRC64 = floats("fccmp", 0x1E20_0400)
+FCSEL_RRRC32, FCSEL_RRRC64 = floats("fcsel", 0x1E20_0C00)
+FMOV_RF32, FMOV_RF64 = floats("fmov", 0x1E20_1000)
 FMOV_RX32 = Encoding("fmov.f32.i32", 0x1E27_0000, "wr")  # floating-point register from integer register
 FMOV_RX64 = Encoding("fmov.f64.i64", 0x9E67_0000, "wr")
 FMOV_XR32 = Encoding("fmov.i32.f32", 0x1E26_0000, "wr")  # the other way
@@ -285,10 +265,6 @@ INS_RX64_HIGH = Encoding("ins.d", 0x4E18_1C00, "mr")  # to the upper half
 ORR_RRR16B = Encoding("orr.16b", 0x4EA0_1C00, "wrr")
 CNT_RR8B = Encoding("cnt.8b", 0x0E20_5800, "wr")
 ADDV_RR8B = Encoding("addv.8b", 0x0E31_B800, "wr")
-USHR31_RR2S = Encoding("ushr.2s", 0x2F21_0400, "wr")
-USHR63_RR64 = Encoding("ushr.1d", 0x7F41_0400, "wr")
-SLI31_RR2S = Encoding("sli.2s", 0x2F3F_5400, "mr")
-SLI63_RR64 = Encoding("sli.1d", 0x7F7F_5400, "mr")
 
 # System.
 NOP = 0xD503_201F
@@ -371,9 +347,9 @@ FLOAT_IMMEDIATES32: Final = _float_immediates(8, 23)
 FLOAT_IMMEDIATES64: Final = _float_immediates(11, 52)
 
 
-def names() -> list[str]:
-    """Names of all rows."""
-    return [name for name, value in globals().items() if name.isupper() and _is_row(name, value)]
+def names(module: dict[str, object]) -> list[str]:
+    """Names of the rows of a module with these names."""
+    return [name for name, value in module.items() if name.isupper() and _is_row(name, value)]
 
 
 def _is_row(name: str, value: object) -> bool:

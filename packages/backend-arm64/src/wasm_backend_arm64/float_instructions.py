@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wasm_backend_arm64 import assembler as asm
 from wasm_backend_arm64 import encodings as e
+from wasm_backend_arm64 import float_encodings as f
 from wasm_backend_arm64.encodings import (
     CC_EQ,
     CC_LE,
@@ -21,7 +22,7 @@ from wasm_core.errors import TrapCode
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.machinst import MInst, MOp
-from wasm_ir.codegen.tables import FLOATS, by_operation, by_type
+from wasm_ir.codegen.tables import FLOATS, by_operation, by_type, forms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ class _ToInteger(MOp):
         single = source_type == _F32
         self.single = single
         self.compare = e.FCMP_RR32 if single else e.FCMP_RR64
-        self.to_signed = e.FCVTZS_RR64_32 if single else e.FCVTZS_RR64_64
-        self.to_unsigned = e.FCVTZU_RR64_32 if single else e.FCVTZU_RR64_64
+        self.to_signed = f.FCVTZS_RR64_32 if single else f.FCVTZS_RR64_64
+        self.to_unsigned = f.FCVTZU_RR64_32 if single else f.FCVTZU_RR64_64
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
         raise NotImplementedError
@@ -141,56 +142,72 @@ class ToUnsigned64(_ToInteger):
         self._trap_overflow(emitter, inst, CC_EQ)
 
 
-#: By operation << 3 | type of the result.
-FLOAT_UNARY: Final = {
-    **by_operation(
-        on_registers,
-        {
-            op.FABS: (e.FABS_RR32, e.FABS_RR64),
-            op.FNEG: (e.FNEG_RR32, e.FNEG_RR64),
-            op.FSQRT: (e.FSQRT_RR32, e.FSQRT_RR64),
-            op.FCEIL: (e.FRINTP_RR32, e.FRINTP_RR64),
-            op.FFLOOR: (e.FRINTM_RR32, e.FRINTM_RR64),
-            op.FTRUNC: (e.FRINTZ_RR32, e.FRINTZ_RR64),
-            op.FNEAREST: (e.FRINTN_RR32, e.FRINTN_RR64),
-        },
-        FLOATS,
-    ),
-    op.DEMOTE << 3 | _F32: on_registers(e.FCVT_RR32_64),
-    op.PROMOTE << 3 | _F64: on_registers(e.FCVT_RR64_32),
+_FLOAT_RRR = {
+    op.FADD: (f.FADD_RRR32, f.FADD_RRR64),
+    op.FSUB: (f.FSUB_RRR32, f.FSUB_RRR64),
+    op.FMUL: (f.FMUL_RRR32, f.FMUL_RRR64),
+    op.FDIV: (f.FDIV_RRR32, f.FDIV_RRR64),
+    # NaN if either operand is one, and -0 < +0, as WebAssembly has it (DDI 0487, FPMin).
+    op.FMIN: (f.FMIN_RRR32, f.FMIN_RRR64),
+    op.FMAX: (f.FMAX_RRR32, f.FMAX_RRR64),
 }
+#: By operation << 3 | type.
+FLOAT_BINARY: Final = forms(on_registers, by_operation(_FLOAT_RRR, FLOATS))
+#: By operation << 3 | type of the result.
+FLOAT_UNARY: Final = forms(
+    on_registers,
+    {
+        **by_operation(
+            {
+                op.FABS: (f.FABS_RR32, f.FABS_RR64),
+                op.FNEG: (f.FNEG_RR32, f.FNEG_RR64),
+                op.FSQRT: (f.FSQRT_RR32, f.FSQRT_RR64),
+                op.FCEIL: (f.FRINTP_RR32, f.FRINTP_RR64),
+                op.FFLOOR: (f.FRINTM_RR32, f.FRINTM_RR64),
+                op.FTRUNC: (f.FRINTZ_RR32, f.FRINTZ_RR64),
+                op.FNEAREST: (f.FRINTN_RR32, f.FRINTN_RR64),
+            },
+            FLOATS,
+        ),
+        op.DEMOTE << 3 | _F32: f.FCVT_RR32_64,
+        op.PROMOTE << 3 | _F64: f.FCVT_RR64_32,
+    },
+)
 COPY_SIGN: Final = {
-    _F32: CopySign("fcopysign.f32", e.USHR31_RR2S, e.SLI31_RR2S),
-    _F64: CopySign("fcopysign.f64", e.USHR63_RR64, e.SLI63_RR64),
+    _F32: CopySign("fcopysign.f32", f.USHR31_RR2S, f.SLI31_RR2S),
+    _F64: CopySign("fcopysign.f64", f.USHR63_RR64, f.SLI63_RR64),
 }
 #: Integer to float: (operation, type of the integer, type of the float).
 FROM_INTEGER: Final = {
-    (op.ITOF_S, _I32, _F32): on_registers(e.SCVTF_RR32_32),
-    (op.ITOF_S, _I32, _F64): on_registers(e.SCVTF_RR32_64),
-    (op.ITOF_S, _I64, _F32): on_registers(e.SCVTF_RR64_32),
-    (op.ITOF_S, _I64, _F64): on_registers(e.SCVTF_RR64_64),
-    (op.ITOF_U, _I32, _F32): on_registers(e.UCVTF_RR32_32),
-    (op.ITOF_U, _I32, _F64): on_registers(e.UCVTF_RR32_64),
-    (op.ITOF_U, _I64, _F32): on_registers(e.UCVTF_RR64_32),
-    (op.ITOF_U, _I64, _F64): on_registers(e.UCVTF_RR64_64),
+    (op.ITOF_S, _I32, _F32): on_registers(f.SCVTF_RR32_32),
+    (op.ITOF_S, _I32, _F64): on_registers(f.SCVTF_RR32_64),
+    (op.ITOF_S, _I64, _F32): on_registers(f.SCVTF_RR64_32),
+    (op.ITOF_S, _I64, _F64): on_registers(f.SCVTF_RR64_64),
+    (op.ITOF_U, _I32, _F32): on_registers(f.UCVTF_RR32_32),
+    (op.ITOF_U, _I32, _F64): on_registers(f.UCVTF_RR32_64),
+    (op.ITOF_U, _I64, _F32): on_registers(f.UCVTF_RR64_32),
+    (op.ITOF_U, _I64, _F64): on_registers(f.UCVTF_RR64_64),
 }
 #: Float to integer: (operation, type of the float, type of the integer).
 TO_INTEGER: Final[dict[tuple[int, int, int], MOp]] = {
-    (op.FTOI_SAT_S, _F32, _I32): on_registers(e.FCVTZS_RR32_32),
-    (op.FTOI_SAT_S, _F64, _I32): on_registers(e.FCVTZS_RR32_64),
-    (op.FTOI_SAT_S, _F32, _I64): on_registers(e.FCVTZS_RR64_32),
-    (op.FTOI_SAT_S, _F64, _I64): on_registers(e.FCVTZS_RR64_64),
-    (op.FTOI_SAT_U, _F32, _I32): on_registers(e.FCVTZU_RR32_32),
-    (op.FTOI_SAT_U, _F64, _I32): on_registers(e.FCVTZU_RR32_64),
-    (op.FTOI_SAT_U, _F32, _I64): on_registers(e.FCVTZU_RR64_32),
-    (op.FTOI_SAT_U, _F64, _I64): on_registers(e.FCVTZU_RR64_64),
+    (op.FTOI_SAT_S, _F32, _I32): on_registers(f.FCVTZS_RR32_32),
+    (op.FTOI_SAT_S, _F64, _I32): on_registers(f.FCVTZS_RR32_64),
+    (op.FTOI_SAT_S, _F32, _I64): on_registers(f.FCVTZS_RR64_32),
+    (op.FTOI_SAT_S, _F64, _I64): on_registers(f.FCVTZS_RR64_64),
+    (op.FTOI_SAT_U, _F32, _I32): on_registers(f.FCVTZU_RR32_32),
+    (op.FTOI_SAT_U, _F64, _I32): on_registers(f.FCVTZU_RR32_64),
+    (op.FTOI_SAT_U, _F32, _I64): on_registers(f.FCVTZU_RR64_32),
+    (op.FTOI_SAT_U, _F64, _I64): on_registers(f.FCVTZU_RR64_64),
     **{(op.FTOI_S, t, _I32): ToInteger32("ftoi_s.i32", t, e.SXTW) for t in (_F32, _F64)},
     **{(op.FTOI_U, t, _I32): ToInteger32("ftoi_u.i32", t, e.UXTW) for t in (_F32, _F64)},
     **{(op.FTOI_S, t, _I64): ToSigned64("ftoi_s.i64", t) for t in (_F32, _F64)},
     **{(op.FTOI_U, t, _I64): ToUnsigned64("ftoi_u.i64", t) for t in (_F32, _F64)},
 }
 #: The same bits in the other class, by the result's type.
-BITCAST: Final = {
-    **by_type(on_registers, (e.FMOV_XR32, e.FMOV_XR64)),
-    **by_type(on_registers, (e.FMOV_RX32, e.FMOV_RX64), FLOATS),
-}
+BITCAST: Final = forms(
+    on_registers,
+    {
+        **by_type((e.FMOV_XR32, e.FMOV_XR64)),
+        **by_type((e.FMOV_RX32, e.FMOV_RX64), FLOATS),
+    },
+)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from wasm_backend_arm64 import encodings as e
-from wasm_backend_arm64.encodings import Access
 from wasm_backend_arm64.forms import Constant, FloatConstant, Load, SlotAddress, Store, on_registers
 from wasm_ir import opcodes as op
 from wasm_ir import types
-from wasm_ir.codegen.tables import FLOATS, by_operation, by_type
+from wasm_ir.codegen.tables import by_operation, by_type, forms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,61 +34,56 @@ _RRR = {
     op.SHR_U: (e.LSRV_RRR32, e.LSRV_RRR64),
     op.ROTR: (e.RORV_RRR32, e.RORV_RRR64),
 }
-_FLOAT_RRR = {
-    op.FADD: (e.FADD_RRR32, e.FADD_RRR64),
-    op.FSUB: (e.FSUB_RRR32, e.FSUB_RRR64),
-    op.FMUL: (e.FMUL_RRR32, e.FMUL_RRR64),
-    op.FDIV: (e.FDIV_RRR32, e.FDIV_RRR64),
-    # NaN if either operand is one, and -0 < +0, as WebAssembly has it (DDI 0487, FPMin).
-    op.FMIN: (e.FMIN_RRR32, e.FMIN_RRR64),
-    op.FMAX: (e.FMAX_RRR32, e.FMAX_RRR64),
-}
 
 
 #: Operation << 3 | type -> the form on registers.
-BINARY: Final = {**by_operation(on_registers, _RRR), **by_operation(on_registers, _FLOAT_RRR, FLOATS)}
+BINARY: Final = forms(on_registers, by_operation(_RRR))
 #: The same with the second register extended.
-BINARY_EXTENDED: Final = by_operation(
-    on_registers, {op.IADD: (e.ADD_RRX32, e.ADD_RRX64), op.ISUB: (e.SUB_RRX32, e.SUB_RRX64)}
+BINARY_EXTENDED: Final = forms(
+    on_registers, by_operation({op.IADD: (e.ADD_RRX32, e.ADD_RRX64), op.ISUB: (e.SUB_RRX32, e.SUB_RRX64)})
 )
 #: The same with the second register complemented.
-BINARY_NOT: Final = by_operation(
+BINARY_NOT: Final = forms(
     on_registers,
-    {
-        op.AND: (e.BIC_RRR32, e.BIC_RRR64),
-        op.OR: (e.ORN_RRR32, e.ORN_RRR64),
-        op.XOR: (e.EON_RRR32, e.EON_RRR64),
-    },
+    by_operation(
+        {
+            op.AND: (e.BIC_RRR32, e.BIC_RRR64),
+            op.OR: (e.ORN_RRR32, e.ORN_RRR64),
+            op.XOR: (e.EON_RRR32, e.EON_RRR64),
+        }
+    ),
 )
-ADD_IMM: Final = by_type(on_registers, (e.ADD_RRI32, e.ADD_RRI64))
-SUB_IMM: Final = by_type(on_registers, (e.SUB_RRI32, e.SUB_RRI64))
+ADD_IMM: Final = forms(on_registers, by_type((e.ADD_RRI32, e.ADD_RRI64)))
+SUB_IMM: Final = forms(on_registers, by_type((e.SUB_RRI32, e.SUB_RRI64)))
 #: Operation << 3 | type -> the form with a bitmask immediate.
-LOGICAL_IMM: Final = by_operation(
+LOGICAL_IMM: Final = forms(
     on_registers,
-    {
-        op.AND: (e.AND_RRL32, e.AND_RRL64),
-        op.OR: (e.ORR_RRL32, e.ORR_RRL64),
-        op.XOR: (e.EOR_RRL32, e.EOR_RRL64),
-    },
+    by_operation(
+        {
+            op.AND: (e.AND_RRL32, e.AND_RRL64),
+            op.OR: (e.ORR_RRL32, e.ORR_RRL64),
+            op.XOR: (e.EOR_RRL32, e.EOR_RRL64),
+        }
+    ),
 )
-NEGATE: Final = by_type(on_registers, (e.NEG_RZR32, e.NEG_RZR64))
-NOT: Final = by_type(on_registers, (e.MVN_RZR32, e.MVN_RZR64))
+NEGATE: Final = forms(on_registers, by_type((e.NEG_RZR32, e.NEG_RZR64)))
+NOT: Final = forms(on_registers, by_type((e.MVN_RZR32, e.MVN_RZR64)))
 #: The low 32 bits, zero-extended.
 MOVE_LOW: Final = on_registers(e.MOV_RZR32)
 #: Unsigned and signed bit fields; imm is immr << 16 | imms << 10.
-UNSIGNED_FIELD: Final = by_type(on_registers, (e.UBFM_RRB32, e.UBFM_RRB64))
-SIGNED_FIELD: Final = by_type(on_registers, (e.SBFM_RRB32, e.SBFM_RRB64))
+UNSIGNED_FIELD: Final = forms(on_registers, by_type((e.UBFM_RRB32, e.UBFM_RRB64)))
+SIGNED_FIELD: Final = forms(on_registers, by_type((e.SBFM_RRB32, e.SBFM_RRB64)))
 #: Bits of two registers together, from number imm >> 10 on.
-EXTRACT: Final = by_type(on_registers, (e.EXTR_RRRI32, e.EXTR_RRRI64))
-MULTIPLY_ADD: Final = by_type(on_registers, (e.MADD_RRRR32, e.MADD_RRRR64))
-MULTIPLY_SUBTRACT: Final = by_type(on_registers, (e.MSUB_RRRR32, e.MSUB_RRRR64))
+EXTRACT: Final = forms(on_registers, by_type((e.EXTR_RRRI32, e.EXTR_RRRI64)))
+MULTIPLY_ADD: Final = forms(on_registers, by_type((e.MADD_RRRR32, e.MADD_RRRR64)))
+MULTIPLY_SUBTRACT: Final = forms(on_registers, by_type((e.MSUB_RRRR32, e.MSUB_RRRR64)))
 #: i64 from two i32.
 MULTIPLY_ADD_WIDE: Final = on_registers(e.SMADDL_RRRR)
 MULTIPLY_SUBTRACT_WIDE: Final = on_registers(e.SMSUBL_RRRR)
 #: High halves of products, by operation.
-MULTIPLY_HIGH: Final = {op.MULHI_S: on_registers(e.SMULH_RRR64), op.MULHI_U: on_registers(e.UMULH_RRR64)}
-COUNT_LEADING: Final = by_type(on_registers, (e.CLZ_RR32, e.CLZ_RR64))
-REVERSE_BITS: Final = by_type(on_registers, (e.RBIT_RR32, e.RBIT_RR64))
+MULTIPLY_HIGH: Final = forms(on_registers, {op.MULHI_S: e.SMULH_RRR64, op.MULHI_U: e.UMULH_RRR64})
+COUNT_LEADING: Final = forms(on_registers, by_type((e.CLZ_RR32, e.CLZ_RR64)))
+REVERSE_BITS: Final = forms(on_registers, by_type((e.RBIT_RR32, e.RBIT_RR64)))
 
 
 def field(immr: int, imms: int) -> int:
@@ -97,42 +91,41 @@ def field(immr: int, imms: int) -> int:
     return immr << 16 | imms << 10
 
 
-_LDRB = Load(e.LDRB_RM32)
-_LDRH = Load(e.LDRH_RM32)
-_LDR32 = Load(e.LDR_RM32)
 #: Loads by operation << 3 | type (the operation of those that cannot fault).
-LOAD: Final = {
-    op.LOAD << 3 | _I32: _LDR32,
-    op.LOAD << 3 | _I64: Load(e.LDR_RM64),
-    op.LOAD << 3 | _F32: Load(e.LDR_FM32),
-    op.LOAD << 3 | _F64: Load(e.LDR_FM64),
-    op.LOAD << 3 | _V128: Load(e.LDR_FM128),
-    op.LOAD8_S << 3 | _I32: Load(e.LDRSB_RM32),
-    op.LOAD8_S << 3 | _I64: Load(e.LDRSB_RM64),
-    op.LOAD8_U << 3 | _I32: _LDRB,
-    op.LOAD8_U << 3 | _I64: _LDRB,
-    op.LOAD16_S << 3 | _I32: Load(e.LDRSH_RM32),
-    op.LOAD16_S << 3 | _I64: Load(e.LDRSH_RM64),
-    op.LOAD16_U << 3 | _I32: _LDRH,
-    op.LOAD16_U << 3 | _I64: _LDRH,
-    op.LOAD32_S << 3 | _I64: Load(e.LDRSW_RM64),
-    op.LOAD32_U << 3 | _I64: _LDR32,
+LOAD: Final = forms(
+    Load,
+    {
+        op.LOAD << 3 | _I32: e.LDR_RM32,
+        op.LOAD << 3 | _I64: e.LDR_RM64,
+        op.LOAD << 3 | _F32: e.LDR_FM32,
+        op.LOAD << 3 | _F64: e.LDR_FM64,
+        op.LOAD << 3 | _V128: e.LDR_FM128,
+        op.LOAD8_S << 3 | _I32: e.LDRSB_RM32,
+        op.LOAD8_S << 3 | _I64: e.LDRSB_RM64,
+        op.LOAD8_U << 3 | _I32: e.LDRB_RM32,
+        op.LOAD8_U << 3 | _I64: e.LDRB_RM32,
+        op.LOAD16_S << 3 | _I32: e.LDRSH_RM32,
+        op.LOAD16_S << 3 | _I64: e.LDRSH_RM64,
+        op.LOAD16_U << 3 | _I32: e.LDRH_RM32,
+        op.LOAD16_U << 3 | _I64: e.LDRH_RM32,
+        op.LOAD32_S << 3 | _I64: e.LDRSW_RM64,
+        op.LOAD32_U << 3 | _I64: e.LDR_RM32,
+    },
+)
+
+
+#: Rows of stores, by operation << 3 | type of the value (the operation of those that cannot fault).
+STORE_ROWS: Final = {
+    op.STORE8 << 3 | _I32: e.STRB_RM32,
+    op.STORE8 << 3 | _I64: e.STRB_RM32,
+    op.STORE16 << 3 | _I32: e.STRH_RM32,
+    op.STORE16 << 3 | _I64: e.STRH_RM32,
+    op.STORE32 << 3 | _I32: e.STR_RM32,
+    op.STORE32 << 3 | _I64: e.STR_RM32,
+    op.STORE << 3 | _I32: e.STR_RM32,
+    op.STORE << 3 | _I64: e.STR_RM64,
+    op.STORE << 3 | _F32: e.STR_FM32,
+    op.STORE << 3 | _F64: e.STR_FM64,
+    op.STORE << 3 | _V128: e.STR_FM128,
 }
-
-
-def _stores(operation: int, access: Access) -> dict[int, Store]:
-    store = Store(access)
-    return {operation << 3 | _I32: store, operation << 3 | _I64: store}
-
-
-#: Stores by operation << 3 | type of the value (the operation of those that cannot fault).
-STORE: Final = {
-    **_stores(op.STORE8, e.STRB_RM32),
-    **_stores(op.STORE16, e.STRH_RM32),
-    **_stores(op.STORE32, e.STR_RM32),
-    op.STORE << 3 | _I32: Store(e.STR_RM32),
-    op.STORE << 3 | _I64: Store(e.STR_RM64),
-    op.STORE << 3 | _F32: Store(e.STR_FM32),
-    op.STORE << 3 | _F64: Store(e.STR_FM64),
-    op.STORE << 3 | _V128: Store(e.STR_FM128),
-}
+STORE: Final = forms(Store, STORE_ROWS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wasm_backend_arm64 import assembler as asm
 from wasm_backend_arm64 import encodings as e
+from wasm_backend_arm64.conditions import COMPARE, Comparison, Registers
 from wasm_backend_arm64.operands import branch, branch_zero
 from wasm_backend_arm64.registers import FLOAT_SCRATCH, SCRATCH, SCRATCH2, ZR
 from wasm_core.errors import TrapCode
@@ -102,6 +103,23 @@ class CompareExchange(MOp):
         emitter.buffer.bind(done)
 
 
+class WithCarry(MOp):
+    """d = uses[0] + uses[1] and 1 more when the sum of uses[2] and uses[3] has a carry; or uses[0] - uses[1] and 1 less
+    when uses[2] is below uses[3]."""
+
+    __slots__ = ("comparison", "word")
+
+    def __init__(self, comparison: Comparison, encoding: e.Encoding) -> None:
+        super().__init__(f"{encoding.name}.{comparison.name}")
+        self.comparison = comparison
+        self.word = encoding.word
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        self.comparison.emit(emitter, inst, 2, 0)
+        uses = inst.uses
+        emitter.code += asm.pack(self.word | inst.defs[0] & 31 | (uses[0] & 31) << 5 | (uses[1] & 31) << 16)
+
+
 #: By operation << 3 | type.
 DIVIDE: Final = {
     code << 3 | t: Divide(code, t) for code in (op.DIV_S, op.DIV_U, op.REM_S, op.REM_U) for t in (_I32, _I64)
@@ -110,4 +128,9 @@ COMPARE_EXCHANGE: Final = CompareExchange()
 POPULATION_COUNT: Final = {
     _I32: PopulationCount("popcnt.i32", False),
     _I64: PopulationCount("popcnt.i64", True),
+}
+#: By operation, on i64.
+WITH_CARRY: Final = {
+    op.IADD: WithCarry(Registers("cmn.i64", e.ADDS_RRR64.word | ZR, 2), e.ADC_RRR64),
+    op.ISUB: WithCarry(COMPARE[_I64], e.SBC_RRR64),
 }

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 _HANDLERS: Final = handlers(
     ConditionLowering,
     {
-        "lower_float_binary": (op.FMIN, op.FMAX),
-        "lower_float_unary": (op.FABS, op.FNEG, op.FCEIL, op.FFLOOR, op.FTRUNC, op.FNEAREST),
-        "lower_from_integer": (op.ITOF_S, op.ITOF_U),
+        "lower_float": (
+            *(op.FADD, op.FSUB, op.FMUL, op.FDIV, op.FMIN, op.FMAX, op.FCOPYSIGN, op.FABS, op.FNEG),
+            *(op.FSQRT, op.DEMOTE, op.PROMOTE, op.FCEIL, op.FFLOOR, op.FTRUNC, op.FNEAREST),
+            *(op.FTOI_S, op.FTOI_U, op.FTOI_SAT_S, op.FTOI_SAT_U, op.ITOF_S, op.ITOF_U, op.BITCAST),
+        ),
         "lower_vector": (*range(op.V_SPLAT, op.V_PROMOTE + 1),),
     },
 )

@@ -369,6 +369,12 @@ class ConditionLowering(MemoryLowering):
 
     # Vectors. Most programs have none, and need not wait for the tables.
 
+    def lower_float(self, inst: Inst) -> None:
+        """All operations on floats but comparisons, and conversions."""
+        from wasm_backend_arm64.lower_float import HANDLERS
+
+        HANDLERS[inst.op](self, inst)
+
     def lower_vector(self, inst: Inst) -> None:
         """All operations on vectors but loads and stores of 16 bytes."""
         from wasm_backend_arm64.lower_vector import HANDLERS

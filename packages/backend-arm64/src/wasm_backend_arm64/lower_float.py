@@ -2,49 +2,77 @@
 
 from __future__ import annotations
 
-from wasm_backend_arm64.float_instructions import BITCAST, COPY_SIGN, FLOAT_UNARY, FROM_INTEGER, TO_INTEGER
-from wasm_backend_arm64.instructions import BINARY, LOAD
-from wasm_backend_arm64.lower_division import DivisionLowering
+from collections.abc import Callable
+
+from wasm_backend_arm64.float_instructions import (
+    BITCAST,
+    COPY_SIGN,
+    FLOAT_BINARY,
+    FLOAT_UNARY,
+    FROM_INTEGER,
+    TO_INTEGER,
+)
+from wasm_backend_arm64.instructions import LOAD
 from wasm_ir import opcodes as op
 from wasm_ir.codegen.machinst import MInst
 from wasm_ir.ir import Inst
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
-class FloatLowering(DivisionLowering):
-    """Handlers of floating-point operations."""
+    from wasm_backend_arm64.lower_conditions import ConditionLowering
 
-    def lower_float_binary(self, inst: Inst) -> None:
-        """fadd, fsub, fmul, fdiv, fmin, fmax."""
-        uses = [self.use(inst.args[0]), self.use(inst.args[1])]
-        self.emit(MInst(BINARY[inst.op << 3 | inst.type], [self.define(inst)], uses, 0))
 
-    def lower_copysign(self, inst: Inst) -> None:
-        uses = [self.use(inst.args[0]), self.use(inst.args[1])]
-        self.emit(MInst(COPY_SIGN[inst.type], [self.define(inst)], uses, 0))
+def float_binary(s: ConditionLowering, inst: Inst) -> None:
+    """fadd, fsub, fmul, fdiv, fmin, fmax."""
+    uses = [s.use(inst.args[0]), s.use(inst.args[1])]
+    s.emit(MInst(FLOAT_BINARY[inst.op << 3 | inst.type], [s.define(inst)], uses, 0))
 
-    def lower_float_unary(self, inst: Inst) -> None:
-        """fabs, fneg, fsqrt, fceil, ffloor, ftrunc, fnearest, demote, promote."""
-        self.emit(MInst(FLOAT_UNARY[inst.op << 3 | inst.type], [self.define(inst)], [self.use(inst.args[0])], 0))
 
-    def lower_to_integer(self, inst: Inst) -> None:
-        """The four kinds of ftoi."""
-        source = inst.args[0]
-        operation = TO_INTEGER[inst.op, source.type, inst.type]
-        self.emit(MInst(operation, [self.define(inst)], [self.use(source)], 0, inst.offset))
+def copysign(s: ConditionLowering, inst: Inst) -> None:
+    uses = [s.use(inst.args[0]), s.use(inst.args[1])]
+    s.emit(MInst(COPY_SIGN[inst.type], [s.define(inst)], uses, 0))
 
-    def lower_from_integer(self, inst: Inst) -> None:
-        """itof_s, itof_u."""
-        source = inst.args[0]
-        operation = FROM_INTEGER[inst.op, source.type, inst.type]
-        self.emit(MInst(operation, [self.define(inst)], [self.source(source, source.type)], 0))
 
-    def lower_bitcast(self, inst: Inst) -> None:
-        source = inst.args[0]
-        destination = self.define(inst)
-        if self.is_operand(source, source.type):
-            uses: list[int] = []
-            load = LOAD[op.LOAD << 3 | inst.type]
-            imm = self.memory(source, load.access, uses)
-            self.emit(MInst(load, [destination], uses, imm, self.fault_offset(source)))
-        else:
-            self.emit(MInst(BITCAST[inst.type], [destination], [self.source(source, source.type)], 0))
+def float_unary(s: ConditionLowering, inst: Inst) -> None:
+    """fabs, fneg, fsqrt, fceil, ffloor, ftrunc, fnearest, demote, promote."""
+    s.emit(MInst(FLOAT_UNARY[inst.op << 3 | inst.type], [s.define(inst)], [s.use(inst.args[0])], 0))
+
+
+def to_integer(s: ConditionLowering, inst: Inst) -> None:
+    """The four kinds of ftoi."""
+    source = inst.args[0]
+    operation = TO_INTEGER[inst.op, source.type, inst.type]
+    s.emit(MInst(operation, [s.define(inst)], [s.use(source)], 0, inst.offset))
+
+
+def from_integer(s: ConditionLowering, inst: Inst) -> None:
+    """itof_s, itof_u."""
+    source = inst.args[0]
+    operation = FROM_INTEGER[inst.op, source.type, inst.type]
+    s.emit(MInst(operation, [s.define(inst)], [s.source(source, source.type)], 0))
+
+
+def bitcast(s: ConditionLowering, inst: Inst) -> None:
+    source = inst.args[0]
+    destination = s.define(inst)
+    if s.is_operand(source, source.type):
+        uses: list[int] = []
+        load = LOAD[op.LOAD << 3 | inst.type]
+        imm = s.memory(source, load.access, uses)
+        s.emit(MInst(load, [destination], uses, imm, s.fault_offset(source)))
+    else:
+        s.emit(MInst(BITCAST[inst.type], [destination], [s.source(source, source.type)], 0))
+
+
+#: By operation.
+HANDLERS: Final[dict[int, Callable[[ConditionLowering, Inst], None]]] = {
+    **dict.fromkeys((op.FADD, op.FSUB, op.FMUL, op.FDIV, op.FMIN, op.FMAX), float_binary),
+    op.FCOPYSIGN: copysign,
+    **dict.fromkeys((op.FABS, op.FNEG, op.FSQRT, op.DEMOTE, op.PROMOTE), float_unary),
+    **dict.fromkeys((op.FCEIL, op.FFLOOR, op.FTRUNC, op.FNEAREST), float_unary),
+    **dict.fromkeys((op.FTOI_S, op.FTOI_U, op.FTOI_SAT_S, op.FTOI_SAT_U), to_integer),
+    **dict.fromkeys((op.ITOF_S, op.ITOF_U), from_integer),
+    op.BITCAST: bitcast,
+}

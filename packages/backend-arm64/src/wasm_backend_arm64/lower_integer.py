@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from wasm_backend_arm64.addressing import Addressing
 from wasm_backend_arm64.assembler import integer_length
-from wasm_backend_arm64.conditions import WITH_CARRY
 from wasm_backend_arm64.encodings import (
     LDRSW_RM64,
     LSL,
@@ -37,7 +36,6 @@ from wasm_backend_arm64.instructions import (
     UNSIGNED_FIELD,
     field,
 )
-from wasm_backend_arm64.integer_instructions import POPULATION_COUNT
 from wasm_backend_arm64.registers import ZR
 from wasm_ir import opcodes as op
 from wasm_ir import types
@@ -99,6 +97,8 @@ class IntegerLowering(Addressing):
             if below.op != op.IADD or above not in below.args:
                 return False
             below = below.args[0] if above is below.args[1] else below.args[1]
+        from wasm_backend_arm64.integer_instructions import WITH_CARRY
+
         destination = self.define(inst)
         if first.op == inst.op and self.is_inner(first):
             uses = [self.source(operand, _I64) for operand in first.args]
@@ -427,6 +427,12 @@ class IntegerLowering(Addressing):
             self.emit(MInst(NEGATE[_I32], [right], [left], 0))
         self.emit(MInst(BINARY[op.ROTR << 3 | value_type], [destination], [source, right], 0))
 
+    def lower_divide(self, inst: Inst) -> None:
+        """div_s, div_u, rem_s, rem_u: not every program divides."""
+        from wasm_backend_arm64.lower_division import lower_divide
+
+        lower_divide(self, inst)
+
     # Bit counts and extensions.
 
     def lower_count_bits(self, inst: Inst) -> None:
@@ -434,6 +440,8 @@ class IntegerLowering(Addressing):
         source = self.register(inst.args[0], value_type)
         destination = self.define(inst)
         if inst.op == op.POPCNT:
+            from wasm_backend_arm64.integer_instructions import POPULATION_COUNT
+
             self.emit(MInst(POPULATION_COUNT[value_type], [destination], [source], 0))
             return
         if inst.op == op.CTZ:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from wasm_backend_arm64.instructions import LOAD, SLOT_ADDRESS, STORE
-from wasm_backend_arm64.integer_instructions import COMPARE_EXCHANGE
-from wasm_backend_arm64.lower_float import FloatLowering
+from wasm_backend_arm64.instructions import LOAD, SLOT_ADDRESS, STORE, STORE_ROWS
+from wasm_backend_arm64.lower_integer import IntegerLowering
 from wasm_backend_arm64.registers import ZR
 from wasm_core.errors import CompileError
 from wasm_ir import opcodes as op
@@ -22,7 +21,7 @@ _HEAP_STORE: Final = op.HEAP_STORE
 _EXTRACT_U: Final = op.V_EXTRACT_U
 
 
-class MemoryLowering(FloatLowering):
+class MemoryLowering(IntegerLowering):
     """Handlers of memory operations."""
 
     def lower_load(self, inst: Inst) -> None:
@@ -60,13 +59,16 @@ class MemoryLowering(FloatLowering):
         else:
             register = self.use(value)
         uses = [register]
-        store = STORE.get(operation << 3 | value_type)
-        if store is None:
+        key = operation << 3 | value_type
+        access = STORE_ROWS.get(key)
+        if access is None:
             raise CompileError(f"the arm64 backend has no {types.NAMES[value_type]} store")
-        imm = self.address(pointer, inst.imm, store.access, uses)
-        self.emit(MInst(store, [], uses, imm, offset))
+        imm = self.address(pointer, inst.imm, access, uses)
+        self.emit(MInst(STORE[key], [], uses, imm, offset))
 
     def lower_compare_exchange(self, inst: Inst) -> None:
+        from wasm_backend_arm64.integer_instructions import COMPARE_EXCHANGE
+
         uses = [self.use(operand) for operand in inst.args]
         self.emit(MInst(COMPARE_EXCHANGE, [self.define(inst)], uses, inst.imm))
 

@@ -8,7 +8,6 @@ from wasm_backend_arm64.encodings import FLOAT_IMMEDIATES32, FLOAT_IMMEDIATES64,
 from wasm_backend_arm64.registers import FRAME_POINTER, SCRATCH, SCRATCH2, SP
 from wasm_ir import types
 from wasm_ir.codegen.machinst import IN_ARG, OUT_ARG
-from wasm_ir.symbols import symbol_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,7 +87,11 @@ def load_integer(emitter: Emitter, register: int, bits: int) -> None:
     if bits <= 0xFFFF:
         code += _pack(e.MOVZ_RI32.word | register | bits << 5)
         return
-    is_symbol = bool(emitter.function.symbols) and symbol_number(bits) >= 0
+    is_symbol = False
+    if emitter.function.symbols:
+        from wasm_ir.symbols import symbol_number
+
+        is_symbol = symbol_number(bits) >= 0
     start = len(code)
     asm.load_integer(code, register, bits)
     if is_symbol or (len(code) - start == 16 and emitter.far < FAR_ALL):

@@ -48,7 +48,6 @@ from wasm_ir.codegen.emission import OutOfReach
 from wasm_ir.codegen.machinst import CALLS_REFERENCES, ENTERS, MAKES_CALLS, MFunction
 from wasm_ir.codegen.target import Target
 from wasm_ir.ir import ABI_C, ABI_WASM, Function, Inst
-from wasm_ir.symbols import symbol_number
 from wasm_ir.vmcontext import CONTEXT, FUNCREF
 
 TYPE_CHECKING = False
@@ -217,6 +216,8 @@ class Arm64Target(Target):
             code += bytes(-len(code) % size)
             buffer.bind(label)
             if emitter.function.symbols and size == 8:
+                from wasm_ir.symbols import symbol_number
+
                 symbol = symbol_number(bits)
                 if symbol >= 0:
                     buffer.relocate(RELOCATION_SYMBOL, symbol)

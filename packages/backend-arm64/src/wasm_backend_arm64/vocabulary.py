@@ -13,13 +13,29 @@ from wasm_backend_arm64.registers import (
     STATUS_REGISTER,
     STORE_REGISTER,
 )
-from wasm_backend_arm64.tail_calls import TAIL_CALL, TAIL_CALL_REF
 from wasm_ir.codegen.control import CallRef
+from wasm_ir.codegen.machinst import MOp
 from wasm_ir.codegen.vocabulary import Vocabulary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
+
+
+# What few functions have is imported by the first of them.
+
+
+def _crossings() -> tuple[MOp, MOp]:
+    from wasm_backend_arm64.native_instructions import ENTER, UNWIND
+
+    return ENTER, UNWIND
+
+
+def _tail_calls() -> tuple[MOp, MOp]:
+    from wasm_backend_arm64.tail_calls import TAIL_CALL, TAIL_CALL_REF
+
+    return TAIL_CALL, TAIL_CALL_REF
+
 
 VOCABULARY: Final = Vocabulary(
     name="arm64",
@@ -39,12 +55,10 @@ VOCABULARY: Final = Vocabulary(
     call=control.CALL,
     call_ref=CallRef(CALLEE_REGISTER, CONTEXT_REGISTER, MEMORY_REGISTER),
     call_native=control.CALL_NATIVE,
-    enter=control.ENTER,
     ret=control.RETURN,
-    unwind=control.UNWIND,
     invoke=control.INVOKE,
     invoke_ref=CallRef(CALLEE_REGISTER, CONTEXT_REGISTER, MEMORY_REGISTER, lands=True),
     throw=control.THROW,
-    tail_call=TAIL_CALL,
-    tail_call_ref=TAIL_CALL_REF,
+    crossings=_crossings,
+    tail_calls=_tail_calls,
 )

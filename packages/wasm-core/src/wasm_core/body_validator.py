@@ -10,7 +10,6 @@ from wasm_core import opcodes as op
 from wasm_core.body_facts import BodyFacts
 from wasm_core.errors import CompileError, InvalidError, MalformedError, Unsupported
 from wasm_core.features import Features
-from wasm_core.instructions import find
 from wasm_core.leb128 import read_s32, read_s33, read_s64, read_u32
 from wasm_core.module import DecodedModule
 from wasm_core.opcode_kinds import (
@@ -47,12 +46,9 @@ from wasm_core.rare_instructions import (
     HANDLERS,
     BodyState,
     all_match,
-    begin_catch,
     check_br_table,
-    check_catches,
     check_memarg,
     check_offset,
-    disabled,
 )
 from wasm_core.reader import switched_off, value_type_error
 from wasm_core.type_codes import (
@@ -71,6 +67,8 @@ from wasm_core.validation_context import Signature, ValidationContext, context_o
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
+
+    from wasm_core.unset_locals import UnsetLocals
 
 #: Most locals of a function, parameters included. Other engines have the same limit.
 MAX_LOCALS: Final = 50_000
@@ -236,64 +234,23 @@ def _select(context: ValidationContext, stack: list[int], at: int) -> None:
     stack.append(first)
 
 
-class _Unset:
-    """The locals that have no value yet: those that cannot be null and have not been set in this construct.
-
-    Few functions have any. There the loop takes a closer look at locals from `first` on.
-    """
-
-    __slots__ = ("_heights", "_set", "_unset", "count", "first")
-
-    def __init__(self, local_types: list[int], params: int) -> None:
-        self.count: Final = len(local_types)
-        self._unset: Final = {index for index in range(params, self.count) if local_types[index] & NON_NULL}
-        self.first: Final = min(self._unset)
-        # Locals that have been set, and how many that were where each open construct started.
-        self._set: Final[list[int]] = []
-        self._heights: Final[list[int]] = []
-
-    def get(self, index: int, at: int) -> None:
-        """A local that is read."""
-        if index >= self.count:
-            raise _unknown("local", index, at)
-        if index in self._unset:
-            raise InvalidError(f"uninitialized local {index}", at)
-
-    def set(self, index: int, at: int) -> None:
-        """A local that is set."""
-        if index >= self.count:
-            raise _unknown("local", index, at)
-        if index in self._unset:
-            self._unset.remove(index)
-            self._set.append(index)
-
-    def open(self) -> None:
-        """A construct starts."""
-        self._heights.append(len(self._set))
-
-    def restart(self) -> None:
-        """Another arm of the innermost construct starts, where nothing is set that was set in the one before."""
-        while len(self._set) > self._heights[-1]:
-            self._unset.add(self._set.pop())
-
-    def close(self) -> None:
-        """The innermost construct ends."""
-        self.restart()
-        self._heights.pop()
-
-
-def _find_unset(local_types: list[int], params: int) -> _Unset | None:
+def _find_unset(local_types: list[int], params: int) -> UnsetLocals | None:
     """The locals without a value at the start of a function, if there are any."""
     for index in range(params, len(local_types)):
         if local_types[index] & NON_NULL:
-            return _Unset(local_types, params)
+            # Few functions have any.
+            from wasm_core.unset_locals import UnsetLocals
+
+            return UnsetLocals(local_types, params)
     return None
 
 
 def _illegal(opcode: int, at: int) -> CompileError:
+    from wasm_core.instructions import find
+
     instruction = find(opcode)
     if instruction is not None:
-        return disabled(instruction, at)
+        return switched_off(instruction.name, instruction.feature, at)
     return MalformedError(f"illegal opcode {opcode:02x}", at)
 
 
@@ -321,7 +278,7 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
 
     local_types, pos, has_long_types = _read_locals(context, code, signature.params)
     local_count = len(local_types)
-    unset: _Unset | None = None
+    unset: UnsetLocals | None = None
     if has_long_types:
         # Parameters have values.
         unset = _find_unset(local_types, len(signature.params))
@@ -493,6 +450,8 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
                     pop(context, stack, I32, at)
             elif opcode == op.TRY_TABLE:
                 state = state or BodyState(context, code, stack, labels, signature.results)
+                from wasm_core.reference_instructions import check_catches
+
                 pos = check_catches(state, pos, at)
             types = block.params
             if types:
@@ -588,6 +547,8 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
                 unset.restart()
             if opcode == op.CATCH:
                 state = state or BodyState(context, code, stack, labels, signature.results)
+                from wasm_core.reference_instructions import begin_catch
+
                 pos = begin_catch(state, pos)
         elif kind == DELEGATE:
             if frame_kind != op.TRY:

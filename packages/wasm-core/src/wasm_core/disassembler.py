@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 
 from wasm_core.errors import MalformedError
-from wasm_core.immediates import read_immediates, read_opcode, read_value_type
+from wasm_core.immediates import read_immediates, read_opcode
 from wasm_core.instructions import (
     CATCH_ALL,
     IMM_BLOCK,
@@ -34,6 +34,7 @@ from wasm_core.instructions import (
 )
 from wasm_core.leb128 import read_u32
 from wasm_core.module import DecodedModule
+from wasm_core.reader import read_value_type
 from wasm_core.type_codes import EMPTY_BLOCK, heap_type_name, type_name
 
 _CLAUSES = ("catch", "catch_ref", "catch_all", "catch_all_ref")

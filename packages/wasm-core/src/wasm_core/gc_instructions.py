@@ -6,15 +6,11 @@ from collections.abc import Callable
 
 from wasm_core import opcodes as op
 from wasm_core.errors import InvalidError, MalformedError
-from wasm_core.immediates import read_byte
 from wasm_core.leb128 import read_u32
 from wasm_core.operand_stack import POLYMORPHIC
-from wasm_core.rare_instructions import (
-    BodyState,
-    check_data,
-    read_prefixed,
-    segment_type,
-)
+from wasm_core.prefixed_instructions import read_prefixed, segment_type
+from wasm_core.rare_instructions import BodyState, check_data
+from wasm_core.reader import read_byte
 from wasm_core.subtyping import top_of
 from wasm_core.type_codes import ANYREF, EXNREF, EXTERNREF, FUNCREF, I8, I16, I32, NON_NULL, UNKNOWN_REF, type_name
 from wasm_core.types import ArrayType, StructType

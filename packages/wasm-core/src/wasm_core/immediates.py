@@ -52,8 +52,8 @@ from wasm_core.instructions import (
     IMM_ZERO,
 )
 from wasm_core.leb128 import read_s32, read_s33, read_s64, read_u32, read_unsigned, signed, unsigned
+from wasm_core.reader import read_byte, read_heap_type, read_value_type, read_zero_byte
 from wasm_core.type_codes import (
-    ABSTRACT_HEAP_CODES,
     DEFINED_SHIFT,
     EMPTY_BLOCK,
     NON_NULL,
@@ -78,21 +78,6 @@ _TWO_INDICES: Final = frozenset(
 _FIXED_SIZE: Final[dict[int, int]] = {IMM_F32: 4, IMM_F64: 8, IMM_V128: 16}
 
 
-def read_byte(data: bytes, pos: int, end: int) -> tuple[int, int]:
-    """One byte."""
-    if pos >= end:
-        raise MalformedError("unexpected end", pos)
-    return data[pos], pos + 1
-
-
-def read_zero_byte(data: bytes, pos: int, end: int) -> int:
-    """A byte that must be zero, which is what 2.0 has in the place of a memory index; returns the position after it."""
-    byte, after = read_byte(data, pos, end)
-    if byte:
-        raise MalformedError("zero byte expected", pos)
-    return after
-
-
 def read_memarg(data: bytes, pos: int, end: int) -> tuple[int, int, int, int]:
     """Alignment exponent, offset, memory, and the position after them."""
     flags, after = read_u32(data, pos, end)
@@ -103,33 +88,6 @@ def read_memarg(data: bytes, pos: int, end: int) -> tuple[int, int, int, int]:
         memory, after = read_u32(data, after, end)
     offset, after = read_unsigned(data, after, end, 64)
     return flags & 0x3F, offset, memory, after
-
-
-def read_heap_type(data: bytes, pos: int, end: int) -> tuple[int, int]:
-    """A heap type, numbered as for IMM_HEAP_TYPE, and the position after it."""
-    if pos < end and data[pos] in ABSTRACT_HEAP_CODES:
-        return -data[pos], pos + 1
-    index, after = read_s33(data, pos, end)
-    if index < 0:
-        raise MalformedError("malformed heap type", pos)
-    return index, after
-
-
-def reference_code(heap_type: int, nullable: bool) -> int:
-    """The type code of references to a heap type, numbered as for IMM_HEAP_TYPE."""
-    code = -heap_type if heap_type < 0 else (heap_type + 1) << DEFINED_SHIFT
-    return code if nullable else code | NON_NULL
-
-
-def read_value_type(data: bytes, pos: int, end: int) -> tuple[int, int]:
-    """The type code of a value type, and the position after it."""
-    code, after = read_byte(data, pos, end)
-    if code in ONE_BYTE_CODES:
-        return code, after
-    if code != REF_PREFIX and code != REF_NULL_PREFIX:
-        raise MalformedError("malformed value type", pos)
-    heap_type, after = read_heap_type(data, after, end)
-    return reference_code(heap_type, code == REF_NULL_PREFIX), after
 
 
 def read_opcode(data: bytes, pos: int, end: int) -> tuple[int, int]:

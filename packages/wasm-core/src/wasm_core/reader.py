@@ -1,4 +1,4 @@
-"""A cursor over a part of a module, with the readers that several sections share."""
+"""A cursor over a part of a module, with the readers of bytes and types that several sections share."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from wasm_core.type_codes import (
     ABSTRACT_HEAP_CODES,
     ANYREF,
     ARRAYREF,
+    DEFINED_SHIFT,
     EQREF,
     EXNREF,
     EXTERNREF,
     FUNCREF,
     I31REF,
+    NON_NULL,
     NULLEXNREF,
     NULLEXTERNREF,
     NULLFUNCREF,
     NULLREF,
+    ONE_BYTE_CODES,
     REF_NULL_PREFIX,
     REF_PREFIX,
     STRUCTREF,
@@ -48,6 +51,48 @@ HAS_PAGE_SIZE: Final = 8
 _FEATURE_OF_FLAG: Final = ((SHARED, "threads"), (IS_64, "memory64"), (HAS_PAGE_SIZE, "custom_page_sizes"))
 #: Largest exponent of a page size that can be told apart from nonsense.
 _MAX_PAGE_BITS: Final = 64
+
+
+def read_byte(data: bytes, pos: int, end: int) -> tuple[int, int]:
+    """One byte."""
+    if pos >= end:
+        raise MalformedError("unexpected end", pos)
+    return data[pos], pos + 1
+
+
+def read_zero_byte(data: bytes, pos: int, end: int) -> int:
+    """A byte that must be zero, which is what 2.0 has in the place of a memory index; returns the position after it."""
+    byte, after = read_byte(data, pos, end)
+    if byte:
+        raise MalformedError("zero byte expected", pos)
+    return after
+
+
+def read_heap_type(data: bytes, pos: int, end: int) -> tuple[int, int]:
+    """A heap type, numbered as for IMM_HEAP_TYPE, and the position after it."""
+    if pos < end and data[pos] in ABSTRACT_HEAP_CODES:
+        return -data[pos], pos + 1
+    index, after = read_s33(data, pos, end)
+    if index < 0:
+        raise MalformedError("malformed heap type", pos)
+    return index, after
+
+
+def reference_code(heap_type: int, nullable: bool) -> int:
+    """The type code of references to a heap type, numbered as for IMM_HEAP_TYPE."""
+    code = -heap_type if heap_type < 0 else (heap_type + 1) << DEFINED_SHIFT
+    return code if nullable else code | NON_NULL
+
+
+def read_value_type(data: bytes, pos: int, end: int) -> tuple[int, int]:
+    """The type code of a value type, and the position after it."""
+    code, after = read_byte(data, pos, end)
+    if code in ONE_BYTE_CODES:
+        return code, after
+    if code != REF_PREFIX and code != REF_NULL_PREFIX:
+        raise MalformedError("malformed value type", pos)
+    heap_type, after = read_heap_type(data, after, end)
+    return reference_code(heap_type, code == REF_NULL_PREFIX), after
 
 
 def value_types_of(features: Features) -> dict[int, ValueType]:

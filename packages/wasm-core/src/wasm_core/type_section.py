@@ -20,8 +20,7 @@ from wasm_core.defined_types import (
     recursion_group,
 )
 from wasm_core.errors import InvalidError, MalformedError
-from wasm_core.immediates import read_value_type
-from wasm_core.reader import Reader, switched_off, value_type_error
+from wasm_core.reader import Reader, read_value_type, switched_off, value_type_error
 from wasm_core.type_codes import DEFINED_SHIFT, I8, I16, NON_NULL, REF_NULL_PREFIX, REF_PREFIX
 from wasm_core.types import FuncType
 

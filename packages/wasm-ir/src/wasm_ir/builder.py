@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from wasm_core.lazy_typing import mypyc_attr
 from wasm_ir import opcodes, types
 from wasm_ir.ir import Block, Branch, Call, Edge, Function, Inst, Signature
-from wasm_ir.mypyc_attributes import mypyc_attr
 from wasm_ir.simplify import (
     RIGHT_CONST_RULES,
     UNARY_RULES,
@@ -43,7 +43,8 @@ _CHECKED_KEY: Final = -2
 _MASK_64: Final = (1 << 64) - 1
 #: Most checks that it notes for one index.
 _MOST_CHECKS: Final = 8
-_COMMUTATIVE: Final = [bool(properties & opcodes.COMMUTATIVE) for properties in opcodes.PROPERTIES]
+_PROPERTIES: Final = opcodes.PROPERTIES
+_COMMUTATIVE: Final = opcodes.COMMUTATIVE
 
 #: What the value table is keyed by: (operation << 3 | type or condition, operands and immediates).
 Key = tuple[int | Inst, ...]
@@ -179,7 +180,7 @@ class Builder:
 
     def binary(self, op: int, type: int, x: Inst, y: Inst) -> Inst:
         if y.op == _CONST or x.op == _CONST or x is y:
-            if x.op == _CONST and _COMMUTATIVE[op]:
+            if x.op == _CONST and _PROPERTIES[op] & _COMMUTATIVE:
                 x, y = y, x
             if y.op == _CONST and x.op != _CONST:
                 rule = RIGHT_CONST_RULES[op]
@@ -285,7 +286,7 @@ class Builder:
         # Most programs have no vectors, and need not wait for the rules.
         from wasm_ir.simplify_vectors import VECTOR_RULES
 
-        if _COMMUTATIVE[op] and args[0].op == _CONST and args[1].op != _CONST:
+        if _PROPERTIES[op] & _COMMUTATIVE and args[0].op == _CONST and args[1].op != _CONST:
             args = [args[1], args[0]]
         rule = VECTOR_RULES[op]
         if rule is not None:

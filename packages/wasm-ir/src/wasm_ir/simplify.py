@@ -252,7 +252,10 @@ _BinaryRule = Callable[["Builder", int, Inst, int], Inst | None]
 
 
 def _by_operation(rules: dict[int, _BinaryRule]) -> list[_BinaryRule | None]:
-    return [rules.get(op) for op in range(opcodes.COUNT)]
+    found: list[_BinaryRule | None] = [None] * opcodes.COUNT
+    for op, rule in rules.items():
+        found[op] = rule
+    return found
 
 
 #: Operation -> the rule for a constant right operand, or None.
@@ -361,7 +364,9 @@ _UNARY: Final[dict[int, _UnaryRule]] = {
     opcodes.FNEG: _fneg,
 }
 #: Operation -> its rule, or None.
-UNARY_RULES: Final[list[_UnaryRule | None]] = [_UNARY.get(op) for op in range(opcodes.COUNT)]
+UNARY_RULES: Final[list[_UnaryRule | None]] = [None] * opcodes.COUNT
+for _op, _rule in _UNARY.items():
+    UNARY_RULES[_op] = _rule
 
 
 def simplify_unary(b: Builder, op: int, type: int, x: Inst) -> Inst | None:

@@ -8,11 +8,10 @@ from wasm_core import sections
 from wasm_core.defined_types import ARRAY, FUNC, REC, STRUCT, SUB, SUB_FINAL
 from wasm_core.errors import MalformedError
 from wasm_core.features import Features
-from wasm_core.immediates import read_value_type
 from wasm_core.leb128 import read_unsigned
 from wasm_core.module import DecodedModule, ExternKind
 from wasm_core.names import NameSection
-from wasm_core.reader import Reader
+from wasm_core.reader import Reader, read_value_type
 from wasm_core.type_codes import DEFINED_SHIFT, I8, I16, NON_NULL, heap_type_name, type_name
 from wasm_text.identifiers import Identifiers
 

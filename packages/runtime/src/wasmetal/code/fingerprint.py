@@ -21,8 +21,10 @@ _ENDINGS = (".py", ".so", ".pyd", ".pyc")
 _SKIPPED = frozenset({"__pycache__", "cli", "registry", "testing"})
 
 
-def _files(folder: str, found: list[str]) -> None:
+@functools.cache
+def _files(folder: str) -> tuple[str, ...]:
     """Name, size and time of the last change of each file."""
+    found: list[str] = []
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=_name):
             name = entry.name
@@ -31,7 +33,8 @@ def _files(folder: str, found: list[str]) -> None:
                 found.append(f"{name} {status.st_size} {status.st_mtime_ns}")
             elif name not in _SKIPPED and entry.is_dir():
                 found.append(f"{name} 0 0")
-                _files(entry.path, found)
+                found += _files(entry.path)
+    return tuple(found)
 
 
 def _name(entry: os.DirEntry[str]) -> str:
@@ -44,7 +47,7 @@ def _describe(package: str) -> list[str]:
     found = [f"{package} {getattr(module, '__version__', '')} 0"]
     for place in getattr(module, "__path__", None) or [module.__file__ or ""]:
         try:
-            _files(place, found)
+            found += _files(place)
         except (NotADirectoryError, FileNotFoundError):
             # A module without a folder, in an archive, or frozen into a program: the state of the nearest file.
             found.append(_nearest(place))
@@ -71,15 +74,24 @@ def _of_packages(*packages: str) -> tuple[bytes, bytes]:
     return digest("\n".join(found).encode()), digest("\n".join(sources).encode())
 
 
-def _compiler(backend: object) -> tuple[str, ...]:
-    return "wasm_core", "wasm_ir", "wasmetal", type(backend).__module__.partition(".")[0]
+#: What has a part in making glue: of the runtime, what its room may import (tests/test_directions.py).
+_GLUE_MAKERS = ("wasm_core", "wasm_ir", "wasmetal.code", "wasmetal.cpython", "wasmetal.glue", "wasmetal.system")
+
+
+def _package(backend: object) -> str:
+    return type(backend).__module__.partition(".")[0]
 
 
 def of_compiler(backend: object) -> bytes:
     """The fingerprint of everything that has a part in what `backend` compiles."""
-    return _of_packages(*_compiler(backend))[0]
+    return _of_packages("wasm_core", "wasm_ir", "wasmetal", _package(backend))[0]
+
+
+def of_glue_makers(backend: object) -> bytes:
+    """The fingerprint of everything that has a part in glue."""
+    return _of_packages(*_GLUE_MAKERS, _package(backend))[0]
 
 
 def of_sources(backend: object) -> bytes:
     """The fingerprint of its sources, which does not change when they are installed elsewhere."""
-    return _of_packages(*_compiler(backend))[1]
+    return _of_packages(*_GLUE_MAKERS, _package(backend))[1]

@@ -145,7 +145,7 @@ def make(backend: Backend, layout: dict[str, int], folder: str, in_place: bool) 
             blob = made.get(key)
             assert blob is not None
             blobs[key] = blob
-    sources = fingerprint.of_compiler(backend) if in_place else fingerprint.of_sources(backend)
+    sources = fingerprint.of_glue_makers(backend) if in_place else fingerprint.of_sources(backend)
     content = encode_file(prebuilt.identity(backend, sources), 0, blobs)
     path = os.path.join(folder, prebuilt.file_name(backend))
     with open(path, "wb") as file:

@@ -51,7 +51,7 @@ def find(backend: Backend) -> CodeFile | None:
     except OSError:
         return None
     # The second kind is made in place, for an editable installation.
-    for sources in (fingerprint.of_sources(backend), fingerprint.of_compiler(backend)):
+    for sources in (fingerprint.of_sources(backend), fingerprint.of_glue_makers(backend)):
         try:
             return CodeFile(data, identity(backend, sources), len(data))
         except ValueError:

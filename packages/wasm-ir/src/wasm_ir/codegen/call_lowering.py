@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wasm_core.errors import CompileError
+from wasm_core.lazy_typing import mypyc_attr
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.abi import Convention
@@ -10,7 +11,6 @@ from wasm_ir.codegen.control import ENTRY, JUMP, POLL, TRAP
 from wasm_ir.codegen.machinst import CALLS_REFERENCES, ENTERS, MAKES_CALLS, MFixed, MInst, MOp, MTailCall
 from wasm_ir.codegen.operand_lowering import OperandLowering
 from wasm_ir.ir import ABI_C, ABI_WASM, Call, Inst
-from wasm_ir.mypyc_attributes import mypyc_attr
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -135,7 +135,8 @@ class CallLowering(OperandLowering):
         words = wasm.arguments(signature.params).words << 16 | wasm.results(signature.results).words
         clobbers = vocabulary.enter_clobbers
         arguments = inst.args[3:]
-        self._lower_call(vocabulary.enter, inst, words, wasm, arguments, inst.results, fixed_uses, fixed_defs, clobbers)
+        operation, _ = vocabulary.crossings()
+        self._lower_call(operation, inst, words, wasm, arguments, inst.results, fixed_uses, fixed_defs, clobbers)
 
     def lower_result(self, inst: Inst) -> None:
         """Nothing: the call defines it."""
@@ -171,21 +172,21 @@ class CallLowering(OperandLowering):
 
     def lower_return_call(self, inst: Inst) -> None:
         assert isinstance(inst, Call)
-        self._lower_tail_call(self.vocabulary.tail_call, inst, inst.args, [])
+        self._lower_tail_call(False, inst, inst.args, [])
 
     def lower_return_call_ref(self, inst: Inst) -> None:
         assert isinstance(inst, Call)
-        vocabulary = self.vocabulary
-        callee = (self.value(inst.args[0]), vocabulary.callee_register)
-        self._lower_tail_call(vocabulary.tail_call_ref, inst, inst.args[1:], [callee])
+        callee = (self.value(inst.args[0]), self.vocabulary.callee_register)
+        self._lower_tail_call(True, inst, inst.args[1:], [callee])
 
     def _lower_tail_call(
-        self, operation: MOp | None, call: Call, arguments: list[Inst], fixed_uses: list[tuple[int | Inst, int]]
+        self, through_reference: bool, call: Call, arguments: list[Inst], fixed_uses: list[tuple[int | Inst, int]]
     ) -> None:
         """Bring the arguments to the words that this function got its own in, if these are enough."""
         function = self.function
-        if operation is None:
+        if self.vocabulary.tail_calls is None:
             raise CompileError(f"the {self.vocabulary.name} backend has no tail calls")
+        operation = self.vocabulary.tail_calls()[int(through_reference)]
         if function.abi != ABI_WASM or function.uses_callee:
             raise CompileError("tail call in a function with another convention")
         wasm = self.vocabulary.wasm
@@ -199,7 +200,7 @@ class CallLowering(OperandLowering):
         machine = self.machine
         # Callees of callees need not look at the limit of the stack, and what loops like that must be interruptible.
         machine.flags |= MAKES_CALLS
-        if inst.area() and (grows or operation is self.vocabulary.tail_call_ref):
+        if inst.area() and (grows or through_reference):
             # Where those words go in the end is in this frame, which is what the limit of the stack is compared with.
             machine.outgoing_words = max(machine.outgoing_words, inst.area() // 8 + 2)
         self.emit(inst)
@@ -207,4 +208,5 @@ class CallLowering(OperandLowering):
     def lower_unwind(self, inst: Inst) -> None:
         assert self.function.abi == ABI_WASM
         status = [(self.value(inst.args[0]), self.vocabulary.status_register)]
-        self.emit(MFixed(self.vocabulary.unwind, [], [], 0, status, [], 0, inst.offset))
+        _, operation = self.vocabulary.crossings()
+        self.emit(MFixed(operation, [], [], 0, status, [], 0, inst.offset))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from array import array
 
 from wasm_core.errors import CompileError
+from wasm_core.lazy_typing import mypyc_attr
 from wasm_ir.backend import CompiledCode
 from wasm_ir.codegen.code_buffer import CodeBuffer
 from wasm_ir.codegen.frame import Frame
 from wasm_ir.codegen.machinst import MBlock, MFunction
 from wasm_ir.codegen.target import Target
 from wasm_ir.ir import Function
-from wasm_ir.mypyc_attributes import mypyc_attr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ half-open.
 from __future__ import annotations
 
 from wasm_core.bisection import bisect_left
+from wasm_core.lazy_typing import mypyc_attr
 from wasm_ir import types
 from wasm_ir.codegen.machinst import FIRST_VREG, MFixed, MFunction
 from wasm_ir.codegen.registers import RegisterSet
-from wasm_ir.mypyc_attributes import mypyc_attr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

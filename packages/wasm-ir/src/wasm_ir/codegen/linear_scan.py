@@ -7,7 +7,8 @@ is defined (SSA: it never changes), so that going to memory costs nothing at the
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
+from bisect import insort
+from collections.abc import Callable
 from operator import attrgetter
 
 from wasm_core.bisection import bisect_left, bisect_right
@@ -27,6 +28,41 @@ _MAX_INACTIVE: Final = 32
 _MAX_RANGES: Final = 16
 #: Twice how many ranges of an interval are looked at to find out what conflicts with it.
 _MAX_CHECKED: Final = 512
+
+
+#: Up to how many entries a queue is kept in order, without `heapq`, whose import takes as long as a hundred splits.
+_FEW: Final = 256
+
+
+class _Queue:
+    """Pairs of numbers, of which the least is the first to leave."""
+
+    __slots__ = ("entries", "push_to_heap")
+
+    def __init__(self) -> None:
+        #: In order as long as there are few: that makes a heap, too.
+        self.entries: list[tuple[int, int]] = []
+        self.push_to_heap: Callable[[list[tuple[int, int]], tuple[int, int]], None] | None = None
+
+    def push(self, entry: tuple[int, int]) -> None:
+        entries = self.entries
+        if self.push_to_heap is not None:
+            self.push_to_heap(entries, entry)
+            return
+        insort(entries, entry)
+        if len(entries) > _FEW:
+            from heapq import heappush
+
+            self.push_to_heap = heappush
+
+    def pop(self) -> int:
+        """The second number of the least pair."""
+        entries = self.entries
+        if self.push_to_heap is None:
+            return entries.pop(0)[1]
+        from heapq import heappop
+
+        return heappop(entries)[1]
 
 
 class Allocation:
@@ -133,17 +169,18 @@ def _share_slots(values: list[Value | None], spilled: list[Value]) -> int:
             groups.append((start, [value]))
             ends.append(value.ranges[-1])
         value.slot = number
-    busy: list[tuple[int, int]] = []
+    busy = _Queue()
+    free = busy.entries
     count = 0
     for (start, members), end in zip(groups, ends):
-        if busy and busy[0][0] <= start:
-            slot = heappop(busy)[1]
+        if free and free[0][0] <= start:
+            slot = busy.pop()
         else:
             slot = count
             count += 1
         for value in members:
             value.slot = slot
-        heappush(busy, (end, slot))
+        busy.push((end, slot))
     return count
 
 
@@ -199,15 +236,16 @@ class _LinearScan:
         self.fixed_start = [END] * 64
         for register in intervals.fixed_registers:
             self.fixed_start[register] = self.fixed[register][0]
-        #: Intervals that came out of splits: (start, number, interval).
-        self.heap: list[tuple[int, int, Interval]] = []
-        self.counter = 0
+        #: Intervals that came out of splits, in the order in which they did; start and number of those to be looked at.
+        self.parts: list[Interval] = []
+        self.queue = _Queue()
         #: Whether each register was ever assigned.
         self.used = [False] * 64
 
     def run(self) -> None:
         ordered: list[Value] = sorted(self.intervals.existing, key=_start_of)
-        heap = self.heap
+        queue = self.queue
+        waiting = queue.entries
         next_event = self.next_event
         position = 0
         count = len(ordered)
@@ -215,12 +253,12 @@ class _LinearScan:
         while True:
             if position < count:
                 interval = ordered[position]
-                if heap and heap[0][0] <= interval.start:
-                    interval = heappop(heap)[2]
+                if waiting and waiting[0][0] <= interval.start:
+                    interval = self.parts[queue.pop()]
                 else:
                     position += 1
-            elif heap:
-                interval = heappop(heap)[2]
+            elif waiting:
+                interval = self.parts[queue.pop()]
             else:
                 return
             start = interval.start
@@ -745,8 +783,8 @@ class _LinearScan:
         return position
 
     def _queue(self, interval: Interval) -> None:
-        self.counter += 1
-        heappush(self.heap, (interval.start, self.counter, interval))
+        self.queue.push((interval.start, len(self.parts)))
+        self.parts.append(interval)
 
     def _evict(self, holder: Interval, position: int) -> None:
         """Take the register away from `holder` from `position` on."""

@@ -6,10 +6,10 @@ value is needed: handlers match trees bottom-up, and whatever they took into the
 
 from __future__ import annotations
 
+from wasm_core.lazy_typing import mypyc_attr
 from wasm_ir import opcodes, types
 from wasm_ir.codegen.machinst import HAS_COLD_BLOCKS, MBlock, MEdge, MFunction, MInst
 from wasm_ir.ir import Block, Branch, Function, Inst
-from wasm_ir.mypyc_attributes import mypyc_attr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from wasm_ir.codegen.loop_constants import LoopConstants
 
-#: By operation: whether it is done even if nobody needs its value.
-_KEPT: Final = [bool(flags & (opcodes.EFFECT | opcodes.TRAPS)) for flags in opcodes.PROPERTIES]
-#: By operation: whether memory may be another behind it, or what follows may not come before it.
+#: The properties of what is done even if nobody needs its value.
+_KEPT: Final = opcodes.EFFECT | opcodes.TRAPS
+#: By properties: whether memory may be another behind such an operation, or what follows may not come before it.
 _DIVIDES: Final = [
     bool(flags & opcodes.EFFECT) or flags & (opcodes.TRAPS | opcodes.READS) == opcodes.TRAPS
-    for flags in opcodes.PROPERTIES
+    for flags in range(2 * opcodes.TERMINATOR)
 ]
 
 
@@ -171,6 +171,7 @@ class Lowering:
         counts = self.use_counts
         colors = self.colors
         divides = _DIVIDES
+        properties = opcodes.PROPERTIES
         color = 0
         for block in self.function.blocks:
             color += 1
@@ -179,7 +180,7 @@ class Lowering:
                     used = arg.id
                     counts[used] = counts[used] + 1
                 colors[inst.id] = color
-                if divides[inst.op]:
+                if divides[properties[inst.op]]:
                     color += 1
             terminator = block.terminator
             assert terminator is not None
@@ -267,12 +268,12 @@ class Lowering:
         vregs = self.vregs
         sunk = self.sunk
         colors = self.colors
-        kept = _KEPT
+        properties = opcodes.PROPERTIES
         emitted = self._emitted
         origins = self.machine.origins
         for inst in reversed(block.insts):
             id = inst.id
-            if sunk[id] or (vregs[id] == 0 and not kept[inst.op]):
+            if sunk[id] or (vregs[id] == 0 and not properties[inst.op] & _KEPT):
                 continue
             self._color = colors[id]
             start = len(emitted)

@@ -17,8 +17,8 @@ communicates with another through flags: compare and branch, compare and select,
 
 from __future__ import annotations
 
+from wasm_core.lazy_typing import mypyc_attr
 from wasm_ir.ir import Inst
-from wasm_ir.mypyc_attributes import mypyc_attr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

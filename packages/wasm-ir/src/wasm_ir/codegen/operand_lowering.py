@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from wasm_core.lazy_typing import mypyc_attr
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.lowering import Lowering
 from wasm_ir.codegen.machinst import FIRST_VREG, MInst
 from wasm_ir.codegen.vocabulary import Vocabulary
 from wasm_ir.ir import Function, Inst
-from wasm_ir.mypyc_attributes import mypyc_attr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ _HEAP_LOAD_LAST: Final = op.HEAP_LOAD32_U
 _FULL_LOADS: Final[tuple[int, ...]] = (op.LOAD, op.HEAP_LOAD)
 
 #: Operations of which `use` does not simply take a register.
-_ELSEWHERE: Final = [code in (_EXTEND_U, _CONST, _VMCTX, _MEMORY_BASE, _WRAP) for code in range(op.COUNT)]
+_ELSEWHERE: Final = [False] * op.COUNT
+for _code in (_EXTEND_U, _CONST, _VMCTX, _MEMORY_BASE, _WRAP):
+    _ELSEWHERE[_code] = True
 #: Loads that may fault -> the same ones that may not.
 PLAIN_LOADS: Final = {
     **{code: code for code in range(op.LOAD, op.LOAD_INVARIANT)},

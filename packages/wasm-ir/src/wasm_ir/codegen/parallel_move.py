@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from wasm_core.lazy_typing import mypyc_attr
 from wasm_ir import types
 from wasm_ir.codegen.machinst import MInst, MOp
 from wasm_ir.ir import Inst
-from wasm_ir.mypyc_attributes import mypyc_attr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from wasm_core.errors import CompileError
+from wasm_core.lazy_typing import mypyc_attr
 from wasm_ir import opcodes as op
 from wasm_ir import types
 from wasm_ir.codegen.call_lowering import CallLowering
 from wasm_ir.codegen.machinst import MOp
 from wasm_ir.codegen.vocabulary import Vocabulary
 from wasm_ir.ir import Function, Inst
-from wasm_ir.mypyc_attributes import mypyc_attr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

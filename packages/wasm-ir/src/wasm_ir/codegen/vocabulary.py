@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from wasm_core.lazy_attrs import frozen
 from wasm_ir.codegen.abi import Convention
 from wasm_ir.codegen.machinst import MOp
@@ -41,13 +43,12 @@ class Vocabulary:
     call: MOp
     call_ref: MOp
     call_native: MOp
-    enter: MOp
     ret: MOp
-    unwind: MOp
+    #: Imports what glue alone has: enter, unwind.
+    crossings: Callable[[], tuple[MOp, MOp]]
     #: Calls that may come back at a landing pad, and leaving by the throw exit. None where there are no exceptions.
     invoke: MOp | None = None
     invoke_ref: MOp | None = None
     throw: MOp | None = None
-    #: The MTailCall, through a slot and through a funcref. None where there are no tail calls.
-    tail_call: MOp | None = None
-    tail_call_ref: MOp | None = None
+    #: Imports the MTailCall, through a slot and through a funcref. None where there are no tail calls.
+    tail_calls: Callable[[], tuple[MOp, MOp]] | None = None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from wasm_core.errors import TrapCode
-from wasm_core.immediates import read_heap_type
 from wasm_core.leb128 import read_u32
+from wasm_core.reader import read_heap_type
 from wasm_ir import opcodes as ir
 from wasm_ir.frontend.state import FEW_VALUES, State
 from wasm_ir.frontend.tables import table_element

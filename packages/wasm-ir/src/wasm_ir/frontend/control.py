@@ -6,8 +6,8 @@ The front end builds blocks in the order of the binary, which puts dominators fi
 from __future__ import annotations
 
 from wasm_core.errors import TrapCode
-from wasm_core.immediates import read_value_type
 from wasm_core.leb128 import read_s33, read_u32
+from wasm_core.reader import read_value_type
 from wasm_core.type_codes import EMPTY_BLOCK, ONE_BYTE_CODES, REF_NULL_PREFIX, REF_PREFIX
 from wasm_ir import opcodes as ir
 from wasm_ir import types

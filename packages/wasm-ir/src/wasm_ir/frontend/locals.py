@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from wasm_core.bisection import bisect_left
 from wasm_core.body_facts import BodyFacts
+from wasm_core.lazy_typing import mypyc_attr
 from wasm_ir.builder import Builder
 from wasm_ir.ir import Block, Edge, Inst
-from wasm_ir.mypyc_attributes import mypyc_attr
 
 
 @mypyc_attr(native_class=False)

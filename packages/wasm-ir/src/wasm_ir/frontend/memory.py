@@ -30,7 +30,6 @@ _FEW_BYTES: Final = 4096
 _MEMMOVE: Final = Signature((I64, I64, I64), ())
 _MEMSET: Final = Signature((I64, I32, I64), ())
 
-
 #: In the alignment of an access: a memory index follows. Alignments without it are less.
 HAS_INDEX: Final = 0x40
 
@@ -118,16 +117,6 @@ def _size(s: State, memory: int) -> Inst:
     return s.builder.load(ir.LOAD, I64, structure, MEMORY["size"])
 
 
-def check_range(s: State, start: Inst, length: Inst, size: Inst, code: int, is64: bool) -> None:
-    """Trap unless `start` + `length` <= `size`. All are i64, and below 2**33 unless `is64`."""
-    builder = s.builder
-    if is64:
-        builder.trap_if(builder.icmp(ir.GT_U, length, size), code)
-        builder.trap_if(builder.icmp(ir.GT_U, start, builder.binary(ir.ISUB, I64, size, length)), code)
-        return
-    builder.trap_if(builder.icmp(ir.GT_U, builder.binary(ir.IADD, I64, start, length), size), code)
-
-
 def widened(s: State, value: Inst) -> Inst:
     """An address, a length or the like, i32 or i64, as i64."""
     return value if value.type == I64 else s.builder.unary(ir.EXTEND_U, I64, value)
@@ -141,6 +130,16 @@ def pop_address(s: State) -> Inst:
 def push_size(s: State, size: Inst, is64: bool) -> None:
     """Push an i64 as what sizes of a memory or table are: i64 if its addresses are."""
     s.stack.append(size if is64 else s.builder.unary(ir.WRAP, I32, size))
+
+
+def check_range(s: State, start: Inst, length: Inst, size: Inst, code: int, is64: bool) -> None:
+    """Trap unless `start` + `length` <= `size`. All are i64, and below 2**33 unless `is64`."""
+    builder = s.builder
+    if is64:
+        builder.trap_if(builder.icmp(ir.GT_U, length, size), code)
+        builder.trap_if(builder.icmp(ir.GT_U, start, builder.binary(ir.ISUB, I64, size, length)), code)
+        return
+    builder.trap_if(builder.icmp(ir.GT_U, builder.binary(ir.IADD, I64, start, length), size), code)
 
 
 def pop_range(s: State) -> tuple[Inst, Inst, Inst]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from wasm_core import instructions as table
-from wasm_core.immediates import read_immediates
 from wasm_core.leb128 import read_u32
 from wasm_core.type_codes import REF_NULL_PREFIX, REF_PREFIX
 
@@ -12,25 +10,25 @@ if TYPE_CHECKING:
     from typing import Final
 
 # What follows an opcode: nothing, some LEB128 integers, some bytes, or a special case.
-_NOTHING: Final = 0
-_ONE_LEB: Final = 1
-_TWO_LEBS: Final = 2
-_FOUR_BYTES: Final = 3
-_EIGHT_BYTES: Final = 4
-_LABELS: Final = 5
-_MEMARG: Final = 6
-_OPEN: Final = 7
-_ELSE: Final = 8
-_END: Final = 9
-_PREFIX: Final = 10
-_SIXTEEN_BYTES: Final = 11
+NOTHING: Final = 0
+ONE_LEB: Final = 1
+TWO_LEBS: Final = 2
+FOUR_BYTES: Final = 3
+EIGHT_BYTES: Final = 4
+LABELS: Final = 5
+MEMARG: Final = 6
+OPEN: Final = 7
+ELSE: Final = 8
+END: Final = 9
+PREFIX: Final = 10
+SIXTEEN_BYTES: Final = 11
 #: `catch`, which is to `try` what `else` is to `if`, and has an index.
-_CATCH: Final = 12
-_DELEGATE: Final = 13
+CATCH: Final = 12
+DELEGATE: Final = 13
 #: try_table, which opens a construct.
-_TRY_TABLE: Final = 14
+TRY_TABLE: Final = 14
 #: What is too rare or too irregular for a shape of its own.
-_ANY: Final = 15
+ANY: Final = 15
 
 #: By byte: what follows from the immediates in the table of instructions, which takes long to read.
 #: tests/test_skipping.py has the rules.
@@ -44,43 +42,6 @@ _SHAPES: Final = bytes.fromhex(
     "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"
 )
 # fmt: on
-#: The same of the kinds of immediates that instructions with a prefix have.
-_SHAPE_OF_IMMEDIATE: Final[dict[int, int]] = {
-    table.IMM_NONE: _NOTHING,
-    table.IMM_BLOCK: _OPEN,
-    table.IMM_LABEL: _ONE_LEB,
-    table.IMM_LABEL_TABLE: _LABELS,
-    table.IMM_FUNC: _ONE_LEB,
-    table.IMM_TYPE_TABLE: _TWO_LEBS,
-    table.IMM_LOCAL: _ONE_LEB,
-    table.IMM_GLOBAL: _ONE_LEB,
-    table.IMM_TABLE: _ONE_LEB,
-    table.IMM_MEMARG: _MEMARG,
-    table.IMM_I32: _ONE_LEB,
-    table.IMM_I64: _ONE_LEB,
-    table.IMM_F32: _FOUR_BYTES,
-    table.IMM_F64: _EIGHT_BYTES,
-    table.IMM_MEMORY: _ONE_LEB,
-    table.IMM_MEMORY_MEMORY: _TWO_LEBS,
-    table.IMM_DATA: _ONE_LEB,
-    table.IMM_DATA_MEMORY: _TWO_LEBS,
-    table.IMM_ELEM: _ONE_LEB,
-    table.IMM_ELEM_TABLE: _TWO_LEBS,
-    table.IMM_TABLE_TABLE: _TWO_LEBS,
-    table.IMM_HEAP_TYPE: _ONE_LEB,
-    table.IMM_V128: _SIXTEEN_BYTES,
-    table.IMM_SHUFFLE: _SIXTEEN_BYTES,
-    # The number of a lane is below 16.
-    table.IMM_LANE: _ONE_LEB,
-    table.IMM_BLOCK_CATCHES: _TRY_TABLE,
-}
-
-
-def _shape(opcode: int) -> int:
-    """That of an instruction with a prefix."""
-    instruction = table.find(opcode)
-    assert instruction is not None
-    return _SHAPE_OF_IMMEDIATE.get(instruction.immediate, _ANY)
 
 
 def skip_unreachable(source: bytes, pos: int) -> int:
@@ -90,59 +51,61 @@ def skip_unreachable(source: bytes, pos: int) -> int:
         opcode = source[pos]
         shape = _SHAPES[opcode]
         pos += 1
-        if shape == _PREFIX:
+        if shape == PREFIX:
             number, pos = read_u32(source, pos, len(source))
             # Seldom, and a table would have to be made of all of them.
+            from wasm_ir.frontend.immediate_shapes import shape_of
+
             opcode = opcode << 12 | number
-            shape = _shape(opcode)
-        if shape == _NOTHING:
+            shape = shape_of(opcode)
+        if shape == NOTHING:
             continue
-        if shape == _ONE_LEB:
+        if shape == ONE_LEB:
             count = 1
-        elif shape == _TWO_LEBS:
+        elif shape == TWO_LEBS:
             count = 2
-        elif shape == _MEMARG:
+        elif shape == MEMARG:
             # A memory index stands between alignment and offset where the former says so.
             count = 3 if source[pos] & 0x40 else 2
-        elif shape == _OPEN:
+        elif shape == OPEN:
             depth += 1
             count = 2 if source[pos] == REF_PREFIX or source[pos] == REF_NULL_PREFIX else 1
-        elif shape == _END:
+        elif shape == END:
             if depth == 0:
                 return pos - 1
             depth -= 1
             continue
-        elif shape == _ELSE:
+        elif shape == ELSE:
             if depth == 0:
                 return pos - 1
             continue
-        elif shape == _FOUR_BYTES:
+        elif shape == FOUR_BYTES:
             pos += 4
             continue
-        elif shape == _EIGHT_BYTES:
+        elif shape == EIGHT_BYTES:
             pos += 8
             continue
-        elif shape == _SIXTEEN_BYTES:
+        elif shape == SIXTEEN_BYTES:
             pos += 16
             continue
-        elif shape == _LABELS:
+        elif shape == LABELS:
             # How many there are, and one more for the default.
             count, pos = read_u32(source, pos, len(source))
             count += 1
-        elif shape == _CATCH:
+        elif shape == CATCH:
             if depth == 0:
                 return pos - 1
             count = 1
-        elif shape == _DELEGATE:
+        elif shape == DELEGATE:
             if depth == 0:
                 return pos - 1
             depth -= 1
             count = 1
         else:
-            instruction = table.find(opcode)
-            assert instruction is not None
-            _, pos = read_immediates(source, pos, len(source), instruction.immediate)
-            if shape == _TRY_TABLE:
+            from wasm_ir.frontend.immediate_shapes import skip_immediates
+
+            pos = skip_immediates(source, pos, opcode)
+            if shape == TRY_TABLE:
                 depth += 1
             continue
         while count:

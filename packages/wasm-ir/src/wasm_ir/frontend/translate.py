@@ -11,10 +11,9 @@ from collections.abc import Callable
 from wasm_core import opcodes as wasm
 from wasm_core.body_facts import BodyFacts
 from wasm_core.errors import Unsupported
-from wasm_core.immediates import read_immediates, read_value_type
-from wasm_core.instructions import IMM_SELECT_TYPES, find
 from wasm_core.leb128 import read_s64, read_u32, read_u64
 from wasm_core.module import DecodedModule
+from wasm_core.reader import read_value_type
 from wasm_ir import opcodes as ir
 from wasm_ir import types
 from wasm_ir.frontend import calls, control, memory, numeric, tables, variables
@@ -22,7 +21,7 @@ from wasm_ir.frontend.locals import Locals, TooManyValuesError
 from wasm_ir.frontend.signatures import ir_type_of_code, signatures_of
 from wasm_ir.frontend.state import FUNCTION, Frame, State
 from wasm_ir.frontend_options import FrontendOptions
-from wasm_ir.ir import ABI_WASM, Block, Function, Inst
+from wasm_ir.ir import ABI_WASM, Block, Function
 from wasm_ir.passes.dce import eliminate_dead_code
 from wasm_ir.passes.loops import find_loops
 from wasm_ir.passes.polls import poll_in_long_leaf, thin_out_polls
@@ -287,6 +286,8 @@ def _run(s: State, kinds: list[int]) -> None:
 
 def _not_yet(s: State, pos: int) -> int:
     """What nothing else handles: it never returns."""
+    from wasm_core.instructions import find
+
     opcode = s.source[s.where]
     instruction = find(opcode)
     if instruction is None:
@@ -314,6 +315,9 @@ def _select(s: State, pos: int) -> int:
 
 
 def _select_typed(s: State, pos: int) -> int:
+    from wasm_core.immediates import read_immediates
+    from wasm_core.instructions import IMM_SELECT_TYPES
+
     _, pos = read_immediates(s.source, pos, s.end, IMM_SELECT_TYPES)
     return _select(s, pos)
 
@@ -328,6 +332,13 @@ def _f64_const(s: State, pos: int) -> int:
     return pos + 8
 
 
+def _prefix_fd(s: State, pos: int) -> int:
+    # Most programs have no vectors, and need not wait for the tables.
+    from wasm_ir.frontend.vectors import vector_instruction
+
+    return vector_instruction(s, pos)
+
+
 def _prefix_fc(s: State, pos: int) -> int:
     number, pos = read_u32(s.source, pos, s.end)
     if number < len(numeric.SATURATING):
@@ -335,60 +346,12 @@ def _prefix_fc(s: State, pos: int) -> int:
         s.stack[-1] = s.builder.unary(operation, type, s.stack[-1])
         return pos
     handler = _FC_HANDLERS.get(number)
+    if handler is None:
+        # Seldom used.
+        from wasm_ir.frontend.rare import HANDLERS
+
+        handler = HANDLERS.get(number)
     return _not_yet(s, pos) if handler is None else handler(s, pos)
-
-
-def _add128(s: State, pos: int) -> int:
-    """The sum of two numbers of 128 bits: (low, high) and (low, high)."""
-    builder = s.builder
-    low, high, right_low, right_high = _pop_two_pairs(s)
-    sum_low = builder.binary(ir.IADD, types.I64, low, right_low)
-    carry = builder.unary(ir.EXTEND_U, types.I64, builder.icmp(ir.LT_U, sum_low, right_low))
-    sum_high = builder.binary(ir.IADD, types.I64, high, right_high)
-    s.stack.extend((sum_low, builder.binary(ir.IADD, types.I64, sum_high, carry)))
-    return pos
-
-
-def _sub128(s: State, pos: int) -> int:
-    """The difference of two numbers of 128 bits."""
-    builder = s.builder
-    low, high, right_low, right_high = _pop_two_pairs(s)
-    borrow = builder.unary(ir.EXTEND_U, types.I64, builder.icmp(ir.LT_U, low, right_low))
-    difference_high = builder.binary(ir.ISUB, types.I64, high, right_high)
-    difference_low = builder.binary(ir.ISUB, types.I64, low, right_low)
-    s.stack.extend((difference_low, builder.binary(ir.ISUB, types.I64, difference_high, borrow)))
-    return pos
-
-
-def _pop_two_pairs(s: State) -> list[Inst]:
-    operands = s.stack[-4:]
-    del s.stack[-4:]
-    return operands
-
-
-def _mul_wide_s(s: State, pos: int) -> int:
-    return _mul_wide(s, pos, ir.MULHI_S)
-
-
-def _mul_wide_u(s: State, pos: int) -> int:
-    return _mul_wide(s, pos, ir.MULHI_U)
-
-
-def _mul_wide(s: State, pos: int, high: int) -> int:
-    """Both halves of a product."""
-    builder = s.builder
-    right = s.stack.pop()
-    left = s.stack.pop()
-    low = builder.binary(ir.IMUL, types.I64, left, right)
-    s.stack.extend((low, builder.binary(high, types.I64, left, right)))
-    return pos
-
-
-def _prefix_fd(s: State, pos: int) -> int:
-    # Most programs have no vectors, and need not wait for the tables.
-    from wasm_ir.frontend.vectors import vector_instruction
-
-    return vector_instruction(s, pos)
 
 
 def _exceptions(s: State, pos: int) -> int:
@@ -407,25 +370,13 @@ def _tail_calls(s: State, pos: int) -> int:
 
 #: By the number after the prefix 0xFC.
 _FC_HANDLERS: Final[dict[int, _Handler]] = {
-    opcode & 0xFFF: handler
-    for opcode, handler in (
-        (wasm.MEMORY_INIT, memory.memory_init),
-        (wasm.DATA_DROP, memory.data_drop),
-        (wasm.MEMORY_COPY, memory.memory_copy),
-        (wasm.MEMORY_FILL, memory.memory_fill),
-        (wasm.TABLE_INIT, tables.table_init),
-        (wasm.ELEM_DROP, tables.elem_drop),
-        (wasm.TABLE_COPY, tables.table_copy),
-        (wasm.TABLE_GROW, tables.table_grow),
-        (wasm.TABLE_SIZE, tables.table_size),
-        (wasm.TABLE_FILL, tables.table_fill),
-        (wasm.I64_ADD128, _add128),
-        (wasm.I64_SUB128, _sub128),
-        (wasm.I64_MUL_WIDE_S, _mul_wide_s),
-        (wasm.I64_MUL_WIDE_U, _mul_wide_u),
-    )
+    wasm.MEMORY_INIT & 0xFFF: memory.memory_init,
+    wasm.DATA_DROP & 0xFFF: memory.data_drop,
+    wasm.MEMORY_COPY & 0xFFF: memory.memory_copy,
+    wasm.MEMORY_FILL & 0xFFF: memory.memory_fill,
 }
 
+#: By first byte.
 _HANDLERS: Final[dict[int, _Handler]] = {
     wasm.UNREACHABLE: control.unreachable,
     wasm.NOP: _nop,
@@ -479,27 +430,22 @@ _SIZES: Final = [0] * 256
 
 
 def _fill_tables() -> None:
-    for kind, rows in ((_BINARY, numeric.BINARY), (_UNARY, numeric.UNARY)):
-        for opcode, (operation, type) in rows.items():
-            _KINDS[opcode] = kind
-            _OPS[opcode] = operation
-            _TYPES[opcode] = type
-    for kind, conditions in ((_ICMP, numeric.ICMP), (_FCMP, numeric.FCMP)):
-        for opcode, condition in conditions.items():
-            _KINDS[opcode] = kind
-            _OPS[opcode] = condition
-    for opcode, type in numeric.EQZ.items():
-        _KINDS[opcode] = _EQZ
-        _TYPES[opcode] = type
-    for opcode, (operation, type, size) in numeric.LOADS.items():
-        _KINDS[opcode] = _LOAD
-        _OPS[opcode] = operation
-        _TYPES[opcode] = type
-        _SIZES[opcode] = size
-    for opcode, (operation, size) in numeric.STORES.items():
-        _KINDS[opcode] = _STORE
-        _OPS[opcode] = operation
-        _SIZES[opcode] = size
+    for kind, runs in (
+        (_BINARY, numeric.BINARY),
+        (_UNARY, numeric.UNARY),
+        (_ICMP, numeric.ICMP),
+        (_FCMP, numeric.FCMP),
+        (_EQZ, numeric.EQZ),
+        (_LOAD, (numeric.LOADS,)),
+        (_STORE, (numeric.STORES,)),
+    ):
+        for first, operations, value_types in runs:
+            end = first + len(operations)
+            _KINDS[first:end] = [kind] * len(operations)
+            _OPS[first:end] = operations
+            _TYPES[first:end] = value_types
+    for (first, _, _), sizes in ((numeric.LOADS, numeric.LOAD_SIZES), (numeric.STORES, numeric.STORE_SIZES)):
+        _SIZES[first : first + len(sizes)] = sizes
     _KINDS[wasm.I32_CONST] = _KINDS[wasm.I64_CONST] = _CONST
 
 

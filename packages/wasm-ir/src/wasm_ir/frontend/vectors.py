@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from wasm_core import opcodes as wasm
+from wasm_core import vector_opcodes as wasm
+from wasm_core.constant_opcodes import V128_CONST
 from wasm_core.leb128 import read_u32, read_u64
 from wasm_ir import opcodes as ir
 from wasm_ir.frontend.memory import access, read_memory
@@ -428,7 +429,7 @@ _HANDLERS: Final[dict[int, _Handler]] = {
     **dict.fromkeys(_LOADS, _load_part),
     **dict.fromkeys(_LOAD_LANES, _load_lane),
     **dict.fromkeys(_STORE_LANES, _store_lane),
-    wasm.V128_CONST: _const,
+    V128_CONST: _const,
     wasm.V128_LOAD: _load,
     wasm.V128_STORE: _store,
     wasm.I8X16_SHUFFLE: _shuffle,

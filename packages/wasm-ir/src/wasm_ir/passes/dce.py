@@ -13,11 +13,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-#: By operation: whether it stays without users. Results stand behind their call, needed or not.
-_STAYS: Final = [
-    bool(properties & (opcodes.EFFECT | opcodes.TRAPS)) or op == opcodes.RESULT
-    for op, properties in enumerate(opcodes.PROPERTIES)
-]
+#: The properties of what stays without users.
+_STAYS: Final = opcodes.EFFECT | opcodes.TRAPS
+#: These stand behind their call, needed or not.
+_RESULT: Final = opcodes.RESULT
 
 
 def eliminate_dead_code(function: Function) -> None:
@@ -41,7 +40,7 @@ def _mark(function: Function) -> list[int]:
     back edges are needed if the header's parameters are, which is known only when the header is reached.
     """
     live = [0] * function.value_count
-    stays = _STAYS
+    properties = opcodes.PROPERTIES
     seen: set[int] = set()
     back_edges: dict[int, list[Edge]] = {}
     late = _LateMarker(function, live)
@@ -66,7 +65,7 @@ def _mark(function: Function) -> list[int]:
             if live[inst.id]:
                 for arg in inst.args:
                     live[arg.id] = 1
-            elif stays[inst.op]:
+            elif properties[inst.op] & _STAYS or inst.op == _RESULT:
                 live[inst.id] = 1
                 for arg in inst.args:
                     live[arg.id] = 1
