@@ -56,14 +56,13 @@
 ;; }
 
 ;; -- amd64
-;; 64 bytes, frame of 0
+;; 68 bytes, frame of 0
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
 ;;   push rbp
 ;;   mov rbp, rsp
-;;   mov eax, esi
-;;   nop
+;;   nop dword ptr [rax]
 ;; L0:
 ;;   cmp rsp, qword ptr [r15 + 8]
 ;;   jb L4
@@ -71,16 +70,18 @@
 ;;   test edi, 0xf
 ;;   je L3
 ;; L2:
-;;   add eax, dword ptr [r14 + rdi]              ; i32.load
+;;   add esi, dword ptr [r14 + rdi]              ; i32.load
 ;;   add edi, -4
 ;;   test edi, edi
 ;;   jne L0
+;;   mov eax, esi
 ;;   pop rbp
 ;;   ret
 ;; L3:
-;;   imul eax, eax, 0x9e37
+;;   imul eax, esi, 0x9e37
 ;;   mov ecx, edi
 ;;   rol eax, cl
+;;   mov esi, eax
 ;;   jmp L2
 ;; L4:
 ;;   mov r11, rsp

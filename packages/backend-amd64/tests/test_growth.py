@@ -94,6 +94,18 @@ SHAPES: dict[str, Callable[[int], bytes]] = {
         + END
         + (COUNT + DROP + END) * 19
     ),
+    # In each state some thirty values come from the one before or from the table, most of them in memory.
+    "states": lambda n: (
+        put(30)
+        + BLOCK * n
+        + GET
+        + b"\0"
+        + BR_TABLE
+        + unsigned(n - 1)
+        + b"".join(map(unsigned, range(n)))
+        + b"".join([END + GET + (var := unsigned(1 + i % 30)) + GET + b"\0" + ADD + SET + var for i in range(n)])
+        + use(30)
+    ),
 }
 
 
@@ -124,7 +136,7 @@ def test_work_is_in_proportion_to_size(shape: str) -> None:
     # Locals that are live over many branches are values up to a limit, and in memory beyond it.
     small, large = (300, 1200) if shape.startswith("locals over") else (60, 240)
     # Once before, so that what is made on first use does not count.
-    calls_in_compiling(make(4), 4)
+    calls_in_compiling(make(4), 30)
     one = calls_in_compiling(make(small), small)
     four = calls_in_compiling(make(large), large)
     assert four < 4 * 1.3 * one, f"{one} calls for {small}, {four} for {large}"

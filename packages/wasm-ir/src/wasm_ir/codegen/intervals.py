@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Position behind all others.
 END: Final = 1 << 60
+#: How many edges into a block are looked at, at most, to find a register for its parameters.
+_MAX_ORIGINS: Final = 32
 
 
 class Loop:
@@ -65,13 +67,15 @@ class Interval:
 
 #: Of values that were not split.
 _NO_PARTS: Final[list[Interval]] = []
+#: Of values that are no parameters.
+_NOTHING: Final[list[int]] = []
 
 
 @mypyc_attr(acyclic=True)
 class Value(Interval):
     """Everything about one virtual register. It and its later parts refer to each other until allocation is done."""
 
-    __slots__ = ("is_param", "later", "second_hint", "slot", "type", "vreg")
+    __slots__ = ("is_param", "later", "origins", "second_hint", "slot", "type", "vreg")
 
     def __init__(self, vreg: int, type: int, ranges: list[int], uses: list[int]) -> None:
         # All that Interval has but `start` and `end`, which are known in the end.
@@ -91,6 +95,9 @@ class Value(Interval):
         self.is_param = False
         #: A second virtual register that `hint_vreg` might as well be, or 0.
         self.second_hint = 0
+        #: Of a parameter: what it is on edges into its block from blocks in front of it that are not cold, on some of
+        #: them if many.
+        self.origins = _NOTHING
 
     def parts(self) -> list[Interval]:
         """Its lifetime in pieces, ascending; one piece unless it was split."""
@@ -261,7 +268,8 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
         has_following = False
         if len(edges) == 1:
             edge = edges[0]
-            is_latch = edge.block.id <= number and len(block.insts) == 1 and not block.params
+            is_back = edge.block.id <= number
+            is_latch = is_back and len(block.insts) == 1 and not block.params
             there = live_in[edge.block.id]
             has_following = there is following
             live = there.copy()
@@ -284,6 +292,9 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                             value.second_hint = params[i]
                         else:
                             value.hint_vreg = params[i]
+                        if is_back:
+                            # The register that it wants is for what comes behind the loop.
+                            value.hint_register = -1
         elif len(edges) == 2:
             one = live_in[edges[0].block.id]
             other = live_in[edges[1].block.id]
@@ -482,8 +493,16 @@ def _scan(machine: MFunction, registers: RegisterSet, result: Intervals) -> None
                     i += 1
                     if isinstance(arg, int) and arg >= FIRST_VREG:
                         value = values[block.params[i]]
-                        if value is not None and not value.hint_vreg:
+                        assert value is not None
+                        if not value.hint_vreg:
                             value.hint_vreg = arg
+                        if edge_block.is_cold:
+                            continue
+                        count = len(value.origins)
+                        if not count:
+                            value.origins = [arg]
+                        elif count < _MAX_ORIGINS:
+                            value.origins.append(arg)
     for vreg, ends in loop_uses.items():
         value = values[vreg]
         assert value is not None

@@ -7,16 +7,15 @@ is defined (SSA: it never changes), so that going to memory costs nothing at the
 
 from __future__ import annotations
 
-from bisect import insort
-from collections.abc import Callable
 from operator import attrgetter
 
 from wasm_core.bisection import bisect_left, bisect_right
-from wasm_ir import types
 from wasm_ir.codegen.intervals import END, Interval, Intervals, Loop, Value, build_intervals
 from wasm_ir.codegen.machinst import MFunction, spill_slot
+from wasm_ir.codegen.queue import Queue
 from wasm_ir.codegen.registers import RegisterSet
 from wasm_ir.codegen.resolution import rewrite
+from wasm_ir.codegen.spill_slots import assign_slots
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,41 +27,6 @@ _MAX_INACTIVE: Final = 32
 _MAX_RANGES: Final = 16
 #: Twice how many ranges of an interval are looked at to find out what conflicts with it.
 _MAX_CHECKED: Final = 512
-
-
-#: Up to how many entries a queue is kept in order, without `heapq`, whose import takes as long as a hundred splits.
-_FEW: Final = 256
-
-
-class _Queue:
-    """Pairs of numbers, of which the least is the first to leave."""
-
-    __slots__ = ("entries", "push_to_heap")
-
-    def __init__(self) -> None:
-        #: In order as long as there are few: that makes a heap, too.
-        self.entries: list[tuple[int, int]] = []
-        self.push_to_heap: Callable[[list[tuple[int, int]], tuple[int, int]], None] | None = None
-
-    def push(self, entry: tuple[int, int]) -> None:
-        entries = self.entries
-        if self.push_to_heap is not None:
-            self.push_to_heap(entries, entry)
-            return
-        insort(entries, entry)
-        if len(entries) > _FEW:
-            from heapq import heappush
-
-            self.push_to_heap = heappush
-
-    def pop(self) -> int:
-        """The second number of the least pair."""
-        entries = self.entries
-        if self.push_to_heap is None:
-            return entries.pop(0)[1]
-        from heapq import heappop
-
-        return heappop(entries)[1]
 
 
 class Allocation:
@@ -88,7 +52,7 @@ def allocate(machine: MFunction, registers: RegisterSet) -> Allocation:
     scan = _LinearScan(intervals, registers)
     try:
         scan.run()
-        vector_slots, spill_slots = assign_slots(intervals)
+        vector_slots, spill_slots = assign_slots(machine, intervals)
         # Where a vector is while others change places in memory, for which one register is not enough.
         spare = spill_slots + 1 & ~1
         if rewrite(machine, intervals, registers.scratch, spill_slot(spare) if vector_slots else 0):
@@ -106,86 +70,6 @@ def allocate(machine: MFunction, registers: RegisterSet) -> Allocation:
         if scan.used[register] or intervals.clobbered >> register & 1:
             saved.append(register)
     return Allocation(spill_slots, saved, vector_slots > 0)
-
-
-def assign_slots(intervals: Intervals) -> tuple[int, int]:
-    """Give every spilled value a slot for its whole lifetime; values that do not overlap share.
-
-    Vectors, which take two slots each, come first. Returns how many slots these take, and how many all take.
-    """
-    words: list[Value] = []
-    vectors: list[Value] = []
-    for value in intervals.existing:
-        if value.slot == 0:
-            if value.type == types.V128:
-                vectors.append(value)
-            else:
-                words.append(value)
-            value.slot = -1
-    if not words and not vectors:
-        return 0, 0
-    values = intervals.values
-    vector_slots = 0
-    if vectors:
-        vector_slots = 2 * _share_slots(values, vectors)
-        for value in vectors:
-            value.slot *= 2
-    count = _share_slots(values, words)
-    if vector_slots:
-        for value in words:
-            value.slot += vector_slots
-    return vector_slots, vector_slots + count
-
-
-def _share_slots(values: list[Value | None], spilled: list[Value]) -> int:
-    """Number the slots of values of one width; returns how many there are.
-
-    A value that becomes a block's parameter, or comes from one, shares with that if it can, and nobody else comes in
-    between: then nothing has to be moved.
-    """
-    is_vector = bool(spilled) and spilled[0].type == types.V128
-    spilled.sort(key=_first_position)
-    #: Groups of values for one slot: first position, members. In the order of their first positions.
-    groups: list[tuple[int, list[Value]]] = []
-    #: Their last positions.
-    ends: list[int] = []
-    for value in spilled:
-        start = value.ranges[0]
-        for vreg in (value.second_hint, value.hint_vreg):
-            if vreg:
-                other = values[vreg]
-                if (
-                    other is not None
-                    and other.slot >= 0
-                    and (other.type == types.V128) == is_vector
-                    and ends[other.slot] <= start
-                ):
-                    number = other.slot
-                    groups[number][1].append(value)
-                    ends[number] = value.ranges[-1]
-                    break
-        else:
-            number = len(groups)
-            groups.append((start, [value]))
-            ends.append(value.ranges[-1])
-        value.slot = number
-    busy = _Queue()
-    free = busy.entries
-    count = 0
-    for (start, members), end in zip(groups, ends):
-        if free and free[0][0] <= start:
-            slot = busy.pop()
-        else:
-            slot = count
-            count += 1
-        for value in members:
-            value.slot = slot
-        busy.push((end, slot))
-    return count
-
-
-def _first_position(value: Value) -> int:
-    return value.ranges[0]
 
 
 _start_of = attrgetter("start")
@@ -238,7 +122,7 @@ class _LinearScan:
             self.fixed_start[register] = self.fixed[register][0]
         #: Intervals that came out of splits, in the order in which they did; start and number of those to be looked at.
         self.parts: list[Interval] = []
-        self.queue = _Queue()
+        self.queue = Queue()
         #: Whether each register was ever assigned.
         self.used = [False] * 64
 
@@ -500,13 +384,38 @@ class _LinearScan:
                     if register >= 0 and other.start < interval.start and self.active[register] is None:
                         # The parameter of a loop for its next round.
                         return register
+                    if register < 0 and hint < 0 and other.origins:
+                        # What else it may become: what that is on another way has a place already.
+                        hint = self._most_common_register(other.origins)
                 else:
                     register = other.later[-1].register if other.later else other.register
                 if hint < 0:
                     hint = register if register >= 0 else other.hint_register
             vreg = second
             second = 0
+        if value.origins:
+            register = self._most_common_register(value.origins)
+            if register >= 0:
+                return register
         return hint
+
+    def _most_common_register(self, origins: list[int]) -> int:
+        """The register that most of the given virtual registers have in the end, of those that are free now, or -1."""
+        values = self.intervals.values
+        active = self.active
+        votes: dict[int, int] = {}
+        best = -1
+        most = 0
+        for vreg in origins:
+            other = values[vreg]
+            assert other is not None
+            register = other.later[-1].register if other.later else other.register
+            if register >= 0 and active[register] is None:
+                count = votes[register] = votes.get(register, 0) + 1
+                if count > most:
+                    most = count
+                    best = register
+        return best
 
     def _allocate_free(self, interval: Interval) -> bool:
         """Take a register that is free for the interval or for its first part."""
