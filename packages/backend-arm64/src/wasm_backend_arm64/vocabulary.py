@@ -14,7 +14,7 @@ from wasm_backend_arm64.registers import (
     STORE_REGISTER,
 )
 from wasm_backend_arm64.tail_calls import TAIL_CALL, TAIL_CALL_REF
-from wasm_ir.codegen.control import CallRef
+from wasm_ir.codegen.control import CallOwn, CallRef
 from wasm_ir.codegen.vocabulary import Vocabulary
 
 TYPE_CHECKING = False
@@ -38,12 +38,14 @@ VOCABULARY: Final = Vocabulary(
     float_constants={**FLOAT_CONSTANT},
     call=control.CALL,
     call_ref=CallRef(CALLEE_REGISTER, CONTEXT_REGISTER, MEMORY_REGISTER),
+    call_own=CallOwn(CALLEE_REGISTER),
     call_native=control.CALL_NATIVE,
     enter=control.ENTER,
     ret=control.RETURN,
     unwind=control.UNWIND,
     invoke=control.INVOKE,
     invoke_ref=CallRef(CALLEE_REGISTER, CONTEXT_REGISTER, MEMORY_REGISTER, lands=True),
+    invoke_own=CallOwn(CALLEE_REGISTER, lands=True),
     throw=control.THROW,
     tail_call=TAIL_CALL,
     tail_call_ref=TAIL_CALL_REF,

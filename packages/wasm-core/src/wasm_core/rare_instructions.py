@@ -40,7 +40,7 @@ _CAUGHT: Final = EXNREF | NON_NULL
 class BodyState:
     """What handlers share with the validator's loop about one body."""
 
-    __slots__ = ("code", "context", "end", "labels", "never_null", "results", "stack")
+    __slots__ = ("code", "context", "end", "labels", "never_null", "results", "stack", "written_tables")
 
     def __init__(
         self, context: ValidationContext, code: bytes, stack: list[int], labels: list[list[int]], results: list[int]
@@ -56,6 +56,8 @@ class BodyState:
         self.results: Final = results
         #: See BodyFacts.never_null.
         self.never_null: Final[set[int]] = set()
+        #: See BodyFacts.written_tables.
+        self.written_tables: Final[set[int]] = set()
 
     def pop(self, expected: int, at: int) -> None:
         """Pop one operand of type `expected`."""
@@ -434,6 +436,7 @@ def _table_set(state: BodyState, pos: int) -> int:
     index, pos = read_u32(state.code, pos, state.end)
     element = table_type(state.context, index, at)
     state.pop_all([state.context.table_address_types[index], element], at)
+    state.written_tables.add(index)
     return pos
 
 
@@ -450,6 +453,7 @@ def _table_grow(state: BodyState, pos: int, at: int) -> int:
     address = state.context.table_address_types[index]
     state.pop_all([element, address], at)
     state.stack.append(address)
+    state.written_tables.add(index)
     return pos
 
 
@@ -458,6 +462,7 @@ def _table_fill(state: BodyState, pos: int, at: int) -> int:
     element = table_type(state.context, index, at)
     address = state.context.table_address_types[index]
     state.pop_all([address, element, address], at)
+    state.written_tables.add(index)
     return pos
 
 
@@ -472,6 +477,7 @@ def _table_copy(state: BodyState, pos: int, at: int) -> int:
     to = context.table_address_types[target]
     origin = context.table_address_types[source]
     state.pop_all([to, origin, narrower(to, origin)], at)
+    state.written_tables.add(target)
     return pos
 
 
@@ -484,6 +490,7 @@ def _table_init(state: BodyState, pos: int, at: int) -> int:
     if found != expected and not context.matches(found, expected):
         raise InvalidError("type mismatch: the table and the element segment differ in type", at)
     state.pop_all([context.table_address_types[table], I32, I32], at)
+    state.written_tables.add(table)
     return pos
 
 
