@@ -2,7 +2,7 @@
 
 (module
   (type (func (param i32) (result i32)))
-  (table 10 funcref)
+  (table (export "table") 10 funcref)
   (func (export "f") (param i32 i32) (result i32)
     local.get 1
     local.get 0

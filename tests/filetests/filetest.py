@@ -22,7 +22,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from listing import listing
 
-from wasm_core.body_validator import validate_body
 from wasm_core.decoder import decode
 from wasm_core.disassembler import disassemble, format_instruction
 from wasm_core.features import Features
@@ -36,6 +35,7 @@ from wasm_ir.printer import format_function
 from wasm_ir.verifier import verify
 from wasm_ir.vmcontext import ContextLayout
 from wasm_text import assemble
+from wasmetal.compiled.bodies import validate_bodies
 
 FOLDER: Final = Path(__file__).parent
 #: Backend -> its module, and its class there.
@@ -89,8 +89,9 @@ class Filetest:
 
     def ir(self) -> Function:
         """The function's IR."""
-        facts = validate_body(self.module, self.index, Features.default())
-        function = translate(self.module, self.index, ContextLayout(self.module), facts, self.options)
+        facts, unwritten_tables = validate_bodies(self.module, Features.default())
+        layout = ContextLayout(self.module, unwritten_tables)
+        function = translate(self.module, self.index, layout, facts[self.index], self.options)
         verify(function)
         return function
 

@@ -2,7 +2,7 @@
 
 (module
   (type (func (param i32) (result i32)))
-  (table 10 funcref)
+  (table (export "table") 10 funcref)
   (func (export "f") (param i32) (result i32)
     i32.const 7
     local.get 0

@@ -60,5 +60,7 @@ LANDING_MARKER: Final = b"\x0f\x1f\x81"
 #: results: offsets from the frame pointer.
 KEPT_CONTEXT: Final = -8
 KEPT_RESULTS: Final = -16
+#: Bytes at the beginning of a function, and of the stub lazy_funcref, that calls within the instance leave out.
+PINNING_SIZE: Final = 8
 #: What `enter` destroys: a trap comes back without restoring anything.
 ENTER_CLOBBERS: Final = ALLOCATABLE

@@ -7,7 +7,14 @@ VMContext, rbp the frame pointer, r10 the funcref at entries through one, and r1
 from __future__ import annotations
 
 from wasm_backend_amd64 import encodings as enc
-from wasm_backend_amd64.abi import KEPT_CONTEXT, KEPT_RESULTS, LANDING_MARKER, NATIVE_ARGUMENTS, WINDOWS
+from wasm_backend_amd64.abi import (
+    KEPT_CONTEXT,
+    KEPT_RESULTS,
+    LANDING_MARKER,
+    NATIVE_ARGUMENTS,
+    PINNING_SIZE,
+    WINDOWS,
+)
 from wasm_backend_amd64.assembler import (
     R8,
     R9,
@@ -70,6 +77,7 @@ def build_stubs(environment: StubEnvironment, windows: bool = False) -> Stubs:
     trap_exit, fault_exit = _trap_exits(code)
     _align(code)
     lazy_funcref = len(code)
+    nop(code, PINNING_SIZE)
     _lazy(code, _BY_FUNCREF, windows)
     _align(code)
     lazy_slot = len(code)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wasm_backend_amd64 import assembler as asm
 from wasm_backend_amd64 import encodings as e
-from wasm_backend_amd64.abi import LANDING_MARKER
+from wasm_backend_amd64.abi import LANDING_MARKER, PINNING_SIZE
 from wasm_backend_amd64.control_instructions import (
     ENTER_SAVED,
     VECTOR_WORDS,
@@ -94,6 +94,7 @@ class Amd64Target(Target):
         if in_wasm and not function.uses_callee:
             asm.rm(code, e.MOV_RM64, CONTEXT_REGISTER, CALLEE_REGISTER, -1, 0, FUNCREF["context"])
             asm.rm(code, e.MOV_RM64, MEMORY_REGISTER, CONTEXT_REGISTER, -1, 0, CONTEXT["memory_base"])
+            assert len(code) == PINNING_SIZE
         emitter.entry = len(code)
         asm.r(code, e.PUSH_R, RBP)
         asm.rr(code, e.MOV_RR64, RBP, RSP)
@@ -166,6 +167,12 @@ class Amd64Target(Target):
 
     def emit_call_word(self, emitter: Emitter, base: int, offset: int) -> None:
         asm.m(emitter.code, e.CALL_M, base, -1, 0, offset)
+
+    def emit_call_own(self, emitter: Emitter, callee: int) -> None:
+        code = emitter.code
+        asm.rm(code, e.MOV_RM64, SCRATCH, callee, -1, 0, FUNCREF["code"])
+        asm.ri(code, e.ADD_RI64, SCRATCH, PINNING_SIZE)
+        asm.r(code, e.CALL_R, SCRATCH)
 
     def context_place(self, emitter: Emitter) -> tuple[int, int]:
         return RBP, context_word(emitter)

@@ -6,7 +6,7 @@ from wasm_backend_amd64 import control_instructions as control
 from wasm_backend_amd64.abi import ENTER_CLOBBERS, NATIVE, WASM, WINDOWS
 from wasm_backend_amd64.instructions import CONSTANT, FLOAT_CONSTANT
 from wasm_backend_amd64.registers import CALLEE_REGISTER, CONTEXT_REGISTER, MEMORY_REGISTER, R10, RAX
-from wasm_ir.codegen.control import CallRef
+from wasm_ir.codegen.control import CallOwn, CallRef
 from wasm_ir.codegen.machinst import MOp
 from wasm_ir.codegen.vocabulary import Vocabulary
 
@@ -44,10 +44,12 @@ def vocabulary(windows: bool) -> Vocabulary:
         float_constants={**FLOAT_CONSTANT},
         call=control.CALL,
         call_ref=CallRef(CALLEE_REGISTER, CONTEXT_REGISTER, MEMORY_REGISTER),
+        call_own=CallOwn(CALLEE_REGISTER),
         call_native=control.CALL_NATIVE,
         ret=control.RETURN,
         invoke=control.INVOKE,
         invoke_ref=CallRef(CALLEE_REGISTER, CONTEXT_REGISTER, MEMORY_REGISTER, lands=True),
+        invoke_own=CallOwn(CALLEE_REGISTER, lands=True),
         throw=control.THROW,
         crossings=_crossings,
         tail_calls=_tail_calls,

@@ -23,5 +23,7 @@ LANDING_MARKER: Final = 0x1000_001F
 #: Where a tail call that keeps the linkage of its frame (tail_calls.py) has the number of words of results, and behind
 #: it the VMContext: offset from the frame pointer.
 KEPT_RESULTS: Final = -16
+#: Bytes at the beginning of a function, and of the stub lazy_funcref, that calls within the instance leave out.
+PINNING_SIZE: Final = 8
 #: What `enter` destroys: a trap comes back without restoring anything.
 ENTER_CLOBBERS: Final = ALLOCATABLE

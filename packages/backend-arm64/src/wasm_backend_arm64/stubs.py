@@ -7,7 +7,7 @@ VMContext, x29 the frame pointer, x15 the funcref at entries through one, and x1
 from __future__ import annotations
 
 from wasm_backend_arm64 import encodings as e
-from wasm_backend_arm64.abi import KEPT_RESULTS, LANDING_MARKER, LANDING_MASK
+from wasm_backend_arm64.abi import KEPT_RESULTS, LANDING_MARKER, LANDING_MASK, PINNING_SIZE
 from wasm_backend_arm64.assembler import (
     add_sp,
     branch,
@@ -80,6 +80,8 @@ def build_stubs(environment: StubEnvironment) -> Stubs:
     trap_exit, fault_exit = _trap_exits(code)
     _align(code)
     lazy_funcref = len(code)
+    for _ in range(0, PINNING_SIZE, 4):
+        code += word(e.NOP)
     _lazy(code, _BY_FUNCREF)
     _align(code)
     lazy_slot = len(code)

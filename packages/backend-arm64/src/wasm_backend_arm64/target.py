@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wasm_backend_arm64 import assembler as asm
 from wasm_backend_arm64 import encodings as e
+from wasm_backend_arm64.abi import PINNING_SIZE
 from wasm_backend_arm64.control_instructions import (
     ENTER_SAVED,
     FLOATS_SAVED,
@@ -101,6 +102,7 @@ class Arm64Target(Target):
         if in_wasm and not function.uses_callee:
             asm.rm(code, e.LDR_RM64, CONTEXT_REGISTER, CALLEE_REGISTER, FUNCREF["context"])
             asm.rm(code, e.LDR_RM64, MEMORY_REGISTER, CONTEXT_REGISTER, CONTEXT["memory_base"])
+            assert len(code) == PINNING_SIZE
         emitter.entry = len(code)
         if is_compact(frame):
             asm.pair(code, e.STP_RRM64_PRE, FRAME_POINTER, LINK_REGISTER, SP, -16 - size)
@@ -166,6 +168,12 @@ class Arm64Target(Target):
     def emit_call_word(self, emitter: Emitter, base: int, offset: int) -> None:
         asm.rm(emitter.code, e.LDR_RM64, SCRATCH, base, offset)
         asm.r(emitter.code, e.BLR_R, SCRATCH)
+
+    def emit_call_own(self, emitter: Emitter, callee: int) -> None:
+        code = emitter.code
+        asm.rm(code, e.LDR_RM64, SCRATCH, callee, FUNCREF["code"])
+        asm.rri(code, e.ADD_RRI64, SCRATCH, SCRATCH, PINNING_SIZE)
+        asm.r(code, e.BLR_R, SCRATCH)
 
     def context_place(self, emitter: Emitter) -> tuple[int, int]:
         return context_place(emitter)

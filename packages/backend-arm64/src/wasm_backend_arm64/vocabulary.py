@@ -13,7 +13,7 @@ from wasm_backend_arm64.registers import (
     STATUS_REGISTER,
     STORE_REGISTER,
 )
-from wasm_ir.codegen.control import CallRef
+from wasm_ir.codegen.control import CallOwn, CallRef
 from wasm_ir.codegen.machinst import MOp
 from wasm_ir.codegen.vocabulary import Vocabulary
 
@@ -54,10 +54,12 @@ VOCABULARY: Final = Vocabulary(
     float_constants={**FLOAT_CONSTANT},
     call=control.CALL,
     call_ref=CallRef(CALLEE_REGISTER, CONTEXT_REGISTER, MEMORY_REGISTER),
+    call_own=CallOwn(CALLEE_REGISTER),
     call_native=control.CALL_NATIVE,
     ret=control.RETURN,
     invoke=control.INVOKE,
     invoke_ref=CallRef(CALLEE_REGISTER, CONTEXT_REGISTER, MEMORY_REGISTER, lands=True),
+    invoke_own=CallOwn(CALLEE_REGISTER, lands=True),
     throw=control.THROW,
     crossings=_crossings,
     tail_calls=_tail_calls,

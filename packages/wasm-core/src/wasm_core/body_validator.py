@@ -577,5 +577,7 @@ def _validate(context: ValidationContext, signature: Signature, code: bytes, bas
 
     if pos != len(code):
         raise MalformedError("section size mismatch: bytes after the end of the function", pos)
-    never_null = {base + at for at in state.never_null} if state is not None and state.never_null else None
-    return BodyFacts(count, loops or None, local_sets, never_null)
+    if state is None:
+        return BodyFacts(count, loops or None, local_sets)
+    never_null = {base + at for at in state.never_null} if state.never_null else None
+    return BodyFacts(count, loops or None, local_sets, never_null, state.written_tables or None)

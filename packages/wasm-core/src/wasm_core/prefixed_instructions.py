@@ -56,6 +56,7 @@ def _table_grow(state: BodyState, pos: int, at: int) -> int:
     address = state.context.table_address_types[index]
     state.pop_all([element, address], at)
     state.stack.append(address)
+    state.written_tables.add(index)
     return pos
 
 
@@ -64,6 +65,7 @@ def _table_fill(state: BodyState, pos: int, at: int) -> int:
     element = table_type(state.context, index, at)
     address = state.context.table_address_types[index]
     state.pop_all([address, element, address], at)
+    state.written_tables.add(index)
     return pos
 
 
@@ -78,6 +80,7 @@ def _table_copy(state: BodyState, pos: int, at: int) -> int:
     to = context.table_address_types[target]
     origin = context.table_address_types[source]
     state.pop_all([to, origin, narrower(to, origin)], at)
+    state.written_tables.add(target)
     return pos
 
 
@@ -90,6 +93,7 @@ def _table_init(state: BodyState, pos: int, at: int) -> int:
     if found != expected and not context.matches(found, expected):
         raise InvalidError("type mismatch: the table and the element segment differ in type", at)
     state.pop_all([context.table_address_types[table], I32, I32], at)
+    state.written_tables.add(table)
     return pos
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class BodyState:
     """What handlers share with the validator's loop about one body."""
 
-    __slots__ = ("code", "context", "end", "labels", "never_null", "results", "stack")
+    __slots__ = ("code", "context", "end", "labels", "never_null", "results", "stack", "written_tables")
 
     def __init__(
         self, context: ValidationContext, code: bytes, stack: list[int], labels: list[list[int]], results: list[int]
@@ -40,6 +40,8 @@ class BodyState:
         self.results: Final = results
         #: See BodyFacts.never_null.
         self.never_null: Final[set[int]] = set()
+        #: See BodyFacts.written_tables.
+        self.written_tables: Final[set[int]] = set()
 
     def pop(self, expected: int, at: int) -> None:
         """Pop one operand of type `expected`."""

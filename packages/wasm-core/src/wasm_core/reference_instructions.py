@@ -209,6 +209,7 @@ def _table_set(state: BodyState, pos: int) -> int:
     index, pos = read_u32(state.code, pos, state.end)
     element = table_type(state.context, index, at)
     state.pop_all([state.context.table_address_types[index], element], at)
+    state.written_tables.add(index)
     return pos
 
 

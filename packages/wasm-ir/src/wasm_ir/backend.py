@@ -104,7 +104,7 @@ class Stubs:
     signal_handler: int
     #: First value of FUNCREF.code for functions not compiled yet: calls the store's resolver with the funcref and
     #: the caller's VMContext, then continues at the address that it returns; unwinds with STATUS_EXCEPTION when it
-    #: returns 0.
+    #: returns 0. Calls through funcrefs of the caller's own instance leave out its first bytes, as those of functions.
     lazy_funcref: int
     #: First value of a function slot for functions not compiled yet: the same with the slot's address.
     lazy_slot: int

@@ -340,9 +340,9 @@ class Builder:
         """Call a function of the same module."""
         return self._call(opcodes.CALL, list(args), func_index, signature, signature.results)
 
-    def call_ref(self, funcref: Inst, signature: Signature, args: Sequence[Inst]) -> Call:
-        """Call through a funcref that is not null."""
-        return self._call(opcodes.CALL_REF, [funcref, *args], 0, signature, signature.results)
+    def call_ref(self, funcref: Inst, signature: Signature, args: Sequence[Inst], own: bool = False) -> Call:
+        """Call through a funcref that is not null; `own`: of a function that belongs to the same instance."""
+        return self._call(opcodes.CALL_REF, [funcref, *args], int(own), signature, signature.results)
 
     def call_native(self, pointer: Inst, signature: Signature, args: Sequence[Inst], in_memory: bool = False) -> Call:
         """Call a C function. `in_memory`: nothing is in registers meanwhile that the WebAssembly stack has not, too."""

@@ -281,7 +281,8 @@ HEAP_STORE32: Final = _define("heap_store32", EFFECT | TRAPS)
 COMPARE_EXCHANGE: Final = _define("compare_exchange", EFFECT)
 
 # Calls (instances of ir.Call). `call`: a function of the same module, imm = its index in the function index space.
-# `call_ref`: args[0] is a funcref (never null), see vmcontext.FUNCREF. `call_native`: args[0] is the address of a C
+# `call_ref`: args[0] is a funcref (never null), see vmcontext.FUNCREF; with imm 1 it is one of the instance's own
+# functions (`own` when printed). `call_native`: args[0] is the address of a C
 # function; from a function that runs on the WebAssembly stack the call switches to the C stack and back. `enter`: only
 # in functions with the C convention: args[0] is the StoreContext, args[1] a funcref, args[2] the VMContext to pin for
 # the callee's caller (or any value, 0 included, when there is none): runs a WebAssembly function on the store's stack;

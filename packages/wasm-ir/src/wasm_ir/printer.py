@@ -138,7 +138,8 @@ class _Printer:
         if call.op in (opcodes.CALL, opcodes.RETURN_CALL):
             target = f" {call.imm}"
         else:
-            target = " " + self.value(arguments.pop(0))
+            own = "own " if call.op == opcodes.CALL_REF and call.imm else ""
+            target = f" {own}{self.value(arguments.pop(0))}"
         text = f"{name}{target}({self.operands(arguments)})"
         if call.type == types.VOID:
             return text

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from wasm_core.defined_types import DefinedType
+    from wasm_ir.frontend.known_tables import KnownTable
 
 #: Number of all that generated code and the runtime must agree on: the structures below, builtins, what stubs do. It is
 #: raised with each change. A backend says for which one it was made (native wheels keep what they were built with),
@@ -187,14 +188,20 @@ class ContextLayout:
         "funcrefs",
         "globals",
         "imports",
+        "known_tables",
         "memories",
         "size",
         "tables",
         "tags",
         "types",
+        "unwritten_tables",
     )
 
-    def __init__(self, module: DecodedModule) -> None:
+    def __init__(self, module: DecodedModule, unwritten_tables: int = 0) -> None:
+        """`unwritten_tables`: a bit for each table that no instruction of the module writes, as far as is known."""
+        self.unwritten_tables = unwritten_tables
+        #: What the front end has found out about tables (`frontend.known_tables`).
+        self.known_tables: dict[int, KnownTable | None] = {}
         offset = (CONTEXT.size + 15) & ~15
         #: One cell of GLOBAL_SIZE bytes per global. An imported global's cell holds the address of the real cell.
         self.globals = offset

@@ -11,7 +11,8 @@ import click
 from wasm_core.body_validator import validate_body
 from wasm_core.decoder import decode
 from wasm_core.disassembler import disassemble, format_instruction
-from wasm_core.errors import WasmError
+from wasm_core.errors import CompileError, WasmError
+from wasm_core.features import Features
 from wasm_core.lazy_attrs import frozen
 from wasm_core.module import DecodedModule, ExternKind
 from wasm_core.names import NameSection
@@ -24,6 +25,7 @@ from wasm_ir.printer import format_function
 from wasm_ir.vmcontext import ContextLayout
 from wasmetal.cli.failures import FAILED, Failure, about, read_with_places
 from wasmetal.cli.places import Places, place
+from wasmetal.compiled.bodies import validate_bodies
 from wasmetal.compiled.compiled_module import frontend_options
 from wasmetal.config import Config
 from wasmetal.registry import backends as registry
@@ -66,7 +68,7 @@ class Loaded:
         name_of: dict[int, str] = {}
         for name, index in names.items():
             name_of.setdefault(index, name)
-        return cls(file, module, places, names, name_of, ContextLayout(module))
+        return cls(file, module, places, names, name_of, ContextLayout(module, _unwritten_tables(module, features)))
 
     def own(self) -> range:
         """The functions that the module has code for."""
@@ -97,6 +99,16 @@ class Loaded:
         # The one that is asked for is validated before it is compiled; the others do not matter.
         facts = validate_body(self.module, index, Config().features)
         return translate(self.module, index, self.layout, facts, options)
+
+
+def _unwritten_tables(module: DecodedModule, features: Features) -> int:
+    """A bit for each table that no function writes, which code depends on; 0 if one of the functions is not valid."""
+    if not module.tables:
+        return 0
+    try:
+        return validate_bodies(module, features)[1]
+    except CompileError:
+        return 0
 
 
 def _names(module: DecodedModule) -> dict[str, int]:

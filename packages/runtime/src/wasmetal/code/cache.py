@@ -247,7 +247,7 @@ class CacheEntry:
         if cache is not None and not cache.refusal():
             file = open_file(cache.path_of(identity), identity, mark_use=True)
         self._file = file
-        #: MODULE_VALID and BODIES_VALID, as far as it is known, and as it was written.
+        #: MODULE_VALID, BODIES_VALID and TABLE_UNWRITTEN, as far as it is known, and as it was written.
         self.flags = self._written_flags = 0 if file is None else file.flags
 
     @property

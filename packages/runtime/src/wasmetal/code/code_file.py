@@ -36,6 +36,9 @@ PRECOMPILED_MAGIC: Final = b"\0metalpre"
 #: Flags: what is known about the module.
 MODULE_VALID: Final = 1  # everything but function bodies has been validated
 BODIES_VALID: Final = 2  # all function bodies have been validated
+#: Shifted left by a number below UNWRITTEN_TABLES: no instruction writes to the table with that number.
+TABLE_UNWRITTEN: Final = 1 << 16
+UNWRITTEN_TABLES: Final = 16
 
 _IDENTITY_SIZE: Final = 32
 _HEAD: Final = Struct(f"<8s{_IDENTITY_SIZE}sIIQ")
@@ -199,7 +202,7 @@ def encode_file(identity: bytes, flags: int, blobs: Mapping[int, bytes], old: Co
 
     Args:
         identity: What the code is for (32 bytes).
-        flags: MODULE_VALID and BODIES_VALID.
+        flags: MODULE_VALID, BODIES_VALID and TABLE_UNWRITTEN.
         blobs: By key.
         old: A file whose blobs are copied where there are no new ones, and whose flags are kept.
     """

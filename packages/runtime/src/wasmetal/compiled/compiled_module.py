@@ -24,7 +24,13 @@ from wasm_ir.vmcontext import ContextLayout
 from wasmetal.code import signals
 from wasmetal.code.arena import arena
 from wasmetal.code.cache import ModuleCache
-from wasmetal.code.code_file import BODIES_VALID, decode_code, encode_code
+from wasmetal.code.code_file import (
+    BODIES_VALID,
+    TABLE_UNWRITTEN,
+    UNWRITTEN_TABLES,
+    decode_code,
+    encode_code,
+)
 from wasmetal.code.collector import paused
 from wasmetal.compiled.template import Template
 from wasmetal.system.hold import FREE_THREADED, Turns, serialized, unserialized
@@ -32,7 +38,7 @@ from wasmetal.system.lifetime import anchor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Final
+    from typing import Any
 
     from wasm_core.body_facts import BodyFacts
     from wasm_core.names import NameSection
@@ -42,10 +48,6 @@ if TYPE_CHECKING:
     from wasmetal.compiled.listener import FunctionDefinition, Listener
     from wasmetal.compiled.settings import Settings
     from wasmetal.glue.glue import Glue
-
-#: Facts that eager validation finds are kept for the compiler unless a module has more code than this, in bytes: then
-#: most of its functions will never be compiled, and validating one again costs a tenth of compiling it.
-_KEEP_FACTS: Final = 1 << 20
 
 
 def frontend_options(
@@ -187,7 +189,7 @@ class CompiledModule:
 
         made = {index: code for index in self._own() if (code := self._made(index)) is not None}
         features = self.config.features
-        blobs = compile_all(self.module, features, self.backend, self._options, progress, made)
+        blobs = compile_all(self.module, features, self.backend, self._options, progress, made, self.layout)
         return serialize(self.module.source, features, self.backend, self._options, blobs)
 
     def serialized(self) -> bytes:
@@ -284,24 +286,27 @@ class CompiledModule:
         if self.config.validation == "eager" and not self._entry.flags & BODIES_VALID:
             with self._turns.wait():
                 if not self._entry.flags & BODIES_VALID:
-                    self.validate_all()
-                    self._entry.learn(BODIES_VALID)
+                    self._entry.learn(BODIES_VALID | self.validate_all())
+        self.layout.unwritten_tables = self._entry.flags // TABLE_UNWRITTEN
         if self.config.compile == "eager" and not self._finished:
             self.compile_all()
             self._finished = True
 
     @unserialized
-    def validate_all(self) -> None:
-        """Validate every function body. Raises MalformedError or InvalidError."""
-        from wasm_core.body_validator import validate_body
+    def validate_all(self) -> int:
+        """Validate every function body.
 
-        starts, ends = self.module.body_starts, self.module.body_ends
-        keep = sum(ends) - sum(starts) <= _KEEP_FACTS
-        first = self.module.imported_functions
-        for index in range(first, len(self.module.function_types)):
-            facts = validate_body(self.module, index, self.config.features)
-            if keep:
-                self._facts[index] = facts
+        Returns:
+            TABLE_UNWRITTEN for tables that no body writes.
+
+        Raises:
+            MalformedError, InvalidError: One is not valid.
+        """
+        from wasmetal.compiled.bodies import validate_bodies
+
+        facts, unwritten = validate_bodies(self.module, self.config.features)
+        self._facts.update(facts)
+        return (unwritten & (1 << UNWRITTEN_TABLES) - 1) * TABLE_UNWRITTEN
 
     @unserialized
     def compile_all(self, progress: Callable[[int, int], None] | None = None) -> None:

@@ -31,6 +31,7 @@ from wasmetal.code.version import __version__
 if TYPE_CHECKING:
     from attrs import AttrsInstance
 
+    from wasm_core.body_facts import BodyFacts
     from wasm_ir.backend import Backend
     from wasmetal.compiled.settings import Settings
 
@@ -65,6 +66,7 @@ def compile_all(
     options: FrontendOptions,
     progress: Progress | None = None,
     made: Mapping[int, CompiledCode] | None = None,
+    layout: ContextLayout | None = None,
 ) -> dict[int, bytes]:
     """Validate and compile all functions, for any machine; nothing of it is placed in memory.
 
@@ -75,6 +77,7 @@ def compile_all(
         options: For the front end.
         progress: Is told.
         made: Functions whose code is there already.
+        layout: Of the module, when its bodies have been validated.
 
     Returns:
         The code of each function as a blob of a file of code.
@@ -84,8 +87,12 @@ def compile_all(
     """
     from wasm_core.body_validator import validate_body
     from wasm_ir.frontend import translate
+    from wasmetal.compiled.bodies import validate_bodies
 
-    layout = ContextLayout(module)
+    facts: dict[int, BodyFacts] = {}
+    if layout is None:
+        facts, unwritten = validate_bodies(module, features)
+        layout = ContextLayout(module, unwritten)
     first = module.imported_functions
     total = len(module.function_types)
     blobs: dict[int, bytes] = {}
@@ -93,8 +100,8 @@ def compile_all(
         code = None if made is None else made.get(index)
         if code is None:
             with paused():
-                facts = validate_body(module, index, features)
-                code = backend.compile(translate(module, index, layout, facts, options))
+                known = facts.pop(index, None) or validate_body(module, index, features)
+                code = backend.compile(translate(module, index, layout, known, options))
         blobs[index] = encode_code(code)
         if progress is not None:
             progress(index - first + 1, total - first)

@@ -86,10 +86,13 @@ class CallLowering(OperandLowering):
         assert isinstance(inst, Call)
         vocabulary = self.vocabulary
         wasm = vocabulary.wasm
-        self.machine.flags |= CALLS_REFERENCES
         fixed_uses = [(self.value(inst.args[0]), vocabulary.callee_register)]
         results = [inst, *inst.results]
-        operation = self._or_invoke(vocabulary.call_ref, vocabulary.invoke_ref)
+        if inst.imm:
+            operation = self._or_invoke(vocabulary.call_own, vocabulary.invoke_own)
+        else:
+            self.machine.flags |= CALLS_REFERENCES
+            operation = self._or_invoke(vocabulary.call_ref, vocabulary.invoke_ref)
         self._lower_call(operation, inst, 0, wasm, inst.args[1:], results, fixed_uses, [], wasm.clobbers)
 
     def _or_invoke(self, call: MOp, invoke: MOp | None) -> MOp:

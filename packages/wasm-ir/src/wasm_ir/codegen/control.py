@@ -80,6 +80,23 @@ class CallRef(MOp):
         target.emit_load_word(emitter, self.memory, self.context, CONTEXT["memory_base"])
 
 
+class CallOwn(MOp):
+    """Through a funcref of a function of the same instance: what is pinned stays."""
+
+    __slots__ = ("callee",)
+
+    def __init__(self, callee: int, lands: bool = False) -> None:
+        """The register of the funcref."""
+        super().__init__("invoke_own" if lands else "call_own", lands=lands)
+        self.callee = callee
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        emitter.target.emit_call_own(emitter, self.callee)
+        emitter.buffer.mark(len(emitter.code), inst.offset)
+        if self.lands:
+            mark_landing(emitter)
+
+
 def mark_landing(emitter: Emitter) -> None:
     """Right behind a call that lands."""
     emitter.target.emit_landing_marker(emitter, emitter.block.edges[1].block.landing_label)

@@ -73,6 +73,10 @@ class Target:
         """Call the address in the 8 bytes at [base + offset]."""
         raise NotImplementedError
 
+    def emit_call_own(self, emitter: Emitter, callee: int) -> None:
+        """Call the code that the funcref in register `callee` names behind what pins VMContext and memory base."""
+        raise NotImplementedError
+
     def context_place(self, emitter: Emitter) -> tuple[int, int]:
         """Base register and offset of where a function that calls references keeps its VMContext."""
         raise NotImplementedError

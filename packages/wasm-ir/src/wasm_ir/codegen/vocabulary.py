@@ -42,6 +42,8 @@ class Vocabulary:
     # Those of `control` are not here: they are the same everywhere.
     call: MOp
     call_ref: MOp
+    #: Through a funcref of the same instance, whose VMContext stays pinned.
+    call_own: MOp
     call_native: MOp
     ret: MOp
     #: Imports what glue alone has: enter, unwind.
@@ -49,6 +51,7 @@ class Vocabulary:
     #: Calls that may come back at a landing pad, and leaving by the throw exit. None where there are no exceptions.
     invoke: MOp | None = None
     invoke_ref: MOp | None = None
+    invoke_own: MOp | None = None
     throw: MOp | None = None
     #: Imports the MTailCall, through a slot and through a funcref. None where there are no tail calls.
     tail_calls: Callable[[], tuple[MOp, MOp]] | None = None

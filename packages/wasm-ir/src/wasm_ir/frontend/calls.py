@@ -6,6 +6,7 @@ from wasm_core.errors import TrapCode
 from wasm_core.leb128 import read_u32
 from wasm_core.reader import read_heap_type
 from wasm_ir import opcodes as ir
+from wasm_ir.frontend.known_tables import known_table
 from wasm_ir.frontend.state import FEW_VALUES, State
 from wasm_ir.frontend.tables import table_element
 from wasm_ir.ir import Call, Inst, Signature
@@ -67,14 +68,24 @@ def call(s: State, pos: int) -> int:
     return pos
 
 
-def indirect_callee(s: State, pos: int) -> tuple[Inst, Signature, int]:
-    """What `call_indirect` and its like call: a funcref that is checked, its signature; the position behind."""
+def indirect_callee(s: State, pos: int) -> tuple[Inst, Signature, bool, int]:
+    """What `call_indirect` and its like call: a funcref that is checked, its signature, whether it must be one of the
+    instance's own functions; the position behind."""
     type_index, pos = read_u32(s.source, pos, s.end)
     table, pos = read_u32(s.source, pos, s.end)
     builder = s.builder
     signature = s.signature(type_index)
     funcref = table_element(s, table, s.stack.pop(), _UNDEFINED)
     builder.trap_if(builder.icmp(ir.EQ, funcref, builder.const(I64, 0)), _UNINITIALIZED)
+    known = known_table(s.layout, s.module, table)
+    if known is None or not known.all_have(type_index):
+        _check_type(s, funcref, type_index)
+    return funcref, signature, known is not None and not known.has_imports, pos
+
+
+def _check_type(s: State, funcref: Inst, type_index: int) -> None:
+    """Trap if a function does not have a type."""
+    builder = s.builder
     defined = s.module.defined_types
     # Not invariant loads: they must stay behind the checks.
     if defined is None or defined[type_index].final:
@@ -88,17 +99,16 @@ def indirect_callee(s: State, pos: int) -> tuple[Inst, Signature, int]:
         actual = builder.load(ir.LOAD, I64, lineage, 8 * depth)
     wanted = builder.load(ir.LOAD_INVARIANT, I64, builder.vmctx(), s.layout.types + 8 * type_index)
     builder.trap_if(builder.icmp(ir.NE, actual, wanted), _MISMATCH)
-    return funcref, signature, pos
 
 
 def call_indirect(s: State, pos: int) -> int:
-    funcref, signature, pos = indirect_callee(s, pos)
-    _call_through(s, funcref, signature)
+    funcref, signature, own, pos = indirect_callee(s, pos)
+    _call_through(s, funcref, signature, own)
     return pos
 
 
-def _call_through(s: State, funcref: Inst, signature: Signature) -> None:
-    result = s.builder.call_ref(funcref, signature, pop_arguments(s, signature))
+def _call_through(s: State, funcref: Inst, signature: Signature, own: bool = False) -> None:
+    result = s.builder.call_ref(funcref, signature, pop_arguments(s, signature), own)
     _called(s, result, signature)
 
 

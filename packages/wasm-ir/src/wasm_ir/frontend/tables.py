@@ -5,6 +5,7 @@ from __future__ import annotations
 from wasm_core.errors import TrapCode
 from wasm_core.leb128 import read_u32
 from wasm_ir import opcodes as ir
+from wasm_ir.frontend.known_tables import known_table
 from wasm_ir.frontend.memory import push_size, widened
 from wasm_ir.frontend.state import State
 from wasm_ir.ir import Inst
@@ -37,6 +38,12 @@ def _checked_address(s: State, table: int, index: Inst, code: int) -> Inst:
     """The address of element `index`; traps with `code` if there is none."""
     builder = s.builder
     wide = widened(s, index)
+    known = known_table(s.layout, s.module, table)
+    if known is not None:
+        builder.trap_if(builder.icmp(ir.GE_U, index, builder.const(index.type, known.size)), code)
+        structure = s.context_pointer(s.layout.tables + 8 * table)
+        elements = builder.load(ir.LOAD_INVARIANT, POINTER, structure, TABLE["elements"])
+        return element_address(s, elements, wide)
     builder.trap_if(builder.icmp(ir.GE_U, wide, table_field(s, table, "size")), code)
     return element_address(s, table_field(s, table, "elements"), wide)
 

@@ -43,7 +43,8 @@ def return_call(s: State, pos: int) -> int:
 
 
 def return_call_indirect(s: State, pos: int) -> int:
-    return _leave_through(s, *indirect_callee(s, pos))
+    funcref, signature, _, pos = indirect_callee(s, pos)
+    return _leave_through(s, funcref, signature, pos)
 
 
 def return_call_ref(s: State, pos: int) -> int:

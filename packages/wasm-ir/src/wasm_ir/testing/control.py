@@ -350,6 +350,24 @@ class ControlTests(BackendFixtures):
         own, others = ctypes.addressof(native.context), ctypes.addressof(other_context)
         assert function(funcref, 5) == (1000, 77 + 5 + others, 1000, own)
 
+    def test_calls_through_own_funcrefs_keep_what_is_pinned(self, native: Native) -> None:
+        """A function of the same instance finds both pinned, also where the funcref itself does not say so."""
+
+        def pinned(b: Builder) -> list[Inst]:
+            return [b.vmctx(), b.memory_base()]
+
+        signature = Signature((I64,), (I64,) * 3)
+        address, _ = native.place(build(signature, lambda b, p: [*pinned(b), p[0]]))
+        funcref = native.funcref(address, native.new_context(native.new_memory(64)))
+
+        def body(b: Builder, p: list[Inst]) -> list[Inst]:
+            called = b.call_ref(p[0], signature, [p[1]], own=True)
+            return [called, *called.results, *pinned(b)]
+
+        function = native.function(Signature((I64, I64), (I64,) * 5), body)
+        own, memory = function(funcref, 5)[3:]
+        assert function(funcref, 5) == (own, memory, 5, own, memory)
+
     def test_native_calls_switch_stacks(self, native: Native) -> None:
         """All six integer and eight float arguments, on the C stack; values of the caller survive."""
         seen: list[Any] = []

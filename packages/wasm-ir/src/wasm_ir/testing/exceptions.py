@@ -76,14 +76,14 @@ def passed(x: int, result: int) -> int:
     return result & _MASK
 
 
-def catcher(index: int, funcref: int = 0) -> Function:
+def catcher(index: int, funcref: int = 0, own: bool = False) -> Function:
     """Calls a function; what it throws, plus 1000, is the result."""
     function = Function("catcher", _ONE)
     b = Builder(function)
     entry, following, pad = b.new_block(), b.new_block(), b.new_block()
     x = b.append_param(entry, I64)
     b.switch_to(entry)
-    result = b.call_ref(b.const(I64, funcref), _ONE, [x]) if funcref else b.call(index, _ONE, [x])
+    result = b.call_ref(b.const(I64, funcref), _ONE, [x], own) if funcref else b.call(index, _ONE, [x])
     b.invoke(following, pad)
     b.switch_to(following)
     b.ret([result])
@@ -124,7 +124,7 @@ class ExceptionTests(BackendFixtures):
     needs = "exceptions"
 
     @pytest.mark.parametrize("depth", [0, 1, 10])
-    @pytest.mark.parametrize("through", ["slot", "funcref"])
+    @pytest.mark.parametrize("through", ["slot", "funcref", "own funcref"])
     def test_through_frames(self, native: Native, through: str, depth: int) -> None:
         """Out of functions that use preserved registers and have frames of different sizes."""
         native.define(0, thrower())
@@ -132,7 +132,7 @@ class ExceptionTests(BackendFixtures):
             native.define(number + 1, passing(number, 16 * (number % 3)))
         last = native.funcref(native.place(passing(depth))[0])
         native.define(depth + 1, passing(depth))
-        function = native.define(20, catcher(depth + 1, last if through == "funcref" else 0))
+        function = native.define(20, catcher(depth + 1, last if through != "slot" else 0, through == "own funcref"))
         expected = 6
         for _ in range(depth + 1):
             expected = passed(2, expected)

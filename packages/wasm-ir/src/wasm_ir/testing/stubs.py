@@ -88,11 +88,13 @@ def lazily(native: Native) -> dict[str, tuple[int, tuple[int, int, int], int]]:
     through_slot, _ = native.place(build(_SIGNATURE, lambda b, p: [b.call(_SLOT, _SIGNATURE, p)]))
     lazy = native.funcref(native.stubs_base + native.stubs.lazy_funcref)
     through_funcref, _ = native.place(build(_SIGNATURE, lambda b, p: [b.call_ref(b.const(I64, lazy), _SIGNATURE, p)]))
+    through_own, _ = native.place(build(_SIGNATURE, lambda b, p: [b.call_ref(b.const(I64, lazy), _SIGNATURE, p, True)]))
     slot = ctypes.addressof(native.slots) + 8 * _SLOT
     context = ctypes.addressof(native.context)
     return {
         "slot": (native.funcref(through_slot), (0, slot, context), address + compiled.entry),
         "funcref": (native.funcref(through_funcref), (lazy, 0, context), address),
+        "own funcref": (native.funcref(through_own), (lazy, 0, context), address),
     }
 
 
@@ -145,7 +147,7 @@ def interrupt(native: Native, answer: int, limit: int) -> tuple[list[int], Calla
 class StubsTests(BackendFixtures):
     """Lazy compilation and polls."""
 
-    @pytest.mark.parametrize("kind", ["slot", "funcref"])
+    @pytest.mark.parametrize("kind", ["slot", "funcref", "own funcref"])
     def test_lazy_compilation(self, native: Native, kind: str) -> None:
         """Arguments of all kinds reach the function that was not there."""
         funcref, told, answer = lazily(native)[kind]
@@ -155,7 +157,7 @@ class StubsTests(BackendFixtures):
             assert status_of(native, funcref, values) == (STATUS_OK, model(values))
         assert resolver.calls == [told] * 2
 
-    @pytest.mark.parametrize("kind", ["slot", "funcref"])
+    @pytest.mark.parametrize("kind", ["slot", "funcref", "own funcref"])
     def test_a_function_that_cannot_be_compiled(self, native: Native, kind: str) -> None:
         """The resolver answers 0: unwound, and the store is usable afterwards."""
         funcref, told, answer = lazily(native)[kind]
