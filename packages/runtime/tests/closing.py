@@ -233,7 +233,8 @@ def at_each_event(work: Callable[[], object], act: Callable[[], object], files: 
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
         name = frame.f_code.co_filename
-        return local if not acted and name.startswith(PACKAGE) and name[len(PACKAGE) + 1 :] in files else None
+        ours = name.startswith(PACKAGE) and name[len(PACKAGE) + 1 :].replace(os.sep, "/") in files
+        return local if ours and not acted else None
 
     sys.settrace(trace)
     try:
@@ -248,9 +249,6 @@ FILES = (
     *("store/store.py", "store/callbacks.py", "compiled/compiled_module.py", "glue/glue.py", "cpython/c_stack.py"),
     *("code/arena.py", "memory.py", "store/linear_memory.py", "store/sharing.py", "module.py"),
 )
-if os.sep != "/":
-    FILES = tuple(name.replace("/", os.sep) for name in FILES)
-
 
 CALLS: dict[str, Callable[[Any], object]] = {
     "first": lambda exports: exports.f(),

@@ -55,7 +55,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The same, where they are looked for; and glue that has made nothing yet."""
-    copy = shutil.copytree(made, tmp_path / "glue")
+    # (of what copies dates as well, Wine has a part only)
+    copy = shutil.copytree(made, tmp_path / "glue", copy_function=shutil.copyfile)
     monkeypatch.setattr(prebuilt, "folder", str(copy))
     shared_glue._glues.clear()
     yield copy

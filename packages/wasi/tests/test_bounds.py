@@ -279,15 +279,22 @@ def test_waiting_for_all(start):
 def test_threads_that_accept(start):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         program = start(sockets=[listener])
-        results: list[object] = []
+        results: list[int] = []
+        lateness: list[float] = []
+        accepted = threading.Event()
 
         def accept() -> None:
-            begin = time.monotonic()
-            try:
-                with wasmetal.deadline(LIMIT):
-                    results.append(program.call("sock_accept", 3, 0, RESULT))
-            except wasmetal.DeadlineExceeded:
-                results.append(time.monotonic() - begin < LIMIT + LATE)
+            # The last time is after the connection was accepted, which may be later than the first deadline.
+            last = False
+            while not last:
+                last = accepted.is_set()
+                begin = time.monotonic()
+                try:
+                    with wasmetal.deadline(LIMIT):
+                        results.append(program.call("sock_accept", 3, 0, RESULT))
+                    accepted.set()
+                except wasmetal.DeadlineExceeded:
+                    lateness.append(time.monotonic() - begin - LIMIT)
 
         threads = [threading.Thread(target=accept, daemon=True) for _ in range(4)]
         for thread in threads:
@@ -295,9 +302,10 @@ def test_threads_that_accept(start):
         time.sleep(0.05)
         with socket.create_connection(listener.getsockname()):
             for thread in threads:
-                thread.join(5)
+                thread.join(20)
                 assert not thread.is_alive()
-        assert sorted(results, key=str) == [0, True, True, True]
+        assert results == [0]
+        assert len(lateness) >= 4 and max(lateness) < LATE, lateness
 
 
 def test_a_million_subscriptions(program):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import importlib
 import itertools
+import os
 import struct
 import sys
 import types
@@ -184,6 +185,7 @@ class Kernel:
             number_of=lambda value: kernel.handles[value].number,
             set_size=lambda value, size: None,
             set_times=lambda value, access, modification: None,
+            path_of=lambda value: "inside",
             duplicate=lambda value: Handle(kernel.handle(kernel.handles[value])),
             entries=lambda value: [(node.number, name, 4) for name, node in kernel.handles[value].entries.items()],
             READ_DATA=1,
@@ -315,6 +317,49 @@ def test_the_directory_itself_stays(windows, kernel):
     assert windows.two_paths("path_rename", "sub", "sub/x") == ERRNO["INVAL"]
     assert windows.path_call("path_create_directory", ".") == ERRNO["EXIST"]
     assert windows.open(".", OpenFlag.CREAT)[0] == ERRNO["ISDIR"]
+
+
+@pytest.mark.parametrize(
+    ("target", "error"),
+    [
+        ("..", 0),
+        ("../../x", 0),
+        ("sub//./file", 0),
+        ("sub/", 0),
+        ("/outside", ERRNO["NOTCAPABLE"]),
+        ("//server/share", ERRNO["NOTCAPABLE"]),
+        ("\\outside", ERRNO["INVAL"]),
+        ("\\\\server\\share", ERRNO["INVAL"]),
+        ("\\??\\C:\\outside", ERRNO["INVAL"]),
+        ("C:\\outside", ERRNO["INVAL"]),
+        ("C:/outside", ERRNO["INVAL"]),
+        ("C:outside", ERRNO["INVAL"]),
+        ("..\\outside", ERRNO["INVAL"]),
+        ("sub/\\file", ERRNO["INVAL"]),
+        ("file:stream", ERRNO["INVAL"]),
+        ("sub/con.txt", ERRNO["INVAL"]),
+        ("sub./file", ERRNO["INVAL"]),
+    ],
+)
+def test_links_that_are_made(windows, kernel, monkeypatch, target, error):
+    """From outside, an absolute one would lead wherever the program likes, also to another machine."""
+    made = []
+    monkeypatch.setattr(os, "symlink", lambda *arguments: made.append(arguments))
+    where = (*windows.put(0, target.encode()), 3, *windows.put(4096, b"new"))
+    assert windows.call("path_symlink", *where) == error
+    assert made == ([] if error else [(target.replace("/", "\\"), os.path.join("inside", "new"), target == "sub/")])
+
+
+@pytest.mark.parametrize(
+    ("target", "directory"), [("..", True), ("../", True), ("../sub", True), ("../file", False), ("../..", False)]
+)
+def test_links_to_directories_are_such(windows, monkeypatch, target, directory):
+    """As far as can be seen from inside."""
+    made = []
+    monkeypatch.setattr(os, "symlink", lambda *arguments: made.append(arguments[2]))
+    where = (*windows.put(0, target.encode()), 3, *windows.put(4096, b"sub/new"))
+    assert windows.call("path_symlink", *where) == 0
+    assert made == [directory]
 
 
 NAMES = [

@@ -270,6 +270,11 @@ class HostPlace(Place):
     def make_link(self, target: bytes) -> None:
         if not self._entry:
             raise WasiError(EXIST)
+        # As an absolute one, which the caller refuses, a link to a drive or a server (`\\server`) could not be followed
+        # from inside.
+        for component in target.split(b"/"):
+            if component not in (b"", b".."):
+                system_name(component)
         text = os.fsdecode(target).replace("/", "\\")
         # What it points to must be known here: Windows has links to files and links to directories.
         to_directory = self._is_directory(target)
@@ -285,9 +290,9 @@ class HostPlace(Place):
         """Whether that, from here, is a directory, as far as can be seen from inside."""
         start = HostDirectory(-1, None)
         ways = [self._start.fd, *(one.value or 0 for one in self._opened)]
-        while target.startswith(b"../") and len(ways) > 1:
+        while target.split(b"/", 1)[0] == b".." and len(ways) > 1:
             ways.pop()
-            target = target[3:].lstrip(b"/")
+            target = target[2:].lstrip(b"/")
         own = native.duplicate(ways[-1])
         value = own.value
         assert value is not None
