@@ -58,6 +58,32 @@ def test_an_executable_without_the_ordinary_one() -> None:
         interpreters.ordinary(executable(("main", 0x400800)))
 
 
+def test_the_loader_that_starts_it() -> None:
+    """Its path stands behind the rest, and the kernel reads it from there."""
+    program = bytearray(executable(("main", 0x400800)))
+    interpreter = struct.pack("<IIQQQQQQ", 3, 4, 0x700, 0x400700, 0x400700, 25, 25, 1)
+    program[0x700:0x738], program[0x20:0x28] = interpreter, struct.pack("<Q", 0x700)
+    made = interpreters.started_by(bytes(program), Path("/folder/loader.so"))
+    assert made[4096:] == b"/folder/loader.so\0"
+    assert struct.unpack_from("<IIQQQQQQ", made, 0x700) == (3, 4, 4096, 0x400700, 0x400700, 18, 18, 1)
+    assert made[:0x708] == program[:0x708] and made[0x738:4096] == program[0x738:]
+
+
+def test_what_musl_does_not_have() -> None:
+    """The names are replaced whole, in place."""
+    names = b"\0snprintf\0__snprintf_chk\0x__snprintf_chk\0__vsnprintf_chk\0"
+    made = interpreters.without_checks(names)
+    assert made == b"\0snprintf\0abort" + bytes(10) + b"x__snprintf_chk\0abort" + bytes(11)
+
+
+def test_names_of_versions() -> None:
+    digits = {"3.13": "313", "3.14t": "314t", "3.13-musl": "313", "3.14t-musl": "314t"}
+    builds = {version: interpreters._Build.named(version) for version in digits}
+    assert {version: build.digits for version, build in builds.items()} == digits
+    assert {build.libc for version, build in builds.items() if version.endswith("-musl")} == {"musl"}
+    assert {build.libc for version, build in builds.items() if not version.endswith("-musl")} == {"gnu"}
+
+
 @pytest.mark.skipif(sys.platform != "linux" or os.uname().machine != "x86_64", reason="the interpreters are for others")
 def test_what_is_missing(tmp_path: Path) -> None:
     """It is said what, and nothing is left."""

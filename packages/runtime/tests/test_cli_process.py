@@ -311,9 +311,7 @@ def test_no_traceback_for_streams_and_names_of_all_kinds(command, redirection, t
 
 def test_ctrl_c_at_any_moment():
     """Only while Python itself starts there may be a traceback, which is Python's."""
-    code = (
-        "import sys, time; print(flush=True); from wasmetal.__main__ import main; sys.argv[1:] = %r; sys.exit(main())"
-    )
+    code = "import sys; from wasmetal.__main__ import main; print(flush=True); sys.argv[1:] = %r; sys.exit(main())"
     codes = set()
     for moment in range(3):
         running = subprocess.Popen(
@@ -324,6 +322,8 @@ def test_ctrl_c_at_any_moment():
         time.sleep(0.02 + 0.12 * moment)
         running.send_signal(signal.SIGINT)
         _, err = running.communicate(timeout=60)
+        if running.returncode == -signal.SIGINT and b"in main" not in err:
+            continue  # on a busy machine it has not come to `main` yet
         codes.add(running.returncode)
         assert b"Traceback" not in err
     assert codes <= {0, 130}
