@@ -173,17 +173,20 @@ class Throw(MOp):
 
 
 class Call(MOp):
-    """Through the slot of function imm."""
+    """Through the slot of function imm, or to the function's own entry."""
 
     __slots__ = ()
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
         code = emitter.code
         buffer = emitter.buffer
-        position = asm.rip_m(code, e.CALL_M)
-        del code[position:]
-        buffer.relocate(RELOCATION_FUNCTION_SLOT, inst.imm)
-        code += b"\0\0\0\0"
+        if inst.imm == emitter.function.index:
+            buffer.fixups.append((asm.call32(code), emitter.own_entry(), REL32))
+        else:
+            position = asm.rip_m(code, e.CALL_M)
+            del code[position:]
+            buffer.relocate(RELOCATION_FUNCTION_SLOT, inst.imm)
+            code += b"\0\0\0\0"
         buffer.mark(len(code), inst.offset)
         if self.lands:
             mark_landing(emitter)

@@ -230,17 +230,21 @@ class Throw(MOp):
 
 
 class Call(MOp):
-    """Through the slot of function imm. `lazy_slot` relies on this sequence."""
+    """Through the slot of function imm, by a sequence that `lazy_slot` relies on, or to the function's own entry."""
 
     __slots__ = ()
 
     def emit(self, emitter: Emitter, inst: MInst) -> None:
         code = emitter.code
         buffer = emitter.buffer
-        buffer.relocate(RELOCATION_FUNCTION_SLOT, inst.imm)
-        asm.branch_r(code, e.ADRP_RL, SCRATCH)
-        _rm(code, e.LDR_RM64, SCRATCH2, SCRATCH, 0)
-        asm.r(code, e.BLR_R, SCRATCH2)
+        if inst.imm == emitter.function.index:
+            buffer.fixups.append((len(code), emitter.own_entry(), INSTRUCTION))
+            asm.branch(code, e.BL_L)
+        else:
+            buffer.relocate(RELOCATION_FUNCTION_SLOT, inst.imm)
+            asm.branch_r(code, e.ADRP_RL, SCRATCH)
+            _rm(code, e.LDR_RM64, SCRATCH2, SCRATCH, 0)
+            asm.r(code, e.BLR_R, SCRATCH2)
         buffer.mark(len(code), inst.offset)
         if self.lands:
             mark_landing(emitter)

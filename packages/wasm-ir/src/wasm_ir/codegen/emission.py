@@ -35,6 +35,7 @@ class Emitter:
         "code",
         "constants",
         "entry",
+        "entry_label",
         "far",
         "frame",
         "function",
@@ -59,6 +60,7 @@ class Emitter:
         self.far = far
         #: Offset of the entry for calls within the module.
         self.entry = 0
+        self.entry_label = -1
         #: The block being emitted, and the one that follows it in the code (None after the last).
         self.block: MBlock = machine.blocks[0]
         self.next_block: MBlock | None = None
@@ -77,6 +79,15 @@ class Emitter:
         """A label to branch to in order to trap; its code is emitted behind the function."""
         label = self.buffer.new_label()
         self.trap_sites.append((label, trap_code, wasm_offset))
+        return label
+
+    def own_entry(self) -> int:
+        """Label of the entry for calls within the module, to which a function that calls itself goes."""
+        label = self.entry_label
+        if label < 0:
+            label = self.entry_label = self.buffer.new_label()
+            # Nothing in front of it is made shorter any more.
+            self.buffer.labels[label] = self.entry
         return label
 
     def constant(self, bits: int, size: int) -> int:
