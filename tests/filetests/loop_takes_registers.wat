@@ -80,27 +80,39 @@
 ;;   heap_store.i32 [v19], v17
 ;;   v20 = iadd.i32 v12, 4:i32
 ;;   v21 = icmp.i32 lt_u v20, v3
-;;   brif v21, block2(v20), block3
+;;   brif v21, block3, block4
 ;; block3:
-;;   v22 = iadd.i32 v4, v5
-;;   v23 = xor.i32 v5, v6
-;;   v24 = iadd.i32 v6, v7
-;;   v25 = xor.i32 v7, v8
-;;   v26 = iadd.i32 v8, v9
-;;   v27 = xor.i32 v9, v10
-;;   v28 = extend_u.i64 v22
-;;   v29 = iadd.i64 memory_base, v28
-;;   v30 = heap_load.i32 [v29]
-;;   v31 = iadd.i32 v10, v30
-;;   v32 = iadd.i32 v11, -1:i32
-;;   brif v32, block1(v22, v23, v24, v25, v26, v27, v31, v32), block4
+;;   v22 = iadd.i32 v1, v20
+;;   v23 = iadd.i32 v2, v20
+;;   v24 = extend_u.i64 v23
+;;   v25 = iadd.i64 memory_base, v24
+;;   v26 = heap_load.i32 [v25]
+;;   v27 = extend_u.i64 v22
+;;   v28 = iadd.i64 memory_base, v27
+;;   heap_store.i32 [v28], v26
+;;   v29 = iadd.i32 v20, 4:i32
+;;   v30 = icmp.i32 lt_u v29, v3
+;;   brif v30, block2(v29), block4
 ;; block4:
-;;   v33 = iadd.i32 v22, v31
-;;   return v33
+;;   v31 = iadd.i32 v4, v5
+;;   v32 = xor.i32 v5, v6
+;;   v33 = iadd.i32 v6, v7
+;;   v34 = xor.i32 v7, v8
+;;   v35 = iadd.i32 v8, v9
+;;   v36 = xor.i32 v9, v10
+;;   v37 = extend_u.i64 v31
+;;   v38 = iadd.i64 memory_base, v37
+;;   v39 = heap_load.i32 [v38]
+;;   v40 = iadd.i32 v10, v39
+;;   v41 = iadd.i32 v11, -1:i32
+;;   brif v41, block1(v31, v32, v33, v34, v35, v36, v40, v41), block5
+;; block5:
+;;   v42 = iadd.i32 v31, v40
+;;   return v42
 ;; }
 
 ;; -- amd64
-;; 183 bytes, frame of 80
+;; 205 bytes, frame of 80
 ;;   mov r15, qword ptr [r10 + 8]
 ;;   mov r14, qword ptr [r15 + 0x10]
 ;; entry:
@@ -128,15 +140,23 @@
 ;;   nop
 ;; L1:
 ;;   cmp rsp, qword ptr [r15 + 8]
-;;   jb L3
+;;   jb L4
 ;; L2:
 ;;   lea eax, [rsi + rdi]
 ;;   lea r10d, [rdx + rdi]
 ;;   mov r10d, dword ptr [r14 + r10]             ; i32.load
 ;;   mov dword ptr [r14 + rax], r10d             ; i32.store
-;;   add edi, 4
+;;   lea eax, [rdi + 4]
+;;   cmp eax, ecx
+;;   jae L3
+;;   lea edi, [rsi + rax]
+;;   lea r10d, [rdx + rax]
+;;   mov r10d, dword ptr [r14 + r10]             ; i32.load
+;;   mov dword ptr [r14 + rdi], r10d             ; i32.store
+;;   lea edi, [rax + 4]
 ;;   cmp edi, ecx
 ;;   jb L1
+;; L3:
 ;;   add r13d, r12d
 ;;   xor r12d, r9d
 ;;   add r9d, r8d
@@ -158,13 +178,13 @@
 ;;   mov r13, qword ptr [rbp - 0x10]
 ;;   leave
 ;;   ret
-;; L3:
+;; L4:
 ;;   mov r11, rsp
 ;;   call qword ptr [r15 + 0x38]                 ; loop
 ;;   jmp L2
 
 ;; -- arm64
-;; 156 bytes, frame of 0
+;; 184 bytes, frame of 0
 ;;   ldr x28, [x15, #8]
 ;;   ldr x27, [x28, #0x10]
 ;; entry:
@@ -182,7 +202,7 @@
 ;; L1:
 ;;   ldr x16, [x28, #8]
 ;;   cmp sp, x16
-;;   b.lo L3
+;;   b.lo L4
 ;; L2:
 ;;   add w12, w1, w11
 ;;   add w13, w2, w11
@@ -190,7 +210,15 @@
 ;;   str w13, [x27, w12, uxtw]                   ; i32.store
 ;;   add w11, w11, #4
 ;;   cmp w11, w3
+;;   b.hs L3
+;;   add w12, w1, w11
+;;   add w13, w2, w11
+;;   ldr w13, [x27, w13, uxtw]                   ; i32.load
+;;   str w13, [x27, w12, uxtw]                   ; i32.store
+;;   add w11, w11, #4
+;;   cmp w11, w3
 ;;   b.lo L1
+;; L3:
 ;;   add w10, w10, w9
 ;;   eor w9, w9, w8
 ;;   add w8, w8, w7
@@ -204,7 +232,7 @@
 ;;   add w0, w10, w4
 ;;   ldp x29, x30, [sp], #0x10
 ;;   ret
-;; L3:
+;; L4:
 ;;   mov x17, sp
 ;;   ldr x16, [x28, #0x38]
 ;;   blr x16                                     ; loop

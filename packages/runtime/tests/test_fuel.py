@@ -252,6 +252,26 @@ def test_other_traps_keep_what_ran_before(engine: Engine) -> None:
     assert 10_000 - instance.fuel == 1 + 99 * 7
 
 
+def test_where_an_unrolled_loop_ends(engine: Engine) -> None:
+    """Each copy of it pays, and looks whether there is something left, as each round does."""
+    small = """(module (func (export "sum") (param i32) (result i32) (local i32)
+      (loop $l
+        (local.set 1 (i32.add (local.get 1) (local.get 0)))
+        (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+      (local.get 1)))"""
+    instance = Module(small, engine=engine).instantiate()
+    round = 9
+    for rounds in range(1, 11):
+        assert used(instance, "sum", (rounds,)) == 1 + rounds * round + 1
+        for fuel in range(1, 1 + rounds * round):
+            instance.fuel = fuel
+            if fuel > 1 + (rounds - 1) * round:
+                assert instance.exports.sum(rounds) == rounds * (rounds + 1) // 2
+            else:
+                with pytest.raises(Trap, match="all fuel consumed"):
+                    instance.exports.sum(rounds)
+
+
 HOST = """(module
   (import "env" "host" (func $host (param i32) (result i32)))
   (func (export "work") (param i32) (loop (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))

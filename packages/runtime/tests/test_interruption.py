@@ -90,7 +90,7 @@ def test_deadline_between_bulk_instructions(wasm: Any) -> None:
 
 
 def sparing_module(wasm: Any) -> bytes:
-    """Endless loops that have no poll of their own, or a bounded one without polls inside; and one that ends."""
+    """Endless loops that have no poll at their start, or a bounded one without polls inside; and one that ends."""
     op = wasm.op
     b = wasm()
     b.memory(1)
@@ -117,6 +117,10 @@ def sparing_module(wasm: Any) -> bytes:
     )
     # memory.fill
     b.func("i", "", forever(op.i32(0) * 2 + op.get(0) + b"\xfc\x0b\x00"), locals="ii", export="fill")
+    # Unrolled: one of the copies polls. And tested at the start, with the poll behind that.
+    b.func("i", "", b"\x03\x40" + add(1, 3) + b"\x21\x01" + op.get(0) + b"\x0d\x00\x0b", locals="ii", export="unrolled")
+    first = b"\x02\x40\x03\x40" + op.get(0) + b"\x45\x0d\x01" + add(1, 3) + b"\x21\x01\x0c\x00\x0b\x0b"
+    b.func("i", "", first, locals="ii", export="tested first")
     # acc = 31 * acc + j + 1, in memory; the loop around relies on the loop inside.
     sum = op.i32(8) + op.i32(8) + b"\x28\x02\x00" + op.i32(31) + b"\x6c" + add(2, 1) + b"\x6a\x36\x02\x00"
     start = op.i32(8) + op.i32(0) + b"\x36\x02\x00"
@@ -135,7 +139,7 @@ def sparing(wasm: Any, **settings: Any) -> wasmetal.Instance:
     return wasmetal.Engine(wasmetal.Config(**settings)).compile(sparing_module(wasm)).instantiate({})
 
 
-@pytest.mark.parametrize("name", ["inner", "in front", "itself", "fill"])
+@pytest.mark.parametrize("name", ["inner", "in front", "itself", "fill", "unrolled", "tested first"])
 def test_loops_that_rely_on_other_polls(wasm: Any, name: str) -> None:
     instance = sparing(wasm)
     start = time.monotonic()

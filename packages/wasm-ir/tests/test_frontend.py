@@ -48,9 +48,9 @@ def test_loop_that_counts() -> None:
         block0(v0: i32):
           jump block1(v0, 1:i32)
         block1(v1: i32, v2: i32):  ; loop, depth 1
-          poll
           brif v1, block2, block3
         block2:
+          poll
           v3 = imul.i32 v2, v1
           v4 = iadd.i32 v1, -1:i32
           jump block1(v4, v3)
@@ -307,11 +307,17 @@ def test_multiple_values() -> None:
         block0(v0: i32, v1: i32):
           jump block1(v0, v1)
         block1(v2: i32, v3: i32):  ; loop, depth 1
-          poll
-          brif v3, block1(v3, v2), block2
+          brif v3, block2, block5(v3, v2)
         block2:
-          v4 = isub.i32 v3, v2
-          return v4
+          brif v2, block3, block5(v2, v3)
+        block3:
+          brif v3, block4, block5(v3, v2)
+        block4:
+          poll
+          brif v2, block1(v2, v3), block5(v2, v3)
+        block5(v4: i32, v5: i32):
+          v6 = isub.i32 v4, v5
+          return v6
         """,
     )
     both = w.DROP + w.get(0)

@@ -7,7 +7,7 @@ from random import Random
 import wasm_programs as w
 
 from wasm_ir import opcodes as op
-from wasm_ir.ir import Function
+from wasm_ir.ir import Block, Function, Inst
 from wasm_ir.passes.polls import LONG_LEAF, MEMORY_WORK, MOST_WORK, count_rounds
 
 RELATIONS = {
@@ -50,7 +50,18 @@ def test_rounds_are_counted_as_running_counts_them() -> None:
 
 def polls(function: Function) -> list[tuple[int, bool]]:
     """Of each poll: how deep in loops it is, and whether it stands in front of a loop."""
-    return [(b.loop_depth, bool(i.imm)) for b in function.blocks for i in b.insts if i.op == op.POLL]
+    return [
+        (b.loop_depth, bool(i.imm) and not is_in_loop(b, i))
+        for b in function.blocks
+        for i in b.insts
+        if i.op == op.POLL
+    ]
+
+
+def is_in_loop(block: Block, poll: Inst) -> bool:
+    """Whether a poll is that of the loop that its block is in, and no bulk instruction's, nor in front of a loop."""
+    inner = any(edge.block.loop_depth > block.loop_depth for edge in block.successors())
+    return not poll.imm or (block.loop_depth > 0 and block.insts[0] is poll and not inner)
 
 
 def compiled(body: bytes, polls: bool = True) -> Function:
@@ -247,7 +258,9 @@ def test_a_long_function_that_begins_with_a_loop_polls_there() -> None:
     long = SQUARE * (LONG_LEAF // 2) + KEEP
     # In front of the loop, and in it.
     assert polls(compiled(counting(w.i32(1000)) + long)) == [(0, True)]
-    assert polls(compiled(counting(w.get(0)) + long)) == [(1, False)]
+    assert polls(compiled(counting(w.get(0), SQUARE * 6) + long)) == [(1, False)]
+    # One that is unrolled polls later, if it comes to that.
+    assert polls(compiled(counting(w.get(0)) + long)) == [(0, True), (1, False)]
     # A loop that is not always come by.
     assert polls(compiled(w.get(0) + w.if_(counting(w.get(0))) + long)) == [(0, True), (1, False)]
     # What nothing goes back to is no loop.
@@ -308,3 +321,17 @@ def test_no_way_round_comes_by_no_poll() -> None:
     assert spared > 50
     # (the check can fail)
     assert ways_round(compiled(w.loop(AGAIN), polls=False))
+
+
+def test_a_loop_polls_behind_its_way_out() -> None:
+    tested_first = compiled(w.block(w.loop(w.get(0), w.br_if(1), CALL_ANY, w.br(0))))
+    assert [b.is_loop_header for b in tested_first.blocks for i in b.insts if i.op == op.POLL] == [False]
+    # Those who call the function itself poll there.
+    itself = w.get(0) + b"\x10\x00"
+    sometimes = compiled(w.loop(w.get(0), w.if_(itself, w.get(0) + w.put(1)), AGAIN))
+    (polling,) = [b for b in sometimes.blocks for i in b.insts if i.op == op.POLL]
+    assert not polling.is_loop_header and not any(i.op == op.CALL for i in polling.insts)
+    # Not where others rely on the poll at the start.
+    inner = w.block(w.loop(w.get(0), w.br_if(1), CALL_ANY, w.br(0)))
+    nested = compiled(w.loop(inner, AGAIN))
+    assert [b.is_loop_header for b in nested.blocks for i in b.insts if i.op == op.POLL] == [True]

@@ -24,8 +24,9 @@ from wasm_ir.frontend_options import FrontendOptions
 from wasm_ir.ir import ABI_WASM, Block, Function
 from wasm_ir.passes.dce import eliminate_dead_code
 from wasm_ir.passes.loops import find_loops
-from wasm_ir.passes.polls import poll_in_long_leaf, thin_out_polls
+from wasm_ir.passes.polls import poll_in_long_leaf, share_polls, thin_out_polls
 from wasm_ir.passes.trivial_params import remove_trivial_params
+from wasm_ir.passes.unroll import unroll_polling_loops
 from wasm_ir.vmcontext import ContextLayout, not_yet
 
 TYPE_CHECKING = False
@@ -98,14 +99,16 @@ def _translate(
     if state.trampolines:
         _remove_trampolines(state)
     ends = find_loops(function)
-    if options.polls:
-        if ends:
-            thin_out_polls(function, ends)
-        poll_in_long_leaf(function)
     if state.hints:
         from wasm_ir.passes.cold import mark_cold_blocks
 
         mark_cold_blocks(function)
+    if options.polls:
+        if ends:
+            thin_out_polls(function, ends)
+            ends = unroll_polling_loops(function, ends)
+            share_polls(function, ends)
+        poll_in_long_leaf(function)
     if not options.vectors:
         from wasm_ir.vectorless import refuse_vectors
 

@@ -1,5 +1,5 @@
 """Polls where they matter: not every round of a loop that is known to end soon, nor twice a round where a loop inside
-polls, or the function calls itself; but in long functions without calls.
+polls, or the function calls itself, nor on the way out of a loop; but in long functions without calls.
 
 A loop that ends soon polls once in front of it, or leaves that to the loop around. How often it goes round follows from
 constants: a parameter of its header starts as one, the only way back adds another, and a condition that every round
@@ -43,15 +43,17 @@ class _OtherPolls:
     all the others in it, and that was asked about when all of these had the polls that they were to keep.
     """
 
-    __slots__ = ("_function", "_left", "_positions", "_sure")
+    __slots__ = ("_function", "_left", "_needed", "_positions", "_sure")
 
-    def __init__(self, function: Function, positions: dict[int, int]) -> None:
+    def __init__(self, function: Function) -> None:
         self._function = function
-        self._positions = positions
+        self._positions = {block.id: position for position, block in enumerate(function.blocks)}
         #: How many blocks may be looked at yet: to look at all of a loop for each loop around it would take too long.
         self._left = _MOST_LOOKS * len(function.blocks)
         #: Positions of headers from which each way out of the loop comes by a poll.
         self._sure: set[int] = set()
+        #: Positions of blocks whose polls others rely on.
+        self._needed: set[int] = set()
 
     def on_all_ways(self, start: int, end: int) -> bool:
         """Whether all ways from a loop's header back to it come by a poll behind the one that the header begins with;
@@ -62,6 +64,7 @@ class _OtherPolls:
             self._sure.add(start)
             return True
         leaves = False
+        needed: list[int] = []
         seen = {start}
         ahead = [start]
         while ahead:
@@ -76,11 +79,49 @@ class _OtherPolls:
                     leaves = True
                 elif position not in seen:
                     seen.add(position)
-                    if position not in self._sure and not self._polls(blocks[position], 0):
+                    if position in self._sure:
+                        continue
+                    if self._polls(blocks[position], 0):
+                        needed.append(position)
+                    else:
                         ahead.append(position)
+        self._needed.update(needed)
         if not leaves:
             self._sure.add(start)
         return True
+
+    def behind_ways_out(self, start: int, end: int) -> Block | None:
+        """The block furthest on by which all ways from a loop's header back to it come that come by no other poll, if
+        it is behind a way out or by one; none also where others rely on the header's poll."""
+        if start in self._needed:
+            return None
+        header = block = self._function.blocks[start]
+        best: Block | None = None
+        leaves = False
+        needed: list[int] = []
+        while True:
+            terminator = block.terminator
+            if terminator is None or terminator.op == opcodes.INVOKE:
+                return best
+            following: Block | None = None
+            for edge in block.successors():
+                position = self._positions[edge.block.id]
+                if position < start or position > end:
+                    leaves = True
+                elif position != start and self._polls(edge.block, 0):
+                    leaves = True
+                    needed.append(position)
+                elif following is None:
+                    following = edge.block
+                else:
+                    return best
+            # Where other ways come together with this one more of them would poll.
+            if following is None or following is header or len(following.predecessors) > 1:
+                return best
+            block = following
+            if leaves:
+                best = block
+                self._needed.update(needed)
 
     def _polls(self, block: Block, first: int) -> bool:
         """Whether the instructions of a block, from number `first` on, poll: as a loop's header, in front of a loop, or
@@ -115,7 +156,6 @@ def thin_out_polls(function: Function, ends: dict[int, int]) -> None:
     blocks = function.blocks
     positions = {block.id: position for position, block in enumerate(blocks)}
     left = MOST_WORK
-    others = _OtherPolls(function, positions)
     #: Those that the loop being looked at may contain; the nearest is last.
     loops: list[_Loop] = []
     for start in sorted(ends, reverse=True):
@@ -138,8 +178,29 @@ def thin_out_polls(function: Function, ends: dict[int, int]) -> None:
                     else:
                         _move_poll(header, entry)
         loops.append(_Loop(start, end, work))
-        if _begins_with_poll(header) and others.on_all_ways(start, end):
+
+
+def share_polls(function: Function, ends: dict[int, int]) -> None:
+    """Take the polls out of loops in which another one polls each round, and let others poll behind their first ways
+    out. Loops that are unrolled have been. `ends`: what find_loops would give."""
+    blocks = function.blocks
+    others = _OtherPolls(function)
+    polling: list[int] = []
+    for start in sorted(ends, reverse=True):
+        header = blocks[start]
+        if _begins_with_poll(header):
+            if others.on_all_ways(start, ends[start]):
+                header.insts = header.insts[1:]
+            else:
+                polling.append(start)
+    for start in polling:
+        later = others.behind_ways_out(start, ends[start])
+        if later is not None:
+            header = blocks[start]
+            poll = header.insts[0]
+            poll.imm = 1
             header.insts = header.insts[1:]
+            later.insts.insert(0, poll)
 
 
 def poll_in_long_leaf(function: Function) -> None:
