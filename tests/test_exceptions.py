@@ -21,7 +21,8 @@ from wasmetal import DeadlineExceeded, FuncType, Tag, WasmException
 
 _PACKAGES = (wasm_core, wasm_ir, wasmetal, wasm_wasi)
 #: Modules that run something when they are imported, need what is installed for tests alone, or are for another system.
-_OTHER_SYSTEM = (".system.linux", ".host.posix") if sys.platform == "win32" else (".system.windows", ".host.windows")
+_WINDOWS, _POSIX = (".system.windows", ".host.windows"), (".system.linux", ".system.posix", ".host.posix")
+_OTHER_SYSTEM = _POSIX if sys.platform == "win32" else _WINDOWS
 _NOT_IMPORTED = ("__main__", ".testing", ".system.darwin", *_OTHER_SYSTEM)
 
 _TAG = Tag(FuncType(["i32"], []))

@@ -6,7 +6,6 @@ import importlib.util
 import subprocess
 import sys
 import sysconfig
-import venv
 from pathlib import Path
 
 import pytest
@@ -39,6 +38,7 @@ ADD = "0061736d0100000001070160027f7f017f030201000707010361646400000a09010700200
 def test_a_backend_from_elsewhere_is_found_listed_and_used(tmp_path: Path) -> None:
     (own,) = [info.name for info in wasmetal.backends() if info.selected]
     environment = tmp_path / "environment"
+    venv = pytest.importorskip("venv", reason="this Python cannot make environments")
     venv.create(environment, with_pip=False, symlinks=True)
     python = environment / "bin" / "python"
     # The fresh environment sees what this one has, editable installs included, but not the other way round.

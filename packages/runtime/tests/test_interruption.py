@@ -670,20 +670,19 @@ def test_the_interpreter_ends_while_code_runs() -> None:
 def test_a_deadline_before_anything_else() -> None:
     # Blocks that begin before there is any machine code: one that is over by then, and one that is not.
     script = """
-        import time, wasmetal
+        import wasmetal
         loop = bytes.fromhex("0061736d0100000001040160000003020100070801046c6f6f7000000a0901070003400c000b0b")
         with wasmetal.deadline(5):
             pass
-        start = time.monotonic()
         try:
-            with wasmetal.deadline(60), wasmetal.deadline(0.5):
+            with wasmetal.deadline(3600), wasmetal.deadline(0.5):
                 wasmetal.instantiate(loop).exports.loop()
         except wasmetal.DeadlineExceeded:
-            # (on a busy machine it takes seconds until there is code)
-            print(time.monotonic() - start < 40)
+            print("exceeded")
     """
+    # How late does not matter: what is imported and compiled first takes a busy machine longer than the deadline.
     command = [sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(script)]
-    assert subprocess.run(command, capture_output=True, text=True, timeout=60).stdout == "True\n"
+    assert subprocess.run(command, capture_output=True, text=True, timeout=300).stdout == "exceeded\n"
 
 
 def test_deadlines_that_are_over_are_forgotten() -> None:
