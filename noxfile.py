@@ -20,6 +20,8 @@ PYTHONS = ["3.11", "3.12", "3.13", "3.14", "3.15"]
 PACKAGES = ["wasm-core", "wasm-ir", "backend-amd64", "backend-arm64", "wasm-text", "runtime", "wasi"]
 #: What every backend must do, done by the one that runs under emulation.
 SUITE = "packages/backend-arm64/tests/test_backend.py"
+#: What tests/pythons/interpreters.py puts together: of each line all, or what it needs is missing.
+OTHER_PYTHONS = (("3.14", "3.15", "3.14t", "3.15t"), ("3.13-musl", "3.14-musl"))
 #: Packages that only compute, which every Python does alike: the first tests them, the others with WASMETAL_ALL=1.
 SAME_EVERYWHERE = ("wasm-core", "wasm-ir", "backend-amd64", "backend-arm64", "wasm-text")
 #: What goes with these: tests of code, of types and of pages.
@@ -90,21 +92,28 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python="3.11")
 def pythons(session: nox.Session) -> None:
-    """Fetch CPython 3.14 and 3.15, with a GIL and without, into a cache directory, and run the runtime's tests there;
-    without one, those that threads matter to. Arguments go to pytest."""
-    script = [sys.executable, "tests/pythons/interpreters.py"]
-    made = subprocess.run(script, capture_output=True, text=True, check=False)
-    if made.returncode:
-        session.skip(f"no other Pythons: {made.stdout.strip() or made.stderr.strip()}")
+    """Fetch CPython 3.14 and 3.15, with a GIL and without, and two for musl, into a cache directory, and run the tests
+    of the runtime there; without a GIL, those that threads matter to. Arguments go to pytest."""
+    found = []
+    for versions in OTHER_PYTHONS:
+        script = [sys.executable, "tests/pythons/interpreters.py", *versions]
+        made = subprocess.run(script, capture_output=True, text=True, check=False)
+        if made.returncode:
+            session.warn(f"no Python {', '.join(versions)}: {made.stdout.strip() or made.stderr.strip()}")
+        else:
+            found += made.stdout.split()
+    if not found:
+        session.skip("no other Pythons")
     everything = [f"packages/{name}/tests" for name in PACKAGES if name not in SAME_EVERYWHERE]
     failed = []
-    for python in made.stdout.split():
+    for python in found:
+        version = Path(python).parents[1].name
         free_threaded = python.endswith("t") and not os.environ.get("WASMETAL_ALL")
         tests = session.posargs or (TESTS_OF_THREADS if free_threaded else everything)
         try:
             session.run(python, "-X", "faulthandler", "-m", "pytest", "--numprocesses=auto", *tests, external=True)
         except nox.command.CommandFailed:
-            failed.append(Path(python).name)
+            failed.append(version)
     if failed:
         session.error(f"failed: {', '.join(failed)}")
 

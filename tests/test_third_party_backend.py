@@ -12,6 +12,8 @@ import pytest
 
 import wasmetal
 
+venv = pytest.importorskip("venv", reason="this Python cannot make environments")
+
 TOY = Path(__file__).parent / "toy_backend"
 
 PROGRAM = """

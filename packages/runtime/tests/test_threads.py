@@ -267,7 +267,8 @@ def test_linked_by_other_threads_while_one_runs(wasm: Any) -> None:
             assert "another thread is running" in str(error)
 
     def work(number: int) -> None:
-        while time.monotonic() < until:
+        # (a busy machine needs longer)
+        while time.monotonic() < until or (min(done) <= 10 and time.monotonic() < until + 100):
             if number == 0:
                 attempt(lambda: exports.run(20_000), 20_000)
                 done[0] += 1

@@ -21,7 +21,9 @@ if sys.implementation.name != "cpython":
     raise WasmError(
         f"wasmetal needs CPython: its calls are built on CPython's C API (this is {sys.implementation.name})"
     )
-# PEP 703. Other processors do not keep the order of stores to memory, which structures that threads share rely on.
+# PEP 703. 3.13's builds were an experiment: where the stack gets scarce they put off deallocating what releases locks
+# (`system.hold`), and threads wait for ever. Other processors do not keep the order of stores to memory, which
+# structures that threads share rely on.
 _machine: Final = os.uname()[::4] if FREE_THREADED and hasattr(os, "uname") else ()
 if FREE_THREADED and not (sys.version_info >= (3, 14) and _machine == ("Linux", "x86_64")):
     raise WasmError(
