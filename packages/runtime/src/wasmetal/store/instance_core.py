@@ -418,17 +418,20 @@ def _memory_plans(code: CompiledModule) -> Sequence[MemoryPlan]:
         plans = []
         for index in range(module.imported_memories, len(module.memories)):
             plan = MemoryPlan(module.memories[index], config.max_memory_pages, config.bounds_checks)
-            if sum([data.count for data in code.template.data if data.memory == index]) >= _LEAST_IMAGE:
-                plan.begin_with(partial(_make_image, code.module, code.template, index))
+            size = sum([data.count for data in code.template.data if data.memory == index])
+            if size:
+                little = size < _LEAST_IMAGE
+                least = 0 if little else _LEAST_IMAGE
+                plan.begin_with(partial(_make_image, code.module, code.template, index, least), little=little)
             plans.append(plan)
         code.memory_plans = plans
     return plans
 
 
-def _make_image(module: DecodedModule, template: Template, memory: int) -> MemoryImage | None:
+def _make_image(module: DecodedModule, template: Template, memory: int, least: int) -> MemoryImage | None:
     from wasmetal.store.memory_image import make_image
 
-    return make_image(module, template, memory, _LEAST_IMAGE)
+    return make_image(module, template, memory, least)
 
 
 def _own_tags(module: DecodedModule) -> list[Tag]:
