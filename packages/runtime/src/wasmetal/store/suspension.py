@@ -105,6 +105,8 @@ async def call_async(core: WasmFunction, args: Sequence[object]) -> object:
         while True:
             if instance.closed:
                 raise WasmError("instance is closed")
+            # Its frames are good for one stack.
+            instance.store.keep_stack()
             if simple:
                 left = call(value, error)
             else:
