@@ -314,15 +314,16 @@ class ContextLink(_Linked):
     __slots__ = ()
 
 
-def link_context(context: array[int], store: array[int], instance: Callable[[], Any]) -> ContextLink:
+def link_context(address: int, context: array[int], store: array[int], instance: Callable[[], Any]) -> ContextLink:
     """Let the ticker look at a VMContext, whose `store` must have been set.
 
     Args:
-        context: The VMContext's words.
+        address: The VMContext's.
+        context: Its words.
         store: The words of the StoreContext.
         instance: A weak reference to the instance, for `instance_at`.
     """
-    links = context.buffer_info()[0] + _NEXT
+    links = address + _NEXT
     context[_NEXT // 8] = 0
     context[_PREVIOUS // 8] = links
     return _link(ContextLink, "contexts", links, (context, store, instance))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from wasmetal.compiled.compiled_module import CompiledModule
     from wasmetal.glue.ticker import ContextLink
     from wasmetal.store.functions import FuncHandle
+    from wasmetal.store.resting import RestingParts
     from wasmetal.store.store import Store
     from wasmetal.store.tags import Tag
 else:
@@ -44,6 +45,7 @@ class Instance(Grouped, Protocol):
     context: int
     closed: bool
     life: object
+    resting: RestingParts | None
 
     @property
     def memories(self) -> Sequence[Memory]: ...

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from wasmetal.compiled.compiled_module import CompiledModule
     from wasmetal.store.members import Instance
+    from wasmetal.store.resting import RestingParts
 
     _T = TypeVar("_T")
 else:
@@ -86,7 +87,7 @@ _TRIED: Final = 8
 class _Lending:
     """How many of these there may be before the first must do without."""
 
-    most = 64
+    most = 16
     #: How many stores got one again since that was doubled.
     again = 0
     #: Where mappings may get scarce.
@@ -108,8 +109,9 @@ class Holder(Protocol):
 
     life: object
     store: Any
-    words: array[int]
 
+    @property
+    def words(self) -> array[int]: ...
     @property
     def holds_exceptions(self) -> bool: ...
 
@@ -218,6 +220,7 @@ class Store:
         "_keeper",
         "_keeps_stack",
         "_registrations",
+        "_resting",
         "_stack_bytes",
         "_sweep_at",
         "_use",
@@ -239,8 +242,9 @@ class Store:
         stores[address] = (ref(self), words, None)
         self._keeper = _StoreKeeper(address)
         untrack(self._keeper)
-        #: The VMContext of the first instance.
+        #: The VMContext of the first instance, and what is there of it only while the store has a stack.
         self._first: array[int] | None = None
+        self._resting: RestingParts | None = None
         #: Whether it has more instances than that, or suspended calls: then its stack is not taken away.
         self._keeps_stack = False
         self._had_stack = False
@@ -305,6 +309,11 @@ class Store:
         found = stores.get(int(self._keeper))
         return None if found is None or found[2] is None else found[2].stack
 
+    @property
+    def rests(self) -> bool:
+        """Whether it cannot run before `give_stack` has been called."""
+        return self._current().words[_OWNER] == RESTS
+
     def give_stack(self) -> bool:
         """Let the store have a stack that it can run on. Returns False if it has one.
 
@@ -339,8 +348,8 @@ class Store:
                         _Lending.most *= 2
                         _Lending.again = 0
                 _lent.pop(address, None)
-                if len(_lent) >= _Lending.most:
-                    _take_stack()
+                while len(_lent) >= _Lending.most and _take_stack():
+                    pass
             try:
                 lease = StackLease(self._stack_bytes)
             except (OSError, MemoryError) as error:
@@ -358,6 +367,8 @@ class Store:
                 self._had_stack = True
             if not self._keeps_stack:
                 _lent[address] = None
+        if self._resting is not None:
+            self._resting.fill()
         # (nobody runs it before the last of these, unless one who has taken it in a signal handler)
         first = self._first
         if first is not None:
@@ -369,18 +380,21 @@ class Store:
         """Take the stack away, in a block of `exclusive`; whether that could be done."""
         words = self.words
         if FREE_THREADED:
-            if self._glue.take(self.address + STORE["owner"], RESTS):
+            if not self._glue.take(self.address + STORE["owner"], RESTS):
                 return False
         # (as everywhere: no call stands between these)
         elif words[_OWNER]:
             return False
         else:
             words[_OWNER] = RESTS
-        if self._keeps_stack or words[_ENTRY_FP]:
-            # (just now)
-            words[_OWNER] = 0
+        # A signal handler may have let it run again; no call stands between these.
+        if self._keeps_stack or words[_ENTRY_FP] or words[_OWNER] != RESTS:
+            if words[_OWNER] == RESTS:
+                words[_OWNER] = 0
             return False
         stores[self.address] = (stores[self.address][0], words, None)
+        if self._resting is not None:
+            self._resting.empty(words, _OWNER)
         return True
 
     def _prepare(self, kept: dict[int, object]) -> None:
@@ -414,14 +428,17 @@ class Store:
         words = instance.words
         if store._first is None:
             store._first = words
+            store._resting = instance.resting
         elif store._first is not words:
             # Those in garbage run as well, and nobody knows them: their limits stay.
             store.keep_stack()
+            if instance.resting is not None:
+                instance.resting.fill()
         instance.store = store
         if instance.link is None:
             words[_CONTEXT_STACK_LIMIT] = store.words[_STACK_LIMIT]
             words[_CONTEXT_STORE] = store.address
-            instance.link = ticker.link_context(words, store.words, ref(instance))
+            instance.link = ticker.link_context(instance.context, words, store.words, ref(instance))
         store._instances.add(_member(instance))
         if store.exceptions is not None:
             store.exceptions.add_tags(instance)
@@ -745,6 +762,7 @@ def merge(first: Store, second: Store) -> Store:
             if absorbed.has_garbage():
                 raise LinkError(_IN_GARBAGE)
             if survivor.address:
+                absorbed._keeps_stack = True
                 survivor.keep_stack()
             try:
                 # Another thread may have begun to run it just now; from here on none can.
