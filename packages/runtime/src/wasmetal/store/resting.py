@@ -50,9 +50,9 @@ class RestingPlan:
 
     def __init__(self, module: DecodedModule, template: Template) -> None:
         self.template = template
-        #: Words of a VMContext, and what they are to ctypes.
+        #: Words of a VMContext, and what they are to ctypes; they keep what they are in.
         self.count = len(template.words)
-        self.type = ctypes.c_uint64 * self.count
+        self.type: Any = type("Words", (ctypes.c_uint64 * self.count,), {"__slots__": ("block",)})
         #: The words that are always there, up to `end`; among them, those that say in which VMContext a function is.
         named, self.end = template.named
         self.head = memoryview(template.words)[: self.end]
@@ -111,7 +111,7 @@ class RestingParts:
         #: Address of the VMContext.
         self.context = context = block.piece.address
         data = plan.type.from_address(context)
-        data.block = block  # type: ignore[attr-defined]
+        data.block = block
         #: Its words, which everybody uses as an array. (No memoryview knows what ctypes calls a word.)
         self.words: Any = memoryview(data).cast("B").cast("Q")
         self.words[: plan.end] = plan.head

@@ -87,7 +87,7 @@ _TRIED: Final = 8
 class _Lending:
     """How many of these there may be before the first must do without."""
 
-    most = 16
+    most = 4
     #: How many stores got one again since that was doubled.
     again = 0
     #: Where mappings may get scarce.
