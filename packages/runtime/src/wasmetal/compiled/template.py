@@ -71,6 +71,9 @@ def _no_index(index: int) -> int:
     raise AssertionError("only for what does not depend on the instance")
 
 
+#: So many instances are made whole.
+_WHOLE: Final = 4
+
 #: Words of a FUNCREF structure.
 FUNCREF_WORDS: Final = FUNCREF.size // 8
 FUNCREF_CONTEXT: Final = FUNCREF["context"] // 8
@@ -158,13 +161,13 @@ class Template:
         "funcref_words",
         "funcrefs",
         "globals",
-        "is_looked_at",
         "named",
         "passive_elements",
         "reference_globals",
         "resting",
         "table_inits",
         "version",
+        "whole",
         "words",
     )
 
@@ -223,9 +226,9 @@ class Template:
         self.named = layout.named_funcrefs, start + FUNCREF_WORDS * layout.named_funcrefs
         #: Grows with each function that is compiled.
         self.version = 1
-        #: A `store.resting.RestingPlan` for instances to come, if it is looked at and there is to be one.
+        #: A `store.resting.RestingPlan` for instances to come, if there is to be one when so many have been made.
         self.resting: Any = None
-        self.is_looked_at = False
+        self.whole = _WHOLE
         #: An address, and the words of a VMContext there; 0 for `words` themselves.
         self._made = (0, words)
         #: Where the last VMContext was that was not at that address.

@@ -439,15 +439,16 @@ class InstanceCore:
 
 
 def _resting_plan(code: CompiledModule) -> RestingPlan | None:
-    """What of VMContexts is not always there. Most modules are so small that it need not be looked at."""
+    """What of the VMContext of one more instance is not always there. Of the first ones all is: most programs have no
+    others, and need not import what it takes."""
     template = code.template
     found: RestingPlan | None = template.resting
-    if found is None and not template.is_looked_at:
-        if len(template.words) > _LEAST_RESTING:
+    if found is None and template.whole:
+        template.whole -= 1
+        if not template.whole and len(template.words) > _LEAST_RESTING:
             from wasmetal.store.resting import resting_plan
 
             template.resting = found = resting_plan(code.module, template)
-        template.is_looked_at = True
     return found
 
 
