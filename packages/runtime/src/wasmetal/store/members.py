@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from wasmetal.compiled.compiled_module import CompiledModule
     from wasmetal.glue.ticker import ContextLink
     from wasmetal.store.functions import FuncHandle
-    from wasmetal.store.resting import RestingParts
     from wasmetal.store.store import Store
     from wasmetal.store.tags import Tag
 else:
@@ -32,6 +31,13 @@ class Memory(Protocol):
     def reaches(self, address: int) -> bool: ...
 
 
+class Parts(Protocol):
+    """Parts of an instance that are there while its store has a stack; `resting.RestingParts` says what these do."""
+
+    def fill(self) -> None: ...
+    def empty(self, store: array[int], owner: int) -> None: ...
+
+
 class Instance(Grouped, Protocol):
     """An instance; `instance_core.InstanceCore` says what each of these is."""
 
@@ -45,7 +51,9 @@ class Instance(Grouped, Protocol):
     context: int
     closed: bool
     life: object
-    resting: RestingParts | None
+
+    @property
+    def resting(self) -> Parts | None: ...
 
     @property
     def memories(self) -> Sequence[Memory]: ...

@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from typing import Any, Final, Generic, NoReturn, Protocol, TypeVar
 
     from wasmetal.compiled.compiled_module import CompiledModule
-    from wasmetal.store.members import Instance
-    from wasmetal.store.resting import RestingParts
+    from wasmetal.store.members import Instance, Parts
 
     _T = TypeVar("_T")
 else:
@@ -244,7 +243,7 @@ class Store:
         untrack(self._keeper)
         #: The VMContext of the first instance, and what is there of it only while the store has a stack.
         self._first: array[int] | None = None
-        self._resting: RestingParts | None = None
+        self._resting: Parts | None = None
         #: Whether it has more instances than that, or suspended calls: then its stack is not taken away.
         self._keeps_stack = False
         self._had_stack = False
