@@ -448,7 +448,7 @@ def _resting_plan(code: CompiledModule) -> RestingPlan | None:
         if not template.whole and len(template.words) > _LEAST_RESTING:
             from wasmetal.store.resting import resting_plan
 
-            template.resting = found = resting_plan(code.module, template)
+            template.resting = found = resting_plan(code.module, code.layout, template)
     return found
 
 

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from wasm_core.module import ExternKind
-from wasm_ir.vmcontext import TABLE
+from wasm_ir.vmcontext import TABLE, ContextLayout
 from wasmetal.compiled.template import FUNCREF_CONTEXT, FUNCREF_WORDS, Template
 from wasmetal.glue.ticker_layout import RESTS
 from wasmetal.store.tables import UNMADE, Elements
@@ -46,10 +46,12 @@ Pool = deque[tuple[Piece, int]]
 class RestingPlan:
     """What that is for all instances of a module."""
 
-    __slots__ = ("count", "end", "head", "named", "pool", "tables", "template", "type")
+    __slots__ = ("count", "end", "head", "named", "pool", "tables", "template", "type", "unwritten")
 
-    def __init__(self, module: DecodedModule, template: Template) -> None:
+    def __init__(self, module: DecodedModule, layout: ContextLayout, template: Template) -> None:
         self.template = template
+        #: A bit for each table that no instruction writes.
+        self.unwritten = layout.unwritten_tables
         #: Words of a VMContext, and what they are to ctypes; they keep what they are in.
         self.count = len(template.words)
         self.type: Any = type("Words", (ctypes.c_uint64 * self.count,), {"__slots__": ("block",)})
@@ -65,11 +67,11 @@ class RestingPlan:
         return RestingParts(self)
 
 
-def resting_plan(module: DecodedModule, template: Template) -> RestingPlan | None:
+def resting_plan(module: DecodedModule, layout: ContextLayout, template: Template) -> RestingPlan | None:
     """The plan for a module, if it has so many functions in tables that it is worth while."""
     if host.DISCARD_AT_ONCE is None or 8 * (len(template.words) - template.named[1]) < _LEAST:
         return None
-    return RestingPlan(module, template)
+    return RestingPlan(module, layout, template)
 
 
 class _Block:
@@ -106,7 +108,8 @@ class RestingParts:
             OSError, MemoryError: There is no room.
         """
         self._plan = plan
-        self._tables: list[tuple[Elements, Sequence[ElementPlan]]] = []
+        #: Each table, what is in it, and whether that never changes.
+        self._tables: list[tuple[Elements, Sequence[ElementPlan], int]] = []
         self._block = block = _Block(plan)
         #: Address of the VMContext.
         self.context = context = block.piece.address
@@ -125,7 +128,8 @@ class RestingParts:
 
     def add_tables(self, tables: Sequence[tuple[int, Elements]]) -> None:
         """Add these, which the instance has made without elements."""
-        self._tables = [(elements, self._plan.tables[index]) for index, elements in tables]
+        plan = self._plan
+        self._tables = [(elements, plan.tables[index], plan.unwritten >> index & 1) for index, elements in tables]
 
     def _built(self, size: int, plans: Sequence[ElementPlan]) -> array[int]:
         if len(plans) == 1 and plans[0].count == size:
@@ -147,7 +151,7 @@ class RestingParts:
             own[FUNCREF_CONTEXT::FUNCREF_WORDS] = array("Q", (self.context,)) * count
             self.words[start:] = own
             block.version = version
-        for elements, plans in self._tables:
+        for elements, plans, _ in self._tables:
             if elements.words is UNMADE:
                 built = self._built(elements.unmade, plans)
                 address, count = built.buffer_info()
@@ -169,10 +173,10 @@ class RestingParts:
         if store[owner] == RESTS:
             self._block.version = 0
             discard(first, size)
-        for elements, plans in self._tables:
+        for elements, plans, unwritten in self._tables:
             if elements.words is not UNMADE:
                 count = elements.struct[_SIZE]
-                built = self._built(count, plans)
+                built = elements.words if unwritten else self._built(count, plans)
                 if store[owner] == RESTS and elements.words == built:
                     elements.unmade = count
                     elements.words = UNMADE
