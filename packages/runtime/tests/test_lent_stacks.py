@@ -230,3 +230,23 @@ def test_threads(hold_gil: bool) -> None:
     for thread in threads:
         thread.join()
     assert not failures
+
+
+def test_calls_are_fast_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a call for which there was no stack: another one may have got one since then."""
+    from wasmetal.store.functions import WasmFunction
+    from wasmetal.store.store import Store
+
+    (instance,) = made(1)
+    plus = instance.exports.plus
+
+    def refuse(store: Store) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Store, "_lend", refuse)
+    with pytest.raises(MemoryError):
+        plus(1)
+    monkeypatch.undo()
+    assert plus.call_raw(1) == (2,) and plus(1) == 2
+    monkeypatch.setattr(WasmFunction, "call", None)
+    assert plus(2) == 3

@@ -205,8 +205,9 @@ class WasmFunction(FunctionCore):
     def call(self, *args: object, **kwargs: object) -> object:
         self._no_keywords(kwargs)
         instance = self.opened()
-        # What a thread, or a store, calls first comes here too.
-        if c_stack.learn() or instance.store.give_stack() or not self._fast_made:
+        # What a thread calls first comes here too, and what a store without a stack is to run.
+        if c_stack.learn() or not self._fast_made or (self._entry is not None and instance.store.give_stack()):
+            instance.store.give_stack()
             self._fast_made = True
             func = None if self.func is None else self.func()
             if self._entry is None:
