@@ -33,6 +33,7 @@ def _module(kind: str) -> bytes:
 
 
 _KINDS = ("no memory", "memory, 4 KiB of data", "1000 functions, table")
+_MEASURES = ("time, µs", "time with a call, µs", "memory, KiB")
 
 
 def _resident() -> int:
@@ -40,7 +41,7 @@ def _resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
 
 
-def _prepare(engine_name: str, kind: str, number: int, memory: bool) -> Callable[[], Measured]:
+def _prepare(engine_name: str, kind: str, number: int, measured: str) -> Callable[[], Measured]:
     engine = open_engine(engine_name)
     compiled = engine.compile(_module(kind))
     engine.function(engine.instantiate(compiled, {}), "run")(1)
@@ -52,6 +53,13 @@ def _prepare(engine_name: str, kind: str, number: int, memory: bool) -> Callable
             engine.instantiate(compiled, {})
         return (process_time() - started) / number * 1e6, None
 
+    def time_with_call() -> Measured:
+        gc.collect()
+        started = process_time()
+        for _ in range(number):
+            engine.function(engine.instantiate(compiled, {}), "run")(1)
+        return (process_time() - started) / number * 1e6, None
+
     def space() -> Measured:
         gc.collect()
         before = _resident()
@@ -60,20 +68,20 @@ def _prepare(engine_name: str, kind: str, number: int, memory: bool) -> Callable
             engine.function(instance, "run")(1)
         return (_resident() - before) / number / 1024, None
 
-    return space if memory else time
+    return dict(zip(_MEASURES, (time, time_with_call, space)))[measured]
 
 
 def measure(options: Options) -> Section:
     """Make instances."""
     number = 50 if options.quick else 300
     rows = []
-    for memory in (False, True):
+    for measured in _MEASURES:
         for kind in _KINDS:
-            name = f"{'memory, KiB' if memory else 'time, µs'}: {kind}"
+            name = f"{measured}: {kind}"
             if options.wants(name):
-                subjects = {e: Subject(_prepare, (e, kind, number, memory)) for e in ("wasmtime", "wasmetal")}
+                subjects = {e: Subject(_prepare, (e, kind, number, measured)) for e in ("wasmtime", "wasmetal")}
                 # Memory that went back to the allocator is taken again in later rounds: only the first counts.
-                rounds, warm_up = (1, 0) if memory else (options.rounds, 1)
+                rounds, warm_up = (1, 0) if measured.startswith("memory") else (options.rounds, 1)
                 rows.append(measure_row(name, subjects, rounds, warm_up=warm_up))
     return Section(
         key="instances",
@@ -86,6 +94,7 @@ def measure(options: Options) -> Section:
         notes=[
             "Time: of the processor; made and dropped, one after the other, of a module that was instantiated and "
             "called before (wasmtime: with a store of its own each).",
+            "With a call: called once in between, through an export that is looked up.",
             "Memory: growth of the resident set per instance, of instances that are all alive and each called once.",
         ],
     )

@@ -15,7 +15,13 @@ from wasmetal.glue.glue import Glue
 from wasmetal.store import shared_glue
 
 #: Layout number -> checksum of what it stands for.
-CHECKSUMS = {1: "eb6eafef9906910d", 2: "204bf015a2ef850e", 3: "1ca2c24b20c9d22a", 4: "be3ca5eddae728af"}
+CHECKSUMS = {
+    1: "eb6eafef9906910d",
+    2: "204bf015a2ef850e",
+    3: "1ca2c24b20c9d22a",
+    4: "be3ca5eddae728af",
+    5: "be3ca5eddae728af",
+}
 
 
 def checksum() -> str:

@@ -171,12 +171,16 @@ def test_stacks_are_used_again(program: Module) -> None:
     tops = set()
     for _ in range(3):
         instance = program.instantiate()
+        instance._core.store.give_stack()
         tops.add(instance._core.store.stack.top)
         del instance
     assert len(tops) == 1
     first, second = program.instantiate(), program.instantiate()
+    for each in (first, second):
+        each._core.store.give_stack()
     assert first._core.store.stack is not second._core.store.stack
     other = Engine(wasmetal.Config(max_stack_bytes=1 << 20)).compile(program.source).instantiate()
+    other._core.store.give_stack()
     stack = other._core.store.stack
     assert stack.top - stack.limit == 1 << 20
 

@@ -374,3 +374,37 @@ def test_mapping_an_image_fails_when_the_place_is_unmapped_already(monkeypatch: 
     monkeypatch.setattr(linux, "mmap", refuse_all)
     with pytest.raises(MemoryError, match="cannot map"):
         module.instantiate()
+
+
+def test_little_data_that_many_have() -> None:
+    """Where pages are there already it is copied to these; many at the same time share it."""
+    module = with_data(DATA[:5000], 2)
+    for _ in range(20):
+        assert not has_image(module.instantiate())
+    instances = [module.instantiate() for _ in range(30)]
+    assert [has_image(instance) for instance in instances].count(True) > 15 and not has_image(instances[0])
+    for number, instance in enumerate(instances):
+        exports = instance.exports
+        assert exports.memory[:] == (bytes(START) + DATA[:5000]).ljust(2 * PAGE, b"\0")
+        exports.store(START, number)
+        exports.store(2 * PAGE - 4, number)
+        with pytest.raises(Trap, match="out of bounds memory access"):
+            exports.load(2 * PAGE - 3)
+        assert exports.grow(1) == 2 and exports.load(2 * PAGE) == 0
+    for offset in (START, 2 * PAGE - 4):
+        assert [instance.exports.load(offset) for instance in instances] == list(range(30))
+    del instances, instance, exports
+    # (the first of these are where others were)
+    for instance in [module.instantiate() for _ in range(40)]:
+        assert instance.exports.memory[:] == (bytes(START) + DATA[:5000]).ljust(2 * PAGE, b"\0")
+
+
+def test_little_data_is_copied_when_mappings_are_scarce(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = with_data(DATA[:5000], 2)
+    kept = [module.instantiate() for _ in range(12)]
+    assert has_image(kept[-1])
+    for most in (2, 1):
+        monkeypatch.setattr(memory_pool, "mappings_are_scarce", lambda each=2, most=most: each > most)
+        kept.append(module.instantiate())
+        assert has_image(kept[-1]) is (most == 2)
+        assert kept[-1].exports.memory[:] == (bytes(START) + DATA[:5000]).ljust(2 * PAGE, b"\0")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 
 from wasm_core.errors import Unsupported
-from wasm_core.module import DecodedModule, ExternKind
+from wasm_core.module import ConstExpr, DecodedModule, ExternKind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: Number of all that generated code and the runtime must agree on: the structures below, builtins, what stubs do. It is
 #: raised with each change. A backend says for which one it was made (native wheels keep what they were built with),
 #: and the runtime has its own (`wasmetal.code.version`), so that parts of different versions refuse each other.
-LAYOUT: Final = 4
+LAYOUT: Final = 5
 
 #: Opcode of the `ref.func` instruction in a constant expression.
 REF_FUNC: Final = 0xD2
@@ -153,25 +153,36 @@ def check_supported(module: DecodedModule) -> None:
             raise not_yet("a shared memory", "threads")
 
 
-def escaping_functions(module: DecodedModule) -> list[int]:
+def escaping_functions(module: DecodedModule) -> tuple[list[int], list[int]]:
     """Indices, ascending, of the module's own functions that need a funcref in every instance.
 
-    Those are the ones that are exported, in an element segment, in a global's initial value, or the start function
-    (a `ref.func` in a body may only name one of the first three: core specification, "Contexts", C.refs).
+    Those are the ones that are exported, in a global's initial value, or the start function, which come first; and the
+    others that are in an element segment (a `ref.func` in a body may only name one of these and of the first two: core
+    specification, "Contexts", C.refs).
     """
-    found = {export.index for export in module.exports if export.kind is ExternKind.FUNC}
+    named = {export.index for export in module.exports if export.kind is ExternKind.FUNC}
     if module.start is not None:
-        found.add(module.start)
-    expressions = [own.init for own in module.globals]
-    expressions.extend([init for init in module.table_inits if init is not None])
+        named.add(module.start)
+    for own in module.globals:
+        named.update(_referred_to(own.init))
+    found: set[int] = set()
+    for init in module.table_inits:
+        if init is not None:
+            found.update(_referred_to(init))
     for segment in module.elements:
         if segment.functions is not None:
             found.update(segment.functions)
         else:
-            expressions.extend(segment.expressions or ())
-    for expression in expressions:
-        found.update(imm for opcode, imm in expression.instructions if opcode == REF_FUNC and isinstance(imm, int))
-    return sorted(index for index in found if index >= module.imported_functions)
+            for expression in segment.expressions or ():
+                found.update(_referred_to(expression))
+    first = module.imported_functions
+    return sorted([index for index in named if index >= first]), sorted(
+        [index for index in found - named if index >= first]
+    )
+
+
+def _referred_to(expression: ConstExpr) -> list[int]:
+    return [imm for opcode, imm in expression.instructions if opcode == REF_FUNC and isinstance(imm, int)]
 
 
 class ContextLayout:
@@ -190,6 +201,7 @@ class ContextLayout:
         "imports",
         "known_tables",
         "memories",
+        "named_funcrefs",
         "size",
         "tables",
         "tags",
@@ -225,14 +237,17 @@ class ContextLayout:
         offset += SEGMENT.size * len(module.elements)
         self.data = offset
         offset += SEGMENT.size * len(module.data)
-        #: One FUNCREF structure per escaping function.
-        self.funcrefs = offset
-        #: Function index -> its number among the escaping functions.
-        self.funcref_slots = {index: number for number, index in enumerate(escaping_functions(module))}
-        offset += FUNCREF.size * len(self.funcref_slots)
         #: What the code of the instance may do still, signed (FrontendOptions.fuel; the others do not look at it).
         self.fuel = offset
         offset += 8
+        #: One FUNCREF structure per escaping function, at the end.
+        self.funcrefs = offset
+        named, others = escaping_functions(module)
+        #: How many of them come first that are not in element segments alone.
+        self.named_funcrefs = len(named)
+        #: Function index -> its number among the escaping functions.
+        self.funcref_slots = {index: number for number, index in enumerate([*named, *others])}
+        offset += FUNCREF.size * len(self.funcref_slots)
         self.size = offset
 
     def funcref(self, index: int) -> int:

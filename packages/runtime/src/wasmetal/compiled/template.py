@@ -18,7 +18,7 @@ from wasmetal.system.lifetime import anchor
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Final
+    from typing import Any, Final
 
     from wasm_core.defined_types import DefinedType
     from wasmetal.code.signals import StubAddresses
@@ -70,6 +70,9 @@ def evaluate(constant: Constant, read_global: Callable[[int], int], funcref: Cal
 def _no_index(index: int) -> int:
     raise AssertionError("only for what does not depend on the instance")
 
+
+#: So many instances are made whole.
+_WHOLE: Final = 4
 
 #: Words of a FUNCREF structure.
 FUNCREF_WORDS: Final = FUNCREF.size // 8
@@ -158,9 +161,13 @@ class Template:
         "funcref_words",
         "funcrefs",
         "globals",
+        "named",
         "passive_elements",
         "reference_globals",
+        "resting",
         "table_inits",
+        "version",
+        "whole",
         "words",
     )
 
@@ -215,6 +222,13 @@ class Template:
             if lineage is not None:
                 words[at + _FUNCREF_LINEAGE] = lineage.buffer_info()[0]
         self.funcref_words = slice(start + FUNCREF_CONTEXT, start + FUNCREF_WORDS * len(slots), FUNCREF_WORDS)
+        #: How many funcrefs come first that must be there at any time, and the word behind them.
+        self.named = layout.named_funcrefs, start + FUNCREF_WORDS * layout.named_funcrefs
+        #: Grows with each function that is compiled.
+        self.version = 1
+        #: A `store.resting.RestingPlan` for instances to come, if there is to be one when so many have been made.
+        self.resting: Any = None
+        self.whole = _WHOLE
         #: An address, and the words of a VMContext there; 0 for `words` themselves.
         self._made = (0, words)
         #: Where the last VMContext was that was not at that address.
@@ -266,6 +280,7 @@ class Template:
         number = self._layout.funcref_slots.get(index)
         if number is not None:
             self.words[self._layout.funcrefs // 8 + FUNCREF_WORDS * number + _FUNCREF_CODE] = address
+            self.version += 1
             self._made = (0, self.words)
 
     def context_words(self) -> array[int]:

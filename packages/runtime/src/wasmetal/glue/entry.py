@@ -20,7 +20,7 @@ from wasmetal.cpython.c_stack import C_STACK
 from wasmetal.glue import ticker
 from wasmetal.glue.python_api import PythonBuilder, ir_signature, ir_type
 from wasmetal.glue.thunks import BUSY
-from wasmetal.glue.ticker_layout import BRIEFLY, LOST, TICKER
+from wasmetal.glue.ticker_layout import BRIEFLY, LOST, RESTS, TICKER
 from wasmetal.system.hold import FREE_THREADED
 
 TYPE_CHECKING = False
@@ -220,8 +220,9 @@ def fast_entry(type: FuncType, slow: int, fail: int) -> Function:
     """Vectorcall thunk for functions of a type whose values are all numeric (`glue.is_fast`).
 
     Whatever is not plain (number of arguments, keywords, objects that are not exactly int or float, numbers out of
-    range, a store that another thread runs, a thread with little stack left) goes to the code at `slow`, which must
-    have the signature of vectorcall, before anything has happened. `fail`: see `glue_callbacks.fail`.
+    range, a store that another thread runs or that has no stack, a thread with little stack left) goes to the code at
+    `slow`, which must have the signature of vectorcall, before anything has happened. `fail`: see
+    `glue_callbacks.fail`.
     """
     b = PythonBuilder(Function(f"entry {type}", VECTORCALL, ABI_C))
     callable, arguments, nargsf, kwnames = b.start()
@@ -274,7 +275,8 @@ def raw_entry(type: FuncType, fail: int) -> Function:
     """C function (funcref, context, slots) that takes the arguments from slots and puts the results there.
 
     `context` is the VMContext whose store runs the function. Returns 0, or 1 with an exception set. When the thread's
-    stack may be too full it does nothing and returns an address on it for `c_stack.make_room`.
+    stack may be too full it does nothing and returns an address on it for `c_stack.make_room`; when the store has no
+    stack it does nothing and returns RESTS.
     """
     b = PythonBuilder(Function(f"raw entry {type}", _RAW, ABI_C))
     funcref, context, slots = b.start()
@@ -287,6 +289,12 @@ def raw_entry(type: FuncType, fail: int) -> Function:
     store_slots(b, type.results, results, slots)
     b.ret([b.const(I64, 0)])
     b.switch_to(busy)
+    resting, refused = b.new_block(), b.new_block()
+    rests = b.const(I64, RESTS)
+    b.brif(b.icmp(opcodes.EQ, b.get(entry.store, STORE["owner"]), rests), resting, (), refused, ())
+    b.switch_to(resting)
+    b.ret([rests])
+    b.switch_to(refused)
     b.api("PyErr_SetString", b.pointer(id(WasmError)), b.pointer(ctypes.addressof(BUSY)))
     b.ret([failure])
     b.switch_to(deep)

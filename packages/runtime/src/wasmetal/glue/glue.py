@@ -16,6 +16,7 @@ from wasmetal.code.cache import CodeCache
 from wasmetal.cpython import c_stack
 from wasmetal.glue import ticker
 from wasmetal.glue.thunks import Thunks
+from wasmetal.glue.ticker_layout import RESTS
 from wasmetal.system.hold import Turns, serialized, unserialized
 from wasmetal.system.lifetime import Anchor, anchor
 
@@ -58,7 +59,8 @@ class Thunk:
 
 
 class RawThunk(Thunk):
-    """`glue_entry.raw_entry`, to be called with the addresses of a FUNCREF, of a VMContext and of slots."""
+    """`glue_entry.raw_entry`, to be called with the addresses of a FUNCREF, of a VMContext and of slots. Returns
+    whether the store must be given a stack first: then nothing has happened."""
 
     __slots__ = ("_entry",)
 
@@ -67,9 +69,12 @@ class RawThunk(Thunk):
         self._entry: Callable[[int, int, int], int] = _RAW_PROTOTYPE(address)
 
     @unserialized
-    def __call__(self, funcref: int, context: int, slots: int) -> None:
+    def __call__(self, funcref: int, context: int, slots: int) -> bool:
         while refused := self._entry(funcref, context, slots):
+            if refused == RESTS:
+                return True
             c_stack.make_room(refused)
+        return False
 
 
 if TYPE_CHECKING:

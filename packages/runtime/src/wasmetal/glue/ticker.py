@@ -22,7 +22,7 @@ from wasm_ir.vmcontext import CONTEXT, STORE
 from wasmetal.code.arena import CodeRegion, arena
 from wasmetal.cpython import layouts
 from wasmetal.glue.thunks import Thunks
-from wasmetal.glue.ticker_layout import DEADLINE, LOST, OPERATIONS, TICK, TICKER
+from wasmetal.glue.ticker_layout import DEADLINE, LOST, OPERATIONS, RESTS, TICK, TICKER
 from wasmetal.system.hold import FREE_THREADED, Turns, serialized
 from wasmetal.system.host import host
 from wasmetal.system.lifetime import untrack
@@ -174,7 +174,7 @@ def _after_fork_in_child() -> None:
     # What other threads ran stands still in the middle, for ever; and a new thread may get the address of one's state.
     mine = thread_state()
     for _, words, _ in list(_ticker.linked.values()):
-        if words is not None and words[_OWNER] not in (0, mine):
+        if words is not None and words[_OWNER] not in (0, RESTS, mine):
             words[_OWNER] = LOST
     _after_fork()
 
@@ -314,15 +314,16 @@ class ContextLink(_Linked):
     __slots__ = ()
 
 
-def link_context(context: array[int], store: array[int], instance: Callable[[], Any]) -> ContextLink:
+def link_context(address: int, context: array[int], store: array[int], instance: Callable[[], Any]) -> ContextLink:
     """Let the ticker look at a VMContext, whose `store` must have been set.
 
     Args:
-        context: The VMContext's words.
+        address: The VMContext's.
+        context: Its words.
         store: The words of the StoreContext.
         instance: A weak reference to the instance, for `instance_at`.
     """
-    links = context.buffer_info()[0] + _NEXT
+    links = address + _NEXT
     context[_NEXT // 8] = 0
     context[_PREVIOUS // 8] = links
     return _link(ContextLink, "contexts", links, (context, store, instance))

@@ -13,8 +13,11 @@ TICK: Final = 40_000_000
 #: Ticks without anything running after which the ticker ends.
 IDLE_TICKS: Final = 25
 
-#: STORE.owner after a fork that has left the thread which runs the store in the parent. No thread's state is there.
-LOST: Final = 1
+#: STORE.owner of a store that has no stack, so that whoever calls sees to that first. No thread's state is there.
+RESTS: Final = 2
+
+#: STORE.owner after a fork that has left the thread which runs the store in the parent. Nor there.
+LOST: Final = 3
 
 #: Bit of STORE.owner, of which the rest is the thread's state: it has taken the store for something short that it does
 #: in a block of `exclusive`.

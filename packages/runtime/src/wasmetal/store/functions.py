@@ -205,8 +205,9 @@ class WasmFunction(FunctionCore):
     def call(self, *args: object, **kwargs: object) -> object:
         self._no_keywords(kwargs)
         instance = self.opened()
-        # What a thread calls first comes here too.
-        if c_stack.learn() or not self._fast_made:
+        # What a thread calls first comes here too, and what a store without a stack is to run.
+        if c_stack.learn() or not self._fast_made or (self._entry is not None and instance.store.give_stack()):
+            instance.store.give_stack()
             self._fast_made = True
             func = None if self.func is None else self.func()
             if self._entry is None:
@@ -252,7 +253,8 @@ class WasmFunction(FunctionCore):
         if run is None:
             run = self._raw = self.glue.raw(self.type)
         instance = self.opened()
-        run(self.funcref, instance.context, ctypes.addressof(array))
+        while run(self.funcref, instance.context, ctypes.addressof(array)):
+            instance.store.give_stack()
         return tuple([array[number] for number in range(values.slot_count(self.type.results))])
 
 

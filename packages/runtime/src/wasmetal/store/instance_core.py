@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from wasm_core.module import DecodedModule
     from wasmetal.store.members import Instance
     from wasmetal.store.memory_image import MemoryImage
+    from wasmetal.store.resting import RestingParts, RestingPlan
     from wasmetal.store.tags import Tag
 
 #: Most memories that an instance can have: binaries of a few bytes would else take any amount of address space.
@@ -56,6 +57,9 @@ _NO_IMPORTS: Final = Imports()
 
 #: Fewer bytes of data are copied sooner than pages of them are mapped.
 _LEAST_IMAGE: Final = 1 << 16
+
+#: Words of a VMContext that is not large, whatever is in it.
+_LEAST_RESTING: Final = 1 << 11
 
 #: Bits of an address, by whether it has 64.
 _MASKS: Final = (0xFFFF_FFFF, 0xFFFF_FFFF_FFFF_FFFF)
@@ -98,6 +102,7 @@ class InstanceCore:
         "link",
         "memories",
         "module",
+        "resting",
         "segments",
         "store",
         "tables",
@@ -153,9 +158,21 @@ class InstanceCore:
                 add_importer(shared, self)
         if len(decoded.tag_types) > decoded.imported_tags:
             self.tags = [*imports.tags, *_own_tags(decoded)]
-        self.words: array[int] = code.template.context_words()
+        #: What is not always there of it.
+        self.resting: RestingParts | None = None
+        self.words: array[int]
         #: Address of the VMContext.
-        self.context: int = self.words.buffer_info()[0]
+        self.context: int
+        plan = _resting_plan(code)
+        if plan is not None:
+            try:
+                self.resting = resting = plan.parts()
+            except OSError as error:
+                raise MemoryError(f"no room for an instance: {error}") from error
+            self.words, self.context = resting.words, resting.context
+        else:
+            self.words = code.template.context_words()
+            self.context = self.words.buffer_info()[0]
         #: The references of passive element segments.
         self.segments: Sequence[array[int]] = ()
         #: Global index -> its cell: imported ones, those of reference types, and others as they are asked for.
@@ -203,13 +220,21 @@ class InstanceCore:
         if len(decoded.tables) > decoded.imported_tables:
             quota = Quota(code.config.max_table_elements)
             alone = not decoded.imports
+            resting = self.resting
+            later = () if resting is None else resting.private_tables
             self.tables = [
                 *imports.tables,
                 *[
-                    TableStorage(table_type, quota, self.store, alone=alone)
-                    for table_type in decoded.tables[decoded.imported_tables :]
+                    TableStorage(table_type, quota, self.store, alone=alone, made=index not in later)
+                    for index, table_type in enumerate(
+                        decoded.tables[decoded.imported_tables :], decoded.imported_tables
+                    )
                 ],
             ]
+            if resting is not None:
+                resting.add_tables([(index, self.tables[index].elements) for index in later])
+                if not self.store.rests:
+                    resting.fill()
         if self.memories:
             at = layout.memories // 8
             for memory in self.memories:
@@ -321,7 +346,10 @@ class InstanceCore:
             call_function(self.function(index), ())
 
     def _write_elements(self) -> None:
+        resting = self.resting
         for element in self.code.template.active_elements:
+            if resting is not None and element.table in resting.private_tables:
+                continue
             table = self.tables[element.table].words
             start = element.at
             if start is None:
@@ -349,6 +377,8 @@ class InstanceCore:
         found = functions.get(address)
         if found is None:
             index = self.function_index(address)
+            if self.resting is not None and self.code.layout.funcref_slots[index] >= self.code.layout.named_funcrefs:
+                self.store.keep_stack()  # and the FUNCREF
             name = self.code.export_name(index) or self.code.function_name(index)
             func_type = self.code.module.func_type(index)
             made = wasm_function(func_type, name, address, self, self.code.glue)
@@ -408,6 +438,20 @@ class InstanceCore:
         return self.memories[0].as_memory() if self.memories else None
 
 
+def _resting_plan(code: CompiledModule) -> RestingPlan | None:
+    """What of the VMContext of one more instance is not always there. Of the first ones all is: most programs have no
+    others, and need not import what it takes."""
+    template = code.template
+    found: RestingPlan | None = template.resting
+    if found is None and template.whole:
+        template.whole -= 1
+        if not template.whole and len(template.words) > _LEAST_RESTING:
+            from wasmetal.store.resting import resting_plan
+
+            template.resting = found = resting_plan(code.module, code.layout, template)
+    return found
+
+
 def _memory_plans(code: CompiledModule) -> Sequence[MemoryPlan]:
     """The memories that instances of a module define."""
     plans: Sequence[MemoryPlan] | None = code.memory_plans
@@ -418,17 +462,20 @@ def _memory_plans(code: CompiledModule) -> Sequence[MemoryPlan]:
         plans = []
         for index in range(module.imported_memories, len(module.memories)):
             plan = MemoryPlan(module.memories[index], config.max_memory_pages, config.bounds_checks)
-            if sum([data.count for data in code.template.data if data.memory == index]) >= _LEAST_IMAGE:
-                plan.begin_with(partial(_make_image, code.module, code.template, index))
+            size = sum([data.count for data in code.template.data if data.memory == index])
+            if size:
+                little = size < _LEAST_IMAGE
+                least = 0 if little else _LEAST_IMAGE
+                plan.begin_with(partial(_make_image, code.module, code.template, index, least), little=little)
             plans.append(plan)
         code.memory_plans = plans
     return plans
 
 
-def _make_image(module: DecodedModule, template: Template, memory: int) -> MemoryImage | None:
+def _make_image(module: DecodedModule, template: Template, memory: int, least: int) -> MemoryImage | None:
     from wasmetal.store.memory_image import make_image
 
-    return make_image(module, template, memory, _LEAST_IMAGE)
+    return make_image(module, template, memory, least)
 
 
 def _own_tags(module: DecodedModule) -> list[Tag]:

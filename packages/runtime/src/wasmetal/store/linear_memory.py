@@ -38,6 +38,9 @@ _ADDRESS_SPACE = 1 << 56
 #: What is reserved at most for a memory without guard pages that does not need it at once.
 _MOST_RESERVED = 1 << 40
 
+#: So many memories with little data are made in new address space before there is an image.
+_FEW = 8
+
 #: What a memory can grow to, whatever its type says, when there are so many that they share mappings.
 _SHARED_PAGES = 4096
 
@@ -181,29 +184,36 @@ class MemoryPlan:
         #: Makes what memories may begin with; None for zeros.
         self.images: Images | None = None
 
-    def begin_with(self, make: Callable[[], MemoryImage | None]) -> None:
-        """Let all memories but the first begin with the image that `make` makes, if it makes one."""
-        self.images = Images(make)
+    def begin_with(self, make: Callable[[], MemoryImage | None], *, little: bool = False) -> None:
+        """Let memories begin with the image that `make` makes, if it makes one: all but the first. `little`: there is
+        so little in it that it had rather be copied where there are pages already, which no other memory uses."""
+        self.images = Images(make, self.guarded_bytes if little else 0)
 
 
 @serialized
 class Images:
-    """Makes an image when a second memory wants it: most programs have one, and would have its data twice."""
+    """Makes an image when a second memory wants it: most programs have one, and would have its data twice. An image of
+    little data is made for the first of many memories that are there at the same time."""
 
-    __slots__ = ("_asked", "_image", "_is_made", "_make", "_turns")
+    __slots__ = ("_image", "_is_made", "_make", "_others", "_turns", "_unless")
 
-    def __init__(self, make: Callable[[], MemoryImage | None]) -> None:
+    def __init__(self, make: Callable[[], MemoryImage | None], unless: int) -> None:
+        """`unless`: size of reservations, one of which to use again is better; 0 for none."""
         self._make = make
         self._turns = Turns()
-        self._asked = False
+        self._unless = unless
+        #: So many go without.
+        self._others = _FEW if unless else 1
         self._is_made = False
         self._image: MemoryImage | None = None
 
     def next(self) -> MemoryImage | None:
         """The image for one more memory; None for the first, and if there cannot be any."""
+        if self._unless and memory_pool.has_spare(self._unless):
+            return None
         if not self._is_made:
-            if not self._asked:
-                self._asked = True
+            if self._others:
+                self._others -= 1
                 return None
             with self._turns.wait():
                 if not self._is_made:
@@ -249,9 +259,10 @@ class LinearMemory:
         """
         image = None if plan.images is None else plan.images.next()
         lease, guarded = _reserve(plan, image)
-        lease.commit_first(plan.committed)
         if image is not None and guarded:
-            lease.begin_with(image)
+            lease.begin_with(image, plan.committed)
+        else:
+            lease.commit_first(plan.committed)
         #: What it began with; None for zeros.
         self.image = lease.image
         self._page_size = page_size = plan.page_size

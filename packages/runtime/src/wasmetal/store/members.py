@@ -31,6 +31,13 @@ class Memory(Protocol):
     def reaches(self, address: int) -> bool: ...
 
 
+class Parts(Protocol):
+    """Parts of an instance that are there while its store has a stack; `resting.RestingParts` says what these do."""
+
+    def fill(self) -> None: ...
+    def empty(self, store: array[int], owner: int) -> None: ...
+
+
 class Instance(Grouped, Protocol):
     """An instance; `instance_core.InstanceCore` says what each of these is."""
 
@@ -44,6 +51,9 @@ class Instance(Grouped, Protocol):
     context: int
     closed: bool
     life: object
+
+    @property
+    def resting(self) -> Parts | None: ...
 
     @property
     def memories(self) -> Sequence[Memory]: ...

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Segments that are farther apart than this are not in one stretch.
 _FARTHEST: Final = 1 << 16
+#: Memories that begin with as many bytes as this, or fewer, have images of all of them: that spares each a mapping.
+_WHOLE: Final = 1 << 17
 
 
 class _File:
@@ -42,7 +44,7 @@ class _File:
 class MemoryImage:
     """What a stretch of a memory begins with."""
 
-    __slots__ = ("__weakref__", "_file", "_size", "_start", "free", "segments")
+    __slots__ = ("__weakref__", "_file", "_size", "_start", "covers", "free", "segments")
 
     def __init__(self, start: int, end: int, segments: Sequence[tuple[int, DataPlan]]) -> None:
         """Make the file.
@@ -56,6 +58,8 @@ class MemoryImage:
         """
         self._start = start & -host.PAGE
         self._size = page_ceil(end) - self._start
+        #: So many bytes from the start of the memory are in it.
+        self.covers = 0 if self._start else self._size
         #: Numbers of the segments that are in it.
         self.segments = frozenset([number for number, _ in segments])
         pieces = [(data.at - self._start, data.address, data.count) for _, data in segments if data.at is not None]
@@ -72,7 +76,7 @@ class MemoryImage:
 
 
 def make_image(module: DecodedModule, template: Template, memory: int, least: int) -> MemoryImage | None:
-    """The image of a memory that a module defines; None if less than `least` bytes would be in it.
+    """The image of a memory that a module defines; None if no data, or less than `least` bytes, would be in it.
 
     Raises:
         OSError: The system refuses.
@@ -93,9 +97,12 @@ def make_image(module: DecodedModule, template: Template, memory: int, least: in
     for stretch in _stretches(segments):
         if sum([data.count for *_, data in stretch]) > sum([data.count for *_, data in longest]):
             longest = stretch
-    if sum([data.count for *_, data in longest]) < least:
+    if not longest or sum([data.count for *_, data in longest]) < least:
         return None
     start, end = min([start for start, *_ in longest]), max([end for _, end, *_ in longest])
+    whole = module.memories[memory].minimum * PAGE_SIZE
+    if whole <= _WHOLE:
+        start, end = 0, whole
     return MemoryImage(start, end, [(number, data) for _, _, number, data in sorted(longest, key=lambda each: each[2])])
 
 

@@ -28,7 +28,7 @@ _WARM: Final = 1 << 18
 #: back, more than what is zeroed by hand.
 _LARGEST: Final = 1 << 26 if host.DISCARDED_IS_ZERO else _WARM
 
-#: What a memory that begins with an image takes, of the mappings that the system allows; its store has a stack, too.
+#: What a memory takes, of the mappings that the system allows, if it begins with an image that does not cover it.
 _MAPPINGS_OF_IMAGES: Final = 4
 
 #: By size: reservations, and how many of their first bytes are committed. All of these are zero.
@@ -67,6 +67,11 @@ def _may_have_another(size: int) -> bool:
             return False
         _sure = 2 * count
     return True
+
+
+def has_spare(size: int) -> bool:
+    """Whether a reservation of that size, without an image, waits to be used again."""
+    return bool(_free.get(size))
 
 
 def pool_of(image: MemoryImage) -> Pool:
@@ -142,17 +147,25 @@ class MemoryLease:
         elif excess:
             self.commit(self._committed, -excess)
 
-    def begin_with(self, image: MemoryImage) -> None:
-        """Let what was committed just now begin with an image, if it does not yet, and if that can be."""
-        if self.image is None and not mappings_are_scarce(_MAPPINGS_OF_IMAGES):
-            # Whatever comes of it, this is not a pool for it any more.
-            self._pool = None
-            try:
-                image.map(self.address)
-            except OSError:
-                return
-            self.image = image
-            self._pool = image.free
+    def begin_with(self, image: MemoryImage, size: int) -> None:
+        """As `commit_first`, but let it begin with an image, if it does not yet, and if that can be."""
+        covers = size <= image.covers
+        if self.image is not None or (mappings_are_scarce() if covers else mappings_are_scarce(_MAPPINGS_OF_IMAGES)):
+            self.commit_first(size)
+            return
+        if not covers or self._committed > size:
+            self.commit_first(size)
+        # Whatever comes of it, this is not a pool for it any more.
+        self._pool = None
+        self._committed = size
+        try:
+            image.map(self.address)
+        except OSError:
+            if covers:
+                self._reservation.commit(0, size)
+            return
+        self.image = image
+        self._pool = image.free
 
     def commit(self, offset: int, size: int) -> None:
         """Add `size` bytes behind the first `offset`, which are committed. Raises MemoryError."""

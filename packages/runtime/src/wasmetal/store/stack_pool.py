@@ -23,6 +23,16 @@ _SIZES = 8
 _free: dict[int, deque[NativeStack]] = {}
 
 
+def prepare(size: int) -> None:
+    """See to it that there was a stack of `size` bytes.
+
+    Raises:
+        OSError, MemoryError: The system has no room for one.
+    """
+    if size not in _free:
+        StackLease(size)
+
+
 @serialized
 class StackLease:
     """A stack, given back when the lease is deallocated. Hold leases by anchors."""

@@ -8,18 +8,18 @@ from __future__ import annotations
 import sys
 from array import array
 from functools import partial
-from itertools import repeat
+from itertools import islice, repeat
 from weakref import ref
 
 from wasm_core.errors import LinkError, WasmError
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, STORE
 from wasmetal.glue import ticker
-from wasmetal.glue.ticker_layout import BRIEFLY
+from wasmetal.glue.ticker_layout import BRIEFLY, RESTS
 from wasmetal.store import functions
 from wasmetal.store.functions import FuncHandle, host_function_at
 from wasmetal.store.native_stack import NativeStack
 from wasmetal.store.parked_frames import has_suspended, parked_words
-from wasmetal.store.stack_pool import StackLease
+from wasmetal.store.stack_pool import StackLease, prepare
 from wasmetal.system.hold import FREE_THREADED, NOTHING, Hold, exclusive, holding, serialized
 from wasmetal.system.lifetime import keeper, untrack
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from typing import Any, Final, Generic, NoReturn, Protocol, TypeVar
 
     from wasmetal.compiled.compiled_module import CompiledModule
-    from wasmetal.store.members import Instance
+    from wasmetal.store.members import Instance, Parts
 
     _T = TypeVar("_T")
 else:
@@ -75,6 +75,23 @@ _LEFT = array("Q", (0, 0))
 stores: Final[dict[int, tuple[ref[Store], array[int], StackLease | None]]] = {}
 _StoreKeeper: Final = keeper(stores)
 
+#: Addresses of stores that got a stack and can do without, the last one last. (Some may be gone.)
+_lent: Final[dict[int, None]] = {}
+
+
+#: Stores that are looked at, at most, to find one that does not need its stack.
+_TRIED: Final = 8
+
+
+class _Lending:
+    """How many of these there may be before the first must do without."""
+
+    most = 4
+    #: How many stores got one again since that was doubled.
+    again = 0
+    #: Where mappings may get scarce.
+    limit = 1 << 14
+
 
 def store_at(address: int) -> Store | None:
     """The store whose StoreContext is at `address`; None when it is gone, or in garbage."""
@@ -91,8 +108,9 @@ class Holder(Protocol):
 
     life: object
     store: Any
-    words: array[int]
 
+    @property
+    def words(self) -> array[int]: ...
     @property
     def holds_exceptions(self) -> bool: ...
 
@@ -193,18 +211,22 @@ class Store:
 
     __slots__ = (
         "__weakref__",
+        "_first",
         "_glue",
+        "_had_stack",
         "_holders",
         "_instances",
         "_keeper",
+        "_keeps_stack",
         "_registrations",
+        "_resting",
+        "_stack_bytes",
         "_sweep_at",
         "_use",
         "_uses_before",
         "address",
         "exceptions",
         "kept",
-        "stack",
         "successor",
         "ways",
         "words",
@@ -219,7 +241,12 @@ class Store:
         stores[address] = (ref(self), words, None)
         self._keeper = _StoreKeeper(address)
         untrack(self._keeper)
-        self.stack: NativeStack | None = None
+        #: The VMContext of the first instance, and what is there of it only while the store has a stack.
+        self._first: array[int] | None = None
+        self._resting: Parts | None = None
+        #: Whether it has more instances than that, or suspended calls: then its stack is not taken away.
+        self._keeps_stack = False
+        self._had_stack = False
         #: The store that this one became part of.
         self.successor: Store | None = None
         if FREE_THREADED:
@@ -240,7 +267,7 @@ class Store:
         self._holders: Members[Holder] | None = None
 
     def activate(self, code: CompiledModule) -> None:
-        """Make the stack and the StoreContext, as the first instance's configuration says, unless there are.
+        """Make the StoreContext, as the first instance's configuration says, unless there is one.
 
         To be called in a block of `exclusive`, if anybody else knows the store.
 
@@ -249,29 +276,125 @@ class Store:
         """
         if self.address:
             return
+        size = code.config.max_stack_bytes
         try:
-            lease = StackLease(code.config.max_stack_bytes)
+            prepare(size)
         except OSError as error:
-            raise MemoryError(f"no room for a stack of {code.config.max_stack_bytes} bytes: {error}") from error
-        stack = lease.stack
+            raise _no_room(size, error) from error
         hold_gil, resolver, interrupted = code.entry_words
         words = self.words
         address = int(self._keeper)
-        record = (stores[address][0], words, lease)
         # A signal handler may have done the same meanwhile; no call stands between these.
         if not self.address:
-            stores[address] = record
-            words[_WASM_SP] = stack.top
             words[_HOLD_GIL] = hold_gil
             words[_RESOLVER] = resolver
             words[_INTERRUPTED] = interrupted
-            words[_STACK_LIMIT] = stack.limit
-            words[_STACK_TOP] = stack.top
-            self.stack = stack
+            self._stack_bytes = size
             self._glue = code.glue  # the resolver is its code
             self.address = address
+            if not words[_OWNER]:
+                words[_OWNER] = RESTS
+        if words[_OWNER] != RESTS:
+            # A signal handler of a thread that has taken it before: us.
+            self._lend()
         if self.kept:
             self._prepare(self.kept)
+
+    # Stores that do not run need no stack. Whoever wants to run one finds that another has it (RESTS).
+
+    @property
+    def stack(self) -> NativeStack | None:
+        """The stack, if it has one just now."""
+        found = stores.get(int(self._keeper))
+        return None if found is None or found[2] is None else found[2].stack
+
+    @property
+    def rests(self) -> bool:
+        """Whether it cannot run before `give_stack` has been called."""
+        return self._current().words[_OWNER] == RESTS
+
+    def give_stack(self) -> bool:
+        """Let the store have a stack that it can run on. Returns False if it has one.
+
+        Raises:
+            MemoryError: There is no room for one.
+        """
+        store = self._current()
+        if store.words[_OWNER] != RESTS:
+            return False
+        with exclusive():
+            store = self._current()
+            if store.words[_OWNER] == RESTS:
+                store._lend()
+        return True
+
+    def keep_stack(self) -> None:
+        """The same, and never take it away."""
+        store = self._current()
+        store._keeps_stack = True
+        store.give_stack()
+
+    def _lend(self) -> None:
+        """Give the store a stack, in a block of `exclusive`, which may come from another store."""
+        words = self.words
+        address = int(self._keeper)
+        if stores[address][2] is None:
+            if not self._keeps_stack:
+                if self._had_stack:
+                    _Lending.again += 1
+                    if _Lending.again >= _Lending.most and _Lending.most < _Lending.limit:
+                        # It goes round among more than there are stacks for.
+                        _Lending.most *= 2
+                        _Lending.again = 0
+                _lent.pop(address, None)
+                while len(_lent) >= _Lending.most and _take_stack():
+                    pass
+            try:
+                lease = StackLease(self._stack_bytes)
+            except (OSError, MemoryError) as error:
+                if not _take_stack():
+                    raise _no_room(self._stack_bytes, error) from error
+                lease = StackLease(self._stack_bytes)
+            record = (stores[address][0], words, lease)
+            stack = lease.stack
+            # A signal handler may have done the same meanwhile; no call stands between these.
+            if stores[address][2] is None:
+                stores[address] = record
+                words[_WASM_SP] = stack.top
+                words[_STACK_LIMIT] = stack.limit
+                words[_STACK_TOP] = stack.top
+                self._had_stack = True
+            if not self._keeps_stack:
+                _lent[address] = None
+        if self._resting is not None:
+            self._resting.fill()
+        # (nobody runs it before the last of these, unless one who has taken it in a signal handler)
+        first = self._first
+        if first is not None:
+            first[_CONTEXT_STACK_LIMIT] = words[_STACK_LIMIT]
+        if words[_OWNER] == RESTS:
+            words[_OWNER] = 0
+
+    def _do_without(self) -> bool:
+        """Take the stack away, in a block of `exclusive`; whether that could be done."""
+        words = self.words
+        if FREE_THREADED:
+            if not self._glue.take(self.address + STORE["owner"], RESTS):
+                return False
+        # (as everywhere: no call stands between these)
+        elif words[_OWNER]:
+            return False
+        else:
+            words[_OWNER] = RESTS
+        # A signal handler may have let it run again; no call stands between these.
+        if self._keeps_stack or words[_ENTRY_FP] or words[_OWNER] != RESTS:
+            if words[_OWNER] == RESTS:
+                words[_OWNER] = 0
+            return False
+        stores[self.address] = (stores[self.address][0], words, None)
+        if self._resting is not None:
+            self._resting.empty(words, _OWNER)
+        return True
 
     def _prepare(self, kept: dict[int, object]) -> None:
         """Make host functions callable from WebAssembly that were kept when there was no glue to do it."""
@@ -301,14 +424,20 @@ class Store:
         To be called in a block of `exclusive`, if anybody else knows the store.
         """
         store = self._current()
-        stack = store.stack
-        assert stack is not None
+        words = instance.words
+        if store._first is None:
+            store._first = words
+            store._resting = instance.resting
+        elif store._first is not words:
+            # Those in garbage run as well, and nobody knows them: their limits stay.
+            store.keep_stack()
+            if instance.resting is not None:
+                instance.resting.fill()
         instance.store = store
         if instance.link is None:
-            words = instance.words
-            words[_CONTEXT_STACK_LIMIT] = stack.limit
+            words[_CONTEXT_STACK_LIMIT] = store.words[_STACK_LIMIT]
             words[_CONTEXT_STORE] = store.address
-            instance.link = ticker.link_context(words, store.words, ref(instance))
+            instance.link = ticker.link_context(instance.context, words, store.words, ref(instance))
         store._instances.add(_member(instance))
         if store.exceptions is not None:
             store.exceptions.add_tags(instance)
@@ -339,7 +468,7 @@ class Store:
     @property
     def running(self) -> bool:
         """Whether WebAssembly code of this store is active (it may just be in a host function), or it was taken."""
-        return self.words[_ENTRY_FP] != 0 or self.words[_OWNER] != 0
+        return self.words[_ENTRY_FP] != 0 or self.words[_OWNER] not in (0, RESTS)
 
     @property
     def in_use(self) -> bool:
@@ -365,16 +494,29 @@ class Store:
         mine = ticker.thread_state()
         words = self.words
         leave = partial(words.__setitem__, _LEAVE, _LEFT)
-        if FREE_THREADED and self.address and words[_OWNER] & ~BRIEFLY != mine:
-            # Entries do not ask for `exclusive`. (As in `holding`: one call does all of it.)
-            take = partial(self._glue.take, self.address + STORE["owner"], mine | BRIEFLY if briefly else mine)
-            return next(map(Hold, repeat(leave.__call__), iter(take, 0)), None) or _busy()
-        hold = holding(partial(words.__setitem__, _OWNER, mine), leave)
-        # No call stands between these two, so the GIL stays here.
-        owner = words[_OWNER]
-        if not owner:
-            return hold()
-        return NOTHING if owner & ~BRIEFLY == mine else _busy()
+        while True:
+            # (signal handlers may run code of a store that we have)
+            if words[_OWNER] == RESTS:
+                with exclusive():
+                    if words[_OWNER] == RESTS:
+                        self._lend()
+            if FREE_THREADED and self.address and words[_OWNER] & ~BRIEFLY != mine:
+                # Entries do not ask for `exclusive`. (As in `holding`: one call does all of it.)
+                take = partial(self._glue.take, self.address + STORE["owner"], mine | BRIEFLY if briefly else mine)
+                taken = next(map(Hold, repeat(leave.__call__), iter(take, 0)), None)
+                if taken is not None:
+                    return taken
+                owner = words[_OWNER]
+            else:
+                hold = holding(partial(words.__setitem__, _OWNER, mine), leave)
+                # No call stands between these two, so the GIL stays here.
+                owner = words[_OWNER]
+                if not owner:
+                    return hold()
+                if owner & ~BRIEFLY == mine:
+                    return NOTHING
+            if owner != RESTS:
+                _busy()
 
     def interrupt(self) -> None:
         """End the call that is running with a trap, at its next poll. Does nothing when none is."""
@@ -389,7 +531,8 @@ class Store:
     @property
     def owner(self) -> int:
         """PyThreadState of the thread that runs code of this store; 0 when none does."""
-        return self.words[_OWNER]
+        owner = self.words[_OWNER]
+        return 0 if owner == RESTS else owner
 
     def has_garbage(self) -> bool:
         """Whether a member is in garbage, or was: finalizers may use it still, and may have saved it."""
@@ -547,7 +690,7 @@ class Store:
                 snapshot = self._copy_at_rest(parked)
             else:
                 snapshot = self._copy(parked)
-            if snapshot is None or snapshot[_ENTRY_FP] or snapshot[_OWNER]:
+            if snapshot is None or snapshot[_ENTRY_FP] or snapshot[_OWNER] not in (0, RESTS):
                 return
             # What is in garbage still has its references, and finalizers may use them: later, then.
             if self.has_garbage():
@@ -561,6 +704,25 @@ class Store:
                 # Deallocations run code of users: the dictionary must be in order before the first one.
                 self.kept = alive
                 self._sweep_at = max(_FIRST_SWEEP, 2 * len(alive))
+
+
+def _take_stack() -> bool:
+    """Take its stack away from one of the stores that got theirs first, to be called in a block of `exclusive`. Returns
+    whether there was one that does not need it."""
+    for address in list(islice(_lent, _TRIED)):
+        _lent.pop(address, None)
+        found = stores.get(address)
+        store = None if found is None or found[2] is None else found[0]()
+        if store is None or store._keeps_stack:
+            continue
+        if store._do_without():
+            return True
+        _lent[address] = None
+    return False
+
+
+def _no_room(size: int, error: BaseException) -> MemoryError:
+    return MemoryError(f"no room for a stack of {size} bytes: {error}")
 
 
 def _busy() -> NoReturn:
@@ -598,6 +760,9 @@ def merge(first: Store, second: Store) -> Store:
             # What its finalizer has saved, or may save yet, would stay behind: nobody can tell where it is.
             if absorbed.has_garbage():
                 raise LinkError(_IN_GARBAGE)
+            if survivor.address:
+                absorbed._keeps_stack = True
+                survivor.keep_stack()
             try:
                 # Another thread may have begun to run it just now; from here on none can.
                 with absorbed.take(briefly=True), survivor.use():

@@ -41,6 +41,8 @@ class SuspendableCall(NativeCallable):
         if not glue.can_suspend:
             raise Unsupported("the backend cannot suspend calls", feature="call_async")
         self.core = core
+        # The frames are good for one stack.
+        instance.store.keep_stack()
         #: Stays as long as the call: also when it is closed meanwhile.
         self.instance = instance
         #: What a host function has returned that is to be waited for.
@@ -105,6 +107,8 @@ async def call_async(core: WasmFunction, args: Sequence[object]) -> object:
         while True:
             if instance.closed:
                 raise WasmError("instance is closed")
+            # It may have become part of another.
+            instance.store.keep_stack()
             if simple:
                 left = call(value, error)
             else:

@@ -15,9 +15,9 @@ from wasmetal.system.hold import serialized
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from wasmetal.store.members import Instance
+    from typing import Final
 
-_ELEMENTS = 10_000_000
+    from wasmetal.store.members import Instance
 
 _ELEMENTS = TABLE["elements"] // 8
 _SIZE = TABLE["size"] // 8
@@ -29,6 +29,24 @@ _NO_ELEMENTS = array("Q").__sizeof__()
 def _capacity(words: array[int]) -> int:
     """How many words there can be before they move to another place."""
     return (words.__sizeof__() - _NO_ELEMENTS) // words.itemsize
+
+
+#: The elements of a table that are not there (`wasmetal.store.resting`).
+UNMADE: Final = array("Q")
+
+
+class Elements:
+    """The memory of a table."""
+
+    __slots__ = ("struct", "unmade", "words")
+
+    def __init__(self, words: array[int], unmade: int = 0) -> None:
+        """`unmade`: how many elements there are to be, where there are none yet."""
+        #: The elements: funcref addresses or externref handles, 0 is null.
+        self.words = words
+        #: The TABLE structure.
+        self.struct = array("Q", words.buffer_info())
+        self.unmade = unmade
 
 
 class Quota:
@@ -48,28 +66,26 @@ class TableStorage:
     __slots__ = (
         "__weakref__",
         "definer_closed",
+        "elements",
         "group",
         "handle",
         "importers",
         "life",
         "quota",
         "store",
-        "struct",
         "type",
-        "words",
     )
 
-    def __init__(self, type: TableType, quota: Quota, store: Store, word: int = 0, *, alone: bool = False) -> None:
-        """`word`: what the elements start as; `alone`: see `Store.add_holder`."""
+    def __init__(
+        self, type: TableType, quota: Quota, store: Store, word: int = 0, *, alone: bool = False, made: bool = True
+    ) -> None:
+        """`word`: what the elements start as; `alone`: see `Store.add_holder`; `made`: whether they are made now."""
         self.type = type
         self.quota = quota
         if type.minimum > quota.left:
             raise WasmError(f"a table of {type.minimum} elements is over the limit of {quota.left}")
         quota.left -= type.minimum
-        #: The elements: funcref addresses or externref handles, 0 is null.
-        self.words = array("Q", (word,)) * type.minimum
-        #: The TABLE structure.
-        self.struct = array("Q", (self.words.buffer_info()[0], type.minimum))
+        self.elements = Elements(array("Q", (word,)) * type.minimum) if made else Elements(UNMADE, type.minimum)
         #: See `store.Members`.
         self.life = object()
         #: Set by the store; replaced when stores are merged.
@@ -82,6 +98,16 @@ class TableStorage:
         #: See `wasmetal.store.sharing`.
         self.importers: Members[Instance] | None = None
         self.definer_closed = False
+
+    @property
+    def words(self) -> array[int]:
+        """The elements."""
+        return self.elements.words
+
+    @property
+    def struct(self) -> array[int]:
+        """The TABLE structure."""
+        return self.elements.struct
 
     @property
     def holds_exceptions(self) -> bool:
@@ -117,9 +143,9 @@ class TableStorage:
                 added = array("Q", (word,)) * count
                 if _capacity(words) >= previous + count:
                     # They stay where they are, if no handler has used the room meanwhile. No call stands between these.
-                    if self.words is words and not words[previous:]:
+                    if self.elements.words is words and not words[previous:]:
                         words += added
-                        self.struct[_SIZE] = previous + count
+                        self.elements.struct[_SIZE] = previous + count
                         self.quota.left -= count
                         return previous
                     continue
@@ -129,10 +155,11 @@ class TableStorage:
                 return -1
             elements = grown.buffer_info()[0]
             # No call stands between these. What a handler changed meanwhile must not get lost.
-            if self.words is words and grown[:previous] == words:
-                self.struct[_ELEMENTS] = elements
-                self.struct[_SIZE] = previous + count
-                self.words = grown
+            found = self.elements
+            if found.words is words and grown[:previous] == words:
+                found.struct[_ELEMENTS] = elements
+                found.struct[_SIZE] = previous + count
+                found.words = grown
                 self.quota.left -= count
                 return previous
 

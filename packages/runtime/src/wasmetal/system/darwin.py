@@ -124,6 +124,7 @@ def _regions(  # type: ignore[no-untyped-def]
 
 
 DISCARDED_IS_ZERO: Final = True
+DISCARD_AT_ONCE: Final = None
 
 
 def discard(  # type: ignore[no-untyped-def]

@@ -49,6 +49,11 @@ class System(Protocol):
     def DISCARDED_IS_ZERO(self) -> bool:
         """Whether what was discarded reads as zero (or, of pages of an image, as the image)."""
 
+    @property
+    def DISCARD_AT_ONCE(self) -> Callable[[int, int], object] | None:
+        """As `discard`, but one call of C code, so that no handler of a signal comes in between; what it cannot give
+        back stays. None where there is none, or what was discarded does not read as zero."""
+
     def image_file(self, size: int, pieces: Sequence[tuple[int, int, int]]) -> int:
         """A file of that size which nobody can write any more; returns its descriptor.
 

@@ -130,6 +130,12 @@ def discard(address: int, size: int, _advise=madvise, _unneeded=MADV_DONTNEED) -
     _advise(address, size, _unneeded)
 
 
+#: An argument that is left out is that.
+DISCARD_AT_ONCE: Final = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)(
+    ("madvise", libc), ((1, "address"), (1, "size"), (1, "advice", MADV_DONTNEED))
+)
+
+
 def image_file(size: int, pieces: Sequence[tuple[int, int, int]]) -> int:
     import fcntl  # most programs have no images
     import resource

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import weakref
 from collections import deque
 
 from wasmetal.system.address_space import Reservation
-from wasmetal.system.hold import serialized
+from wasmetal.system.hold import FREE_THREADED, serialized
 from wasmetal.system.host import host
+from wasmetal.system.lifetime import untrack_resource
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Piece:
     Nothing guards its ends.
     """
 
-    __slots__ = ("__weakref__", "_finalizer", "address", "size")
+    __slots__ = ("__weakref__", "_mapping", "_pool", "address", "size")
 
     def __init__(self, size: int) -> None:
         """Take `size` bytes, rounded up to a power of two.
@@ -48,10 +48,11 @@ class Piece:
         Raises:
             OSError, MemoryError: The system has no room for it.
         """
+        if FREE_THREADED:
+            untrack_resource(self)
         self.size = max(host.PAGE, 1 << (size - 1).bit_length())
-        mapping, self.address = _take(self.size)
-        self._finalizer = weakref.finalize(self, _give_back, mapping, self.address, self.size)
-        self._finalizer.atexit = False
+        self._pool = _free.setdefault(self.size, deque())
+        self._mapping, self.address = _take(self.size, self._pool)
 
     def commit(self, offset: int, size: int) -> None:
         """See `Reservation.commit`: there is nothing to do.
@@ -65,10 +66,24 @@ class Piece:
     def withdraw(self, offset: int, size: int) -> None:
         """See `Reservation.withdraw`: it can be touched all the same, as it always could."""
 
+    # Bound at definition, because module globals may be gone when the interpreter shuts down.
+    @serialized
+    def __del__(  # type: ignore[no-untyped-def]
+        self, discard=host.discard, reference=weakref.ref, refused=OSError
+    ) -> None:
+        mapping = getattr(self, "_mapping", None)  # none when `__init__` was interrupted
+        if mapping is None:
+            return
+        # Memory that is locked stays as it is, and is not used again while the mapping lives.
+        try:
+            discard(self.address, self.size)
+        except refused:
+            return
+        self._pool.append((reference(mapping), self.address))
+
 
 @serialized
-def _take(size: int) -> tuple[_Mapping, int]:
-    free = _free.setdefault(size, deque())
+def _take(size: int, free: deque[tuple[weakref.ref[_Mapping], int]]) -> tuple[_Mapping, int]:
     while free:
         # Finalizers, and other threads, give back and take at any moment.
         try:
@@ -83,11 +98,3 @@ def _take(size: int) -> tuple[_Mapping, int]:
     reference = weakref.ref(mapping)
     free.extend([(reference, first + size * number) for number in range(_PIECES - 1, 0, -1)])
     return mapping, first
-
-
-@serialized
-def _give_back(mapping: _Mapping, address: int, size: int) -> None:
-    # Memory that is locked stays as it is, and is not used again while the mapping lives.
-    with contextlib.suppress(OSError):
-        host.discard(address, size)
-        _free[size].append((weakref.ref(mapping), address))

@@ -165,6 +165,7 @@ def forbid(address: int, size: int) -> None:
 
 # New pages are zero.
 DISCARDED_IS_ZERO: Final = True
+DISCARD_AT_ONCE: Final = None
 
 
 def discard(  # type: ignore[no-untyped-def]
