@@ -48,7 +48,7 @@ _SEEK_TELL: Final = Right.FD_SEEK | Right.FD_TELL
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _ACCESS: Final = {os.O_RDONLY: Right.FD_READ, os.O_WRONLY: Right.FD_WRITE, os.O_RDWR: READ_WRITE}
 
-# For a read or write of a pipe that must not wait; 0 where there is no such flag.
+# For a read or write of a pipe that must not wait; 0 where Python does not know it.
 _NOWAIT: Final = getattr(os, "RWF_NOWAIT", 0)
 # What the system says when it does not know that for pipes.
 _NO_NOWAIT: Final = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.ESPIPE})
@@ -185,6 +185,24 @@ class OfHost(Owned):
         set_times(self.fd, access, modification, flags)
 
 
+def _read_ready(fd: int, buffers: list[memoryview]) -> int:
+    """Read from a pipe without waiting. Raises BlockingIOError, or one of _NO_NOWAIT."""
+    if _NOWAIT:
+        return os.preadv(fd, buffers, -1, _NOWAIT)
+    from wasm_wasi.host.posix.without_waiting import preadv
+
+    return preadv(fd, buffers)
+
+
+def _write_ready(fd: int, buffers: list[memoryview]) -> int:
+    """Write to a pipe without waiting. Raises BlockingIOError, or one of _NO_NOWAIT."""
+    if _NOWAIT:
+        return os.pwritev(fd, buffers, -1, _NOWAIT)
+    from wasm_wasi.host.posix.without_waiting import pwritev
+
+    return pwritev(fd, buffers)
+
+
 class HostDescriptor(OfHost, Descriptor):
     """A descriptor of the system that is no directory."""
 
@@ -215,7 +233,7 @@ class File(HostDescriptor):
             if not self._knows_nowait():
                 break
             try:
-                return os.preadv(self.fd, buffers, -1, _NOWAIT)
+                return _read_ready(self.fd, buffers)
             except BlockingIOError:
                 # Another reader was faster.
                 continue
@@ -251,7 +269,7 @@ class File(HostDescriptor):
 
     def _knows_nowait(self) -> bool:
         # Others than pipes may say that they are ready and then that they would have to wait, for ever.
-        return bool(_NOWAIT) and self.type == FileType.UNKNOWN
+        return self.type == FileType.UNKNOWN
 
     def _write_ready(self, buffers: list[memoryview]) -> int:
         """Wait until something can be written; write what then needs no wait."""
@@ -259,7 +277,7 @@ class File(HostDescriptor):
             interruption.wait(self.fd, select.POLLOUT)
             if self._knows_nowait():
                 try:
-                    return os.pwritev(self.fd, one_step(buffers), -1, _NOWAIT)
+                    return _write_ready(self.fd, one_step(buffers))
                 except BlockingIOError:
                     continue
                 except OSError as error:
