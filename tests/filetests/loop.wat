@@ -104,7 +104,7 @@
 ;;   jmp L1
 
 ;; -- arm64
-;; 164 bytes, frame of 0
+;; 140 bytes, frame of 0
 ;;   ldr x28, [x15, #8]
 ;;   ldr x27, [x28, #0x10]
 ;; entry:
@@ -116,41 +116,32 @@
 ;;   add w2, w2, w3
 ;;   add w0, w0, #4
 ;;   sub w1, w1, #1
-;;   cbnz w1, L1
-;;   mov x0, x2
-;;   b L5
+;;   cbz w1, L2
+;;   ldr w3, [x27, w0, uxtw]                     ; i32.load
+;;   add w2, w2, w3
+;;   add w0, w0, #4
+;;   sub w1, w1, #1
+;;   cbz w1, L2
+;;   ldr w3, [x27, w0, uxtw]                     ; i32.load
+;;   add w2, w2, w3
+;;   add w0, w0, #4
+;;   sub w1, w1, #1
+;;   cbz w1, L2
+;;   ldr x16, [x28, #8]
+;;   cmp sp, x16
+;;   b.lo L3
 ;; L1:
 ;;   ldr w3, [x27, w0, uxtw]                     ; i32.load
 ;;   add w2, w2, w3
 ;;   add w0, w0, #4
 ;;   sub w1, w1, #1
-;;   cbnz w1, L2
-;;   mov x0, x2
-;;   b L5
-;; L2:
-;;   ldr w3, [x27, w0, uxtw]                     ; i32.load
-;;   add w2, w2, w3
-;;   add w0, w0, #4
-;;   sub w1, w1, #1
-;;   cbnz w1, L3
-;;   mov x0, x2
-;;   b L5
-;; L3:
-;;   ldr x16, [x28, #8]
-;;   cmp sp, x16
-;;   b.lo L6
-;; L4:
-;;   ldr w3, [x27, w0, uxtw]                     ; i32.load
-;;   add w2, w2, w3
-;;   add w0, w0, #4
-;;   sub w1, w1, #1
 ;;   cbnz w1, L0
+;; L2:
 ;;   mov x0, x2
-;; L5:
 ;;   ldp x29, x30, [sp], #0x10
 ;;   ret
-;; L6:
+;; L3:
 ;;   mov x17, sp
 ;;   ldr x16, [x28, #0x38]
 ;;   blr x16                                     ; loop
-;;   b L4
+;;   b L1

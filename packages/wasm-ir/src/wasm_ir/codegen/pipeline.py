@@ -6,6 +6,7 @@ from time import perf_counter
 
 from wasm_ir.backend import CompiledCode
 from wasm_ir.codegen.emission import emit
+from wasm_ir.codegen.equal_edges import share_edges
 from wasm_ir.codegen.frame import Frame
 from wasm_ir.codegen.jump_threading import thread_jumps
 from wasm_ir.codegen.linear_scan import Allocation, allocate
@@ -42,6 +43,7 @@ def _add(timings: dict[str, float], phase: str, seconds: float) -> None:
 
 def _finish(function: Function, machine: MFunction, allocation: Allocation, target: Target) -> CompiledCode:
     """What comes after allocation."""
+    share_edges(machine)
     thread_jumps(machine)
     if machine.flags & HAS_COLD_BLOCKS:
         blocks = machine.blocks
