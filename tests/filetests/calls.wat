@@ -3,6 +3,8 @@
 (module
   (import "m" "g" (func (param i32 f64) (result f64)))
   (func (param i32) (result i32)
+    loop ;; (not inlined)
+    end
     local.get 0)
   (func (export "f") (param i32 f64) (result f64)
     local.get 0

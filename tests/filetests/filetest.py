@@ -91,6 +91,7 @@ class Filetest:
         """The function's IR."""
         facts, unwritten_tables = validate_bodies(self.module, Features.default())
         layout = ContextLayout(self.module, unwritten_tables)
+        layout.valid_under = Features.default()
         function = translate(self.module, self.index, layout, facts[self.index], self.options)
         verify(function)
         return function

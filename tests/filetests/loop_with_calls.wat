@@ -3,6 +3,8 @@
 (module
   (memory 1)
   (func (param i32) (result i32)
+    loop ;; (not inlined)
+    end
     local.get 0)
   (func (export "f") (param i32 i32) (result i32) (local i32 i32 i32 i32 i32 i32 i32)
     local.get 0

@@ -2,6 +2,8 @@
 
 (module
   (func $other (param i32) (result i32)
+    loop ;; (not inlined)
+    end
     local.get 0)
   (func (export "f") (param i32) (result i32)
     local.get 0

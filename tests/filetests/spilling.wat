@@ -2,7 +2,9 @@
 
 (module
   (memory 1)
-  (func)
+  (func
+    loop ;; (not inlined)
+    end)
   (func (export "f") (param i32) (result i32) (local i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)
     local.get 0
     i32.load

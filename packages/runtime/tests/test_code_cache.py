@@ -40,7 +40,8 @@ def program(wasm) -> bytes:
     op = wasm.op
     memory = builder.memory(1)
     assert memory == 0
-    add = builder.func("ii", "i", op.get(0) + op.get(1) + op.I32_ADD, export="add")
+    # (with a loop that does nothing, so that it is called, and not inlined)
+    add = builder.func("ii", "i", b"\x03\x40\x0b" + op.get(0) + op.get(1) + op.I32_ADD, export="add")
     double = builder.func("i", "i", op.get(0) + op.get(0) + op.call(add), export="double")
     builder.func("i", "i", op.get(0) + op.call(double) + op.call(double), export="quadruple")
     builder.func("i", "i", op.get(0) + op.I32_LOAD, export="load")

@@ -26,4 +26,4 @@ def _shape(byte: int) -> int:
 
 def test_shapes() -> None:
     expected = bytes([_shape(byte) for byte in range(256)])
-    assert expected == skipping._SHAPES, expected.hex()
+    assert expected == skipping.SHAPES, expected.hex()

@@ -72,7 +72,8 @@ class CompiledCode:
         self.entry = entry
         self.relocations = relocations
         #: pc table, ascending: for every faulting instruction its own offset, for every call and trap exit the offset
-        #: of the return address; beside it the byte offset of the WebAssembly instruction in the module.
+        #: of the return address; beside it the byte offset of the WebAssembly instruction in the module. Where that is
+        #: of another function, whose body stands in the place of a call, a second row for the same pc has the call.
         self.pcs = pcs
         self.wasm_offsets = wasm_offsets
         self.frame_size = frame_size

@@ -24,6 +24,9 @@ ABI_C: Final = 1
 SYMBOL_BASE: Final = 0x7A3C_0000_0000_0000
 SYMBOL_SHIFT: Final = 16
 
+#: Bits of an instruction's offset in the module; see `Function.call_sites`.
+CALL_SITE_SHIFT: Final = 32
+
 
 class Signature:
     """Types of parameters and results, in IR types."""
@@ -137,6 +140,7 @@ class Function:
     __slots__ = (
         "abi",
         "blocks",
+        "call_sites",
         "checks_stack",
         "index",
         "listing",
@@ -167,6 +171,13 @@ class Function:
         #: It compares the stack pointer with the limit of the stack before it calls anything. Not what runs when there
         #: is no way to trap: it is small, and there is a reserve below the limit.
         self.checks_stack = True
+        #: Offsets of the calls in whose place bodies of other functions stand. The offset of an instruction from such a
+        #: body has the number of the call here, which is not 0, above CALL_SITE_SHIFT bits of offset.
+        self.call_sites: list[int] = []
         #: A list asks for the origin of the code: compiling fills it with (offset in the code, offset in the module of
         #: the WebAssembly instruction that what begins there was made for; 0 for none, -1 for that of what follows).
         self.listing: list[tuple[int, int]] | None = None
+
+    def own_offset(self, offset: int) -> int:
+        """The offset of an instruction, as it is in this function: that of the call for one from another's body."""
+        return offset if offset < 1 << CALL_SITE_SHIFT else self.call_sites[offset >> CALL_SITE_SHIFT]

@@ -74,6 +74,7 @@ class _Printer:
     def run(self) -> list[tuple[str, int]]:
         """The lines, and the offset in the module that each comes from, 0 for none."""
         function = self.function
+        own_offset = function.own_offset
         convention = " c" if function.abi == ABI_C else ""
         lines = [(f"{function.name}{convention} {function.signature!r} {{", 0)]
         lines += [(f"  slot{number}: {size} bytes", 0) for number, size in enumerate(function.stack_slots)]
@@ -82,12 +83,12 @@ class _Printer:
             self.block_name(block)
         for block in function.blocks:
             lines.append((self.header(block), 0))
-            lines += [(self.line(inst), inst.offset) for inst in block.insts if inst.op != opcodes.RESULT]
+            lines += [(self.line(inst), own_offset(inst.offset)) for inst in block.insts if inst.op != opcodes.RESULT]
             terminator = block.terminator
             if terminator is None:
                 lines.append(("  (no terminator)", 0))
             else:
-                lines.append((self.line(terminator), terminator.offset))
+                lines.append((self.line(terminator), own_offset(terminator.offset)))
         lines.append(("}", 0))
         return lines
 
@@ -101,7 +102,7 @@ class _Printer:
     def line(self, inst: Inst) -> str:
         text = self.instruction(inst)
         if self.places is not None and inst.offset:
-            text = f"{text:<48}; {self.places(inst.offset)}"
+            text = f"{text:<48}; {self.places(self.function.own_offset(inst.offset))}"
         return "  " + text
 
     def instruction(self, inst: Inst) -> str:

@@ -15,7 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
+    from wasm_core.body_facts import BodyFacts
     from wasm_core.defined_types import DefinedType
+    from wasm_core.features import Features
     from wasm_ir.frontend.known_tables import KnownTable
 
 #: Number of all that generated code and the runtime must agree on: the structures below, builtins, what stubs do. It is
@@ -203,16 +205,21 @@ class ContextLayout:
         "memories",
         "named_funcrefs",
         "size",
+        "small_functions",
         "tables",
         "tags",
         "types",
         "unwritten_tables",
+        "valid_under",
     )
 
     def __init__(self, module: DecodedModule, unwritten_tables: int = 0) -> None:
         """`unwritten_tables`: a bit for each table that no instruction of the module writes, as far as is known."""
         self.unwritten_tables = unwritten_tables
-        #: What the front end has found out about tables (`frontend.known_tables`).
+        #: The features under which all bodies are known to be valid: then small functions are inlined.
+        self.valid_under: Features | None = None
+        #: What the front end has found out about tables (`frontend.known_tables`) and functions (`frontend.inlining`).
+        self.small_functions: dict[int, BodyFacts | None] = {}
         self.known_tables: dict[int, KnownTable | None] = {}
         offset = (CONTEXT.size + 15) & ~15
         #: One cell of GLOBAL_SIZE bytes per global. An imported global's cell holds the address of the real cell.

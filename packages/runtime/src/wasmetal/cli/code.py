@@ -68,7 +68,7 @@ class Loaded:
         name_of: dict[int, str] = {}
         for name, index in names.items():
             name_of.setdefault(index, name)
-        return cls(file, module, places, names, name_of, ContextLayout(module, _unwritten_tables(module, features)))
+        return cls(file, module, places, names, name_of, _layout(module, features))
 
     def own(self) -> range:
         """The functions that the module has code for."""
@@ -101,14 +101,15 @@ class Loaded:
         return translate(self.module, index, self.layout, facts, options)
 
 
-def _unwritten_tables(module: DecodedModule, features: Features) -> int:
-    """A bit for each table that no function writes, which code depends on; 0 if one of the functions is not valid."""
-    if not module.tables:
-        return 0
+def _layout(module: DecodedModule, features: Features) -> ContextLayout:
+    """The layout with what code depends on: whether all functions are valid, and which tables none of them writes."""
+    layout = ContextLayout(module)
     try:
-        return validate_bodies(module, features)[1]
+        layout.unwritten_tables = validate_bodies(module, features)[1]
+        layout.valid_under = features
     except CompileError:
-        return 0
+        pass
+    return layout
 
 
 def _names(module: DecodedModule) -> dict[str, int]:

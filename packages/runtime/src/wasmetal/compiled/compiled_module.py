@@ -288,6 +288,8 @@ class CompiledModule:
                 if not self._entry.flags & BODIES_VALID:
                     self._entry.learn(BODIES_VALID | self.validate_all())
         self.layout.unwritten_tables = self._entry.flags // TABLE_UNWRITTEN
+        if self._entry.flags & BODIES_VALID:
+            self.layout.valid_under = self.config.features
         if self.config.compile == "eager" and not self._finished:
             self.compile_all()
             self._finished = True
@@ -449,27 +451,34 @@ class CompiledModule:
         """Bytes of code memory that the module holds."""
         return self._region.bytes_in_use
 
-    def find(self, pc: int) -> tuple[int, int | None] | None:
+    def find(self, pc: int) -> list[tuple[int, int | None]]:
         """What a pc belongs to.
 
         Args:
             pc: Address of a faulting instruction, or a return address.
 
         Returns:
-            Function index and offset of the WebAssembly instruction in the module (None if unknown); None when the pc
-            is not in this module's code.
+            Function index and offset of the WebAssembly instruction in the module (None if unknown); of an instruction
+            of a function whose body stands in the place of a call, this and then the same of the call. Nothing when
+            the pc is not in this module's code.
         """
         at = bisect_right(self._code_starts, (pc, len(self.module.function_types))) - 1
         if at < 0:
-            return None
+            return []
         address, index = self._code_starts[at]
         made = self._placed[index][1]
         offset = pc - address
         if offset > len(made.code):
-            return None
-        at = bisect_left(made.pcs, offset)
-        known = at < len(made.pcs) and made.pcs[at] == offset
-        return index, (made.wasm_offsets[at] or None) if known else None
+            return []
+        pcs = made.pcs
+        at = bisect_left(pcs, offset)
+        if at == len(pcs) or pcs[at] != offset:
+            return [(index, None)]
+        inner = made.wasm_offsets[at]
+        if at + 1 == len(pcs) or pcs[at + 1] != offset:
+            return [(index, inner or None)]
+        own = bisect_right(self.module.body_starts, inner) - 1
+        return [(self.module.imported_functions + own, inner), (index, made.wasm_offsets[at + 1])]
 
 
 def _fill(address: int, words: array[int]) -> None:

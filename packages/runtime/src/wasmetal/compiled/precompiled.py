@@ -93,6 +93,7 @@ def compile_all(
     if layout is None:
         facts, unwritten = validate_bodies(module, features)
         layout = ContextLayout(module, unwritten)
+        layout.valid_under = features
     first = module.imported_functions
     total = len(module.function_types)
     blobs: dict[int, bytes] = {}

@@ -44,9 +44,9 @@ def frames(store: Store) -> tuple[Frame, ...]:
     places: list[tuple[CompiledModule, int, int | None]] = []
     for _ in range(MAX_FRAMES):
         for module in modules:
-            place = module.find(pc)
-            if place is not None:
-                places.append((module, *place))
+            found = module.find(pc)
+            if found:
+                places.extend([(module, index, offset) for index, offset in found])
                 break
         # A frame pointer that is out of line means that somebody else ran on this stack in the meantime.
         if frame_pointer % 8 or not stack.contains(frame_pointer) or not stack.contains(frame_pointer + 15):
@@ -62,7 +62,7 @@ def frames(store: Store) -> tuple[Frame, ...]:
     return tuple(
         [
             Frame(index, _short(names[module].get(index)), offset, _text_place(module, offset))
-            for module, index, offset in places
+            for module, index, offset in places[:MAX_FRAMES]
         ]
     )
 
@@ -114,8 +114,11 @@ def _width(store: Store, instances: list[Instance]) -> int | None:
     """How many bytes the instruction accesses that has trapped."""
     pc = store.words[_TRAP_PC]
     for module in {instance.code for instance in instances}:
-        place = module.find(pc)
-        if place is not None and place[1] is not None:
-            opcode = module.module.source[place[1]]
+        found = module.find(pc)
+        if found:
+            offset = found[0][1]
+            if offset is None:
+                return None
+            opcode = module.module.source[offset]
             return _WIDTHS[opcode - _FIRST_ACCESS] if 0 <= opcode - _FIRST_ACCESS < len(_WIDTHS) else None
     return None

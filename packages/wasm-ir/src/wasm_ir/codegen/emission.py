@@ -11,7 +11,7 @@ from wasm_ir.codegen.code_buffer import CodeBuffer
 from wasm_ir.codegen.frame import Frame
 from wasm_ir.codegen.machinst import MBlock, MFunction
 from wasm_ir.codegen.target import Target
-from wasm_ir.ir import Function
+from wasm_ir.ir import CALL_SITE_SHIFT, Function
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -173,6 +173,8 @@ def _emit(function: Function, machine: MFunction, frame: Frame, target: Target, 
         offset = labels[label]
         assert offset >= 0, "reference to a label that was never bound"
         target.patch(code, position, kind, offset)
+    if function.call_sites:
+        _add_callers(function, buffer)
     # The runtime looks pcs up by bisection.
     assert buffer.pcs == sorted(buffer.pcs)
     return CompiledCode(
@@ -183,6 +185,23 @@ def _emit(function: Function, machine: MFunction, frame: Frame, target: Target, 
         array("I", buffer.wasm_offsets),
         frame.size,
     )
+
+
+def _add_callers(function: Function, buffer: CodeBuffer) -> None:
+    """Rows of instructions from bodies that stand in the place of calls: a second one behind each, for the call."""
+    pcs: list[int] = []
+    offsets: list[int] = []
+    for pc, offset in zip(buffer.pcs, buffer.wasm_offsets):
+        pcs.append(pc)
+        offsets.append(offset & (1 << CALL_SITE_SHIFT) - 1)
+        if offset >> CALL_SITE_SHIFT:
+            pcs.append(pc)
+            offsets.append(function.own_offset(offset))
+    buffer.pcs = pcs
+    buffer.wasm_offsets = offsets
+    listing = buffer.listing
+    if listing is not None:
+        listing[:] = [(pc, function.own_offset(origin)) for pc, origin in listing]
 
 
 def _emit_listed(emitter: Emitter, block: MBlock, listing: list[tuple[int, int]]) -> None:

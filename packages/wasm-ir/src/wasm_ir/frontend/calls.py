@@ -7,6 +7,7 @@ from wasm_core.leb128 import read_u32
 from wasm_core.reader import read_heap_type
 from wasm_ir import opcodes as ir
 from wasm_ir.frontend.known_tables import known_table
+from wasm_ir.frontend.skipping import skip_unreachable
 from wasm_ir.frontend.state import FEW_VALUES, State
 from wasm_ir.frontend.tables import table_element
 from wasm_ir.ir import Call, Inst, Signature
@@ -16,6 +17,9 @@ from wasm_ir.vmcontext import FUNCREF
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
+
+#: Size of the largest function whose calls may be inlined, in bytes.
+SMALL: Final = 48
 
 _UNDEFINED: Final = TrapCode.UNDEFINED_ELEMENT.value
 _UNINITIALIZED: Final = TrapCode.UNINITIALIZED_ELEMENT.value
@@ -63,6 +67,15 @@ def call(s: State, pos: int) -> int:
     if index < module.imported_functions:
         result = builder.call_ref(s.context_pointer(s.layout.imports + 8 * index), signature, arguments)
     else:
+        own = index - module.imported_functions
+        if module.body_ends[own] - module.body_starts[own] <= SMALL:
+            # Most programs call none.
+            from wasm_ir.frontend.inlining import inline, small_function
+
+            facts = small_function(s, index)
+            if facts is not None:
+                inline(s, index, facts, signature, arguments)
+                return pos if s.reachable else skip_unreachable(s.source, pos)
         result = builder.call(index, signature, arguments)
     _called(s, result, signature)
     return pos

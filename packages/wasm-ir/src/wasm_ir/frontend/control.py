@@ -157,8 +157,11 @@ def else_(s: State, pos: int) -> int:
 def end(s: State, pos: int) -> int:
     control = s.control
     frame = control[-1]
-    if frame.kind == FUNCTION:
-        _end_function(s, frame)
+    if frame.kind <= FUNCTION:
+        if frame.kind == FUNCTION:
+            _end_function(s, frame)
+        elif frame.block is not None:
+            _join(s, frame, pos)
         control.pop()
         return pos
     return close(s, frame, pos)

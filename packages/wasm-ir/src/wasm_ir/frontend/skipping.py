@@ -33,7 +33,7 @@ ANY: Final = 15
 #: By byte: what follows from the immediates in the table of instructions, which takes long to read.
 #: tests/test_skipping.py has the rules.
 # fmt: off
-_SHAPES: Final = bytes.fromhex(
+SHAPES: Final = bytes.fromhex(
     "000007070708070c0f01000901010500010201020f0f0a0a0d0800000f0a0a0e010101010101010a0606060606060606"
     "060606060606060606060606060606010101010304000000000000000000000000000000000000000000000000000000"
     "000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
@@ -49,7 +49,7 @@ def skip_unreachable(source: bytes, pos: int) -> int:
     depth = 0
     while True:
         opcode = source[pos]
-        shape = _SHAPES[opcode]
+        shape = SHAPES[opcode]
         pos += 1
         if shape == PREFIX:
             number, pos = read_u32(source, pos, len(source))

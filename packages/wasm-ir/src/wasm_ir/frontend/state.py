@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from wasm_core.body_facts import BodyFacts
 from wasm_core.errors import CompileError
 from wasm_core.module import DecodedModule
@@ -20,9 +22,11 @@ if TYPE_CHECKING:
 
     from wasm_ir.frontend.fuel import Fuel
 
-_NO_HINTS: Final[dict[int, bool]] = {}
+#: No branch is hinted at.
+NO_HINTS: Final[dict[int, bool]] = {}
 
-#: Kinds of control frames.
+#: Kinds of control frames. INLINED: the body of a function that is called, in the place of the call.
+INLINED: Final = -1
 FUNCTION: Final = 0
 BLOCK: Final = 1
 LOOP: Final = 2
@@ -36,7 +40,7 @@ ELSE_BRANCH: Final = 1
 ELSE_ALWAYS: Final = 2
 
 #: So many known locals are copied from a block to the one that follows it, which is faster than looking for them later.
-_FEW_LOCALS: Final = 32
+FEW_LOCALS: Final = 32
 
 #: Calls, blocks with parameters and branches take two bytes, and may pass on a thousand values each: those that pass on
 #: more than a few must keep, together, to this and so many for each instruction of the function. Else a module of some
@@ -145,6 +149,7 @@ class State:
         "function",
         "handlers",
         "hints",
+        "inlining_room",
         "layout",
         "local_slots",
         "locals",
@@ -152,6 +157,7 @@ class State:
         "options",
         "reachable",
         "room",
+        "run",
         "signatures",
         "slots",
         "source",
@@ -167,6 +173,7 @@ class State:
         layout: ContextLayout,
         facts: BodyFacts,
         options: FrontendOptions,
+        run: Callable[[State], None],
     ) -> None:
         self.module = module
         self.source = module.source
@@ -176,6 +183,8 @@ class State:
         self.layout = layout
         self.facts = facts
         self.options = options
+        #: Translates the instructions of a body.
+        self.run = run
         self.builder = Builder(function)
         self.stack: list[Inst] = []
         self.control: list[Frame] = []
@@ -184,7 +193,7 @@ class State:
         self.defs: dict[int, Inst] = {}
         self.reachable = True
         #: Byte offset of a conditional branch -> whether it is expected to be taken.
-        self.hints: dict[int, bool] = _NO_HINTS
+        self.hints: dict[int, bool] = NO_HINTS
         if any(custom.name.startswith("metadata.code.") for custom in module.customs):
             from wasm_ir.frontend.hints import branch_hints_of
 
@@ -203,6 +212,8 @@ class State:
         self.handlers: list[Handler] = []
         #: How work is counted, None if it is not.
         self.fuel: Fuel | None = None
+        #: How many bytes of other functions may still be inlined.
+        self.inlining_room = 0
         #: Blocks between a br_table and a target that it names more than once.
         self.trampolines: list[Block] = []
 
@@ -220,7 +231,7 @@ class State:
         """Go on in `block`; see BlockRecord and Builder.begin."""
         self.builder.begin(block, mark)
         record = BlockRecord(block, entry, start, end)
-        if end == 0 and entry is not None and len(entry.defs) <= _FEW_LOCALS:
+        if end == 0 and entry is not None and len(entry.defs) <= FEW_LOCALS:
             record.defs = entry.defs.copy()
         locals = self.locals
         locals.records.append(record)

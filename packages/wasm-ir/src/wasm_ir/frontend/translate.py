@@ -52,7 +52,11 @@ _UNARY: Final = 9
 _FCMP: Final = 10
 _LOCAL_GET: Final = 11
 
+#: So many bytes may be inlined in a function of any size; beyond that as many as it has itself.
+INLINING_ROOM: Final = 1024
+
 _Handler = Callable[[State, int], int]
+_Run = Callable[[State], None]
 
 
 def translate(
@@ -84,14 +88,14 @@ def _translate(
     limit = _VALUES_BASE + _VALUES_PER_INSTRUCTION * facts.instruction_count
     try:
         state = _start(module, index, layout, facts, options, limit)
-        _run(state, _KINDS)
+        state.run(state)
         state.locals.fill_edges()
     except TooManyValuesError:
-        state = _start(module, index, layout, facts, options, limit)
+        state = _start(module, index, layout, facts, options, limit, _run_with_slots)
         if state.fuel is not None:
             state.fuel.in_memory = True
         variables.make_slots(state)
-        _run(state, _KINDS_WITH_SLOTS)
+        state.run(state)
         state.locals.fill_edges()
     function = state.function
     remove_trivial_params(function)
@@ -116,6 +120,14 @@ def _translate(
     return function
 
 
+def _run_plain(s: State) -> None:
+    _run(s, _KINDS)
+
+
+def _run_with_slots(s: State) -> None:
+    _run(s, _KINDS_WITH_SLOTS)
+
+
 def _start(
     module: DecodedModule,
     index: int,
@@ -123,12 +135,14 @@ def _start(
     facts: BodyFacts,
     options: FrontendOptions,
     limit: int,
+    run: _Run = _run_plain,
 ) -> State:
     """The state before the first instruction, with the entry block begun."""
     start, end = module.body(index)
     signature = signatures_of(module).get(module.function_types[index])
-    s = State(module, Function(f"function {index}", signature, ABI_WASM, index), layout, facts, options)
+    s = State(module, Function(f"function {index}", signature, ABI_WASM, index), layout, facts, options, run)
     s.end = end
+    s.inlining_room = INLINING_ROOM + end - start
     builder = s.builder
     builder.offset = start
     local_types = list(signature.params)
