@@ -20,8 +20,8 @@ def build_wheel(
 ) -> str:
     """Build the wheel; returns its name. `metadata_directory` is never given, as no metadata is prepared."""
     package = os.environ.get("NATIVE_PACKAGE", "")
-    if package not in build.INTERPRETED:
-        raise SystemExit(f"NATIVE_PACKAGE must be one of {', '.join(build.INTERPRETED)}, not {package!r}")
+    if package not in build.PACKAGES:
+        raise SystemExit(f"NATIVE_PACKAGE must be one of {', '.join(build.PACKAGES)}, not {package!r}")
     with tempfile.TemporaryDirectory() as folder:
         build.build_wheels(Path(folder), [package])
         (wheel,) = Path(folder).glob(f"{build.import_name(package)}-*.whl")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import subprocess
 import sys
 import sysconfig
@@ -23,6 +22,8 @@ from shutil import copy2, copytree, rmtree
 from time import time
 from typing import Any, Final
 
+from constants import copy_sources
+from mending import mend
 from mypyc.build import mypycify
 from objects import Compilation, Toolchain
 from packaging import tags
@@ -75,7 +76,11 @@ INTERPRETED: Final[dict[str, tuple[str, ...]]] = {
             "testing/vectors",
         ),
     ),
-    "wasm-text": ("errors",),
+    # Printing is for people to read.
+    "wasm-text": (
+        *("errors", "script"),
+        *("body_printer", "identifiers", "instruction_printer", "module_view", "printer"),
+    ),
     "backend-amd64": ("backend", "cpu", "signals", "stubs"),
     "backend-arm64": ("backend", "cpu", "signals", "stubs"),
 }
@@ -85,13 +90,17 @@ BACKENDS: Final = {
     **dict.fromkeys(("x86_64", "AMD64"), "backend-amd64"),
     **dict.fromkeys(("aarch64", "arm64", "ARM64"), "backend-arm64"),
 }
-#: What is compiled once, to be small: the backend that is for another machine, the text format.
-COLD_PACKAGES: Final = {"backend-amd64", "backend-arm64", "wasm-text"} - {BACKENDS.get(platform.machine(), "")}
+BACKEND: Final = BACKENDS.get(platform.machine(), "")
+#: Those that get native wheels here: a backend for other machines, which only cross-compiles, stays pure.
+PACKAGES: Final = [package for package in INTERPRETED if package == BACKEND or package not in BACKENDS.values()]
+#: What is compiled once, to be small.
+COLD_PACKAGES: Final = {"wasm-text"}
 
 #: Modules of the others that few programs need much of, or that do most as they are imported, by patterns.
 COLD: Final = (
     *("*vector*", "*shuffle*", "*tail_calls", "*_division", "encodings", "folding", "reciprocals", "symbols"),
     *("frontend/exceptions", "frontend/fuel", "frontend/listener", "*disassembl*", "encoder", "quoting", "names"),
+    *("instructions", "float_instructions", "numeric", "opcodes", "decoder", "sections", "validator", "vmcontext"),
     *("const_expr", "constant_opcodes", "custom_sections", "gc_instructions", "subtyping", "type_section"),
     *("reference_instructions", "immediate_shapes"),
 )
@@ -107,7 +116,9 @@ LINK: Final = {
     "darwin": ("-Wl,-dead_strip", "-Wl,-x"),
 }.get(sys.platform, ())
 #: Besides, for the small ones that load a module out of a library: nothing of theirs needs to be set up.
-LINK_LOADERS: Final = {"linux": ("-nostartfiles", "-Wl,--build-id=none")}.get(sys.platform, ())
+LINK_LOADERS: Final = {
+    "linux": ("-nostartfiles", "-nodefaultlibs", "-Wl,--build-id=none", "-Wl,-z,norelro", "-Wl,-z,now")
+}.get(sys.platform, ())
 SMALL: Final = ("-Os",)
 COUNT: Final = "-fprofile-generate"
 #: Warnings are about what was inlined in one compilation and not in the other.
@@ -143,14 +154,17 @@ def import_name(package: str) -> str:
 
 def translate(folder: Path) -> list[Extension]:
     """Translate all packages to C in one go, so that they call each other without Python in between."""
-    groups = [(compiled_modules(package), import_name(package)) for package in INTERPRETED]
+    groups = [(compiled_modules(package), import_name(package)) for package in PACKAGES]
     rmtree(folder / "c", ignore_errors=True)
-    # Paths are those from the root, whoever calls; so is the configuration of mypy.
-    with chdir(ROOT):
+    sources = folder / "sources"
+    rmtree(sources, ignore_errors=True)
+    copy_sources(ROOT, sources, {path: module_name(path) for files, _ in groups for path in files})
+    # Paths are those from the root, whoever calls.
+    with chdir(sources):
         extensions: list[Extension] = mypycify(
             # Without a cache: mypyc does not say again what C files of its own a cached module needs.
             [
-                "--config-file=pyproject.toml",
+                f"--config-file={ROOT / 'pyproject.toml'}",
                 f"--cache-dir={os.devnull}",
                 *(path for files, _ in groups for path in files),
             ],
@@ -170,70 +184,10 @@ def translate(folder: Path) -> list[Extension]:
     return extensions
 
 
-#: How mypyc frees an object of a class that the collector does not know, for that is what `acyclic` says.
-ACYCLIC_DEALLOC: Final = re.compile(
-    r"(_dealloc\(\w+ \*self\)\n\{\n)    CPy_TRASHCAN_BEGIN\(self, \w+\)\n(.*?)    CPy_TRASHCAN_END\(self\)\n", re.DOTALL
-)
-#: Where what loads a module begins, and what it does first.
-LOADER: Final = "    PyObject *tmp;\n"
-REFUSAL: Final = """    if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
-        PyErr_SetString(PyExc_ImportError, "native wheels run in the main interpreter of a process (PEP 734)");
-        return NULL;
-    }
-"""
-#: mypyc's conversion of an integer to an object, and one that keeps the objects of small integers.
-CONVERSION: Final = "CPyLong_FromSsize_t(CPyTagged_ShortAsSsize_t(x))"
-KEPT_CONVERSION: Final = "small_int(CPyTagged_ShortAsSsize_t(x))"
-CONVERTS: Final = "PyObject *CPyTagged_AsObject(CPyTagged x) {\n"
-SMALL_INTS: Final = """static PyObject *small_ints[4096];
-static PyObject *small_int(Py_ssize_t value) {
-#ifndef Py_GIL_DISABLED
-    if ((size_t)value < sizeof(small_ints) / sizeof(small_ints[0])) {
-        PyObject *known = small_ints[value];
-        if (known == NULL) {
-            known = small_ints[value] = CPyLong_FromSsize_t(value);
-            if (known == NULL)
-                return NULL;
-        }
-        Py_INCREF(known);
-        return known;
-    }
-#endif
-    return CPyLong_FromSsize_t(value);
-}
-
-"""
-
-
-def mend(folder: Path) -> None:
-    """Change what must not be as mypyc has it.
-
-    CPython puts off freeing objects where it has descended too far while it frees what refers to each other: it puts
-    them into a list, whose link is in front of an object that its collector knows; in front of others it is part of
-    something else. Lists, which are between any two objects of ours, are still put off, so nothing descends further.
-
-    A subinterpreter would get the module objects of the main interpreter, and empty them when it ends.
-
-    Numbers of values and registers go into lists 25 times for each instruction, and CPython keeps those up to 256 only.
-    """
-    operations = folder / "int_ops.c"
-    text = operations.read_text()
-    if CONVERTS not in text or CONVERSION not in text:
-        raise ValueError("mypyc's integers are not as expected")
-    text = text.replace(CONVERSION, KEPT_CONVERSION).replace(CONVERTS, SMALL_INTS + CONVERTS, 1)
-    operations.write_text(text)
-    for path in folder.glob("__native_*.c"):
-        changed, count = ACYCLIC_DEALLOC.subn(r"\1\2", path.read_text())
-        if count:
-            path.write_text(changed)
-    for path in folder.glob("*/**/*.c"):
-        path.write_text(path.read_text().replace(LOADER, LOADER + REFUSAL, 1))
-
-
 def options_of_modules() -> dict[str, Sequence[str] | None]:
     """By name, without its ending, of the C file that a module becomes: its options, None where a profile is used."""
     options: dict[str, Sequence[str] | None] = {}
-    for package in INTERPRETED:
+    for package in PACKAGES:
         for path in compiled_modules(package):
             inside = Path(*Path(path).with_suffix("").parts[4:])
             cold = package in COLD_PACKAGES or any(inside.match(pattern) for pattern in COLD)
@@ -354,7 +308,7 @@ def build_wheel(package: str, folder: Path, output: Path) -> None:
     add_extensions(wheel, package, folder / "lib", folder, output)
 
 
-def build_wheels(output: Path, packages: Iterable[str] = INTERPRETED) -> None:
+def build_wheels(output: Path, packages: Iterable[str] = PACKAGES) -> None:
     """Build the wheels of some packages into a folder, which is emptied before, by way of build/native."""
     rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)

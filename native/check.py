@@ -6,12 +6,12 @@ import importlib
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES
 
-from build import INTERPRETED, compiled_modules, module_name
+from build import PACKAGES, compiled_modules, module_name
 
 
 def main() -> None:
     """Import all of them; the exit status says whether there are others."""
-    names = [module_name(path) for package in INTERPRETED for path in compiled_modules(package)]
+    names = [module_name(path) for package in PACKAGES for path in compiled_modules(package)]
     interpreted = [
         name for name in names if not str(importlib.import_module(name).__file__).endswith(tuple(EXTENSION_SUFFIXES))
     ]
