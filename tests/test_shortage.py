@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytest.importorskip("resource", reason="this system does not limit processes")
+
 #: Opens the preopened directory, or grows memory, until that fails; then does what it is told.
 _PROGRAM = r"""
 import os, resource, sys, tempfile, traceback

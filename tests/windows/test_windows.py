@@ -108,9 +108,12 @@ for _ in range(3):
     expect("exhausted", wasmetal.Trap, exports.deep)
 with wasmetal.deadline(0.1):
     expect("deadline", wasmetal.DeadlineExceeded, exports.loop)
-threading.Timer(0.1, _thread.interrupt_main).start()
-expect("", KeyboardInterrupt, exports.loop)
-print("done")
+try:
+    # (on a busy machine it may come before the call)
+    threading.Timer(0.1, _thread.interrupt_main).start()
+    exports.loop()
+except KeyboardInterrupt:
+    print("done")
 """
 
 
