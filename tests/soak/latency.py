@@ -133,12 +133,13 @@ def timeout(subject: Subject, name: str) -> float:
     saved = os.dup(0)
     os.dup2(subject.stdin.fileno(), 0)
     try:
-        with tempfile.NamedTemporaryFile(suffix=".wasm") as file:
-            file.write(binary())
-            file.flush()
+        with tempfile.TemporaryDirectory() as folder:
+            file = os.path.join(folder, "endless.wasm")
+            with open(file, "wb") as opened:
+                opened.write(binary())
             due = time.monotonic() + _BEFORE
             try:
-                run(file.name, (), Surroundings(), invoke=name, max_memory=None, timeout=_BEFORE, cache=False)
+                run(file, (), Surroundings(), invoke=name, max_memory=None, timeout=_BEFORE, cache=False)
             except wasmetal.DeadlineExceeded:
                 return time.monotonic() - due
     finally:
