@@ -88,7 +88,7 @@ def _amd64_instruction(sweep: Any, chance: random.Random) -> None:
         _amd64.emit_form(sweep, encoding, mnemonic + suffix, kinds, regs, _memory(chance), 0)
         return
     name, mnemonic, kinds = chance.choice(_amd64.ROWS)
-    encoding = getattr(amd64_encodings, name)
+    encoding = _amd64.TABLES[name]
     regs = [chance.randrange(16) for _ in range(3)]
     if "v" in encoding.operands:
         names = [_amd64.NAMES[kinds[0]][number] for number in regs]

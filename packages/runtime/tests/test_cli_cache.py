@@ -31,7 +31,8 @@ def say(capfd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def program(wasm, tmp_path: Path) -> Path:
     builder = wasm()
     op = wasm.op
-    builder.func("i", "i", op.get(0) + op.get(0) + op.I32_ADD, export="double")
+    # (with a loop that does nothing, so that it is called, and not inlined)
+    builder.func("i", "i", b"\x03\x40\x0b" + op.get(0) + op.get(0) + op.I32_ADD, export="double")
     builder.func("i", "i", op.get(0) + op.call(0) + op.call(0), export="quadruple")
     path = tmp_path / "program.wasm"
     path.write_bytes(builder.build())
