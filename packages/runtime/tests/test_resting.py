@@ -279,7 +279,7 @@ class Once:
         self._call = call
         self.done = False
 
-    def __call__(self, frame: FrameType, event: str, argument: object) -> object:
+    def __call__(self, frame: FrameType, event: str, argument: object) -> Once | None:
         if frame.f_code is not self._code:
             return None
         frame.f_trace_opcodes = True

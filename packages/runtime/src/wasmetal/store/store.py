@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from array import array
+from contextlib import suppress
 from functools import partial
 from itertools import islice, repeat
 from weakref import ref
@@ -717,10 +718,18 @@ class Store:
                 self._sweep_at = max(_FIRST_SWEEP, 2 * len(alive))
 
 
+def _lent_first() -> list[int]:
+    """Addresses of the stores that got their stacks first."""
+    while True:
+        # (a finalizer, or a signal handler in one, may come between the making of the iterator and its use)
+        with suppress(RuntimeError):
+            return list(islice(_lent, _TRIED))
+
+
 def _take_stack() -> bool:
     """Take its stack away from one of the stores that got theirs first, to be called in a block of `exclusive`. Returns
     whether there was one that does not need it."""
-    for address in list(islice(_lent, _TRIED)):
+    for address in _lent_first():
         _lent.pop(address, None)
         found = stores.get(address)
         store = None if found is None or found[2] is None else found[0]()
