@@ -316,7 +316,9 @@ def test_handlers_let_it_run_and_rest_while_it_gets_a_stack() -> None:
                 assert instance.exports.at(1, 30) == 21
             finally:
                 sys.settrace(None)
-            store = instance._core.store
+            core = instance._core
+            assert core is not None
+            store = core.store
             assert store.stack is not None and not store.rests and is_there(instance)
             done += handler.done
     assert done > 9
