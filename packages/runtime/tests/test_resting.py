@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 import gc
+import inspect
 import subprocess
 import sys
 import textwrap
@@ -306,7 +307,9 @@ def test_handlers_let_it_run_and_rest_while_it_gets_a_stack() -> None:
         rest()
 
     done = 0
+    function: Callable[..., object]
     for function in (RestingParts.fill, RestingParts._built, Store._lend, Store._borrow):
+        function = inspect.unwrap(function)  # of what is serialized
         for place in places(function):
             rest()
             assert not is_there(instance)
