@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -250,3 +251,26 @@ def test_calls_are_fast_again(monkeypatch: pytest.MonkeyPatch) -> None:
     assert plus.call_raw(1) == (2,) and plus(1) == 2
     monkeypatch.setattr(WasmFunction, "call", None)
     assert plus(2) == 3
+
+
+def test_stacks_are_lent_while_one_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A collection may come, with finalizers that call, when it has begun to go through those that have one."""
+    instances = made(3 * FEW)
+    for instance in instances:
+        instance.exports.plus(1)
+
+    def more() -> None:
+        monkeypatch.setattr(_Lending, "most", FEW + 1)
+        assert [instances[number].exports.plus(1) for number in (1, 2)] == [2, 2]
+
+    finalizers = [more]
+
+    def begun(lent: dict[int, None], count: int) -> Iterator[int]:
+        found = islice(lent, count)
+        if finalizers:
+            finalizers.pop()()
+        return found
+
+    monkeypatch.setattr(stores, "islice", begun)
+    assert [instance.exports.plus(3) for instance in instances] == [4] * len(instances)
+    assert not finalizers and sum(map(has_stack, instances)) == FEW + 1

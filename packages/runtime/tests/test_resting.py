@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import dis
 import gc
+import inspect
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import FrameType
 
 import pytest
 
 import wasmetal
 from wasm_core.testing.builder import Op, WasmBuilder
 from wasmetal import Engine, Instance, Module
-from wasmetal.store.store import _Lending, _lent
+from wasmetal.store.resting import RestingParts
+from wasmetal.store.store import Store, _Lending, _lent
 from wasmetal.store.tables import UNMADE
 from wasmetal.system.host import host
 
@@ -252,3 +256,93 @@ def test_memory_of_each() -> None:
     )
     empty, memory, table = map(float, result.stdout.split())
     assert empty < 5 and memory < 7 and table < 14, result.stdout
+
+
+def places(function: Callable[..., object]) -> list[int]:
+    """Where signal handlers run in a function: at its start, behind calls, and at the ends of rounds of loops."""
+    found: set[int] = set()
+    before = ""
+    for each in dis.get_instructions(function):
+        if before.startswith(("CALL", "RESUME")):
+            found.add(each.offset)
+        if each.opname.startswith("JUMP_BACKWARD"):
+            found.add(each.argval)
+        before = each.opname
+    return sorted(found)
+
+
+class Once:
+    """A trace function that calls something at one place in a function, once, as a signal handler would."""
+
+    def __init__(self, function: Callable[..., object], place: int, call: Callable[[], object]) -> None:
+        self._code = function.__code__
+        self._place = place
+        self._call = call
+        self.done = False
+
+    def __call__(self, frame: FrameType, event: str, argument: object) -> Once | None:
+        if frame.f_code is not self._code:
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode" and frame.f_lasti == self._place and not self.done:
+            self.done = True
+            sys.settrace(None)
+            self._call()
+            return None
+        return self
+
+
+def test_handlers_let_it_run_and_rest_while_it_gets_a_stack() -> None:
+    """At each step: it would run without a stack, so on one that others have, or without its functions."""
+    compiled = module()
+    others = [compiled.instantiate() for _ in range(2 * FEW)]
+    instance = compiled.instantiate()
+
+    def rest() -> None:
+        for other in others:
+            assert other.exports.at(1, 10) == 1
+
+    def run_and_rest() -> None:
+        assert instance.exports.at(1, 20) == 11
+        rest()
+
+    done = 0
+    function: Callable[..., object]
+    for function in (RestingParts.fill, RestingParts._built, Store._lend, Store._borrow):
+        function = inspect.unwrap(function)  # of what is serialized
+        for place in places(function):
+            rest()
+            assert not is_there(instance)
+            handler = Once(function, place, run_and_rest)
+            sys.settrace(handler)
+            try:
+                assert instance.exports.at(1, 30) == 21
+            finally:
+                sys.settrace(None)
+            core = instance._core
+            assert core is not None
+            store = core.store
+            assert store.stack is not None and not store.rests and is_there(instance)
+            done += handler.done
+    assert done > 9
+
+
+def test_tables_behind_a_segment_that_traps() -> None:
+    """Functions that others have got before it traps find nothing in tables that come later."""
+    b = WasmBuilder()
+    kind = b.type("i", "i")
+    b.import_table("m", "table", "r", 1)
+    for number in range(COUNT):
+        b.func("i", "i", Op.get(0) + Op.i32(number) + Op.I32_ADD)
+    escaped = b.func("i", "i", Op.i32(1) + Op.get(0) + Op.call_indirect(kind, 1))
+    b.table("r", COUNT)
+    b.elements(Op.i32(0), [escaped])
+    b.elements(Op.i32(1), [escaped])
+    b.elements(Op.i32(0), range(COUNT), table=1)
+    compiled = Engine().compile(b.build())
+    for _ in range(7):
+        table = wasmetal.Table(wasmetal.TableType("funcref", 1))
+        with pytest.raises(wasmetal.Trap, match="out of bounds table access"):
+            compiled.instantiate({"m": {"table": table}})
+        with pytest.raises(wasmetal.Trap, match="uninitialized element"):
+            table[0](5)

@@ -196,10 +196,14 @@ def _private_tables(module: DecodedModule, template: Template) -> dict[int, list
         and module.tables[index].element.is_function_reference
         and module.tables[index].minimum >= _LEAST_ELEMENTS
     }
+    # Behind a segment that may trap nothing must have been written if others have got functions before that.
+    may_trap = False
     for plan in template.active_elements:
+        size = module.tables[plan.table].minimum if plan.table >= module.imported_tables else -1
+        does_not_fit = plan.at is None or plan.at + plan.count > size
+        may_trap = may_trap or (does_not_fit and module.imported_tables > 0)
         if plan.table in found:
-            size = module.tables[plan.table].minimum
-            if plan.at is None or plan.others or plan.at + plan.count > size:
+            if does_not_fit or plan.others or may_trap:
                 del found[plan.table]
             else:
                 found[plan.table].append(plan)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from array import array
+from contextlib import suppress
 from functools import partial
 from itertools import islice, repeat
 from weakref import ref
@@ -338,42 +339,53 @@ class Store:
         """Give the store a stack, in a block of `exclusive`, which may come from another store."""
         words = self.words
         address = int(self._keeper)
-        if stores[address][2] is None:
-            if not self._keeps_stack:
-                if self._had_stack:
-                    _Lending.again += 1
-                    if _Lending.again >= _Lending.most and _Lending.most < _Lending.limit:
-                        # It goes round among more than there are stacks for.
-                        _Lending.most *= 2
-                        _Lending.again = 0
-                _lent.pop(address, None)
-                while len(_lent) >= _Lending.most and _take_stack():
-                    pass
-            try:
-                lease = StackLease(self._stack_bytes)
-            except (OSError, MemoryError) as error:
-                if not _take_stack():
-                    raise _no_room(self._stack_bytes, error) from error
-                lease = StackLease(self._stack_bytes)
-            record = (stores[address][0], words, lease)
-            stack = lease.stack
-            # A signal handler may have done the same meanwhile; no call stands between these.
+        while True:
             if stores[address][2] is None:
-                stores[address] = record
-                words[_WASM_SP] = stack.top
-                words[_STACK_LIMIT] = stack.limit
-                words[_STACK_TOP] = stack.top
-                self._had_stack = True
-            if not self._keeps_stack:
-                _lent[address] = None
-        if self._resting is not None:
-            self._resting.fill()
+                self._borrow(address)
+            record = stores[address]
+            if self._resting is not None:
+                self._resting.fill()
+            # A signal handler or a finalizer may have run it meanwhile, and others, so that it rests again. No call
+            # stands between this and the end.
+            if record[2] is not None and stores[address] is record:
+                break
         # (nobody runs it before the last of these, unless one who has taken it in a signal handler)
         first = self._first
         if first is not None:
             first[_CONTEXT_STACK_LIMIT] = words[_STACK_LIMIT]
         if words[_OWNER] == RESTS:
             words[_OWNER] = 0
+
+    def _borrow(self, address: int) -> None:
+        """Take a stack from those that there are, or from another store."""
+        words = self.words
+        if not self._keeps_stack:
+            if self._had_stack:
+                _Lending.again += 1
+                if _Lending.again >= _Lending.most and _Lending.most < _Lending.limit:
+                    # It goes round among more than there are stacks for.
+                    _Lending.most *= 2
+                    _Lending.again = 0
+            _lent.pop(address, None)
+            while len(_lent) >= _Lending.most and _take_stack():
+                pass
+        try:
+            lease = StackLease(self._stack_bytes)
+        except (OSError, MemoryError) as error:
+            if not _take_stack():
+                raise _no_room(self._stack_bytes, error) from error
+            lease = StackLease(self._stack_bytes)
+        record = (stores[address][0], words, lease)
+        stack = lease.stack
+        # A signal handler may have done the same meanwhile; no call stands between these.
+        if stores[address][2] is None:
+            stores[address] = record
+            words[_WASM_SP] = stack.top
+            words[_STACK_LIMIT] = stack.limit
+            words[_STACK_TOP] = stack.top
+            self._had_stack = True
+        if not self._keeps_stack:
+            _lent[address] = None
 
     def _do_without(self) -> bool:
         """Take the stack away, in a block of `exclusive`; whether that could be done."""
@@ -706,10 +718,18 @@ class Store:
                 self._sweep_at = max(_FIRST_SWEEP, 2 * len(alive))
 
 
+def _lent_first() -> list[int]:
+    """Addresses of the stores that got their stacks first."""
+    while True:
+        # (a finalizer, or a signal handler in one, may come between the making of the iterator and its use)
+        with suppress(RuntimeError):
+            return list(islice(_lent, _TRIED))
+
+
 def _take_stack() -> bool:
     """Take its stack away from one of the stores that got theirs first, to be called in a block of `exclusive`. Returns
     whether there was one that does not need it."""
-    for address in list(islice(_lent, _TRIED)):
+    for address in _lent_first():
         _lent.pop(address, None)
         found = stores.get(address)
         store = None if found is None or found[2] is None else found[0]()
