@@ -38,7 +38,7 @@ _PAGES: Final = 2
 #: Seconds without an end after which the program has hung.
 _PATIENCE: Final = 300
 
-_BUSY: Final = "another thread is running code of this store"
+_BUSY: Final = "another thread is running"
 #: What messages of errors say that are the result of a race.
 _EXPECTED: Final = (
     _BUSY,

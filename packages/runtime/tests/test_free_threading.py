@@ -14,7 +14,7 @@ import pytest
 import wasmetal
 from wasmetal.cpython import layouts
 from wasmetal.glue import ticker
-from wasmetal.glue.ticker_layout import BRIEFLY
+from wasmetal.glue.ticker_layout import BRIEFLY, BUSY
 from wasmetal.store.functions import WasmFunction
 from wasmetal.system import hold
 from wasmetal.system.hold import FREE_THREADED, exclusive, released, serialized, unserialized
@@ -160,7 +160,7 @@ def test_who_has_a_store_briefly_is_waited_for(wasm: Any) -> None:
     thread.join()
     with store.take():
         in_thread(call).join()
-    assert results == [5, "another thread is running code of this store"]
+    assert results == [5, BUSY]
     assert store.owner == 0
 
 

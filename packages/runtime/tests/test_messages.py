@@ -75,7 +75,16 @@ def test_mappings_of_any_kind(wasm) -> None:
     ],
 )
 def test_known_tools(wasm, names: tuple[str, str], hint: str) -> None:
-    assert hint in refused(importing(wasm, names))
+    said = refused(importing(wasm, names))
+    assert hint in said
+    assert ("not supported" in said) == (hint == "not supported")
+
+
+def test_wasi_that_was_given(wasm) -> None:
+    """A name that it does not have is what there is to say."""
+    wasi = "wasi_snapshot_preview1"
+    said = refused(importing(wasm, (wasi, "fd_wirte")), {wasi: {"fd_write": print}})
+    assert said.endswith("did you mean 'fd_write'?")
 
 
 def test_what_is_given_comes_first(wasm) -> None:

@@ -102,6 +102,16 @@ def test_an_incomplete_class_is_listed_with_what_it_lacks(
         registry.select("bad", to_run=False)
 
 
+def test_a_backend_for_another_version_is_listed_as_such(install: Install, tmp_path: Path) -> None:
+    install("some-backend")
+    with (tmp_path / "some_backend_module.py").open("a") as file:
+        file.write("\nBackend.layout = 3\n")
+    (info,) = registry.backends()
+    assert not info.supported and "made for layout 3" in info.reason
+    with pytest.raises(WasmError, match="made for layout 3"):
+        registry.select()
+
+
 def test_unreadable_metadata_of_another_package_hides_nothing(install: Install) -> None:
     install("a-broken-one", entry_points="this is not an ini file\n")
     install("some-backend")

@@ -121,7 +121,8 @@ class Config:
                 raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {getattr(self, name)!r}")
         for name, types in _TYPES.items():
             if not isinstance(getattr(self, name), types):
-                raise TypeError(f"{name} cannot be a {type(getattr(self, name)).__name__}")
+                allowed = " or ".join([each.__name__ for each in (types if isinstance(types, tuple) else (types,))])
+                raise TypeError(f"{name} must be {allowed}, not {type(getattr(self, name)).__name__}")
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
             if not isinstance(value, int):

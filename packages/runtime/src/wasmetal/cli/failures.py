@@ -61,6 +61,8 @@ def about(file: str, places: Places | None = None) -> Iterator[None]:
             first, *more = str(error).splitlines()
             raise Failure(first, more=more + notes) from error
         what = next((what for kind, what in _WHAT if isinstance(error, kind)), "")
+        if isinstance(error, LinkError) and str(error).startswith("unknown import"):
+            notes.append("(--stub gives stand-ins for imports, --preload another module's exports)")
         # (modules that were loaded by name know it)
         message = str(error).removeprefix(f"{file}: ")
         raise Failure(f"{file}: {what}{message}", more=notes) from error

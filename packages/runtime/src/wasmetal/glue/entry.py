@@ -19,7 +19,7 @@ from wasmetal.cpython import c_stack, layouts, native_callable
 from wasmetal.cpython.c_stack import C_STACK
 from wasmetal.glue import ticker
 from wasmetal.glue.python_api import PythonBuilder, ir_signature, ir_type
-from wasmetal.glue.thunks import BUSY
+from wasmetal.glue.thunks import BUSY_TEXT
 from wasmetal.glue.ticker_layout import BRIEFLY, LOST, RESTS, TICKER
 from wasmetal.system.hold import FREE_THREADED
 
@@ -295,7 +295,7 @@ def raw_entry(type: FuncType, fail: int) -> Function:
     b.switch_to(resting)
     b.ret([rests])
     b.switch_to(refused)
-    b.api("PyErr_SetString", b.pointer(id(WasmError)), b.pointer(ctypes.addressof(BUSY)))
+    b.api("PyErr_SetString", b.pointer(id(WasmError)), b.pointer(ctypes.addressof(BUSY_TEXT)))
     b.ret([failure])
     b.switch_to(deep)
     b.ret([place])

@@ -30,6 +30,7 @@ from wasmetal.code.code_file import decode_code, encode_code
 from wasmetal.code.collector import paused
 from wasmetal.cpython import layouts
 from wasmetal.glue import prebuilt
+from wasmetal.glue.ticker_layout import BUSY
 from wasmetal.system.hold import serialized
 
 TYPE_CHECKING = False
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from wasm_ir.ir import Function
 
 #: Texts that thunks hand to the C API.
-BUSY: Final = ctypes.create_string_buffer(b"another thread is running code of this store")
+BUSY_TEXT: Final = ctypes.create_string_buffer(BUSY.encode())
 NOT_SUSPENDED: Final = ctypes.create_string_buffer(b"the call is not suspended")
 
 _API: Final = "api "
@@ -51,7 +52,7 @@ _FIXED: Final[dict[str, int]] = {
     "int": id(int),
     "float": id(float),
     "WasmError": id(WasmError),
-    "text busy": ctypes.addressof(BUSY),
+    "text busy": ctypes.addressof(BUSY_TEXT),
     "text not suspended": ctypes.addressof(NOT_SUSPENDED),
 }
 #: The offsets in `Stubs`, in the order of its fields.

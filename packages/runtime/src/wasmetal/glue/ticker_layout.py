@@ -19,6 +19,9 @@ RESTS: Final = 2
 #: STORE.owner after a fork that has left the thread which runs the store in the parent. Nor there.
 LOST: Final = 3
 
+#: What is said to who would run a store that has another owner.
+BUSY: Final = 'another thread is running this instance, or one linked to it (Config(busy="wait") lets calls wait)'
+
 #: Bit of STORE.owner, of which the rest is the thread's state: it has taken the store for something short that it does
 #: in a block of `exclusive`.
 BRIEFLY: Final = 1

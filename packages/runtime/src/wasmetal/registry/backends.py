@@ -11,6 +11,7 @@ import entrypoints
 from wasm_core.errors import WasmError
 from wasm_core.lazy_attrs import frozen
 from wasm_ir.backend import ENTRY_POINT_GROUP, Backend
+from wasm_ir.vmcontext import LAYOUT
 from wasmetal.registry import selection
 
 #: What a backend's class must have, as the protocol says; `cpu_features` may be the instance's.
@@ -68,6 +69,10 @@ class _Candidate:
             support = self.backend.host_support()
             self.supported = bool(support.supported)
             self.reason = str(support.reason)
+            layout = getattr(self.backend, "layout", LAYOUT)
+            if layout != LAYOUT:
+                self.supported = False
+                self.reason = f"made for layout {layout}, wasm-ir has {LAYOUT}: install one version of all"
         except Exception as error:  # whatever a third party's package raises while it is imported
             self.backend = None
             self.supported = False

@@ -233,8 +233,13 @@ class deadline:
 
         Raises:
             ValueError: It is negative or not a number.
+            TypeError: It is no number at all.
         """
-        if not seconds >= 0:
+        try:
+            is_some = seconds >= 0
+        except TypeError:
+            raise TypeError(f"a deadline is a number of seconds, not a {type(seconds).__name__}") from None
+        if not is_some:
             raise ValueError(f"a deadline is a number of seconds that is not negative, not {seconds}")
         self._seconds = seconds
 

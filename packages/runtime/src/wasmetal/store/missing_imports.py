@@ -44,7 +44,7 @@ _HINTS: Final[tuple[tuple[Callable[[Import], bool], str], ...]] = (
         "wasm_wasi.Wasi(...).run(module)",
     ),
     (
-        lambda entry: entry.module.startswith("wasi"),
+        lambda entry: entry.module.startswith("wasi") and entry.module != _WASI,
         f"this program uses a version of WASI that is not supported: build it for {_WASI} (wasm32-wasip1)",
     ),
     (
@@ -81,9 +81,10 @@ def _meant(entry: Import, imports: Mapping[str, object], spaces: Mapping[str, Ma
     return f"; nothing is given for module {quoted(entry.module)}{meant}" if given else ""
 
 
-def _hints(missing: Sequence[Import]) -> list[str]:
+def _hints(missing: Sequence[Import], spaces: Mapping[str, Mapping[str, object]]) -> list[str]:
     """What to do about modules that certain tools have made; nothing is said twice."""
-    found = dict.fromkeys(hint for entry in missing[:_MAX_SEEN] for applies, hint in _HINTS if applies(entry))
+    seen = [entry for entry in missing[:_MAX_SEEN] if entry.module != _WASI or entry.module not in spaces]
+    found = dict.fromkeys(hint for entry in seen for applies, hint in _HINTS if applies(entry))
     return list(found)[:2]
 
 
@@ -107,6 +108,6 @@ def message(
         parts.append(f"{name_of(entry)}, {describe(entry.type)}{meant}")
     if len(missing) > _MAX_NAMED:
         parts.append(f"and {len(missing) - _MAX_NAMED} more")
-    hints = "".join([f" ({hint})" for hint in _hints(missing)])
+    hints = "".join([f" ({hint})" for hint in _hints(missing, spaces)])
     count = "" if len(missing) == 1 else f" ({len(missing)} of {len(wanted)} are missing)"
     return f"unknown import{count}: {'; '.join(parts)}{hints}"

@@ -29,10 +29,11 @@ def glue_for(backend: Backend, cache: CodeCache | None) -> Glue:
     Raises:
         WasmError: The installed packages are of versions that do not fit each other.
     """
-    if not backend.layout == vmcontext.LAYOUT == LAYOUT:
+    layout = getattr(backend, "layout", None)
+    if not layout == vmcontext.LAYOUT == LAYOUT:
         raise WasmError(
             f"the installed packages do not fit each other: wasmetal {__version__} works with layout {LAYOUT}, wasm-ir "
-            f"has {vmcontext.LAYOUT}, and the backend {backend.name!r} was made for {backend.layout}: install one "
+            f"has {vmcontext.LAYOUT}, and the backend {backend.name!r} was made for {layout}: install one "
             "version of all"
         )
     with _glues_turns.wait():

@@ -15,7 +15,7 @@ from weakref import ref
 from wasm_core.errors import LinkError, WasmError
 from wasm_ir.vmcontext import CONTEXT, FUNCREF, STORE
 from wasmetal.glue import ticker
-from wasmetal.glue.ticker_layout import BRIEFLY, RESTS
+from wasmetal.glue.ticker_layout import BRIEFLY, BUSY, RESTS
 from wasmetal.store import functions
 from wasmetal.store.functions import FuncHandle, host_function_at
 from wasmetal.store.native_stack import NativeStack
@@ -746,7 +746,7 @@ def _no_room(size: int, error: BaseException) -> MemoryError:
 
 
 def _busy() -> NoReturn:
-    raise WasmError("another thread is running code of this store")
+    raise WasmError(BUSY)
 
 
 def _is_active(kept: Any, words: set[int]) -> bool:

@@ -18,6 +18,7 @@ from wasmetal.cpython import c_stack
 from wasmetal.cpython.native_callable import NativeCallable, inherit_vectorcall
 from wasmetal.glue import values
 from wasmetal.glue.host_layout import CALL, CALL_ENDED
+from wasmetal.glue.ticker_layout import BUSY
 from wasmetal.store.exception_roots import rooted
 from wasmetal.store.functions import FunctionCore, WasmFunction, pack, slots_array
 from wasmetal.store.parked_frames import park
@@ -129,7 +130,7 @@ async def call_async(core: WasmFunction, args: Sequence[object]) -> object:
                 if left is None:
                     return call.results()
                 if left is False:
-                    raise WasmError("another thread is running code of this store")
+                    raise WasmError(BUSY)
                 c_stack.make_room(left)
                 continue
             value = error = None
