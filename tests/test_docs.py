@@ -132,3 +132,34 @@ def test_tables_of_modules(page: Path) -> None:
     rows = [row for table in tables for row in table.splitlines()]
     named = [name for row in rows for name in re.findall(r"`(\w+)(?:\.py)?`", row.split("|")[1])]
     assert [name for name in named if not any((source / found).exists() for found in (name, f"{name}.py"))] == []
+
+
+def modules_of(folder: Path) -> set[str]:
+    return {path.stem for path in folder.glob("*.py")} - {"__init__"}
+
+
+def test_the_table_of_files_of_a_backend() -> None:
+    """It has each file: in the first column those of both backends, in a backend's column those that it alone has."""
+    text = (ROOT / "docs/backends.md").read_text()
+    match = re.search(r"^\| file \|(.*)\|\n\|-.*\n((?:\|.*\n)+)", text, re.MULTILINE)
+    assert match
+    backends = [name.strip() for name in match[1].split("|")[1:]]
+    files = [modules_of(PACKAGES / f"backend-{name}/src/wasm_backend_{name}") for name in backends]
+    rows = [[re.findall(r"`(\w+)`", cell) for cell in row.split("|")[1:-1]] for row in match[2].splitlines()]
+    shared = [name for row in rows for name in row[0]]
+    assert len(shared) == len(set(shared))
+    assert set(shared) == set.intersection(*files)
+    for position, own in enumerate(files, 2):
+        assert own - set(shared) <= {name for row in rows for name in row[position]}
+
+
+def test_how_large_a_backend_is() -> None:
+    """The page says so within 10 %."""
+    text = (ROOT / "docs/backends.md").read_text()
+    match = re.search(r"amd64 ([\d,]+), arm64 ([\d,]+), shared code generator\s\(`wasm_ir.codegen`\) ([\d,]+)", text)
+    assert match
+    packages = ("wasm_backend_amd64", "wasm_backend_arm64", "wasm_ir/codegen")
+    for said, package in zip(match.groups(), packages, strict=True):
+        (folder,) = PACKAGES.glob(f"*/src/{package}")
+        lines = sum(len(path.read_text().splitlines()) for path in folder.rglob("*.py"))
+        assert abs(lines / int(said.replace(",", "")) - 1) < 0.1, f"{package} has {lines} lines"

@@ -23,6 +23,7 @@ from wasm_backend_amd64 import Amd64Backend
 from wasm_backend_arm64 import Arm64Backend
 from wasm_core import Features, TrapCode, Unsupported
 from wasm_core.lazy_attrs import values
+from wasm_core.types import MAX_PAGES
 from wasm_ir.frontend_options import FrontendOptions
 from wasm_ir.vmcontext import check_supported
 from wasm_wasi.abi import SIGNATURES
@@ -191,7 +192,8 @@ def test_the_readme_has_all_packages() -> None:
 def test_limits_that_plug_ins_have_if_nothing_is_said() -> None:
     config = wasmetal.Config()
     expected = {
-        "max_memory_pages": f"{config.max_memory_pages * wasmetal.PAGE_SIZE >> 30} GiB",
+        "max_memory_pages": f"{MAX_PAGES * wasmetal.PAGE_SIZE >> 30} GiB "
+        f"({config.max_memory_pages * wasmetal.PAGE_SIZE >> 30} GiB if its addresses have 64 bits)",
         "max_table_elements": f"{config.max_table_elements:,} elements",
         "max_stack_bytes": f"{config.max_stack_bytes >> 20} MiB",
         "max_module_bytes": f"{config.max_module_bytes >> 30} GiB",

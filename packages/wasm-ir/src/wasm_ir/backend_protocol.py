@@ -13,6 +13,9 @@ class Backend(Protocol):
     """Compiles IR functions to machine code of one architecture.
 
     The registry calls `host_support` on the class and makes one instance per engine.
+
+    A backend may have these attributes besides, as if they were false or empty where they are missing: `vectors`,
+    `exceptions`, `tail_calls`, `symbols` (bool) and `c_convention` (str). docs/backends.md has what each says.
     """
 
     #: Short name, as in Config(backend=...).

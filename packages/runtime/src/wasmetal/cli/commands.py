@@ -155,7 +155,8 @@ behind it belongs to the program.
     "--timeout",
     callback=_seconds,
     metavar="TIME",
-    help="End the program after so many seconds, or with a unit: 300ms, 90s, 5m, 1h; the exit code is 124 then. "
+    help="End the program after so many seconds (looked at every 40 ms), or with a unit: 300ms, 90s, 5m, 1h; the exit "
+    "code is 124 then. "
     "Compiling the functions that it calls counts too.",
 )
 @click.option(
