@@ -76,11 +76,6 @@ INTERPRETED: Final[dict[str, tuple[str, ...]]] = {
             "testing/vectors",
         ),
     ),
-    # Printing is for people to read.
-    "wasm-text": (
-        *("errors", "script"),
-        *("body_printer", "identifiers", "instruction_printer", "module_view", "printer"),
-    ),
     "backend-amd64": ("backend", "cpu", "signals", "stubs"),
     "backend-arm64": ("backend", "cpu", "signals", "stubs"),
 }
@@ -93,10 +88,8 @@ BACKENDS: Final = {
 BACKEND: Final = BACKENDS.get(platform.machine(), "")
 #: Those that get native wheels here: a backend for other machines, which only cross-compiles, stays pure.
 PACKAGES: Final = [package for package in INTERPRETED if package == BACKEND or package not in BACKENDS.values()]
-#: What is compiled once, to be small.
-COLD_PACKAGES: Final = {"wasm-text"}
-
-#: Modules of the others that few programs need much of, or that do most as they are imported, by patterns.
+#: Modules that few programs need much of, or that do most as they are imported, by patterns: they are compiled once, to
+#: be small.
 COLD: Final = (
     *("*vector*", "*shuffle*", "*tail_calls", "*_division", "encodings", "folding", "reciprocals", "symbols"),
     *("frontend/exceptions", "frontend/fuel", "frontend/listener", "*disassembl*", "encoder", "quoting", "names"),
@@ -190,7 +183,7 @@ def options_of_modules() -> dict[str, Sequence[str] | None]:
     for package in PACKAGES:
         for path in compiled_modules(package):
             inside = Path(*Path(path).with_suffix("").parts[4:])
-            cold = package in COLD_PACKAGES or any(inside.match(pattern) for pattern in COLD)
+            cold = any(inside.match(pattern) for pattern in COLD)
             options[f"__native_{module_name(path).replace('.', '___')}"] = SMALL if cold else None
     return options
 
@@ -224,7 +217,8 @@ def link_all(
 
 def train(toolchain: Toolchain, instrumented: Path, folder: Path) -> None:
     """Run what counts, and keep the profile of each object file that has none yet beside it."""
-    for package in INTERPRETED:
+    # (the text format is what sources are in)
+    for package in (*INTERPRETED, "wasm-text"):
         copytree(ROOT / "packages" / package / "src", instrumented, dirs_exist_ok=True)
     counts = folder / "counts"
     rmtree(counts, ignore_errors=True)
