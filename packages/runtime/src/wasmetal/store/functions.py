@@ -213,7 +213,9 @@ class WasmFunction(FunctionCore):
             if self._entry is None:
                 self._entry = self.glue.entry(self.type)
             slow = self.glue.slow_entry
-            if func is not None and self._entry is not None:
+            # (one in garbage is not known any more, though from Python 3.15 on finalizers still find it: whoever closes
+            # its instance would not)
+            if func is not None and self._entry is not None and functions.get(func._funcref) is func:
                 fast = self._entry.address
                 # It may have been closed meanwhile. No call stands between these two, so it is not closed in between:
                 # the fast entry does not ask, and whoever closes relies on that no function of the instance has it.
