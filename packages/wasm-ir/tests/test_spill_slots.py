@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import machine_programs as programs
 import pytest
 
 from wasm_ir import types
 from wasm_ir.codegen import spill_slots
 from wasm_ir.codegen.allocation_checker import check, snapshot
+from wasm_ir.codegen.intervals import Value
 from wasm_ir.codegen.linear_scan import allocate
 from wasm_ir.codegen.machinst import MBlock, MEdge, MFixed, MFunction, MInst
 from wasm_ir.codegen.parallel_move import MOVE
@@ -142,3 +145,22 @@ def test_arms_compute_in_the_same_register() -> None:
     before = snapshot(machine)
     check(machine, before, allocate(machine, REGISTERS), REGISTERS)
     assert moves(machine) == 0
+
+
+def time_to_join(count: int) -> float:
+    """Seconds of the processor for a value that is live between many others, all of which become it."""
+    values = [Value(0, types.I64, [0, 1, 4 * count + 4, 4 * count + 5], [])]
+    values += [Value(number, types.I64, [4 * number, 4 * number + 2], []) for number in range(1, count)]
+    group_of: list[spill_slots._Group | None] = [spill_slots._Group(value) for value in values]
+    pairs = [(0, number) for number in range(1, count)]
+    start = time.process_time()
+    spill_slots._join(pairs, group_of)
+    taken = time.process_time() - start
+    (group,) = {id(group): group for group in group_of if group is not None}.values()
+    assert len(group.members) == count and group.ranges == sorted(group.ranges)
+    return taken
+
+
+def test_many_values_of_one_slot_take_time_in_proportion() -> None:
+    """A state machine of thousands of states has variables of thousands of values."""
+    assert min(time_to_join(16_000) for _ in range(2)) < 60 * max(min(time_to_join(1_000) for _ in range(5)), 1e-4)

@@ -54,17 +54,38 @@ def assign_slots(machine: MFunction, intervals: Intervals) -> tuple[int, int]:
 class _Group:
     """Values for one slot."""
 
-    __slots__ = ("members", "ranges")
+    __slots__ = ("_owns", "members", "ranges")
 
     def __init__(self, value: Value) -> None:
         self.members = [value]
         #: Where any of them is live: [from, to, from, to, ...] ascending.
         self.ranges = value.ranges
+        #: Whether that list is nobody else's.
+        self._owns = False
+
+    def take_over(self, other: _Group) -> None:
+        """Add the values of another group, with which this one does not overlap."""
+        few, many = self, other
+        if len(few.ranges) > len(many.ranges):
+            few, many = many, few
+        ranges = many.ranges if many._owns else many.ranges.copy()
+        added = few.ranges
+        if ranges[-1] <= added[0]:
+            ranges += added
+        else:
+            # In place: to make a list of all for each of many values would take long.
+            for i in range(0, len(added), 2):
+                at = bisect_right(ranges, added[i])
+                ranges[at:at] = added[i : i + 2]
+        self.ranges = ranges
+        self._owns = True
+        self.members += other.members
+        other.ranges = []
 
 
 def _share_slots(machine: MFunction, values: list[Value | None], spilled: list[Value]) -> int:
     """Number the slots of values of one width; returns how many there are."""
-    spilled.sort(key=_first_position)
+    spilled.sort(key=_start)
     groups: list[_Group] = []
     #: By virtual register: its group.
     group_of: list[_Group | None] = [None] * len(values)
@@ -76,11 +97,9 @@ def _share_slots(machine: MFunction, values: list[Value | None], spilled: list[V
     busy = Queue()
     waiting = busy.entries
     count = 0
-    for group in groups:
+    # (those without any have become parts of others)
+    for group in sorted([group for group in groups if group.ranges], key=_first_position):
         ranges = group.ranges
-        if not ranges:
-            # It has become part of another.
-            continue
         if waiting and waiting[0][0] <= ranges[0]:
             slot = busy.pop()
         else:
@@ -92,8 +111,12 @@ def _share_slots(machine: MFunction, values: list[Value | None], spilled: list[V
     return count
 
 
-def _first_position(value: Value) -> int:
+def _start(value: Value) -> int:
     return value.ranges[0]
+
+
+def _first_position(group: _Group) -> int:
+    return group.ranges[0]
 
 
 def _pairs(machine: MFunction, spilled: list[Value], group_of: list[_Group | None]) -> list[tuple[int, int]]:
@@ -134,27 +157,20 @@ def _join(pairs: list[tuple[int, int]], group_of: list[_Group | None]) -> None:
         assert group is not None and joined is not None
         if group is joined:
             continue
-        if group.ranges[0] > joined.ranges[0]:
-            group, joined = joined, group
-        # (the earlier one keeps its place in the order of first positions)
-        ranges = group.ranges
-        added = joined.ranges
-        if ranges[-1] <= added[0]:
-            ranges = ranges + added
-        else:
-            few, many = (ranges, added) if len(ranges) < len(added) else (added, ranges)
+        few, many = group.ranges, joined.ranges
+        if len(few) > len(many):
+            few, many = many, few
+        if few[-1] > many[0] and many[-1] > few[0]:
             budget -= len(few)
             if budget < 0:
                 return
             if _overlap(few, many):
                 continue
-            ranges = sorted(ranges + added)
-        group.ranges = ranges
-        joined.ranges = []
-        members = joined.members
-        group.members += members
-        for value in members:
+        if len(group.members) < len(joined.members):
+            group, joined = joined, group
+        for value in joined.members:
             group_of[value.vreg] = group
+        group.take_over(joined)
 
 
 def _overlap(few: list[int], many: list[int]) -> bool:
