@@ -73,6 +73,21 @@ def cache_directory(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
 
 
+@pytest.fixture
+def few_stacks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
+    """Lets stores have so many stacks between them, and no more."""
+    from wasmetal.store.store import _Lending, _lent
+
+    def limit(most: int) -> None:
+        monkeypatch.setattr(_Lending, "most", most)
+        monkeypatch.setattr(_Lending, "again", 0)
+        monkeypatch.setattr(_Lending, "limit", most)
+
+    _lent.clear()
+    yield limit
+    _lent.clear()
+
+
 @pytest.fixture(params=[False, True], ids=["GIL released", "GIL held"])
 def machine(request: pytest.FixtureRequest) -> Iterator[GlueMachine]:
     """A store with glue."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -14,19 +14,14 @@ import wasmetal
 from wasm_core.testing.builder import Op, WasmBuilder
 from wasmetal import Engine, Func, FuncType, Instance, Module, ValueType
 from wasmetal.store import store as stores
-from wasmetal.store.store import _Lending, _lent
+from wasmetal.store.store import _Lending
 
 FEW = 4
 
 
 @pytest.fixture(autouse=True)
-def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    _lent.clear()
-    monkeypatch.setattr(_Lending, "most", FEW)
-    monkeypatch.setattr(_Lending, "again", 0)
-    monkeypatch.setattr(_Lending, "limit", FEW)
-    yield
-    _lent.clear()
+def few(few_stacks: Callable[[int], None]) -> None:
+    few_stacks(FEW)
 
 
 def module(engine: Engine | None = None) -> Module:

@@ -8,7 +8,7 @@ import inspect
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import FrameType
 
 import pytest
@@ -17,7 +17,7 @@ import wasmetal
 from wasm_core.testing.builder import Op, WasmBuilder
 from wasmetal import Engine, Instance, Module
 from wasmetal.store.resting import RestingParts
-from wasmetal.store.store import Store, _Lending, _lent
+from wasmetal.store.store import Store
 from wasmetal.store.tables import UNMADE
 from wasmetal.system.host import host
 
@@ -29,13 +29,8 @@ COUNT = 900
 
 
 @pytest.fixture(autouse=True)
-def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    _lent.clear()
-    monkeypatch.setattr(_Lending, "most", FEW)
-    monkeypatch.setattr(_Lending, "again", 0)
-    monkeypatch.setattr(_Lending, "limit", FEW)
-    yield
-    _lent.clear()
+def few(few_stacks: Callable[[int], None]) -> None:
+    few_stacks(FEW)
 
 
 def module(*, exported: bool = False) -> Module:

@@ -14,7 +14,7 @@ from wasm_core.instructions import CATCH_ALL, CATCH_ALL_REF, CATCH_REF
 from wasm_core.leb128 import read_u32
 from wasm_core.rare_instructions import BodyState, all_match, pop_callee, table_type
 from wasm_core.type_codes import EXNREF, I32, NON_NULL
-from wasm_core.validation_context import is_reference
+from wasm_core.validation_context import Signature, is_reference
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def _return_call_indirect(state: BodyState, pos: int) -> int:
     return pos
 
 
-def _call_ref(state: BodyState, pos: int) -> int:
+def _pop_reference(state: BodyState, pos: int) -> tuple[Signature, int]:
+    """Check the reference that is called; the signature of what it refers to, and the position behind its type."""
     at = pos - 1
     index, pos = read_u32(state.code, pos, state.end)
     signature = state.context.signature(index, at)
@@ -42,18 +43,18 @@ def _call_ref(state: BodyState, pos: int) -> int:
         state.never_null.add(at)
     state.pop(state.context.reference_to(index, at), at)
     state.pop_all(signature.params, at)
+    return signature, pos
+
+
+def _call_ref(state: BodyState, pos: int) -> int:
+    signature, pos = _pop_reference(state, pos)
     state.stack.extend(signature.results)
     return pos
 
 
 def _return_call_ref(state: BodyState, pos: int) -> int:
     at = pos - 1
-    index, pos = read_u32(state.code, pos, state.end)
-    signature = state.context.signature(index, at)
-    if state.stack and state.stack[-1] & NON_NULL:
-        state.never_null.add(at)
-    state.pop(state.context.reference_to(index, at), at)
-    state.pop_all(signature.params, at)
+    signature, pos = _pop_reference(state, pos)
     _check_returned(state, signature.results, at)
     return pos
 
