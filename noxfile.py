@@ -173,6 +173,9 @@ def types(session: nox.Session) -> None:
     as_windows = ("--platform=win32", "--follow-imports=silent")
     session.run("mypy", *as_windows, "packages/runtime/src/wasmetal/system/windows.py")
     session.run("mypy", *as_windows, "--exclude", "/host/posix/", "packages/wasi/src")
+    # A folder of scripts, which import each other as such.
+    session.install(*BUILD_NATIVE, "types-setuptools")
+    session.run("mypy", "native", env={"MYPYPATH": "native"})
 
 
 @nox.session(python="3.11")

@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from shutil import copy2, copytree, rmtree
 from time import time
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from constants import copy_sources
 from mending import mend
@@ -147,14 +147,16 @@ def import_name(package: str) -> str:
 
 def translate(folder: Path) -> list[Extension]:
     """Translate all packages to C in one go, so that they call each other without Python in between."""
-    groups = [(compiled_modules(package), import_name(package)) for package in PACKAGES]
+    groups: list[tuple[list[str], str | None]] = [
+        (compiled_modules(package), import_name(package)) for package in PACKAGES
+    ]
     rmtree(folder / "c", ignore_errors=True)
     sources = folder / "sources"
     rmtree(sources, ignore_errors=True)
     copy_sources(ROOT, sources, {path: module_name(path) for files, _ in groups for path in files})
     # Paths are those from the root, whoever calls.
     with chdir(sources):
-        extensions: list[Extension] = mypycify(
+        made = mypycify(
             # Without a cache: mypyc does not say again what C files of its own a cached module needs.
             [
                 f"--config-file={ROOT / 'pyproject.toml'}",
@@ -170,6 +172,7 @@ def translate(folder: Path) -> list[Extension]:
             target_dir=str(folder / "c"),
         )
     mend(folder / "c")
+    extensions = cast("list[Extension]", made)  # setuptools' own, as it is there
     for extension in extensions:
         extension.extra_compile_args = [*extension.extra_compile_args, *COMPILE]
         loads = () if extension.name.endswith("__mypyc") else LINK_LOADERS
@@ -255,7 +258,7 @@ def build_extensions(folder: Path) -> None:
         return toolchain.object_path(counted).with_suffix(".gcda")
 
     def steps(counting: bool) -> list[tuple[Extension, list[Compilation]]]:
-        return [(each, [step(source, each, counting) for source in each.sources]) for each in extensions]
+        return [(each, [step(os.fspath(source), each, counting) for source in each.sources]) for each in extensions]
 
     counted = steps(True)
     every = {each for _, parts in counted for each in parts}

@@ -13,7 +13,7 @@ from hashlib import sha256
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from shutil import copy2, rmtree
-from typing import Final
+from typing import Any, Final
 
 from setuptools import Extension  # First: what follows is its own, no longer Python's.
 
@@ -55,8 +55,9 @@ class Headers:
         if known is None:
             content = path.read_bytes()
             included = []
-            for name in _INCLUDE.findall(content):
-                places = (Path(folder, os.fsdecode(name)) for folder in (path.parent, *self._folders))
+            for found in _INCLUDE.findall(content):
+                name = os.fsdecode(found)
+                places = (folder / name for folder in (path.parent, *map(Path, self._folders)))
                 included += [place for place in places if place.is_file()][:1]
             known = self._known[path] = sha256(content).digest(), included
         return known
@@ -85,7 +86,7 @@ class Toolchain:
         rmtree(self._unfinished, ignore_errors=True)
         self._unfinished.mkdir(parents=True)
         # As setuptools: from how Python was made, and variables such as CC and CFLAGS.
-        compiler = ccompiler.new_compiler()
+        compiler: Any = ccompiler.new_compiler()
         sysconfig.customize_compiler(compiler)
         self._compile: list[str] = compiler.compiler_so
         self._link: list[str] = compiler.linker_so
