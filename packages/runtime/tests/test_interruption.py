@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from systems import posix, windows
+from systems import posix, windows  # noqa: F401 (programs below use it)
 
 import wasmetal
 from wasm_core.testing.patience import PATIENCE, Effort, wait_until
