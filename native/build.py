@@ -46,7 +46,7 @@ INTERPRETED: Final[dict[str, tuple[str, ...]]] = {
             "protocols",
             "types",
         ),
-        *("testing/binary", "testing/builder"),
+        *("testing/binary", "testing/builder", "testing/patience"),
     ),
     "wasm-ir": (
         *(

@@ -10,19 +10,30 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from systems import posix, windows
+from systems import posix, windows  # noqa: F401 (programs below use it)
 
 import wasmetal
+from wasm_core.testing.patience import PATIENCE, Effort, wait_until
 from wasmetal import Trap, TrapCode, interruption
 from wasmetal.store.interruption import _thread, _waiting
 from wasmetal.system.host import host
 
-#: How late an interruption may be, in seconds, on a machine that is busy with something else as well.
-LATE = 10.0 if windows else 2.0  # (Windows may be Wine)
+#: Seconds of the processor that what is to end may still take: on a busy machine the ticker may get no turn for some.
+#: How soon it ends on others is measured in tests/test_latency.py.
+LATE = 10.0
+
+
+@contextlib.contextmanager
+def soon() -> Iterator[None]:
+    """What is done inside is ended by others: it neither works nor waits until it would end by itself."""
+    started, used = time.monotonic(), time.thread_time()
+    yield
+    assert time.thread_time() - used < LATE
+    assert time.monotonic() - started < PATIENCE
 
 
 def endless_module(wasm: Any) -> wasmetal.Module:
@@ -64,14 +75,16 @@ def test_deadline(wasm: Any, name: str, hold_gil: bool) -> None:
     instance = make(wasm, hold_gil=hold_gil)
     start = time.monotonic()
     for _ in range(2):
-        with pytest.raises(wasmetal.DeadlineExceeded, match="deadline exceeded") as caught, wasmetal.deadline(0.05):
+        with (
+            soon(),
+            pytest.raises(wasmetal.DeadlineExceeded, match="deadline exceeded") as caught,
+            wasmetal.deadline(0.05),
+        ):
             CALLS[name](instance.exports)
         assert caught.value.code is TrapCode.INTERRUPTED
         assert caught.value.frames and isinstance(caught.value, Trap)
         assert instance.exports.seven() == 7 and instance.exports.fib(10) == 55
-    seconds = time.monotonic() - start
-    assert seconds >= 0.1
-    assert seconds < LATE
+    assert time.monotonic() - start >= 0.1
     assert interruption.remaining() is None
 
 
@@ -82,11 +95,9 @@ def test_deadline_between_bulk_instructions(wasm: Any) -> None:
     b.memory(pages)
     b.func(code=(wasm.op.i32(0) * 2 + wasm.op.i32(pages << 16) + b"\xfc\x0b\x00") * 400, export="fill")
     fill = wasmetal.Module(b.build()).instantiate({}).exports.fill
-    start = time.monotonic()
-    with pytest.raises(wasmetal.DeadlineExceeded) as caught, wasmetal.deadline(0.05):
+    with soon(), pytest.raises(wasmetal.DeadlineExceeded) as caught, wasmetal.deadline(0.05):
         fill()
     assert caught.value.frames[0].function_index == 0
-    assert time.monotonic() - start < LATE
 
 
 def sparing_module(wasm: Any) -> bytes:
@@ -142,11 +153,9 @@ def sparing(wasm: Any, **settings: Any) -> wasmetal.Instance:
 @pytest.mark.parametrize("name", ["inner", "in front", "itself", "fill", "unrolled", "tested first"])
 def test_loops_that_rely_on_other_polls(wasm: Any, name: str) -> None:
     instance = sparing(wasm)
-    start = time.monotonic()
-    with pytest.raises(wasmetal.DeadlineExceeded) as caught, wasmetal.deadline(0.05):
+    with soon(), pytest.raises(wasmetal.DeadlineExceeded) as caught, wasmetal.deadline(0.05):
         instance.exports[name](1)
     assert caught.value.frames
-    assert time.monotonic() - start < LATE
 
 
 @pytest.mark.parametrize("bounds_checks", ["auto", "explicit"])
@@ -177,12 +186,14 @@ def test_interrupted_again_and_again(wasm: Any, bounds_checks: str) -> None:
     threads = [threading.Thread(target=run, args=(instance,)) for instance in instances]
     for thread in threads:
         thread.start()
-    until = time.monotonic() + 20
+    effort = Effort(0)
     turn = 0
-    while (counts["ended"] < 50 or counts["finished"] < 50) and not counts["wrong"] and time.monotonic() < until:
+    while effort.goes_on(counts["wrong"] or (counts["ended"] >= 50 and counts["finished"] >= 50)):
         turn += 1
         time.sleep(turn % 7 * 0.0005)
-        instances[turn % 3].interrupt()
+        # (where those who run get few turns nothing would ever finish)
+        if counts["ended"] < counts["finished"] + 20:
+            instances[turn % 3].interrupt()
     over.set()
     for thread in threads:
         thread.join()
@@ -247,9 +258,14 @@ def test_a_deadline_is_its_threads_own(wasm: Any) -> None:
 def test_a_deadline_reaches_through_host_functions(wasm: Any) -> None:
     inner = make(wasm)
     outer = make(wasm, lambda n: inner.exports.loop() or n)
-    with pytest.raises(wasmetal.DeadlineExceeded) as caught, wasmetal.deadline(0.05):
-        outer.exports.hosts(1)
-    inner_frames, outer_frames = caught.value.__notes__
+    notes: list[str] = []
+    effort = Effort(0)
+    # (on a busy machine the deadline may pass before the inner one is called)
+    while effort.goes_on(len(notes) == 2):
+        with pytest.raises(wasmetal.DeadlineExceeded) as caught, wasmetal.deadline(0.05):
+            outer.exports.hosts(1)
+        notes = caught.value.__notes__
+    inner_frames, outer_frames = notes
     assert "loop" in inner_frames
     assert "hosts" in outer_frames
     assert inner.exports.seven() == outer.exports.seven() == 7
@@ -257,8 +273,7 @@ def test_a_deadline_reaches_through_host_functions(wasm: Any) -> None:
 
 def interrupt_when_running(instance: wasmetal.Instance, done: list[object]) -> threading.Thread:
     def work() -> None:
-        while not instance._core.store.running:  # type: ignore[union-attr]
-            time.sleep(0.001)
+        wait_until(lambda: instance._core.store.running, "the instance runs")  # type: ignore[union-attr]
         time.sleep(0.02)
         instance.interrupt()
         done.append("asked")
@@ -311,7 +326,7 @@ def test_interrupted_while_a_host_function_waits(wasm: Any) -> None:
     def wait(number: int) -> int:
         poller = host.poller()
         poller.register(reader, readable)
-        assert interruption.poll(poller, 60) == [(reader, readable)]
+        assert interruption.poll(poller, 10 * PATIENCE) == [(reader, readable)]
         ends[0].recv(1)
         return number
 
@@ -319,14 +334,12 @@ def test_interrupted_while_a_host_function_waits(wasm: Any) -> None:
         instance = make(wasm, wait)
         done: list[object] = []
         thread = interrupt_when_running(instance, done)
-        start = time.monotonic()
-        with pytest.raises(Trap, match=r"^interrupted\b"):
+        with soon(), pytest.raises(Trap, match=r"^interrupted\b"):
             instance.exports.hosts(1)
         thread.join()
         ends[1].send(b"12")  # twice something to read, then nothing
-        with pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.05):
+        with soon(), pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.05):
             instance.exports.hosts(1)
-        assert time.monotonic() - start < LATE
         assert not _waiting
         with wasmetal.deadline(1000):
             assert interruption.poll(host.poller(), 0.001) == []
@@ -386,15 +399,9 @@ from test_interruption import *
 from wasm_core.testing.builder import WasmBuilder
 from wasmetal.glue import ticker
 
-class Timed:
-    def __enter__(self):
-        self.start = time.monotonic()
-    def __exit__(self, *args):
-        self.seconds = time.monotonic() - self.start
-        assert self.seconds < LATE, self.seconds
-
 timers = []
 
+# To be entered last: the signal may come as soon as it is.
 def send(number, after=0.1):
     if sys.platform == "win32":
         # As the console does: in another thread, which has no GIL.
@@ -427,41 +434,53 @@ def run(program: str) -> str:
 
 def test_ctrl_c() -> None:
     run("""
-        noted = False  # (a signal that comes before the call has no frames to note)
         for hold_gil in (False, True):
             instance = make(WasmBuilder, hold_gil=hold_gil)
             for name in ("loop", "recursion", "hosts"):
-                with send(signal.SIGINT), pytest.raises(KeyboardInterrupt) as caught:
-                    CALLS[name](instance.exports)
-                noted |= "WebAssembly backtrace" in str(getattr(caught.value, "__notes__", ""))
-                assert instance.exports.seven() == 7
-        assert noted
+                noted = False  # (a signal that comes before the call has no frames to note)
+                effort = Effort(0)
+                while effort.goes_on(noted):
+                    with pytest.raises(KeyboardInterrupt) as caught, send(signal.SIGINT):
+                        CALLS[name](instance.exports)
+                    noted = "WebAssembly backtrace" in str(getattr(caught.value, "__notes__", ""))
+                    assert instance.exports.seven() == 7
+                assert noted, name
     """)
 
 
 @posix
 def test_other_signals_run_their_handlers() -> None:
     run("""
-        exports = make(WasmBuilder).exports
+        instance = make(WasmBuilder)
+        exports, store = instance.exports, instance._core.store
         seen = []
         signal.signal(signal.SIGALRM, lambda *args: seen.append(time.monotonic()))
-        signal.signal(signal.SIGUSR1, lambda *args: seen.append(exports.fib(10)))
         with pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.01):
             exports.loop()  # compiled before times matter
-        signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
-        with pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.5):
-            exports.loop()
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        assert 3 <= len(seen) <= 6, seen
-        del seen[:]
-        with send(signal.SIGUSR1), pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.4):
-            exports.loop()
-        assert seen == [55]  # it ran a function of the store that it interrupted
+        effort = Effort(0)
+        while effort.goes_on(len(seen) >= 3):
+            del seen[:]
+            start = time.monotonic()
+            signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
+            with pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.5):
+                exports.loop()
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            assert len(seen) <= (time.monotonic() - start) / 0.1 + 1, seen
+        assert len(seen) >= 3, seen
+
+        # It runs a function of the store that it interrupts.
+        seen = []
+        signal.signal(signal.SIGUSR1, lambda *args: seen.append((bool(store.running), exports.fib(10))))
+        effort = Effort(0)
+        while effort.goes_on((True, 55) in seen):
+            with pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.4), send(signal.SIGUSR1):
+                exports.loop()
+        assert (True, 55) in seen, seen
 
         def stop(*args):
             raise RuntimeError("enough")
         signal.signal(signal.SIGTERM, stop)
-        with send(signal.SIGTERM), pytest.raises(RuntimeError, match="enough"):
+        with pytest.raises(RuntimeError, match="enough"), send(signal.SIGTERM):
             exports.fib(60)
         assert exports.fib(10) == 55
     """)
@@ -476,15 +495,17 @@ def test_the_ticker_comes_and_goes() -> None:
         assert not ticker.is_running()
         idle = 0.0
         for _ in range(2):
-            assert exports.seven() == 7
-            assert ticker.is_running() and threads() == alone + 1
-            deadline = time.monotonic() + 10
+            # (it ends after a second, for which a busy machine may stand still)
+            wait_until(
+                lambda: exports.seven() == 7 and ticker.is_running() and threads() == alone + 1, "a call starts it"
+            )
+            deadline = time.monotonic() + PATIENCE
             before = time.process_time()
             while ticker.is_running() or threads() > alone:
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
             idle += time.process_time() - before
-            with send(signal.SIGINT, 0.02), pytest.raises(KeyboardInterrupt):
+            with pytest.raises(KeyboardInterrupt), send(signal.SIGINT, 0.02):
                 exports.loop()
         # What is idle takes no time.
         assert idle < 1, idle
@@ -525,14 +546,18 @@ def test_fork() -> None:
             with pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.05):
                 host_calls.exports.hosts(0)
         times_out()
-        with pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.3):
-            pid = None
-            def once(number):
-                global pid
-                if pid is None:
-                    pid = os.fork()
-                return 0
-            make(WasmBuilder, once).exports.hosts(0)
+        pid = None
+        def once(number):
+            global pid
+            if pid is None:
+                pid = os.fork()
+            return 0
+        forking = make(WasmBuilder, once)
+        effort = Effort(0)
+        while effort.goes_on(pid is not None):
+            with pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.3):
+                forking.exports.hosts(0)
+        assert pid is not None
         if not pid:
             os._exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
@@ -562,15 +587,15 @@ def test_no_thread_can_be_made() -> None:
             warnings.simplefilter("always")
             for name in CALLS:
                 for _ in range(2):
-                    with Timed(), pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.1):
+                    with soon(), pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.1):
                         CALLS[name](exports)
         assert [each.category for each in caught] == [RuntimeWarning] and "signal" in str(caught[0].message)
         assert exports.fib(10) == 55 and threads() == alone and not ticker.is_running()
-        with send(signal.SIGINT), pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt), send(signal.SIGINT):
             exports.loop()
         # In another thread, and by another thread.
         def late():
-            with Timed(), pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.1):
+            with soon(), pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.1):
                 make(WasmBuilder).exports.loop()
             done.append(1)
         done = []
@@ -578,14 +603,12 @@ def test_no_thread_can_be_made() -> None:
         thread.start()
         thread.join()
         assert done
-        threading.Timer(0.1, instance.interrupt).start()
-        with Timed(), pytest.raises(Trap):
+        thread = interrupt_when_running(instance, [])
+        with soon(), pytest.raises(Trap, match=r"^interrupted\\b"):
             exports.loop()
+        thread.join()
         # No signals come any more when nothing has run for a second.
-        end = time.monotonic() + 10
-        while ticker._ticker.get("active"):
-            assert time.monotonic() < end
-            time.sleep(0.1)
+        wait_until(lambda: not ticker._ticker.get("active"), "the timer stops")
         time.sleep(0.1)
         ticks = ticker._ticker.get("idle_ticks")
         time.sleep(0.2)
@@ -604,9 +627,11 @@ def test_no_thread_can_be_made() -> None:
         # As soon as there can be a thread again, there is one.
         ticker._ticker.set("create", create)
         ticker._ticker.set("active", 0)
-        with pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.1):
-            exports.fib(60)
-        assert ticker.is_running() and threads() == alone + 1
+        def ended():
+            with pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.1):
+                exports.fib(60)
+            return ticker.is_running() and threads() == alone + 1
+        wait_until(ended, "there is a ticker")
     """))  # fmt: skip
 
 
@@ -650,7 +675,7 @@ def test_a_limit_on_processes() -> None:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             for name in CALLS:
-                with Timed(), pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.1):
+                with soon(), pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.1):
                     CALLS[name](instance.exports)
         assert [each.category for each in caught] == [RuntimeWarning], caught
     """)
@@ -729,7 +754,5 @@ def test_filling_tables_ends(wasm: Any, in_loop: bool) -> None:
     fill_table = wasmetal.Module(b.build()).instantiate().exports.fill
     with contextlib.suppress(Trap), wasmetal.deadline(0):  # (compiles it)
         fill_table(0)
-    started = time.perf_counter()
-    with pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.1):
+    with soon(), pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(0.1):
         fill_table(0)
-    assert time.perf_counter() - started < LATE

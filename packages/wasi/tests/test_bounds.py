@@ -11,12 +11,13 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
 
 import wasmetal
+from wasm_core.testing.patience import PATIENCE, wait_until
 from wasm_wasi import descriptors
 from wasm_wasi.abi import ERRNO, FdFlag, OpenFlag
 from wasm_wasi.guest_memory import GuestMemory
@@ -25,26 +26,40 @@ from wasm_wasi.paths import MAX_DEPTH
 
 RESULT, DATA = 9000, 16384
 LIMIT = 0.2
-#: Seconds over the limit that a machine with other work may need.
+#: Seconds of the processor that may be used after that. What else runs on the machine has no part in these.
 LATE = 0.3
+
+
+@contextmanager
+def soon(limit: float) -> Iterator[None]:
+    """What is done inside does not work much longer than the limit says, and does not wait for ever."""
+    start, used = time.monotonic(), time.thread_time()
+    yield
+    assert time.thread_time() - used < limit + LATE
+    assert time.monotonic() - start < PATIENCE
 
 
 @contextmanager
 def ends(limit: float = LIMIT) -> Iterator[None]:
     """What is done inside ends soon after a deadline, by it or by itself."""
-    start = time.monotonic()
-    with suppress(wasmetal.DeadlineExceeded), wasmetal.deadline(limit):
+    with soon(limit), suppress(wasmetal.DeadlineExceeded), wasmetal.deadline(limit):
         yield
-    assert time.monotonic() - start < limit + LATE
+
+
+@contextmanager
+def ends_by_itself() -> Iterator[None]:
+    """The same with a deadline that is far away, so that a busy machine gets as far as others."""
+    with soon(LIMIT), wasmetal.deadline(PATIENCE):
+        yield
 
 
 @contextmanager
 def times_out() -> Iterator[None]:
-    """The same for what a deadline must end."""
+    """What is done inside would take long, and a deadline ends it soon."""
     start = time.monotonic()
-    with pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(LIMIT):
+    with soon(LIMIT), pytest.raises(wasmetal.DeadlineExceeded), wasmetal.deadline(LIMIT):
         yield
-    assert LIMIT <= time.monotonic() - start < LIMIT + LATE
+    assert time.monotonic() - start >= LIMIT
 
 
 class BigMemory:
@@ -77,18 +92,26 @@ def test_random_numbers(program):
 def test_ctrl_c(program, press_ctrl_c):
     # Some thread gets the signal; the main one is to notice, and all of this takes seconds.
     with_big_memory(program)
-    timer = threading.Timer(LIMIT, press_ctrl_c)
-    timer.start()
-    start = time.monotonic()
+    pressed = 0.0
+
+    def press() -> None:
+        nonlocal pressed
+        press_ctrl_c()
+        pressed = time.process_time()
+
+    timer = threading.Timer(LIMIT, press)
     with pytest.raises(KeyboardInterrupt):
-        program.call("random_get", 0, 1 << 30)
+        timer.start()
+        while True:
+            program.call("random_get", 0, 1 << 30)
+    noticed = time.process_time()
     timer.join()
-    assert time.monotonic() - start < LIMIT + LATE
+    assert noticed - pressed < LATE
 
 
 def test_opening_and_reading_a_fifo_without_a_writer(program, directory):
     os.mkfifo(directory / "fifo")
-    with ends():
+    with ends_by_itself():
         error, fd = program.open("fifo", rights=2)
         assert error == 0
     assert program.call("fd_fdstat_get", fd, RESULT) == 0
@@ -126,7 +149,7 @@ def test_what_has_no_reader_ever(program, directory):
     # A socket file is ENXIO as well.
     with socket.socket(socket.AF_UNIX) as bound:
         bound.bind(str(directory / "socket"))
-        with ends():
+        with ends_by_itself():
             assert program.open("socket", rights=64)[0] == ERRNO["NXIO"]
 
 
@@ -207,7 +230,7 @@ def test_a_pipe_takes_all_that_is_written(start, pipe, limited):
     reader = threading.Thread(target=lambda: found.append(b"".join(iter(lambda: pipe[0].read(50_000), b""))))
     reader.start()
     if limited:
-        with wasmetal.deadline(30):
+        with wasmetal.deadline(PATIENCE):
             assert program.call("fd_write", 1, 0, 1, RESULT) == 0
     else:
         assert program.call("fd_write", 1, 0, 1, RESULT) == 0
@@ -218,28 +241,45 @@ def test_a_pipe_takes_all_that_is_written(start, pipe, limited):
     assert found == [data]
 
 
-def test_two_readers_of_a_pipe(start, pipe):
-    # Both are told that there is something; the second one must not wait for more in the system.
-    programs = [start(stdin=pipe[0]) for _ in range(4)]
-    results: list[object] = []
+def each_until_one_gets_it(programs, call: Callable[..., object], results: list[object]) -> Callable[[], None]:
+    """Lets a thread of each program wait for the same until one has it; returns what waits for all of them.
 
-    def read(program) -> None:
-        begin = time.monotonic()
-        try:
-            with wasmetal.deadline(LIMIT):
-                results.append(program.read(0, 10))
-        except wasmetal.DeadlineExceeded:
-            results.append(time.monotonic() - begin < LIMIT + LATE)
+    Afterwards each waits once more, now in vain: longer than its deadline only where it waits in the system.
+    """
+    taken = threading.Event()
+    ended: list[object] = []
 
-    threads = [threading.Thread(target=read, args=(program,), daemon=True) for program in programs]
+    def work(program) -> None:
+        last = False
+        while not last:
+            last = taken.is_set()
+            with suppress(wasmetal.DeadlineExceeded), wasmetal.deadline(LIMIT):
+                results.append(call(program))
+                taken.set()
+                last = False
+        ended.append(program)
+
+    threads = [threading.Thread(target=work, args=(program,), daemon=True) for program in programs]
     for thread in threads:
         thread.start()
+
+    def join() -> None:
+        wait_until(lambda: len(ended) == len(programs), "a deadline ends the wait in each thread")
+        for thread in threads:
+            thread.join()
+
+    return join
+
+
+def test_two_readers_of_a_pipe(start, pipe):
+    # All are told that there is something; the others must not wait for more in the system.
+    results: list[object] = []
+    programs = [start(stdin=pipe[0]) for _ in range(4)]
+    join = each_until_one_gets_it(programs, lambda program: program.read(0, 10), results)
     time.sleep(0.05)
     pipe[1].write(b"x")
-    for thread in threads:
-        thread.join(5)
-        assert not thread.is_alive()
-    assert sorted(results, key=str) == [(0, b"x"), True, True, True]
+    join()
+    assert results == [(0, b"x")]
 
 
 def test_sockets(start):
@@ -279,33 +319,12 @@ def test_waiting_for_all(start):
 def test_threads_that_accept(start):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         program = start(sockets=[listener])
-        results: list[int] = []
-        lateness: list[float] = []
-        accepted = threading.Event()
-
-        def accept() -> None:
-            # The last time is after the connection was accepted, which may be later than the first deadline.
-            last = False
-            while not last:
-                last = accepted.is_set()
-                begin = time.monotonic()
-                try:
-                    with wasmetal.deadline(LIMIT):
-                        results.append(program.call("sock_accept", 3, 0, RESULT))
-                    accepted.set()
-                except wasmetal.DeadlineExceeded:
-                    lateness.append(time.monotonic() - begin - LIMIT)
-
-        threads = [threading.Thread(target=accept, daemon=True) for _ in range(4)]
-        for thread in threads:
-            thread.start()
+        results: list[object] = []
+        join = each_until_one_gets_it([program] * 4, lambda program: program.call("sock_accept", 3, 0, RESULT), results)
         time.sleep(0.05)
         with socket.create_connection(listener.getsockname()):
-            for thread in threads:
-                thread.join(20)
-                assert not thread.is_alive()
+            join()
         assert results == [0]
-        assert len(lateness) >= 4 and max(lateness) < LATE, lateness
 
 
 def test_a_million_subscriptions(program):
@@ -354,7 +373,7 @@ def test_allocation(program, directory):
     fd = program.open("file")[1]
     with ends():
         assert program.call("fd_allocate", fd, 0, 1 << 62) == ERRNO["NOSPC"]
-    with ends():
+    with ends_by_itself():
         assert program.call("fd_allocate", fd, 5, 5_000_000) == 0
     assert os.stat(directory / "file").st_size == 5_000_005
     for offset, size in ((-1, 5), (0, 0), (0, -1)):
@@ -392,7 +411,7 @@ def test_allocation_that_fails_leaves_the_size(program, directory, monkeypatch):
 def test_sizes(program, directory):
     fd = program.open("file")[1]
     for size in (1 << 40, 3, 0, 10):
-        with ends():
+        with ends_by_itself():
             assert program.call("fd_filestat_set_size", fd, size) == 0
         assert os.stat(directory / "file").st_size == size
     assert program.call("fd_filestat_set_size", fd, -1) == ERRNO["INVAL"]
@@ -403,11 +422,12 @@ def test_a_disk_that_is_slow(program, monkeypatch, name, host):
     fd = program.open("file")[1]
     assert program.call(name, fd) == 0
     open_before = len(os.listdir("/proc/self/fd"))
-    monkeypatch.setattr(os, host, lambda fd: time.sleep(1))
+    ready = threading.Event()
+    monkeypatch.setattr(os, host, lambda fd: ready.wait(2 * PATIENCE))
     with times_out():
         program.call(name, fd)
-    time.sleep(1)
-    assert len(os.listdir("/proc/self/fd")) == open_before
+    ready.set()
+    wait_until(lambda: len(os.listdir("/proc/self/fd")) == open_before, "what synchronized has closed its descriptor")
 
     def broken(fd: int) -> None:
         raise OSError(errno.EIO, "broken")

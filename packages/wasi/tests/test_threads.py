@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from wasm_core.testing.patience import PATIENCE, wait_until
 from wasm_wasi import Wasi
 from wasm_wasi.abi import BADF, Right
 from wasm_wasi.descriptors import DescriptorTable
@@ -63,8 +64,7 @@ def blocked_reader(process: Process, results: list[tuple[int, bytes]]) -> thread
     program = Program(process)
     thread = threading.Thread(target=lambda: results.append(program.read(0)))
     thread.start()
-    while not process.table.used:
-        time.sleep(0.001)
+    wait_until(lambda: process.table.used, "the thread reads")
     time.sleep(0.05)
     return thread
 
@@ -86,7 +86,7 @@ def test_what_is_used_is_closed_when_the_call_ends(pipe, how: str, is_open) -> N
     assert other.read(0) == (BADF, b"")
     assert is_open(host)
     os.write(writer, b"data")
-    thread.join(10)
+    thread.join(PATIENCE)
     assert results == [(0, b"data")]
     assert not is_open(host)
     assert not process.table.used and not process.table.closing
@@ -102,7 +102,7 @@ def test_what_is_not_used_is_closed_at_once(pipe, tmp_path, is_open) -> None:
     assert Program(directory).call("fd_close", 3) == 0
     assert not is_open(host)
     os.write(writer, b"x")
-    thread.join(10)
+    thread.join(PATIENCE)
 
 
 def test_nothing_of_the_host_is_read_by_mistake(tmp_path) -> None:
@@ -161,12 +161,11 @@ def test_functions_that_many_use_write_to_the_memory_of_who_calls() -> None:
         waits, other = instances
         thread = threading.Thread(target=waits.exports.go, args=(0, 0, 1, 64))
         thread.start()
-        while not wasi._process.table.used:
-            time.sleep(0.001)
+        wait_until(lambda: wasi._process.table.used, "the thread reads")
         time.sleep(0.05)
         assert other.exports.go(5, 0, 1, 64) == BADF
         os.write(writer, b"data")
-        thread.join(10)
+        thread.join(PATIENCE)
         assert waits.exports.memory.read(1024, 4) == b"data" and waits.exports.memory.read(64, 4) == b"\4\0\0\0"
         assert other.exports.memory.read(1024, 4) == other.exports.memory.read(64, 4) == bytes(4)
     os.close(writer)
@@ -218,7 +217,7 @@ def test_a_handler_calls_while_the_table_is_changed(tmp_path, method) -> None:
 
     handler()
     before = signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(10)
+    signal.alarm(int(PATIENCE))
     sys.settrace(trace)
     try:
         first, second = opened(program), opened(program)
