@@ -42,7 +42,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the random choices (0)")
     parser.add_argument("--raise", dest="raises", action="store_true", help="the handler raises")
     options = parser.parse_args()
-    faulthandler.dump_traceback_later(options.seconds + 60, exit=True)
+    faulthandler.dump_traceback_later(options.seconds + 240, exit=True)
     sys.unraisablehook = lambda _: None
     rng = random.Random(options.seed)
     until = time.monotonic() + options.seconds

@@ -31,7 +31,7 @@ def run(program: str, *options: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, *options, str(PROGRAMS), program],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         env={key: value for key, value in os.environ.items() if key != "PYTHONFAULTHANDLER"},
     )
 

@@ -13,13 +13,13 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 import wasmetal
 from wasm_core.testing.builder import WasmBuilder
+from wasm_core.testing.patience import Effort
 from wasmetal import Engine, Func, FuncType, Instance, Memory, MemoryType, Module, WasmError
 
 op = WasmBuilder.op
@@ -351,11 +351,10 @@ def threads(kind: str, seconds: str = "3") -> None:
     b.func("i", "i", loop, export="count")
     b.func("ie", "i", loop, export="slow")
     module = engine.compile(b.build())
-    until = time.monotonic() + float(seconds)
+    effort = Effort(float(seconds))
     turns = refusals = 0
     problems: list[BaseException] = []
-    # Longer where other work lets this process have little time.
-    while (now := time.monotonic()) < until or ((turns <= 20 or not refusals) and now < until + 30):
+    while effort.goes_on(turns > 20 and refusals):
         instance = module.instantiate()
         exports = instance.exports
         arguments = (30_000 if turns % 3 else 100,)

@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import wasmetal
 from wasm_core.testing.builder import WasmBuilder
+from wasm_core.testing.patience import PATIENCE
 from wasmetal.store import interruption
 from wasmetal.store.store import Store
 from wasmetal.system import hold
@@ -256,7 +257,7 @@ def in_thread(work: Callable[[], None]) -> None:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    thread.join(20)
+    thread.join(PATIENCE)
     assert not thread.is_alive(), "another thread waits for ever"
     if failed:
         raise failed[0]

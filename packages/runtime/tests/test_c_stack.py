@@ -249,5 +249,5 @@ def test_finalizers_call_functions_when_modules_have_been_cleared() -> None:
     # Memory that is freed is overwritten.
     environment = os.environ | {"PYTHONMALLOC": "debug"}
     command = [sys.executable, "-X", "faulthandler", "-c", program]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
     assert (result.returncode, result.stdout) == (0, "called\ncalled\n"), result.stderr

@@ -273,13 +273,16 @@ def test_listening(tmp_path, wasm):
     )  # fmt: skip
     path = tmp_path / "server.wasm"
     path.write_bytes(builder.build())
-    with socket.create_server(("127.0.0.1", 0)) as probe:
+    # An address of this process's own, where there are many: nobody else takes the port meanwhile.
+    pid = os.getpid()
+    host = f"127.{1 + (pid >> 16)}.{pid >> 8 & 255}.{pid & 255}" if sys.platform == "linux" else "127.0.0.1"
+    with socket.create_server((host, 0)) as probe:
         port = probe.getsockname()[1]
-    running = subprocess.Popen([*COMMAND, "run", "--listen", f"127.0.0.1:{port}", str(path)])
+    running = subprocess.Popen([*COMMAND, "run", "--listen", f"{host}:{port}", str(path)])
     deadline = time.monotonic() + 60
     while True:
         try:
-            client = socket.create_connection(("127.0.0.1", port), timeout=60)
+            client = socket.create_connection((host, port), timeout=60)
             break
         except ConnectionRefusedError:
             assert time.monotonic() < deadline

@@ -17,6 +17,7 @@ import pytest
 from systems import posix, windows
 
 import wasmetal
+from wasm_core.testing.patience import PATIENCE
 from wasmetal import Config, Engine, InvalidError
 from wasmetal.code import cache as code_cache
 from wasmetal.code import fingerprint
@@ -572,7 +573,7 @@ def test_concurrent_processes(tmp_path: Path) -> None:
         writer.stdin.write(b"\n")
         writer.stdin.close()
     for writer in writers:
-        assert writer.wait(30) == 0
+        assert writer.wait(PATIENCE) == 0
         assert writer.stdout is not None
         writer.stdout.close()
     entry = CodeCache(tmp_path, 1 << 30).entry(bytes(32))
@@ -608,7 +609,7 @@ def test_eight_programs_at_once(program: bytes, tmp_path: Path) -> None:
             assert runner.stdin is not None
             runner.stdin.write("\n")
             runner.stdin.flush()
-        results = [runner.communicate(timeout=60)[0].split() for runner in started]
+        results = [runner.communicate(timeout=5 * PATIENCE)[0].split() for runner in started]
         assert all(runner.returncode == 0 for runner in started)
         return results
 
@@ -637,7 +638,7 @@ def test_kill_while_writing(tmp_path: Path) -> None:
         writer.stdout.readline()
         time.sleep(0.03 + 0.02 * attempt)
         writer.send_signal(signal.SIGKILL)
-        writer.wait(10)
+        writer.wait(PATIENCE)
         writer.stdout.close()
         entry = CodeCache(tmp_path, 1 << 30).entry(bytes(32))
         assert all(entry.get(key) == bytes([key]) * 50000 for key in entry.found())

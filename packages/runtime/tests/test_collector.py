@@ -71,16 +71,16 @@ def test_threads() -> None:
     def other() -> None:
         with paused():
             inside.set()
-            leave.wait(10)
+            leave.wait(60)
 
     thread = threading.Thread(target=other)
     thread.start()
-    inside.wait(10)
+    inside.wait(60)
     with paused():
         pass
     assert is_paused()
     leave.set()
-    thread.join(10)
+    thread.join(60)
     assert not is_paused()
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import wasmetal
+from wasm_core.testing.patience import PATIENCE, Effort
 from wasmetal.cpython import layouts
 from wasmetal.glue import ticker
 from wasmetal.glue.ticker_layout import BRIEFLY, BUSY
@@ -109,7 +110,7 @@ def test_released_gives_up_all_of_it_and_takes_it_back() -> None:
         threads = [in_thread(other)]
         assert not entered.wait(0.05)
         with released():
-            assert entered.wait(5)
+            assert entered.wait(PATIENCE)
         entered.clear()
         threads.append(in_thread(other))
         assert not entered.wait(0.05)
@@ -180,7 +181,10 @@ def test_a_store_that_another_thread_has_just_linked(wasm: Any) -> None:
             calls += 1
 
     thread = in_thread(call)
-    for number in range(200):
+    effort = Effort(0)
+    number = 0
+    while number < 200 or effort.goes_on(calls > 100):
+        number += 1
         other = module.instantiate({"m": {"host": lambda x: x + 1}})
         other.exports.host(number)
         try:

@@ -177,7 +177,7 @@ def test_everything_with_everything() -> None:
         [sys.executable, "-X", "faulthandler", "-c", program + "assert all_of_it(WasmBuilder) > 10_000"],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
     )
     assert result.returncode == 0, result.stdout + result.stderr
 

@@ -299,7 +299,7 @@ def test_hostile_counts() -> None:
         [sys.executable, "-c", f"import sys; sys.path[:0] = {path!r}\n{HOSTILE}"],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
     )
     assert result.returncode == 0, result.stdout + result.stderr
     print(result.stdout)

@@ -874,11 +874,20 @@ def test_interruption_and_stack_overflow() -> None:
     call = instance.exports.wait_and_spin.call_async(1)
     call.send(None)
     instance.interrupt()  # nothing runs
-    timer = threading.Timer(0.05, instance.interrupt)
-    timer.start()
-    with pytest.raises(Trap, match="interrupted"):
-        call.send(1)
-    timer.join()
+    over = threading.Event()
+
+    def interrupt() -> None:
+        while not over.wait(0.05):
+            instance.interrupt()
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    try:
+        with pytest.raises(Trap, match="interrupted"):
+            call.send(1)
+    finally:
+        over.set()
+        thread.join()
     assert at_rest(instance)
 
 

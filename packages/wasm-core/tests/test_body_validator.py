@@ -221,12 +221,12 @@ def test_number_of_locals(wasm: Any) -> None:
     assert isinstance(error, InvalidError)
     assert error.message.startswith("too many locals")
     assert isinstance(error_of(wasm.function(END, params=b"\x7f", local_groups=((50_000, 0x7F),))), InvalidError)
-    started = time.perf_counter()
+    started = time.process_time()
     assert isinstance(error_of(wasm.function(END, local_groups=((2**32 - 1, 0x7F),))), InvalidError)
     error = error_of(wasm.function(END, local_groups=((2**32 - 1, 0x7F), (1, 0x7E))))
     assert isinstance(error, MalformedError)
     assert error.message.startswith("too many locals")
-    assert time.perf_counter() - started < 0.2
+    assert time.process_time() - started < 0.2
 
 
 def seconds(source: bytes) -> float:
