@@ -28,7 +28,7 @@ from wasm_core.testing.builder import WasmBuilder
 from wasm_wasi import Wasi
 from wasmetal.cli.run import Surroundings, run
 
-#: What the issue of interruption promises, in seconds.
+#: What docs/signals.md promises, in seconds.
 LIMIT: Final = 0.1
 #: How long code runs before it is asked to end, in seconds.
 _BEFORE: Final = 0.15
