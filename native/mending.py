@@ -24,8 +24,16 @@ MODULE: Final = re.compile(
 #: Instead it has a function that makes a module; the initialization of the library, and what refuses it.
 LIBRARY: Final = re.compile(r"^static int exec_(\w+__mypyc)\(PyObject \*module\)\n\{\n    int res;\n", re.MULTILINE)
 LOAD: Final = """%(declarations)s
-static const char module_names[] = %(names)s;
-static PyObject *(*const module_functions[])(void) = {%(functions)s};
+static const struct {
+    const char *name;
+    PyObject *(*load)(void);
+    PyObject *(*make)(void);
+    int (*run)(PyObject *);
+    CPyModule **internal;
+    CPyModuleCache *cache;
+    CPyImportState *state;
+} library_modules[] = {
+%(modules)s};
 
 static int is_main_interpreter(void) {
     if (PyInterpreterState_Get() == PyInterpreterState_Main())
@@ -34,21 +42,42 @@ static int is_main_interpreter(void) {
     return 0;
 }
 
+static int find_module(PyObject *name) {
+    int i = PyUnicode_Check(name) ? sizeof(library_modules) / sizeof(library_modules[0]) : 0;
+    do
+        i--;
+    while (i >= 0 && PyUnicode_CompareWithASCIIString(name, library_modules[i].name) != 0);
+    return i;
+}
+
 static PyObject *load(PyObject *self, PyObject *name) {
-    const char *wanted = PyUnicode_AsUTF8(name);
-    if (wanted == NULL || !is_main_interpreter()%(dependencies)s)
+    if (!is_main_interpreter()%(dependencies)s)
         return NULL;
-    const char *each = module_names;
-    for (int i = 0; *each != 0; i++, each += strlen(each) + 1) {
-        if (strcmp(each, wanted) == 0)
-            return module_functions[i]();
-    }
+    int i = find_module(name);
+    if (i >= 0)
+        return library_modules[i].load();
     PyErr_SetObject(PyExc_ImportError, name);
     return NULL;
 }
 
-static PyMethodDef library_functions[] = {{"load", load, METH_O, NULL}, {NULL, NULL, 0, NULL}};
+static PyObject *import_module(PyObject *self, PyObject *name) {
+    if (!is_main_interpreter()%(dependencies)s)
+        return NULL;
+    int i = find_module(name);
+    if (i < 0)
+        Py_RETURN_NONE;
+    return import_native(
+        name, library_modules[i].make, library_modules[i].run, library_modules[i].internal, library_modules[i].cache,
+        library_modules[i].state);
+}
 
+static PyMethodDef library_functions[] = {
+    {"load", load, METH_O, NULL}, {"import_module", import_module, METH_O, NULL}, {NULL, NULL, 0, NULL}};
+
+"""
+LIBRARY_MODULE: Final = """\
+    {"%(dotted)s", CPyInit_%(name)s, CPyInitOnly_%(name)s, CPyExec_%(name)s, &CPyModule_%(name)s__internal,
+     &CPyModule_%(name)s, &CPyImportState_%(name)s},
 """
 LOADS: Final = """    if (!is_main_interpreter() || PyModule_AddFunctions(module, library_functions) < 0)
         return -1;
@@ -69,7 +98,7 @@ void *PyInit_%(last)s(void) {
     void *made = 0;
     void *library = PyImport_ImportModule("%(library)s");
     if (library)
-        made = PyObject_CallMethod(library, "load", "s", "%(name)s");
+        made = PyObject_CallMethod(library, "load", "s", "%(dotted)s");
     Py_DecRef(library);
     return made;
 }
@@ -78,10 +107,10 @@ void *PyInit_%(last)s(void) {
 
 def load_by_name(text: str) -> str:
     """The C of a library with a function that makes its modules, by name."""
-    modules = [found["init"] for found in MODULE.finditer(text)]
+    names = [found["init"].removeprefix("CPyInit_") for found in MODULE.finditer(text)]
     text = MODULE.sub("", text)
     begin = LIBRARY.search(text)
-    if not modules or begin is None:
+    if not names or begin is None:
         raise ValueError("mypyc's libraries are not as expected")
     dependencies = f"ensure_deps_{begin[1]}"
     has_dependencies = f"int {dependencies}(void)" in text
@@ -89,12 +118,11 @@ def load_by_name(text: str) -> str:
         "declarations": "".join(
             [
                 f"int {dependencies}(void);\n" if has_dependencies else "",
-                *(f"PyObject *{init}(void);\n" for init in modules),
+                *(f"PyObject *CPyInit_{name}(void);\n" for name in names),
             ]
         ),
         "dependencies": f" || {dependencies}() < 0" if has_dependencies else "",
-        "names": " ".join(f'"{init.removeprefix("CPyInit_")}\\0"' for init in modules),
-        "functions": ", ".join(modules),
+        "modules": "".join(LIBRARY_MODULE % {"name": name, "dotted": name.replace("___", ".")} for name in names),
     }
     return text[: begin.start()] + LOAD % what + begin[0] + LOADS + text[begin.end() :]
 
@@ -125,7 +153,8 @@ static PyObject *small_int(Py_ssize_t value) {
 
 PyObject *CPyTagged_AsObject(CPyTagged x) {
 """
-#: A module that has all these names already, which need no importer; NULL without an exception if it is to look.
+#: A module that has all these names already, or that a library that is loaded makes, which needs no importer; NULL
+#: without an exception if it is to look.
 READY_MODULE: Final = """\
 static PyObject *ready_module(PyObject *name, PyObject *names) {
     PyObject *module = PyImport_GetModule(name);
@@ -134,13 +163,29 @@ static PyObject *ready_module(PyObject *name, PyObject *names) {
         return NULL;
     }
     int ready = PyModule_Check(module) && !CPyImport_IsModuleInitializing(module);
-    for (Py_ssize_t i = 0; ready && i < PyTuple_GET_SIZE(names); i++)
+    for (Py_ssize_t i = 0; ready && names != NULL && i < PyTuple_GET_SIZE(names); i++)
         ready = PyDict_GetItemWithError(PyModule_GetDict(module), PyTuple_GET_ITEM(names, i)) != NULL;
     if (ready)
         return module;
     PyErr_Clear();
     Py_DECREF(module);
     return NULL;
+}
+
+static PyObject *library_module(PyObject *name) {
+    Py_ssize_t length = PyUnicode_FindChar(name, '.', 0, PyUnicode_GET_LENGTH(name), 1);
+    PyObject *package = length > 0 ? PyUnicode_Substring(name, 0, length) : NULL;
+    PyObject *library_name = package ? PyUnicode_FromFormat("%U__mypyc", package) : NULL;
+    PyObject *library = library_name ? PyImport_GetModule(library_name) : NULL;
+    PyObject *function = library && PyModule_Check(library)
+        ? PyDict_GetItemString(PyModule_GetDict(library), "import_module") : NULL;
+    PyObject *module = function ? PyObject_CallOneArg(function, name) : NULL;
+    if (module == Py_None)
+        Py_CLEAR(module);
+    Py_XDECREF(library);
+    Py_XDECREF(library_name);
+    Py_XDECREF(package);
+    return module;
 }
 
 PyObject *CPyImport_ImportFromMany("""
@@ -157,7 +202,15 @@ LIBRARY_CHANGES: Final = {
             "    PyObject *mod = PyImport_ImportModuleLevelObject(mod_id, globals, 0, names, 0);\n",
             "    PyObject *mod = ready_module(mod_id, names);\n"
             "    if (mod == NULL)\n"
+            "        mod = library_module(mod_id);\n"
+            "    if (mod == NULL && !PyErr_Occurred())\n"
             "        mod = PyImport_ImportModuleLevelObject(mod_id, globals, 0, names, 0);\n",
+        ),
+        (
+            "    PyObject *parent_module = PyImport_Import(parent_name);\n",
+            "    PyObject *parent_module = ready_module(parent_name, NULL);\n"
+            "    if (parent_module == NULL)\n"
+            "        parent_module = PyImport_Import(parent_name);\n",
         ),
         (
             "    slots = PyObject_GetAttr((PyObject *)t, mypyc_interned_str.__slots__);\n",
@@ -409,5 +462,4 @@ def mend(folder: Path) -> None:
         mend_library(library)
     for path in folder.glob("*/**/*.c"):
         parts = path.relative_to(folder).with_suffix("").parts
-        name = "___".join(parts)
-        path.write_text(LOADER % {"last": parts[-1], "name": name, "library": f"{parts[0]}__mypyc"})
+        path.write_text(LOADER % {"last": parts[-1], "dotted": ".".join(parts), "library": f"{parts[0]}__mypyc"})

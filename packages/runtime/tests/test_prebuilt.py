@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
@@ -110,21 +111,31 @@ def test_a_changed_source_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.syspath_prepend(tmp_path)
     import some_backend  # type: ignore[import-not-found]
 
+    def clear() -> None:
+        for function in (fingerprint._of_sources, fingerprint._of_all, fingerprint._files):
+            function.cache_clear()
+
     def both() -> tuple[bytes, bytes]:
-        fingerprint._of_packages.cache_clear()
-        fingerprint._files.cache_clear()
+        clear()
         return fingerprint.of_sources(some_backend.Backend()), fingerprint.of_glue_makers(some_backend.Backend())
 
     before = both()
     os.utime(source, (1, 1))
     # Installing sets the times anew.
-    assert both()[0] == before[0] and both()[1] != before[1]
-    (package / "native.so").write_bytes(b"")
-    assert both()[0] == before[0]
+    installed = both()
+    assert installed[0] == before[0] and installed[1] != before[1]
+    # Native modules stand beside sources, or all in a library beside the package, which these then only call.
+    suffix = EXTENSION_SUFFIXES[0]
+    seen = {installed[1]}
+    for native in (package / f"native{suffix}", tmp_path / f"some_backend__mypyc{suffix}"):
+        for content in (b"", b"1"):
+            native.write_bytes(content)
+            now = both()
+            assert now[0] == before[0] and now[1] not in seen
+            seen.add(now[1])
     source.write_text("class Backend: 12\n")
     assert both()[0] != before[0]
-    fingerprint._of_packages.cache_clear()
-    fingerprint._files.cache_clear()
+    clear()
 
 
 @pytest.mark.parametrize("place", range(10))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from wasm_core.body_facts import BodyFacts
 from wasm_core.body_validator import validate_body
-from wasm_core.features import Features
-from wasm_core.module import DecodedModule
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
+
+    from wasm_core.body_facts import BodyFacts
+    from wasm_core.features import Features
+    from wasm_core.module import DecodedModule
 
 #: Facts about bodies are kept for the compiler unless a module has more code than this, in bytes: then most of its
 #: functions will never be compiled, and validating one again costs a tenth of compiling it.
