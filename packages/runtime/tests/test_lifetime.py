@@ -541,7 +541,7 @@ def test_sweeping_with_threads(wasm) -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(600)
     finally:
         sys.setswitchinterval(interval)
     assert not failures
