@@ -98,6 +98,10 @@ def operands(proof: Proof, type: int) -> Iterator[tuple[str, Inst]]:
         yield "wrap", b.unary(op.WRAP, I32, proof.opaque(I64))
         yield "icmp", b.icmp(op.LT_S, x, proof.opaque(I32))
         yield "eqz", b.icmp(op.EQ, x, b.const(I32, 0))
+        for c in (1, 2, 3, 4):
+            for bits in (31, 30, 29, 28):
+                masked = b.binary(op.AND, I32, x, b.const(I32, (1 << bits) - 1))
+                yield f"{bits} bits << {c}", b.binary(op.SHL, I32, masked, b.const(I32, c))
     else:
         yield "sext32", b.unary(op.SEXT32, I64, x)
         for operation in (op.EXTEND_S, op.EXTEND_U):

@@ -40,6 +40,18 @@ def test_heads_of_tight_loops_are_aligned() -> None:
     assert code.code == b"EP______" + b"b\x08" + b"b\x02" + b"____" + b"b\x10" + b"r"
 
 
+def test_heads_that_dispatch_are_aligned_further() -> None:
+    # 1 and 2 head loops and end with a jump of three ways; so does 3, which heads none.
+    machine = machine_function({0: [1], 1: [1, 2, 3], 2: [1, 2, 3], 3: [4, 4, 4], 4: []})
+    machine.blocks[2].is_tight_loop = True
+    target = ToyTarget(machine)
+    target.loop_alignment = 4
+    target.dispatch_alignment = 16
+    code = emit(Function("test", Signature((), ())), machine, Frame(0, 0, [], [], 0), target)
+    heads = b"d\x10\x20\x24".ljust(16, b"_") + b"d\x10\x20\x24"
+    assert code.code == b"EP".ljust(16, b"_") + heads + b"d\x28\x28\x28" + b"r"
+
+
 def test_traps_are_out_of_line_and_the_pc_table_ascends() -> None:
     insts = [
         MInst(TRAP_IF, [], [], 5, offset=100),

@@ -51,6 +51,15 @@ class Brif(MOp):
             _refer(emitter, otherwise.label)
 
 
+class Dispatch(MOp):
+    """To one of three edges."""
+
+    def emit(self, emitter: Emitter, inst: MInst) -> None:
+        emitter.code.append(ord("d"))
+        for edge in emitter.block.edges:
+            _refer(emitter, edge.block.label)
+
+
 class TrapIf(MOp):
     """Trap code imm."""
 
@@ -87,6 +96,7 @@ class Ret(MOp):
 BYTE = Byte("byte")
 JUMP = Jump("jump", is_jump=True)
 BRIF = Brif("brif")
+DISPATCH = Dispatch("dispatch")
 TRAP_IF = TrapIf("trap_if")
 CALL = Call("call")
 POOL = Pool("pool")
@@ -142,7 +152,7 @@ def machine_function(edges: dict[int, list[int]], insts: dict[int, list[MInst]] 
     for number, targets in edges.items():
         block = machine.blocks[number]
         block.insts = list((insts or {}).get(number, []))
-        block.insts.append(MInst((RET, JUMP, BRIF)[len(targets)], [], [], 0))
+        block.insts.append(MInst((RET, JUMP, BRIF, DISPATCH)[len(targets)], [], [], 0))
         for target in targets:
             block.edges.append(MEdge(machine.blocks[target], []))
             machine.blocks[target].predecessors.append(block)

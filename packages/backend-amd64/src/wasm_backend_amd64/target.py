@@ -65,9 +65,10 @@ class Amd64Target(Target):
     def __init__(self, features: frozenset[str], windows: bool = False) -> None:
         """`features`: names of the processor features that code may use (see cpu.py); `windows`: C functions have the
         convention of Windows."""
-        # Aligned to what processors fetch at once, or a part of it.
+        # Aligned to what processors fetch at once, or a part of it; heads that dispatch to cache lines, which they take
+        # most of.
         native = WINDOWS_REGISTERS if windows else NATIVE_REGISTERS
-        super().__init__(REGISTERS, native, loop_alignment=16, shortens_jumps=True)
+        super().__init__(REGISTERS, native, loop_alignment=16, shortens_jumps=True, dispatch_alignment=64)
         self.features = features
         self.windows = windows
         self.vocabulary = vocabulary(windows)

@@ -21,7 +21,7 @@ RELOCATION_SYMBOL = 2
 
 
 #: The code of a function is placed at a multiple of this many bytes: alignment inside of it reaches that far.
-CODE_ALIGNMENT = 32
+CODE_ALIGNMENT = 64
 
 
 @frozen

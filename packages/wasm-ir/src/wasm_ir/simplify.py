@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _CONST: Final = opcodes.CONST
 _ICMP: Final = opcodes.ICMP
 _I32: Final = types.I32
+#: Addresses have an index times 8 at most.
+_MOST_SCALED: Final = 3
 
 
 def _significant_bits(value: Inst) -> int:
@@ -310,6 +312,11 @@ def _wrap(b: Builder, type: int, x: Inst) -> Inst | None:
 def _extend_u(b: Builder, type: int, x: Inst) -> Inst | None:
     if x.op == opcodes.WRAP:
         return b.binary(opcodes.AND, type, x.args[0], b.const(type, types.MASKS[_I32]))
+    if x.op == opcodes.SHL:
+        # An index and the size of what it counts: behind the extension an address takes the shift in.
+        index, count = x.args
+        if count.op == _CONST and count.imm <= _MOST_SCALED and _significant_bits(index) + count.imm <= 32:
+            return b.binary(opcodes.SHL, type, b.unary(opcodes.EXTEND_U, type, index), b.const(type, count.imm))
     return None
 
 

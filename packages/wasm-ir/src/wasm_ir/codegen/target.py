@@ -22,6 +22,7 @@ class Target:
         native_registers: RegisterSet,
         loop_alignment: int = 1,
         shortens_jumps: bool = False,
+        dispatch_alignment: int = 1,
     ) -> None:
         #: In functions with WebAssembly's convention, and in those with the C convention.
         self.registers = registers
@@ -29,6 +30,9 @@ class Target:
         #: Heads of loops without loops and calls in them go to multiples of this many bytes; 1: wherever they come to
         #: lie.
         self.loop_alignment = loop_alignment
+        #: The same for heads of loops, with whatever in them, that end with a jump through a table. Nothing is aligned
+        #: where `loop_alignment` is 1.
+        self.dispatch_alignment = dispatch_alignment
         #: There are jumps of several lengths: `shorten_jumps` is to be called.
         self.shortens_jumps = shortens_jumps
 
