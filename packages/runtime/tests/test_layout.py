@@ -21,6 +21,7 @@ CHECKSUMS = {
     3: "1ca2c24b20c9d22a",
     4: "be3ca5eddae728af",
     5: "be3ca5eddae728af",
+    6: "5868b93d843d03c3",
 }
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: Number of all that generated code and the runtime must agree on: the structures below, builtins, what stubs do. It is
 #: raised with each change. A backend says for which one it was made (native wheels keep what they were built with),
 #: and the runtime has its own (`wasmetal.code.version`), so that parts of different versions refuse each other.
-LAYOUT: Final = 5
+LAYOUT: Final = 6
 
 #: Opcode of the `ref.func` instruction in a constant expression.
 REF_FUNC: Final = 0xD2

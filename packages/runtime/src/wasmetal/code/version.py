@@ -9,4 +9,4 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 #: The `wasm_ir.vmcontext.LAYOUT` that this runtime works with.
-LAYOUT: Final = 5
+LAYOUT: Final = 6
