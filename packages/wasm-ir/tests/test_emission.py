@@ -51,6 +51,11 @@ def test_heads_that_dispatch_are_aligned_further() -> None:
     heads = b"d\x10\x20\x24".ljust(16, b"_") + b"d\x10\x20\x24"
     assert code.code == b"EP".ljust(16, b"_") + heads + b"d\x28\x28\x28" + b"r"
 
+    # A target that does not say so has its tight loops aligned, whatever they end with.
+    target.dispatch_alignment = 1
+    code = emit(Function("test", Signature((), ())), machine, Frame(0, 0, [], [], 0), target)
+    assert code.code == b"EP" + b"d\x02\x08\x0c" + b"__" + b"d\x02\x08\x0c" + b"d\x10\x10\x10" + b"r"
+
 
 def test_traps_are_out_of_line_and_the_pc_table_ascends() -> None:
     insts = [

@@ -135,20 +135,16 @@ def _emit(function: Function, machine: MFunction, frame: Frame, target: Target, 
         buffer.listing = listing
     target.emit_prologue(emitter)
     last = len(blocks) - 1
-    aligns = target.loop_alignment > 1
-    alignment = 1
+    loops = target.loop_alignment
+    dispatches = target.dispatch_alignment
     shortens = target.shortens_jumps
     labels = buffer.labels
     for number, block in enumerate(blocks):
-        is_aligned = False
-        if aligns and block.is_loop_header:
-            # More edges than two: a jump through a table.
-            if len(block.edges) > 2:
-                is_aligned = True
-                alignment = target.dispatch_alignment
-            elif block.is_tight_loop:
-                is_aligned = True
-                alignment = target.loop_alignment
+        alignment = loops if block.is_tight_loop else 1
+        # More edges than two: a jump through a table.
+        if alignment < dispatches and block.is_loop_header and len(block.edges) > 2:
+            alignment = dispatches
+        is_aligned = alignment > 1
         if shortens and labels[block.label] != -1 and block.landing_label < 0:
             target.shorten_jumps(emitter, block.label, alignment if is_aligned else 0)
         if is_aligned:

@@ -30,8 +30,7 @@ class Target:
         #: Heads of loops without loops and calls in them go to multiples of this many bytes; 1: wherever they come to
         #: lie.
         self.loop_alignment = loop_alignment
-        #: The same for heads of loops, with whatever in them, that end with a jump through a table. Nothing is aligned
-        #: where `loop_alignment` is 1.
+        #: The same for heads of loops, with whatever in them, that end with a jump through a table, where it is more.
         self.dispatch_alignment = dispatch_alignment
         #: There are jumps of several lengths: `shorten_jumps` is to be called.
         self.shortens_jumps = shortens_jumps
@@ -98,7 +97,7 @@ class Target:
         raise NotImplementedError
 
     def emit_padding(self, emitter: Emitter, size: int) -> None:
-        """Emit `size` bytes that do nothing when they are run; with a `loop_alignment` of 1 it is never called."""
+        """Emit `size` bytes that do nothing when they are run; where both alignments are 1 it is never called."""
         raise NotImplementedError
 
     def emit_trap_site(self, emitter: Emitter, trap_code: int) -> None:
